@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* From a file to a model: mapping, gzip, the wire format, the graph. */
+#include <string.h>
+#include <unistd.h>
+
+#include "model/external.h"
+#include "model/gzip.h"
+#include "model/onnx_read.h"
+#include "model/wire.h"
+#include "mq/model.h"
+
+/* The mapped bytes of a model file, unpacked when they are gzip. *stored is the size as the file has it. */
+static mq_status open_bytes(mq_buf **out, const char *path, uint64_t *stored, mq_error *err)
+{
+    mq_buf *buf = NULL, *plain = NULL;
+    mq_status rc;
+    int fd;
+
+    if (strcmp(path, "-") == 0) {
+        if ((fd = dup(STDIN_FILENO)) < 0)
+            return mq_fail_errno(err, MQ_ERR_INPUT, "read", "standard input");
+        rc = mq_buf_map_fd(&buf, fd, "standard input", err);
+    } else {
+        rc = mq_buf_map(&buf, path, err);
+    }
+    if (rc != MQ_OK)
+        return rc;
+    *stored = buf->size;
+    if (!mq_gzip_detect(buf)) {
+        *out = buf;
+        return MQ_OK;
+    }
+    rc = mq_gzip_unpack(&plain, buf, path, err);
+    mq_buf_unref(buf);
+    if (rc == MQ_OK)
+        *out = plain;
+    return rc;
+}
+
+static mq_status set_place(mq_model *m, const char *path, mq_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir;
+
+    if (!(m->path = mq_arena_strdup(m->arena, path)))
+        return mq_oom(err);
+    m->open_external = mq_external_open;
+    if (strcmp(path, "-") == 0)
+        return MQ_OK;
+    if (!(dir = mq_arena_strdup(m->arena, slash ? path : "")))
+        return mq_oom(err);
+    if (slash)
+        dir[slash == path ? 1 : slash - path] = '\0';
+    m->dir = dir;
+    return MQ_OK;
+}
+
+/* Text, archives and other formats can by chance parse as a message of unknown fields. */
+static bool looks_like_model(const Onnx__ModelProto *msg)
+{
+    return msg->graph || msg->has_ir_version || msg->n_opset_import;
+}
+
+mq_status mq_model_load(mq_model **out, const char *path, mq_error *err)
+{
+    ProtobufCMessage *msg = NULL;
+    mq_buf *buf = NULL;
+    mq_model *m = NULL;
+    mq_status rc = MQ_OK;
+    uint64_t stored = 0;
+
+    MQ_TRY(open_bytes(&buf, path, &stored, err));
+    if (buf->size == 0) {
+        mq_buf_unref(buf);
+        return mq_fail(err, MQ_ERR_INPUT, "%s: the file is empty", path);
+    }
+    if ((rc = mq_model_create(&m, err)) != MQ_OK) {
+        mq_buf_unref(buf);
+        return rc;
+    }
+    MQ_TRY(mq_model_keep_buf(m, buf, err));
+    MQ_TRY(set_place(m, path, err));
+    m->file_bytes = stored;
+    MQ_TRY(mq_wire_unpack(&msg, &onnx__model_proto__descriptor, buf, m->arena, path, err));
+    if (!looks_like_model((Onnx__ModelProto *)msg)) {
+        rc = mq_fail(err, MQ_ERR_INPUT, "%s: not an ONNX model: it has no graph, IR version or opset", path);
+        goto done;
+    }
+    MQ_TRY(mq_onnx_read_model(m, (Onnx__ModelProto *)msg, err));
+    *out = m;
+    m = NULL;
+done:
+    mq_model_free(m);
+    return rc;
+}
