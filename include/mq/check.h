@@ -38,6 +38,7 @@ MQ_API mq_check_opts mq_check_opts_default(void);
 /* What was found, errors and warnings in the order of the file. */
 typedef struct mq_check_result {
     bool ok;                    /* no error (strict: and no warning) */
+    bool valid;                 /* no error against ONNX itself; the target may still refuse the model */
     const mq_finding *findings;
     size_t n_findings;          /* at most 1000 are kept; the counts below are of all */
     size_t n_errors, n_warnings;

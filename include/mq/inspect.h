@@ -67,7 +67,7 @@ typedef struct mq_inspect_op {
     uint64_t macs_unknown;   /* nodes whose MACs are not known */
     uint64_t weight_bytes;   /* of the constants that its nodes use first, of float types */
     bool known;              /* in the operator table, or a function of the model */
-    bool quantizable;        /* the quantizer can treat its weights */
+    bool quantizable;        /* the quantizer treats a weight of one of its nodes */
 } mq_inspect_op;
 
 typedef struct mq_inspect_type {
@@ -126,10 +126,10 @@ typedef struct mq_inspect_quantization {
 
 /* Whether a runtime takes the model, as far as the table of targets knows. */
 typedef struct mq_inspect_target {
-    const char *name;           /* "onnxruntime" */
-    uint64_t n_problems;        /* 0: it takes it */
-    const char *const *reasons; /* the first different ones */
-    size_t n_reasons;
+    const char *name;    /* "onnxruntime" */
+    const char *lacks;   /* operators that it does not have: "NonMaxSuppression, TRT::Plugin"; "" when it has all */
+    uint64_t n_others;   /* other findings of `mq check --target`: versions, shapes, zero points */
+    const char *first;   /* the first of those, or "" */
 } mq_inspect_target;
 
 typedef struct mq_inspection {
@@ -171,7 +171,7 @@ typedef struct mq_inspection {
 
     mq_inspect_quantization quantization;
     bool is_quantized;
-    uint64_t quantizable_tensors, quantizable_bytes; /* float weights that the quantizer can treat */
+    uint64_t quantizable_tensors, quantizable_bytes; /* float weights that mq_quantize_file would change by default */
     uint64_t float_bytes;                            /* of all float weights */
     const mq_inspect_target *targets;
     size_t n_targets;

@@ -53,6 +53,8 @@ typedef struct mq_hooks {
     void (*progress)(void *user, const char *step, uint64_t done, uint64_t total);
     /* asked between blocks of work; true stops the call with MQ_ERR_CANCELLED and removes what it had begun */
     bool (*cancelled)(void *user);
+    /* a file besides those named in the call was read, or written (external data) */
+    void (*file)(void *user, const char *path, bool written);
     int n_threads; /* 0: all CPUs that the process may use; never changes the bytes written */
 } mq_hooks;
 

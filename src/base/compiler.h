@@ -40,6 +40,11 @@
 #define MQ_CLONES
 #endif
 
+/* A body that each clone must have compiled into it. */
+#define MQ_INLINE static inline __attribute__((always_inline))
+/* A float anywhere in memory: payloads of a mapped file are not aligned. */
+typedef float mq_unaligned_f32 __attribute__((aligned(1), may_alias));
+
 #define MQ_UNUSED __attribute__((unused))
 #define MQ_ARRAY_LEN(a) (sizeof(a) / sizeof(*(a)))
 

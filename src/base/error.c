@@ -90,6 +90,12 @@ void mq_progress(const mq_hooks *hooks, const char *step, uint64_t done, uint64_
         hooks->progress(hooks->user, step, done, total);
 }
 
+void mq_note_file(const mq_hooks *hooks, const char *path, bool written)
+{
+    if (hooks && hooks->file)
+        hooks->file(hooks->user, path, written);
+}
+
 bool mq_cancelled(const mq_hooks *hooks)
 {
     return hooks && hooks->cancelled && hooks->cancelled(hooks->user);

@@ -33,6 +33,7 @@ _Noreturn void mq_bug(const char *file, int line, const char *what);
 void mq_warn(const mq_hooks *hooks, const char *code, const char *place, const char *fmt, ...) MQ_PRINTF(4, 5);
 void mq_progress(const mq_hooks *hooks, const char *step, uint64_t done, uint64_t total);
 bool mq_cancelled(const mq_hooks *hooks);
+void mq_note_file(const mq_hooks *hooks, const char *path, bool written);
 /* mq_cancelled as a status with its sentence. */
 mq_status mq_check_cancelled(const mq_hooks *hooks, mq_error *err);
 

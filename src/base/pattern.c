@@ -81,31 +81,6 @@ static mq_status add(mq_patterns *p, const char *text, int index, mq_error *err)
     return rc;
 }
 
-static mq_status add_file(mq_patterns *p, const char *path, int index, mq_error *err)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char *line = NULL;
-    size_t cap = 0;
-    mq_status rc = MQ_OK;
-
-    if (!f) {
-        rc = mq_fail_errno(err, MQ_ERR_USAGE, "open", path);
-        mq_error_prefix(err, "%s", p->option);
-        return rc;
-    }
-    while (rc == MQ_OK && getline(&line, &cap, f) >= 0) {
-        line[strcspn(line, "\r\n")] = '\0';
-        if (*line)
-            rc = add(p, line, index, err);
-    }
-    if (rc == MQ_OK && ferror(f))
-        rc = mq_fail_errno(err, MQ_ERR_USAGE, "read", path);
-    free(line);
-    if (f != stdin)
-        fclose(f);
-    return rc;
-}
-
 mq_status mq_patterns_create(mq_patterns **out, const char *option, const char *const *texts, size_t n, mq_error *err)
 {
     mq_patterns *p = calloc(1, sizeof *p);
@@ -114,7 +89,7 @@ mq_status mq_patterns_create(mq_patterns **out, const char *option, const char *
     if (p)
         p->option = option;
     for (size_t i = 0; rc == MQ_OK && i < n; i++)
-        rc = texts[i][0] == '@' ? add_file(p, texts[i] + 1, (int)i, err) : add(p, texts[i], (int)i, err);
+        rc = add(p, texts[i], (int)i, err);
     if (rc == MQ_OK)
         *out = p;
     else

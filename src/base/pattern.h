@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Names given as patterns: exact first, then glob (`*` crosses '/' and '.'), `re:REGEX` for the whole name,
- * `@FILE` (one pattern per line; `@-`: standard input). */
+/* Names given as patterns: exact first, then glob (`*` crosses '/' and '.'), `re:REGEX` for the whole name. */
 #ifndef MQ_BASE_PATTERN_H
 #define MQ_BASE_PATTERN_H
 
@@ -13,7 +12,7 @@
 typedef struct mq_patterns mq_patterns;
 
 /* Compiles a list. `option` ("--nodes") is for messages. n 0 gives an empty set that matches nothing.
- * MQ_ERR_USAGE for a bad regular expression or an unreadable @FILE. */
+ * MQ_ERR_USAGE for a bad regular expression. */
 mq_status mq_patterns_create(mq_patterns **out, const char *option, const char *const *texts, size_t n,
                              mq_error *err);
 void mq_patterns_free(mq_patterns *p); /* NULL is fine */
@@ -25,7 +24,7 @@ bool mq_patterns_any(const mq_patterns *p);
  * exactly stands for that name alone, so first every name is offered with mq_patterns_offer, then asked for. */
 void mq_patterns_offer(mq_patterns *p, const char *name);
 bool mq_patterns_match(mq_patterns *p, const char *name);
-/* The index (as given; lines of an @FILE share their file's) of the last pattern that matches, or -1. */
+/* The index of the last pattern that matches, or -1. */
 int mq_patterns_find(mq_patterns *p, const char *name);
 
 /* MQ_ERR_USAGE with the nearest names (of those offered) when a pattern has matched nothing of what was offered. */

@@ -226,6 +226,7 @@ struct mq_value {
     bool is_input;         /* of `graph` */
     size_t n_output_uses;  /* how often it is listed as a graph output (in its own graph or an inner one) */
     bool duplicate;        /* the name was already taken in its graph: not found by name (an invalid graph) */
+    size_t tag;            /* scratch of whichever algorithm is running */
     bool redeclared;       /* `declared` has been changed since it was read: written anew */
     const void *origin;    /* ValueInfoProto that declared it */
 };

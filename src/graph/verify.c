@@ -116,13 +116,13 @@ static bool first_report(verifier *v, const mq_value *value)
     return first;
 }
 
-static void error(verifier *v, const char *code, mq_place at, const char *fmt, const char *name)
+/* An error about one value of a node; fmt has one %s, for its name. */
+static void error(verifier *v, const char *code, const mq_node *n, const char *fmt, const mq_value *value)
     __attribute__((format(printf, 4, 0)));
 
-static void error(verifier *v, const char *code, mq_place at, const char *fmt, const char *name)
+static void error(verifier *v, const char *code, const mq_node *n, const char *fmt, const mq_value *value)
 {
-    at.tensor = name;
-    mq_finding_add(v->fs, MQ_SEVERITY_ERROR, code, at, fmt, name);
+    mq_finding_add(v->fs, MQ_SEVERITY_ERROR, code, (mq_place){ .node = n, .tensor = value->name }, fmt, value->name);
 }
 
 /* A body that a function owns directly: it sees no outer names and has no name of its own. */
@@ -139,7 +139,8 @@ static mq_status define_inputs(verifier *v, const mq_graph *g)
         const mq_value *in = g->inputs.items[i];
 
         if (in->duplicate || is_defined(v, in))
-            error(v, "name-duplicate", MQ_PLACE_GRAPH(g), "input '%s' is listed twice", in->name);
+            mq_finding_add(v->fs, MQ_SEVERITY_ERROR, "name-duplicate", MQ_PLACE_TENSOR(g, in->name),
+                           "two inputs have this name");
         MQ_TRY(set_bits(v, in, DEFINED));
     }
 done:
@@ -154,10 +155,11 @@ static mq_status define_inits(verifier *v, const mq_graph *g)
         const mq_value *init = g->inits.items[i];
 
         if (init->duplicate)
-            error(v, "name-duplicate", MQ_PLACE_GRAPH(g), "initializer '%s' is there twice", init->name);
+            mq_finding_add(v->fs, MQ_SEVERITY_ERROR, "name-duplicate", MQ_PLACE_TENSOR(g, init->name),
+                           "two initializers have this name");
         else if (init->init && !init->is_input && v->m->has_ir_version && v->m->ir_version <= 3)
-            error(v, "init-not-input", MQ_PLACE_GRAPH(g),
-                  "initializer '%s' is not a graph input, which IR versions below 4 ask for", init->name);
+            mq_finding_add(v->fs, MQ_SEVERITY_ERROR, "init-not-input", MQ_PLACE_TENSOR(g, init->name),
+                           "the initializer is not a graph input, which IR versions below 4 ask for");
         MQ_TRY(set_bits(v, init, DEFINED));
     }
 done:
@@ -180,15 +182,15 @@ static bool is_made_somewhere(const mq_value *value)
 static mq_status check_use(verifier *v, const mq_node *n, const mq_value *in)
 {
     if (!sees(n->graph, in->graph)) {
-        error(v, "scope", MQ_PLACE_NODE(n), "input '%s' belongs to a graph that cannot be seen from here", in->name);
+        error(v, "scope", n, "input '%s' belongs to a graph that cannot be seen from here", in);
         return MQ_OK;
     }
     if (is_defined(v, in) || !first_report(v, in))
         return MQ_OK;
     if (!is_made_somewhere(in))
-        error(v, "undefined", MQ_PLACE_NODE(n), "input '%s' is not defined by anything", in->name);
+        error(v, "undefined", n, "input '%s' is not defined by anything", in);
     else if (!in->producer)
-        error(v, "order", MQ_PLACE_NODE(n), "input '%s' is used before it is defined", in->name);
+        error(v, "order", n, "input '%s' is used before it is defined", in);
     else
         mq_finding_add(v->fs, MQ_SEVERITY_ERROR, "order", (mq_place){ .node = n, .tensor = in->name },
                        "input '%s' comes from node '%s' (%s), which stands later: nodes are not sorted", in->name,
@@ -211,11 +213,11 @@ static const mq_value *shadowed(const verifier *v, const mq_graph *g, const char
 static mq_status define_output(verifier *v, const mq_node *n, const mq_value *out)
 {
     if (out->duplicate || is_defined(v, out))
-        error(v, "name-duplicate", MQ_PLACE_NODE(n),
-              "output '%s' has a name that is taken: each name is defined once (SSA)", out->name);
+        error(v, "name-duplicate", n,
+              "output '%s' has a name that is taken: each name is defined once (SSA)", out);
     else if (shadowed(v, n->graph, out->name))
-        error(v, "name-duplicate", MQ_PLACE_NODE(n),
-              "output '%s' has the name of a value in the graph around this one", out->name);
+        error(v, "name-duplicate", n,
+              "output '%s' has the name of a value in the graph around this one", out);
     return set_bits(v, out, DEFINED);
 }
 
@@ -248,7 +250,7 @@ static void verify_outputs(verifier *v, const mq_graph *g)
 
         if (out->graph != g || !is_defined(v, out))
             mq_finding_add(v->fs, severity, "output-undefined", MQ_PLACE_TENSOR(g, out->name),
-                           "output '%s' is not made by this graph", out->name);
+                           "it is an output, but nothing in this graph makes it");
     }
 }
 

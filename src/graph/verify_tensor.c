@@ -112,11 +112,11 @@ static void check_raw(const mq_tensor *t, uint64_t count, mq_place at, mq_findin
     else if (t->n_bytes < (uint64_t)need)
         mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-data", at, "raw_data has %zu bytes, its type and shape need %" PRId64,
                        t->n_bytes, need);
+    else if (has_stray_bits(t, count))
+        error(fs, at, "tensor-data", "bits behind the last 6-bit element are not 0");
     else if (t->n_bytes > (uint64_t)need)
         mq_finding_add(fs, MQ_SEVERITY_WARNING, "tensor-extra", at,
                        "raw_data has %zu bytes, its type and shape need only %" PRId64, t->n_bytes, need);
-    else if (has_stray_bits(t, count))
-        error(fs, at, "tensor-data", "bits behind the last 6-bit element are not 0");
 }
 
 /* Items in the one field that is set. */

@@ -7,34 +7,21 @@
 #include "model/external.h"
 #include "model/gzip.h"
 #include "model/onnx_read.h"
+#include "model/save.h"
 #include "model/wire.h"
 #include "mq/model.h"
 
-/* The mapped bytes of a model file, unpacked when they are gzip. *stored is the size as the file has it. */
-static mq_status open_bytes(mq_buf **out, const char *path, uint64_t *stored, mq_error *err)
+/* Replaces the bytes of a gzip file by what is in it. */
+static mq_status unpack_gzip(mq_buf **buf, const char *path, mq_error *err)
 {
-    mq_buf *buf = NULL, *plain = NULL;
+    mq_buf *plain = NULL;
     mq_status rc;
-    int fd;
 
-    if (strcmp(path, "-") == 0) {
-        if ((fd = dup(STDIN_FILENO)) < 0)
-            return mq_fail_errno(err, MQ_ERR_INPUT, "read", "standard input");
-        rc = mq_buf_map_fd(&buf, fd, "standard input", err);
-    } else {
-        rc = mq_buf_map(&buf, path, err);
-    }
-    if (rc != MQ_OK)
-        return rc;
-    *stored = buf->size;
-    if (!mq_gzip_detect(buf)) {
-        *out = buf;
+    if (!mq_gzip_detect(*buf))
         return MQ_OK;
-    }
-    rc = mq_gzip_unpack(&plain, buf, path, err);
-    mq_buf_unref(buf);
-    if (rc == MQ_OK)
-        *out = plain;
+    rc = mq_gzip_unpack(&plain, *buf, path, err);
+    mq_buf_unref(*buf);
+    *buf = plain;
     return rc;
 }
 
@@ -62,20 +49,21 @@ static bool looks_like_model(const Onnx__ModelProto *msg)
     return msg->graph || msg->has_ir_version || msg->n_opset_import;
 }
 
-mq_status mq_model_load(mq_model **out, const char *path, mq_error *err)
+/* buf: the file as stored; its reference passes. */
+static mq_status load_buf(mq_model **out, mq_buf *buf, const char *path, mq_error *err)
 {
     ProtobufCMessage *msg = NULL;
-    mq_buf *buf = NULL;
+    uint64_t stored = buf->size;
     mq_model *m = NULL;
     mq_status rc = MQ_OK;
-    uint64_t stored = 0;
 
-    MQ_TRY(open_bytes(&buf, path, &stored, err));
-    if (buf->size == 0) {
-        mq_buf_unref(buf);
-        return mq_fail(err, MQ_ERR_INPUT, "%s: the file is empty", path);
-    }
-    if ((rc = mq_model_create(&m, err)) != MQ_OK) {
+    if ((rc = unpack_gzip(&buf, path, err)) != MQ_OK)
+        return rc;
+    if (buf->size == 0)
+        rc = mq_fail(err, MQ_ERR_INPUT, "%s: the file is empty", path);
+    else
+        rc = mq_model_create(&m, err);
+    if (rc != MQ_OK) {
         mq_buf_unref(buf);
         return rc;
     }
@@ -93,4 +81,27 @@ mq_status mq_model_load(mq_model **out, const char *path, mq_error *err)
 done:
     mq_model_free(m);
     return rc;
+}
+
+mq_status mq_model_load_fd(mq_model **out, int fd, const char *path, mq_error *err)
+{
+    mq_buf *buf = NULL;
+    mq_status rc = mq_buf_map_fd(&buf, fd, path, err);
+
+    return rc == MQ_OK ? load_buf(out, buf, path, err) : rc;
+}
+
+mq_status mq_model_load(mq_model **out, const char *path, mq_error *err)
+{
+    mq_buf *buf = NULL;
+    mq_status rc;
+    int fd;
+
+    if (strcmp(path, "-") != 0) {
+        rc = mq_buf_map(&buf, path, err);
+        return rc == MQ_OK ? load_buf(out, buf, path, err) : rc;
+    }
+    if ((fd = dup(STDIN_FILENO)) < 0)
+        return mq_fail_errno(err, MQ_ERR_INPUT, "read", "standard input");
+    return mq_model_load_fd(out, fd, path, err);
 }

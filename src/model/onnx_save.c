@@ -4,16 +4,18 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/gzip.h"
 #include "model/onnx_write.h"
+#include "model/save.h"
 
 mq_save_opts mq_save_opts_default(void)
 {
     return (mq_save_opts){ .external = MQ_EXTERNAL_AUTO, .external_threshold = 1024 };
 }
 
-struct save {
+struct mq_saving {
     mq_model *m;
     const char *path;
     const mq_save_opts *opts;
@@ -59,7 +61,7 @@ static mq_status check_data_name(const char *name, mq_error *err)
 }
 
 /* Plans once, and again with the large tensors outside when the file would pass what a message may have. */
-static mq_status make_plan(struct save *s)
+static mq_status make_plan(mq_saving *s)
 {
     mq_write_plan *p = &s->plan;
     const char *slash = strrchr(s->path, '/');
@@ -89,7 +91,7 @@ static mq_status make_plan(struct save *s)
     return MQ_OK;
 }
 
-static mq_status open_outputs(struct save *s)
+static mq_status open_outputs(mq_saving *s)
 {
     const char *slash = strrchr(s->path, '/');
     size_t folder = slash ? (size_t)(slash - s->path) + 1 : 0;
@@ -108,7 +110,7 @@ static mq_status open_outputs(struct save *s)
 
 /* Hooks that count one maker's progress on from what is done. */
 struct relay {
-    struct save *save;
+    mq_saving *save;
     mq_hooks hooks;
 };
 
@@ -132,13 +134,14 @@ static void relay_warn(void *user, const mq_warning *w)
         h->warn(h->user, w);
 }
 
-static mq_status make(struct save *s, const mq_maker *maker, mq_outfile *f, uint64_t at)
+static mq_status make(mq_saving *s, const mq_maker *maker, mq_outfile *f, uint64_t at)
 {
     struct file_sink sink = { { sink_write_at }, f, at, maker->n_bytes };
     struct relay relay = { .save = s };
     mq_status rc;
 
-    relay.hooks = (mq_hooks){ &relay, relay_warn, relay_progress, relay_cancelled, s->hooks ? s->hooks->n_threads : 0 };
+    relay.hooks = (mq_hooks){ .user = &relay, .warn = relay_warn, .progress = relay_progress,
+                              .cancelled = relay_cancelled, .n_threads = s->hooks ? s->hooks->n_threads : 0 };
     rc = mq_check_cancelled(s->hooks, s->err);
     if (rc == MQ_OK)
         rc = maker->make(maker->user, &sink.base, &relay.hooks, s->err);
@@ -146,7 +149,7 @@ static mq_status make(struct save *s, const mq_maker *maker, mq_outfile *f, uint
     return rc;
 }
 
-static mq_status write_model_file(struct save *s)
+static mq_status write_model_file(mq_saving *s)
 {
     mq_write_plan *p = &s->plan;
     mq_outfile *f = s->scratch ? s->scratch : s->target;
@@ -157,7 +160,7 @@ static mq_status write_model_file(struct save *s)
     return rc;
 }
 
-static mq_status copy_tensor(struct save *s, const mq_external_out *e, mq_outfile *f)
+static mq_status copy_tensor(mq_saving *s, const mq_external_out *e, mq_outfile *f)
 {
     const void *data = NULL;
     mq_status rc = mq_check_cancelled(s->hooks, s->err);
@@ -174,7 +177,7 @@ static mq_status copy_tensor(struct save *s, const mq_external_out *e, mq_outfil
     return rc;
 }
 
-static mq_status write_data_files(struct save *s)
+static mq_status write_data_files(mq_saving *s)
 {
     static const char zeros[4096];
     mq_status rc = MQ_OK;
@@ -193,7 +196,7 @@ static mq_status write_data_files(struct save *s)
     return rc;
 }
 
-static void count_total(struct save *s)
+static void count_total(mq_saving *s)
 {
     for (size_t i = 0; i < s->plan.n_payloads; i++)
         s->total += s->plan.payloads[i].n_bytes;
@@ -201,7 +204,7 @@ static void count_total(struct save *s)
         s->total += s->plan.external.items[i].n_bytes;
 }
 
-static mq_status write_all(struct save *s, mq_saved *saved)
+static mq_status write_all(mq_saving *s)
 {
     mq_status rc;
 
@@ -210,42 +213,120 @@ static mq_status write_all(struct save *s, mq_saved *saved)
         return rc;
     if (s->scratch)
         rc = mq_gzip_pack(s->target, mq_outfile_fd(s->scratch), mq_outfile_pos(s->scratch), s->hooks, s->err);
-    if (rc == MQ_OK && saved) {
-        saved->model_bytes = mq_outfile_pos(s->target);
-        saved->data_bytes = 0;
-        for (size_t i = 0; i < s->plan.files.n; i++)
-            saved->data_bytes += mq_outfile_pos(s->data[i]);
+    return rc == MQ_OK ? mq_check_cancelled(s->hooks, s->err) : rc;
+}
+
+mq_status mq_saving_begin(mq_saving **out, mq_model *m, const char *path, const mq_save_opts *opts, const mq_hooks *hooks,
+                          mq_error *err)
+{
+    mq_saving *s = calloc(1, sizeof *s);
+    mq_status rc;
+
+    if (!s)
+        return mq_oom(err);
+    *s = (mq_saving){ .m = m, .path = path, .opts = opts, .hooks = hooks, .err = err };
+    if ((rc = check_data_name(opts->external_file, err)) != MQ_OK || (rc = make_plan(s)) != MQ_OK ||
+        (rc = open_outputs(s)) != MQ_OK || (rc = write_all(s)) != MQ_OK) {
+        mq_saving_abort(s);
+        return rc;
     }
+    *out = s;
+    return MQ_OK;
+}
+
+mq_saved mq_saving_sizes(const mq_saving *s)
+{
+    mq_saved sizes = { .model_bytes = mq_outfile_pos(s->target) };
+
+    for (size_t i = 0; i < s->plan.files.n; i++)
+        sizes.data_bytes += mq_outfile_pos(s->data[i]);
+    return sizes;
+}
+
+mq_status mq_saving_estimate(mq_model *m, const char *path, const mq_save_opts *opts, mq_saved *sizes, mq_error *err)
+{
+    mq_saving s = { .m = m, .path = path, .opts = opts, .err = err };
+    mq_status rc = make_plan(&s);
+
+    if (rc == MQ_OK) {
+        *sizes = (mq_saved){ .model_bytes = mq_wire_size(&s.plan.msg->base) };
+        for (size_t i = 0; i < s.plan.file_sizes.n; i++)
+            sizes->data_bytes += s.plan.file_sizes.items[i];
+    }
+    mq_arena_free(s.plan.arena);
     return rc;
+}
+
+const char *mq_saving_data_path(const mq_saving *s, size_t i)
+{
+    return i < s->plan.files.n ? mq_outfile_path(s->data[i]) : NULL;
+}
+
+mq_status mq_saving_reload(const mq_saving *s, mq_model **out, mq_error *err)
+{
+    mq_model *m = NULL;
+    mq_status rc = MQ_OK;
+    int fd = dup(mq_outfile_fd(s->target));
+
+    if (fd < 0)
+        return mq_fail_errno(err, MQ_ERR_SYSTEM, "read back", s->path);
+    if ((rc = mq_model_load_fd(&m, fd, s->path, err)) != MQ_OK)
+        return rc;
+    for (size_t i = 0; rc == MQ_OK && i < s->plan.files.n; i++) {
+        const char *location = mq_arena_strdup(m->arena, s->plan.files.items[i]);
+        mq_buf *buf = NULL;
+        if (!location || (fd = dup(mq_outfile_fd(s->data[i]))) < 0)
+            rc = mq_oom(err);
+        else if ((rc = mq_buf_map_fd(&buf, fd, location, err)) == MQ_OK &&
+                 (rc = mq_model_keep_buf(m, buf, err)) == MQ_OK && !mq_map_put(&m->external, location, buf))
+            rc = mq_oom(err);
+    }
+    if (rc == MQ_OK)
+        *out = m;
+    else
+        mq_model_free(m);
+    return rc;
+}
+
+static void saving_free(mq_saving *s)
+{
+    mq_outfile_abort(s->scratch);
+    free(s->data);
+    mq_arena_free(s->plan.arena);
+    free(s);
+}
+
+mq_status mq_saving_commit(mq_saving *s, mq_error *err)
+{
+    mq_status rc = mq_outfile_commit_with(s->target, s->data, s->plan.files.n, s->opts->sync, err);
+
+    saving_free(s);
+    return rc;
+}
+
+void mq_saving_abort(mq_saving *s)
+{
+    if (!s)
+        return;
+    mq_outfile_abort(s->target);
+    for (size_t i = 0; s->data && i < s->plan.files.n; i++)
+        mq_outfile_abort(s->data[i]);
+    saving_free(s);
 }
 
 mq_status mq_model_save(mq_model *m, const char *path, const mq_save_opts *opts, const mq_hooks *hooks, mq_saved *saved,
                         mq_error *err)
 {
     mq_save_opts defaults = mq_save_opts_default();
-    struct save s = { .m = m, .path = path, .opts = opts ? opts : &defaults, .hooks = hooks, .err = err };
-    mq_saved result = { 0 };
-    mq_status rc = check_data_name(s.opts->external_file, err);
+    mq_saving *s = NULL;
+    mq_saved sizes;
+    mq_status rc = mq_saving_begin(&s, m, path, opts ? opts : &defaults, hooks, err);
 
-    if (rc == MQ_OK)
-        rc = make_plan(&s);
-    if (rc == MQ_OK)
-        rc = open_outputs(&s);
-    if (rc == MQ_OK)
-        rc = write_all(&s, &result);
-    if (rc == MQ_OK)
-        rc = mq_check_cancelled(hooks, err);
-    if (rc == MQ_OK) {
-        rc = mq_outfile_commit_with(s.target, s.data, s.plan.files.n, s.opts->sync, err);
-    } else {
-        mq_outfile_abort(s.target);
-        for (size_t i = 0; s.data && i < s.plan.files.n; i++)
-            mq_outfile_abort(s.data[i]);
-    }
-    mq_outfile_abort(s.scratch);
-    free(s.data);
-    mq_arena_free(s.plan.arena);
+    if (rc != MQ_OK)
+        return rc;
+    sizes = mq_saving_sizes(s);
+    rc = mq_saving_commit(s, err);
     if (rc == MQ_OK && saved)
-        *saved = result;
+        *saved = sizes;
     return rc;
 }

@@ -69,7 +69,7 @@ static void check_value_info(const checker *c, const mq_graph *g, const char *wh
         lacks = v->type ? type_lacks(v->type) : "type";
         if (lacks)
             mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "value-type", MQ_PLACE_TENSOR(g, v->name),
-                           v->type ? "%s '%s': its type has no %s" : "%s '%s' has no %s", what, v->name, lacks);
+                           v->type ? "it is an %s, but its type has no %s" : "it is an %s, but has no %s", what, lacks);
     }
 }
 

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* `mq quantize` from file to file: load, repair what can be, check, choose, rewrite, write beside, read back, report, and only
+ * then put in place. */
+#include "mq/quantize.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "base/threads.h"
+#include "model/external.h"
+#include "model/save.h"
+#include "mq/check.h"
+#include "ops/ops.h"
+#include "quant/quant.h"
+#include "report/report.h"
+
+mq_quantize_opts mq_quantize_opts_default(void)
+{
+    return (mq_quantize_opts){ .max_size_ratio = 1.0, .save = mq_save_opts_default() };
+}
+
+struct job {
+    const char *input, *output;
+    const mq_quantize_opts *opts;
+    mq_report *report;
+    const mq_hooks *hooks;
+    mq_error *err;
+    mq_model *model;
+    mq_quant_plan plan;
+    uint64_t bytes_before, data_before;
+    mq_saved after;
+    double since; /* when the running step began */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Ends a step: its time goes into the report. */
+static mq_status end_step(struct job *j, const char *name)
+{
+    double t = now();
+    mq_status rc = mq_report_add_step(j->report, name, t - j->since, j->err);
+
+    j->since = t;
+    return rc;
+}
+
+/* ---- input --------------------------------------------------------------------------------------------------------- */
+
+/* Puts right what the specification's checker refuses and every runtime takes: order, and "ai.onnx" spelled out. */
+static mq_status repair(struct job *j)
+{
+    size_t n_moved = 0, n_domains = 0;
+    mq_status rc;
+
+    if (!j->model->graph)
+        return MQ_OK;
+    for (size_t i = 0; i < j->model->opsets.n; i++) {
+        const char *norm = mq_domain_norm(j->model->opsets.items[i].domain);
+        n_domains += strcmp(j->model->opsets.items[i].domain, norm) != 0;
+        j->model->opsets.items[i].domain = norm;
+    }
+    for (size_t i = 0; i < j->model->graphs.n; i++)
+        for (mq_node *n = j->model->graphs.items[i]->first; n; n = n->next) {
+            n_domains += strcmp(n->domain, mq_domain_norm(n->domain)) != 0;
+            n->domain = mq_domain_norm(n->domain);
+        }
+    if (n_domains)
+        mq_warn(j->hooks, "domain-mended", j->input, "the domain 'ai.onnx' is written as '' in %zu places", n_domains);
+    if (mq_graph_sort(j->model->graph, &n_moved, j->err) == MQ_ERR_NOMEM)
+        return MQ_ERR_NOMEM; /* a cycle is told by the check */
+    rc = MQ_OK;
+    if (n_moved)
+        mq_warn(j->hooks, "nodes-sorted", j->input, "nodes were not in order: %zu are moved", n_moved);
+    return rc;
+}
+
+static mq_status refuse_invalid(struct job *j)
+{
+    mq_check_result *result = NULL;
+    mq_status rc = mq_check(j->model, NULL, NULL, j->hooks, &result, j->err);
+
+    if (rc != MQ_OK)
+        return rc;
+    for (size_t i = 0; i < result->n_findings; i++) {
+        const mq_finding *f = &result->findings[i];
+        if (f->severity != MQ_SEVERITY_ERROR)
+            continue;
+        rc = mq_fail(j->err, MQ_ERR_INPUT, "%s: %s%s%s (%zu errors in all: mq check %s)", j->input, f->place,
+                     *f->place ? ": " : "", f->text, result->n_errors, j->input);
+        break;
+    }
+    mq_check_result_free(result);
+    return rc;
+}
+
+/* Operators that only quantized models have. */
+static const mq_node *find_quantized(const mq_model *m)
+{
+    static const char *const names[] = { "DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
+                                         "QLinearMatMul", "ConvInteger", "MatMulInteger", "MatMulNBits", "GatherBlockQuantized",
+                                         "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulIntegerToFloat", "QGemm" };
+
+    for (size_t i = 0; i < m->graphs.n; i++)
+        for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
+            for (size_t k = 0; k < MQ_ARRAY_LEN(names); k++)
+                if (strcmp(n->op_type, names[k]) == 0)
+                    return n;
+    return NULL;
+}
+
+/* Sizes before, and the external files for those who keep track. */
+static mq_status describe_input(struct job *j)
+{
+    const mq_model *m = j->model;
+    mq_map seen = { 0 };
+    mq_status rc = MQ_OK;
+
+    j->bytes_before = m->file_bytes;
+    for (size_t i = 0; i < m->graphs.n; i++)
+        for (size_t k = 0; rc == MQ_OK && k < m->graphs.items[i]->inits.n; k++) {
+            const mq_tensor *t = m->graphs.items[i]->inits.items[k]->init;
+            char *path = NULL;
+            if (!t || t->storage != MQ_STORE_EXTERNAL)
+                continue;
+            j->data_before += mq_tensor_size(t) > 0 ? (uint64_t)mq_tensor_size(t) : 0;
+            if (mq_map_get(&seen, t->external.location))
+                continue;
+            if ((rc = mq_external_path(m, t->external.location, &path, j->err)) != MQ_OK)
+                break;
+            mq_note_file(j->hooks, path, false);
+            free(path);
+            rc = mq_map_put(&seen, t->external.location, (void *)t) ? MQ_OK : mq_oom(j->err);
+        }
+    mq_map_release(&seen);
+    mq_report_set_model(j->report, MQ_REPORT_BEFORE, m, j->bytes_before, j->data_before);
+    return rc;
+}
+
+static mq_status open_input(struct job *j)
+{
+    const mq_node *q;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_model_load(&j->model, j->input, j->err));
+    MQ_TRY(describe_input(j));
+    MQ_TRY(repair(j));
+    MQ_TRY(refuse_invalid(j));
+    if ((q = find_quantized(j->model)))
+        rc = mq_fail(j->err, MQ_ERR_USAGE, "%s is quantized already (node '%s' is a %s)", j->input, mq_node_label(q),
+                     q->op_type);
+done:
+    return rc;
+}
+
+/* ---- choosing and rewriting ---------------------------------------------------------------------------------------- */
+
+static mq_status fail_nothing(const struct job *j)
+{
+    const mq_quant_plan *p = &j->plan;
+    size_t counts[MQ_STAY_AXIS + 1] = { 0 };
+    mq_stay most = MQ_STAY_NOT;
+
+    for (size_t i = 0; i < p->items.n; i++)
+        counts[p->items.items[i]->stay]++;
+    for (mq_stay s = MQ_STAY_NOT; s <= MQ_STAY_AXIS; s++)
+        most = counts[s] > counts[most] ? s : most;
+    if (!p->items.n)
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED,
+                       "%s: nothing to quantize: no Conv, MatMul, Gemm or Gather has a constant weight", j->input);
+    return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: none of %zu weights (%zu are %s)", j->input,
+                   p->items.n, counts[most], mq_stay_text(most));
+}
+
+static mq_status raise_opset(struct job *j)
+{
+    int64_t have = mq_opset_of(j->model->graph, ""), want = j->plan.needed_opset;
+    const mq_quantize_opts *o = j->opts;
+    mq_status rc = MQ_OK;
+
+    if (o->opset && o->opset < want)
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: %s scales need opset %lld", o->opset,
+                       o->per_tensor ? "int8" : "per-channel", (long long)want);
+    if (o->opset && o->opset < have)
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: the model has opset %lld, which is not lowered", o->opset,
+                       (long long)have);
+    if (o->opset > want)
+        want = o->opset;
+    if (have >= want)
+        return MQ_OK;
+    mq_quant_plan_release(&j->plan);
+    MQ_TRY(mq_opset_raise(j->model, (int)want, j->hooks, j->err));
+    MQ_TRY(mq_infer_model(j->model, NULL, NULL, j->err));
+    j->plan = (mq_quant_plan){ .model = j->model, .opts = o };
+    MQ_TRY(mq_quant_select(&j->plan, j->err));
+done:
+    return rc;
+}
+
+static mq_status choose(struct job *j)
+{
+    mq_status rc = MQ_OK;
+
+    j->plan = (mq_quant_plan){ .model = j->model, .opts = j->opts };
+    MQ_TRY(mq_quant_select(&j->plan, j->err));
+    if (!j->plan.n_quantized)
+        return fail_nothing(j);
+    MQ_TRY(raise_opset(j));
+done:
+    return rc;
+}
+
+/* ---- report -------------------------------------------------------------------------------------------------------- */
+
+static void report_changed(const struct job *j, const mq_quant_item *it, const char *const *nodes, size_t n_nodes)
+{
+    mq_report_changed c = {
+        .name = it->value->name, .nodes = nodes, .n_nodes = n_nodes,
+        .treatment = it->embedding ? "qdq-embedding" : "qdq-weight", .from = it->tensor->dtype, .to = MQ_INT8,
+        .dims = it->tensor->dims, .n_dims = it->tensor->n_dims, .axis = it->axis, .has_error = it->measured,
+        .sqnr_db = it->error > 0 ? 10 * log10(it->signal / it->error) : INFINITY,
+        .max_abs_error = (double)it->max_error, .bytes_before = it->bytes_before, .bytes_after = it->bytes_after,
+    };
+    mq_report_add_changed(j->report, &c);
+}
+
+/* The labels of the nodes that used each weight, taken before the rewrite. */
+struct users {
+    const char **labels;
+    size_t n;
+    const char *op_type;
+};
+
+static mq_status find_users(const struct job *j, struct users **out)
+{
+    mq_arena *a = j->model->arena;
+    struct users *all = mq_arena_calloc(a, j->plan.items.n, sizeof *all);
+
+    if (!all)
+        return mq_oom(j->err);
+    for (size_t i = 0; i < j->plan.items.n; i++) {
+        const mq_value *v = j->plan.items.items[i]->value;
+        if (!(all[i].labels = mq_arena_calloc(a, v->uses.n, sizeof *all[i].labels)))
+            return mq_oom(j->err);
+        all[i].n = v->uses.n;
+        all[i].op_type = v->uses.n ? v->uses.items[0].node->op_type : "";
+        for (size_t k = 0; k < v->uses.n; k++)
+            all[i].labels[k] = mq_node_label(v->uses.items[k].node);
+    }
+    *out = all;
+    return MQ_OK;
+}
+
+static mq_status report_tensors(struct job *j, const struct users *users)
+{
+    for (size_t i = 0; i < j->plan.items.n; i++) {
+        const mq_quant_item *it = j->plan.items.items[i];
+        char *reason;
+        if (it->stay == MQ_STAY_NOT) {
+            report_changed(j, it, users[i].labels, users[i].n);
+            continue;
+        }
+        reason = mq_arena_printf(j->model->arena, "%s%s%s", mq_stay_text(it->stay), *it->stay_detail ? " " : "",
+                                 it->stay_detail);
+        if (!reason)
+            return mq_oom(j->err);
+        mq_report_add_kept(j->report, &(mq_report_kept){ .name = it->value->name,
+                                                         .node = users[i].n ? users[i].labels[0] : "",
+                                                         .op_type = users[i].op_type, .type = it->tensor->dtype,
+                                                         .bytes = it->bytes_before, .code = mq_stay_code(it->stay),
+                                                         .reason = reason });
+    }
+    return mq_report_status(j->report, j->err);
+}
+
+/* What the pass over the weights found out. */
+static void warn_about_weights(const struct job *j)
+{
+    for (size_t i = 0; i < j->plan.items.n; i++) {
+        const mq_quant_item *it = j->plan.items.items[i];
+        if (it->n_nan || it->n_inf)
+            mq_warn(j->hooks, "weight-nonfinite", it->value->name,
+                    "weight '%s' has %lld NaN (written as 0) and %lld infinities (written as the largest value)",
+                    it->value->name, (long long)it->n_nan, (long long)it->n_inf);
+        if (it->n_zero_channels)
+            mq_warn(j->hooks, "channel-zero", it->value->name, "weight '%s': %lld of %lld channels are all zero",
+                    it->value->name, (long long)it->n_zero_channels, (long long)it->n_channels);
+    }
+}
+
+static mq_status report_file(const struct job *j, const char *role, const char *path, uint64_t bytes)
+{
+    char hex[MQ_SHA256_HEX];
+    mq_status rc = MQ_OK;
+
+    if (j->opts->hash && strcmp(path, "-") != 0)
+        rc = mq_sha256_file(path, hex, j->err);
+    if (rc == MQ_OK)
+        mq_report_add_file(j->report, role, path, bytes, j->opts->hash && strcmp(path, "-") != 0 ? hex : NULL);
+    return rc;
+}
+
+/* ---- bounds -------------------------------------------------------------------------------------------------------- */
+
+static mq_status add_size_bound(const struct job *j)
+{
+    uint64_t before = j->bytes_before + j->data_before, after = j->after.model_bytes + j->after.data_bytes;
+    double ratio = before ? (double)after / (double)before : 0;
+    const mq_quantize_opts *o = j->opts;
+    mq_str asked = { 0 }, got = { 0 };
+    bool pass = (!(o->max_size_ratio > 0) || ratio <= o->max_size_ratio) && (!o->max_size || after <= o->max_size);
+    mq_status rc = MQ_OK;
+
+    if (!(o->max_size_ratio > 0) && !o->max_size)
+        return MQ_OK;
+    mq_str_add(&asked, "<= ");
+    if (o->max_size)
+        mq_str_add_bytes(&asked, o->max_size);
+    else
+        mq_str_addf(&asked, "%.4g%%", o->max_size_ratio * 100);
+    mq_str_add_bytes(&got, after);
+    mq_str_addf(&got, " (%.1f%%)", ratio * 100);
+    if (asked.failed || got.failed)
+        rc = mq_oom(j->err);
+    else
+        rc = mq_report_add_bound(j->report, "max-size", asked.s, got.s, pass, j->err);
+    mq_str_release(&asked);
+    mq_str_release(&got);
+    return rc;
+}
+
+static bool missed(const struct job *j)
+{
+    return mq_report_n_missed(j->report) > 0 || (j->opts->strict && mq_report_n_warnings(j->report) > 0);
+}
+
+/* ---- output -------------------------------------------------------------------------------------------------------- */
+
+/* Reads the written files and checks them as a stranger would. */
+static mq_status verify(struct job *j, const mq_saving *saving)
+{
+    mq_model *m = NULL;
+    mq_check_result *result = NULL;
+    mq_status rc = MQ_OK;
+
+    if (j->opts->verify == MQ_VERIFY_NONE) {
+        mq_report_set_proof(j->report, "none", true, NULL);
+        return MQ_OK;
+    }
+    MQ_TRY(mq_saving_reload(saving, &m, j->err));
+    mq_report_set_model(j->report, MQ_REPORT_AFTER, m, j->after.model_bytes, j->after.data_bytes);
+    MQ_TRY(mq_check(m, NULL, NULL, j->hooks, &result, j->err));
+    mq_report_set_proof(j->report, "load", result->valid, "the written file was read again and checked");
+    if (!result->valid)
+        rc = mq_fail(j->err, MQ_ERR_SYSTEM, "%s: the written model is not valid: %s: %s (please report this)", j->output,
+                     result->n_findings ? result->findings[0].place : "",
+                     result->n_findings ? result->findings[0].text : "");
+done:
+    mq_check_result_free(result);
+    mq_model_free(m);
+    return rc;
+}
+
+/* Puts a result that missed a bound where the user wants it, if anywhere. */
+static mq_status keep_failed(struct job *j)
+{
+    mq_save_opts save = j->opts->save;
+
+    if (!j->opts->keep_failed)
+        return MQ_OK;
+    save.force = true;
+    return mq_model_save(j->model, j->opts->keep_failed, &save, j->hooks, NULL, j->err);
+}
+
+static mq_status put_in_place(struct job *j, mq_saving *saving)
+{
+    const char *data;
+    mq_status rc = MQ_OK;
+    size_t n_data = 0;
+
+    for (; (data = mq_saving_data_path(saving, n_data)); n_data++) {
+        char *copy = mq_arena_strdup(j->model->arena, data);
+        if (!copy) {
+            mq_saving_abort(saving);
+            return mq_oom(j->err);
+        }
+        mq_note_file(j->hooks, copy, true);
+        mq_report_add_file(j->report, "output-data", copy, j->after.data_bytes, NULL);
+    }
+    MQ_TRY(mq_saving_commit(saving, j->err));
+    MQ_TRY(report_file(j, "output", j->output, j->after.model_bytes));
+done:
+    return rc;
+}
+
+static mq_status write_output(struct job *j, const struct users *users)
+{
+    mq_saving *saving = NULL;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_saving_begin(&saving, j->model, j->output, &j->opts->save, j->hooks, j->err));
+    j->after = mq_saving_sizes(saving);
+    warn_about_weights(j);
+    MQ_TRY(end_step(j, "quantize and write"));
+    MQ_TRY(verify(j, saving));
+    MQ_TRY(end_step(j, "verify"));
+    MQ_TRY(report_tensors(j, users));
+    MQ_TRY(add_size_bound(j));
+    if (missed(j)) {
+        rc = keep_failed(j);
+        goto done;
+    }
+    rc = put_in_place(j, saving);
+    saving = NULL;
+done:
+    mq_saving_abort(saving);
+    return rc;
+}
+
+static mq_status estimate_output(struct job *j, const struct users *users)
+{
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_saving_estimate(j->model, j->output, &j->opts->save, &j->after, j->err));
+    mq_report_set_model(j->report, MQ_REPORT_AFTER, j->model, j->after.model_bytes, j->after.data_bytes);
+    mq_report_set_proof(j->report, "none", true, "dry run: nothing was written");
+    MQ_TRY(report_tensors(j, users));
+    MQ_TRY(add_size_bound(j));
+done:
+    return rc;
+}
+
+mq_status mq_quantize_file(const char *input, const char *output, const mq_quantize_opts *opts, mq_report *report,
+                           const mq_hooks *hooks, mq_error *err)
+{
+    mq_quantize_opts defaults = mq_quantize_opts_default();
+    struct job j = { .input = input, .output = output, .opts = opts ? opts : &defaults, .report = report,
+                     .hooks = hooks, .err = err, .since = now() };
+    struct users *users = NULL;
+    mq_status rc = MQ_OK;
+
+    mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
+    MQ_TRY(open_input(&j));
+    MQ_TRY(report_file(&j, "input", input, j.bytes_before));
+    MQ_TRY(end_step(&j, "load and check"));
+    MQ_TRY(choose(&j));
+    MQ_TRY(find_users(&j, &users));
+    MQ_TRY(mq_quant_rewrite(&j.plan, hooks, err));
+    MQ_TRY(end_step(&j, "rewrite"));
+    rc = j.opts->dry_run ? estimate_output(&j, users) : write_output(&j, users);
+done:
+    mq_model_free(j.model);
+    mq_quant_plan_release(&j.plan);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Saving in two steps: everything is written beside the target first; then it can be looked at, and put in place or not. */
+#ifndef MQ_MODEL_SAVE_H
+#define MQ_MODEL_SAVE_H
+
+#include "graph/graph.h"
+#include "mq/model.h"
+
+typedef struct mq_saving mq_saving;
+
+/* Writes all files without putting them in place. model, path and opts must outlive the result. */
+mq_status mq_saving_begin(mq_saving **out, mq_model *model, const char *path, const mq_save_opts *opts,
+                          const mq_hooks *hooks, mq_error *err);
+
+/* What was written. */
+mq_saved mq_saving_sizes(const mq_saving *s);
+
+/* Loads the written files as a model of its own, external data included. */
+mq_status mq_saving_reload(const mq_saving *s, mq_model **out, mq_error *err);
+
+/* The paths of the data files written beside the model: n of them, borrowed. */
+const char *mq_saving_data_path(const mq_saving *s, size_t i); /* NULL: there are no more */
+
+/* Puts all in place; frees s, also on failure. */
+mq_status mq_saving_commit(mq_saving *s, mq_error *err);
+/* Throws all away; NULL is fine. */
+void mq_saving_abort(mq_saving *s);
+
+/* What mq_saving_begin would write, without writing: sizes before compression. */
+mq_status mq_saving_estimate(mq_model *model, const char *path, const mq_save_opts *opts, mq_saved *sizes, mq_error *err);
+
+/* Loads from an open descriptor, whose ownership passes; path is for messages and for finding external data. */
+mq_status mq_model_load_fd(mq_model **out, int fd, const char *path, mq_error *err);
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The Markdown form (GitHub flavoured), for job summaries and pull requests: what decides first, long tables folded and
+ * cut. Each table has a budget of bytes; they add up to less than the 60 kB that the form promises (GitHub takes 64 kB). */
+#include <string.h>
+
+#include "report/internal.h"
+
+enum {
+    CELL_MAX = 160, /* bytes of one cell before escaping */
+    BUDGET_SHORT = 2500, /* of 8 tables */
+    BUDGET_LONG = 5500,  /* of 6 tables */
+};
+
+/* Bytes of s that fit in max without splitting a character. */
+static size_t fitting(const char *s, size_t max)
+{
+    size_t n = strlen(s);
+
+    if (n <= max)
+        return n;
+    for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
+        ;
+    return n;
+}
+
+/* A sentence inside a table or a paragraph: nothing in it is markup, and nobody is mentioned by it. */
+static void prose(mq_str *out, const char *s)
+{
+    size_t n = fitting(s, 2 * CELL_MAX);
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c < 0x20 || c == 0x7f)
+            mq_str_add(out, " ");
+        else if (c == '<' || c == '>' || c == '&' || c == '@')
+            mq_str_addf(out, "&#%d;", c);
+        else if (strchr("\\`*_[]|#~!$", c))
+            mq_str_addf(out, "\\%c", c);
+        else
+            mq_str_add_n(out, s + i, 1);
+    }
+    if (s[n])
+        mq_str_add(out, "…");
+}
+
+/* A name as code. A backquote would end it and is shown as an apostrophe; '|' would end the cell. */
+static void code(mq_str *out, const char *s)
+{
+    size_t n = fitting(s, CELL_MAX);
+
+    if (n == 0)
+        return;
+    mq_str_add(out, "`");
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c < 0x20 || c == 0x7f)
+            mq_str_add(out, " ");
+        else if (c == '`')
+            mq_str_add(out, "'");
+        else if (c == '|')
+            mq_str_add(out, "\\|");
+        else
+            mq_str_add_n(out, s + i, 1);
+    }
+    mq_str_add(out, s[n] ? "…`" : "`");
+}
+
+/* Takes back what was written after `keep` bytes. */
+static void cut(mq_str *out, size_t keep)
+{
+    out->n = keep;
+    out->s[keep] = '\0';
+}
+
+/* A row of a table is written by one of these. */
+typedef void (*row_fn)(mq_str *out, const json_t *entry);
+
+static void table(mq_str *out, const json_t *list, const char *head, row_fn row, size_t budget)
+{
+    size_t n = json_array_size(list), i, end = out->n + budget, columns = 0, good;
+
+    mq_str_addf(out, "%s\n|", head);
+    for (const char *p = head; *p; p++)
+        columns += *p == '|';
+    for (i = 1; i < columns; i++)
+        mq_str_add(out, " --- |");
+    mq_str_add(out, "\n");
+    for (i = 0, good = out->n; i < n && !out->failed; i++) {
+        row(out, json_array_get(list, i));
+        if (out->n > end) {
+            cut(out, good);
+            break;
+        }
+        good = out->n;
+    }
+    if (i < n) {
+        mq_str_add(out, "\n… and ");
+        mq_str_add_count(out, n - i);
+        mq_str_add(out, " more\n");
+    }
+    mq_str_add(out, "\n");
+}
+
+static void folded_table(mq_str *out, const char *title, const json_t *list, const char *head, row_fn row, size_t budget)
+{
+    if (!json_array_size(list))
+        return;
+    mq_str_addf(out, "<details><summary>%s (", title);
+    mq_str_add_count(out, json_array_size(list));
+    mq_str_add(out, ")</summary>\n\n");
+    table(out, list, head, row, budget);
+    mq_str_add(out, "</details>\n\n");
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+
+static void bound_row(mq_str *out, const json_t *b)
+{
+    mq_str_add(out, "| ");
+    prose(out, mq_json_get_text(b, "name"));
+    mq_str_add(out, " | ");
+    prose(out, mq_json_get_text(b, "asked"));
+    mq_str_add(out, " | ");
+    prose(out, mq_json_get_text(b, "got"));
+    mq_str_add(out, mq_json_get_bool(b, "pass") ? " | ✓ |\n" : " | ✗ |\n");
+}
+
+static void finding_row(mq_str *out, const json_t *f)
+{
+    mq_str_addf(out, "| %s | ", mq_json_get_text(f, "level"));
+    code(out, mq_json_get_text(f, "place"));
+    mq_str_add(out, " | ");
+    prose(out, mq_json_get_text(f, "text"));
+    mq_str_add(out, " | ");
+    code(out, mq_json_get_text(f, "code"));
+    mq_str_add(out, " |\n");
+}
+
+static void changed_row(mq_str *out, const json_t *c)
+{
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(c, "name"));
+    mq_str_add(out, " | ");
+    mq_str_add_shape(out, json_object_get(c, "shape"));
+    mq_str_addf(out, " | %s → %s | ", mq_json_get_text(c, "from"), mq_json_get_text(c, "to"));
+    mq_str_add_sqnr(out, c);
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(c, "bytes_before"));
+    mq_str_add(out, " → ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(c, "bytes_after"));
+    mq_str_add(out, " |\n");
+}
+
+static void kept_row(mq_str *out, const json_t *k)
+{
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(k, "name"));
+    mq_str_add(out, " | ");
+    prose(out, mq_json_get_text(k, "op_type"));
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(k, "bytes"));
+    mq_str_add(out, " | ");
+    prose(out, mq_json_get_text(k, "reason"));
+    mq_str_add(out, " |\n");
+}
+
+static void warning_row(mq_str *out, const json_t *w)
+{
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(w, "code"));
+    mq_str_addf(out, " | %lld | ", (long long)mq_json_get_int(w, "count"));
+    code(out, mq_json_get_text(w, "place"));
+    mq_str_add(out, " | ");
+    prose(out, mq_json_get_text(w, "text"));
+    mq_str_add(out, " |\n");
+}
+
+static void worst_row(mq_str *out, const json_t *e)
+{
+    double error;
+
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(e, "name"));
+    mq_str_add(out, " | ");
+    code(out, json_string_value(json_array_get(json_object_get(e, "nodes"), 0))
+                  ? json_string_value(json_array_get(json_object_get(e, "nodes"), 0))
+                  : "");
+    mq_str_add(out, " | ");
+    mq_str_add_sqnr(out, e);
+    if (mq_json_get_real(e, "max_abs_error", &error))
+        mq_str_addf(out, " | %.3g |\n", error);
+    else
+        mq_str_add(out, " | - |\n");
+}
+
+static void file_row(mq_str *out, const json_t *f)
+{
+    mq_str_addf(out, "| %s | ", mq_json_get_text(f, "role"));
+    code(out, mq_json_get_text(f, "path"));
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(f, "bytes"));
+    mq_str_add(out, " | ");
+    code(out, mq_json_get_text(f, "sha256"));
+    mq_str_add(out, " |\n");
+}
+
+/* ---- before and after ------------------------------------------------------------------------------------------------ */
+
+static void size_row(mq_str *out, const char *what, const json_t *before, const json_t *after, const char *key,
+                     bool is_size)
+{
+    int64_t a = mq_json_get_int(before, key), b = mq_json_get_int(after, key);
+
+    if (a == 0 && b == 0)
+        return;
+    mq_str_add(out, "| ");
+    prose(out, what);
+    for (int i = 0; i < (after ? 2 : 1); i++) {
+        mq_str_add(out, " | ");
+        if (is_size)
+            mq_str_add_bytes(out, (uint64_t)(i ? b : a));
+        else
+            mq_str_add_count(out, (uint64_t)(i ? b : a));
+    }
+    if (after) {
+        mq_str_add(out, " | ");
+        mq_str_add_change(out, a, b);
+    }
+    mq_str_add(out, " |\n");
+}
+
+/* Every key of either object, those of `before` first; with an `after` only what differs (nothing is said twice). */
+static void key_rows(mq_str *out, const json_t *before, const json_t *after, bool is_size, const char *prefix)
+{
+    size_t end = out->n + BUDGET_SHORT, good = out->n;
+
+    for (int side = 0; side < 2; side++) {
+        json_t *object = (json_t *)(side ? after : before); /* iterating takes a plain pointer */
+        for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
+            const char *key = json_object_iter_key(it);
+            mq_str what = { 0 };
+            if ((side && json_object_get(before, key)) || out->n > end ||
+                (after && !is_size && mq_json_get_int(before, key) == mq_json_get_int(after, key)))
+                continue;
+            mq_str_addf(&what, "%s%s", prefix, key);
+            size_row(out, what.s ? what.s : "", before, after, key, is_size);
+            out->failed |= what.failed;
+            mq_str_release(&what);
+            good = out->n > end ? good : out->n;
+        }
+    }
+    if (out->n > end)
+        cut(out, good);
+}
+
+static void before_after(mq_str *out, const json_t *doc)
+{
+    const json_t *before = json_object_get(doc, "before"), *after = json_object_get(doc, "after");
+    const json_t *size_a = json_object_get(before, "size"), *size_b = json_object_get(after, "size");
+
+    if (!before)
+        return;
+    mq_str_add(out, after ? "| | before | after | change |\n| --- | ---: | ---: | ---: |\n" : "| | |\n| --- | ---: |\n");
+    size_row(out, "size", size_a, size_b, "total_bytes", true);
+    key_rows(out, json_object_get(size_a, "weights"), json_object_get(size_b, "weights"), true, "weights: ");
+    size_row(out, "all but weights", size_a, size_b, "other_bytes", true);
+    size_row(out, "parameters", before, after, "parameters", false);
+    size_row(out, "nodes", before, after, "nodes", false);
+    key_rows(out, json_object_get(before, "operators"), json_object_get(after, "operators"), false, "operator: ");
+    key_rows(out, json_object_get(before, "opsets"), json_object_get(after, "opsets"), false, "opset: ");
+    mq_str_add(out, "\n");
+}
+
+/* ---- anything else: options, what inspect tells, measured -------------------------------------------------------------- */
+
+static void scalar(mq_str *out, const json_t *v)
+{
+    if (json_is_string(v))
+        code(out, json_string_value(v));
+    else if (json_is_integer(v))
+        mq_str_addf(out, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        mq_str_addf(out, "%.6g", json_real_value(v));
+    else
+        mq_str_add(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
+}
+
+/* "1, 3, 224, 224" for an array of scalars; false for any other. */
+static bool scalars(mq_str *out, const json_t *v)
+{
+    size_t n = json_array_size(v);
+
+    for (size_t i = 0; i < n; i++)
+        if (json_is_object(json_array_get(v, i)) || json_is_array(json_array_get(v, i)))
+            return false;
+    for (size_t i = 0; i < n && i < CELL_MAX; i++) {
+        mq_str_add(out, i ? ", " : "");
+        scalar(out, json_array_get(v, i));
+    }
+    return json_is_array(v);
+}
+
+/* A list item for each member, indented by level, until `end` bytes are reached; false then. */
+static bool outline(mq_str *out, const char *key, const json_t *v, int level, size_t end)
+{
+    enum { DEEPEST = 6 };
+    json_t *object = (json_t *)v; /* iterating takes a plain pointer */
+    size_t good = out->n;
+    bool inside = false, fits = true;
+
+    mq_str_addf(out, "%*s- ", 2 * level, "");
+    if (key) {
+        prose(out, key);
+        mq_str_add(out, ": ");
+    }
+    if (json_is_object(v))
+        inside = true;
+    else if (!scalars(out, v)) {
+        inside = json_is_array(v);
+        if (!inside)
+            scalar(out, v);
+    }
+    mq_str_add(out, "\n");
+    if (out->failed || out->n > end || level > DEEPEST) {
+        if (!out->failed)
+            cut(out, good);
+        return false;
+    }
+    for (void *it = json_object_iter(object); it && fits; it = json_object_iter_next(object, it))
+        fits = outline(out, json_object_iter_key(it), json_object_iter_value(it), level + 1, end);
+    for (size_t i = 0; inside && i < json_array_size(v) && fits; i++)
+        fits = outline(out, NULL, json_array_get(v, i), level + 1, end);
+    return fits;
+}
+
+static void folded_outline(mq_str *out, const char *title, const json_t *section, size_t budget)
+{
+    json_t *object = (json_t *)section; /* iterating takes a plain pointer */
+    size_t end = out->n + budget;
+    bool fits = true;
+
+    if (!json_object_size(section))
+        return;
+    mq_str_addf(out, "<details><summary>%s</summary>\n\n", title);
+    for (void *it = json_object_iter(object); it && fits; it = json_object_iter_next(object, it))
+        fits = outline(out, json_object_iter_key(it), json_object_iter_value(it), 0, end);
+    mq_str_add(out, fits ? "\n</details>\n\n" : "\n… and more (the JSON report has all of it)\n\n</details>\n\n");
+}
+
+static void heading(mq_str *out, const json_t *doc)
+{
+    const json_t *tool = json_object_get(doc, "tool"), *error = json_object_get(doc, "error");
+    const char *verdict = mq_json_get_text(doc, "verdict");
+
+    mq_str_addf(out, "## mq %s: %s %s\n\n", mq_json_get_text(tool, "command"), verdict,
+                strcmp(verdict, "pass") == 0 ? "✓" : "✗");
+    if (error) {
+        prose(out, mq_json_get_text(error, "text"));
+        mq_str_addf(out, " (exit status %lld)\n\n", (long long)mq_json_get_int(error, "exit_status"));
+    }
+}
+
+static void warnings(mq_str *out, const json_t *list)
+{
+    json_t *codes = mq_report_by_code(list);
+
+    out->failed |= !codes;
+    if (json_array_size(codes)) {
+        mq_str_add(out, "**Warnings**\n\n");
+        table(out, codes, "| code | times | first at | what |", warning_row, BUDGET_SHORT);
+    }
+    if (json_array_size(list) > json_array_size(codes))
+        folded_table(out, "All warnings", list, "| code | times | place | what |", warning_row,
+                     BUDGET_LONG);
+    json_decref(codes);
+}
+
+void mq_render_markdown(const json_t *doc, mq_str *out)
+{
+    const json_t *bounds = json_object_get(doc, "bounds"), *findings = json_object_get(doc, "findings");
+    const json_t *worst = json_object_get(doc, "worst_layers"), *proof = json_object_get(doc, "proof");
+
+    heading(out, doc);
+    if (json_array_size(bounds))
+        table(out, bounds, "| bound | asked | got | |", bound_row, BUDGET_SHORT);
+    if (json_array_size(findings))
+        table(out, findings, "| | place | finding | code |", finding_row, BUDGET_LONG);
+    before_after(out, doc);
+    if (*mq_json_get_text(proof, "note")) {
+        mq_str_add(out, "Proof: ");
+        prose(out, mq_json_get_text(proof, "note"));
+        mq_str_add(out, "\n\n");
+    }
+    folded_table(out, "Changed tensors", json_object_get(doc, "changed"), "| tensor | shape | type | SQNR | size |",
+                 changed_row, BUDGET_LONG);
+    folded_table(out, "Kept as they are", json_object_get(doc, "kept"), "| tensor | used by | size | why |", kept_row,
+                 BUDGET_LONG);
+    warnings(out, json_object_get(doc, "warnings"));
+    if (json_array_size(worst)) {
+        mq_str_add(out, "**Worst layers**\n\n");
+        table(out, worst, "| tensor | node | SQNR | largest error |", worst_row, BUDGET_SHORT);
+    }
+    folded_outline(out, "The model", json_object_get(doc, "model"), BUDGET_LONG);
+    folded_outline(out, "Options", json_object_get(doc, "options"), BUDGET_LONG);
+    folded_table(out, "Files", json_object_get(doc, "files"), "| | file | size | SHA-256 |", file_row,
+                 BUDGET_SHORT);
+    folded_outline(out, "Measured", json_object_get(doc, "measured"), BUDGET_SHORT);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Filling in a report from inside the library. The sections stand in one fixed order (report.c, sections) whatever order
+ * they are filled in; each entry below has one function, so that its keys are written in one place and in one order
+ * (docs/report.schema.json is the contract). Adding a fact: a member below, a line in the schema, a line in each renderer
+ * that shows it.
+ *
+ * Every function accepts a NULL report (or a NULL object from one) and then does nothing: a caller needs no "if (report)".
+ * Running out of memory is remembered; mq_report_status tells, once at the end. Text may be any bytes: what is not UTF-8
+ * becomes U+FFFD. Numbers that are not finite become null. */
+#ifndef MQ_REPORT_REPORT_H
+#define MQ_REPORT_REPORT_H
+
+#include <jansson.h>
+
+#include "base/str.h"
+#include "graph/graph.h"
+#include "mq/report.h"
+
+/* MQ_ERR_NOMEM when anything got lost since mq_report_create. */
+mq_status mq_report_status(const mq_report *report, mq_error *err);
+
+/* ---- entries ---------------------------------------------------------------------------------------------------- */
+
+typedef enum mq_report_side { MQ_REPORT_BEFORE, MQ_REPORT_AFTER } mq_report_side;
+
+/* `before` or `after`: counts the model's operators, opsets, parameters and bytes by type (census.h), with the file
+ * sizes as stored (data_bytes: external files, of the tensors used; 0 without). */
+void mq_report_set_model(mq_report *report, mq_report_side side, const mq_model *model, uint64_t file_bytes,
+                         uint64_t data_bytes);
+
+/* A tensor that was changed. */
+typedef struct mq_report_changed {
+    const char *name;
+    const char *const *nodes; /* labels of the nodes that use it */
+    size_t n_nodes;
+    const char *treatment; /* "qdq-weight", ...: stable, for scripts */
+    mq_dtype from, to;
+    const int64_t *dims;
+    int n_dims;
+    int axis;              /* of the channels; -1: per tensor */
+    uint64_t block_size;   /* elements that share a scale along the axis; 0: none */
+    bool has_error;        /* the three below were measured */
+    double sqnr_db;        /* infinite when nothing was lost */
+    double max_abs_error;
+    uint64_t clipped;      /* values outside the range */
+    uint64_t bytes_before, bytes_after; /* scales and zero points counted */
+} mq_report_changed;
+void mq_report_add_changed(mq_report *report, const mq_report_changed *changed);
+
+/* A weight that stayed as it is, and why. */
+typedef struct mq_report_kept {
+    const char *name;
+    const char *node;    /* label of a node that uses it, or "" */
+    const char *op_type; /* of that node, or "" */
+    mq_dtype type;
+    uint64_t bytes;
+    const char *code;    /* stable: "excluded", "too-small", "nonfinite", ... */
+    const char *reason;  /* the sentence */
+} mq_report_kept;
+void mq_report_add_kept(mq_report *report, const mq_report_kept *kept);
+
+/* What `check` found. An error counts in mq_report_n_missed, a warning in mq_report_n_warnings. */
+typedef enum mq_report_level { MQ_REPORT_ERROR, MQ_REPORT_WARNING } mq_report_level;
+void mq_report_add_finding(mq_report *report, mq_report_level level, const char *code, const char *place,
+                           const char *text);
+
+/* A file that was read ("input", "data", "external", ...) or written ("output", "output-data"); sha256: hexadecimal or NULL. */
+void mq_report_add_file(mq_report *report, const char *role, const char *path, uint64_t bytes, const char *sha256);
+
+/* How the written model was proved: mode "none", "load" or "run"; note: what was done or why not, or NULL. */
+void mq_report_set_proof(mq_report *report, const char *mode, bool ok, const char *note);
+
+/* Threads that worked, under `measured`; without it the CPUs that the process may use are written. */
+void mq_report_set_threads(mq_report *report, int n_threads);
+
+/* ---- free-form access: for `model` (what inspect tells) and for sections of later commands ------------------------- */
+
+/* The object or array of a section, made when it is not there yet; borrowed. Only names listed in report.c. */
+json_t *mq_report_section(mq_report *report, const char *name);
+/* The section if it has been filled, else NULL. */
+const json_t *mq_report_peek(const mq_report *report, const char *name);
+
+/* A new object at the end of an array; a new object or array under a key. Borrowed; NULL when out of memory. */
+json_t *mq_report_append(mq_report *report, json_t *array);
+json_t *mq_report_object(mq_report *report, json_t *object, const char *key);
+json_t *mq_report_array(mq_report *report, json_t *object, const char *key);
+
+/* A member of an object. */
+void mq_report_put_text(mq_report *report, json_t *object, const char *key, const char *text);
+void mq_report_put_int(mq_report *report, json_t *object, const char *key, int64_t value);
+void mq_report_put_real(mq_report *report, json_t *object, const char *key, double value);
+void mq_report_put_bool(mq_report *report, json_t *object, const char *key, bool value);
+void mq_report_put_null(mq_report *report, json_t *object, const char *key);
+/* A list of sizes. */
+void mq_report_put_dims(mq_report *report, json_t *object, const char *key, const int64_t *dims, int n_dims);
+/* An element of an array. */
+void mq_report_push_text(mq_report *report, json_t *array, const char *text);
+void mq_report_push_int(mq_report *report, json_t *array, int64_t value);
+void mq_report_push_real(mq_report *report, json_t *array, double value);
+
+/* ---- reading, for the renderers ------------------------------------------------------------------------------------ */
+
+/* The whole document in its order, `measured` taken now. To be released with json_decref; NULL: out of memory. */
+json_t *mq_report_document(const mq_report *report);
+
+/* Renderers: document in, text out; they set out->failed when memory runs out. One file each; listed in report.c. */
+void mq_render_json(const json_t *document, mq_str *out);
+void mq_render_markdown(const json_t *document, mq_str *out);
+void mq_render_junit(const json_t *document, mq_str *out);
+void mq_render_text(const json_t *document, mq_str *out);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The form for a terminal: a summary that fits a screen. The other forms hold the rest. */
+#include <string.h>
+
+#include "report/internal.h"
+
+/* Columns that a text takes: bytes that begin a character. */
+static int columns(const char *s)
+{
+    int n = 0;
+
+    for (; *s; s++)
+        n += (*s & 0xc0) != 0x80;
+    return n;
+}
+
+/* The text, and blanks up to `width`. Control characters, which could drive a terminal, become '?'. */
+static void cell(mq_str *out, const char *s, int width)
+{
+    for (const char *p = s; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool c1 = c == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0; /* U+0080 to U+009F */
+        if (c < 0x20 || c == 0x7f || c1)
+            mq_str_add(out, "?");
+        else
+            mq_str_add_n(out, p, 1);
+        p += c1;
+    }
+    mq_str_addf(out, "%*s", width > columns(s) ? width - columns(s) : 0, "");
+}
+
+static int widest(const json_t *list, const char *key)
+{
+    int widest_yet = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        int n = columns(mq_json_get_text(json_array_get(list, i), key));
+        widest_yet = n > widest_yet ? n : widest_yet;
+    }
+    return widest_yet;
+}
+
+static void bounds(mq_str *out, const json_t *list)
+{
+    int name = widest(list, "name"), asked = widest(list, "asked");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *b = json_array_get(list, i);
+        mq_str_add(out, mq_json_get_bool(b, "pass") ? "  ok      " : "  MISSED  ");
+        cell(out, mq_json_get_text(b, "name"), name);
+        mq_str_add(out, "  asked ");
+        cell(out, mq_json_get_text(b, "asked"), asked);
+        mq_str_add(out, "  got ");
+        cell(out, mq_json_get_text(b, "got"), 0);
+        mq_str_add(out, "\n");
+    }
+}
+
+static void findings(mq_str *out, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *f = json_array_get(list, i);
+        const char *place = mq_json_get_text(f, "place");
+        mq_str_addf(out, "%s: ", mq_json_get_text(f, "level"));
+        cell(out, place, 0);
+        mq_str_add(out, *place ? ": " : "");
+        cell(out, mq_json_get_text(f, "text"), 0);
+        mq_str_addf(out, " [%s]\n", mq_json_get_text(f, "code"));
+    }
+}
+
+static void size_line(mq_str *out, const json_t *doc)
+{
+    const json_t *before = json_object_get(json_object_get(doc, "before"), "size");
+    const json_t *after = json_object_get(json_object_get(doc, "after"), "size");
+    int64_t a = mq_json_get_int(before, "total_bytes"), b = mq_json_get_int(after, "total_bytes");
+
+    if (!before)
+        return;
+    mq_str_add(out, "size     ");
+    mq_str_add_bytes(out, (uint64_t)a);
+    if (after) {
+        mq_str_add(out, " -> ");
+        mq_str_add_bytes(out, (uint64_t)b);
+        mq_str_add(out, " (");
+        mq_str_add_change(out, a, b);
+        mq_str_add(out, ")");
+    }
+    mq_str_add(out, "\n");
+}
+
+/* "weights  62 changed (25.1 MB -> 6.3 MB), 3 kept". */
+static void weights_line(mq_str *out, const json_t *doc)
+{
+    const json_t *changed = json_object_get(doc, "changed"), *kept = json_object_get(doc, "kept");
+    uint64_t before = 0, after = 0;
+
+    if (!changed && !kept)
+        return;
+    for (size_t i = 0; i < json_array_size(changed); i++) {
+        before += (uint64_t)mq_json_get_int(json_array_get(changed, i), "bytes_before");
+        after += (uint64_t)mq_json_get_int(json_array_get(changed, i), "bytes_after");
+    }
+    mq_str_add(out, "weights  ");
+    mq_str_add_count(out, json_array_size(changed));
+    mq_str_add(out, " changed (");
+    mq_str_add_bytes(out, before);
+    mq_str_add(out, " -> ");
+    mq_str_add_bytes(out, after);
+    mq_str_add(out, "), ");
+    mq_str_add_count(out, json_array_size(kept));
+    mq_str_add(out, " kept\n");
+}
+
+static void worst(mq_str *out, const json_t *list)
+{
+    int name = widest(list, "name");
+
+    name = name > 50 ? 50 : name;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *e = json_array_get(list, i);
+        mq_str_add(out, i ? "         " : "worst    ");
+        cell(out, mq_json_get_text(e, "name"), name);
+        mq_str_add(out, "  ");
+        mq_str_add_sqnr(out, e);
+        mq_str_add(out, "\n");
+    }
+}
+
+/* One line for each code, with the first text of it. */
+static void warnings(mq_str *out, const json_t *list)
+{
+    json_t *codes = mq_report_by_code(list);
+
+    out->failed |= !codes;
+    for (size_t i = 0; i < json_array_size(codes); i++) {
+        const json_t *w = json_array_get(codes, i);
+        const char *place = mq_json_get_text(w, "place");
+        int64_t n = mq_json_get_int(w, "count");
+        mq_str_add(out, "warning  ");
+        cell(out, place, 0);
+        mq_str_add(out, *place ? ": " : "");
+        cell(out, mq_json_get_text(w, "text"), 0);
+        mq_str_addf(out, " [%s]", mq_json_get_text(w, "code"));
+        if (n > 1)
+            mq_str_addf(out, " and %lld more of this kind", (long long)(n - 1));
+        mq_str_add(out, "\n");
+    }
+    json_decref(codes);
+}
+
+void mq_render_text(const json_t *doc, mq_str *out)
+{
+    const json_t *error = json_object_get(doc, "error"), *proof = json_object_get(doc, "proof");
+
+    mq_str_addf(out, "verdict  %s", mq_json_get_text(doc, "verdict"));
+    if (error) {
+        mq_str_add(out, ": ");
+        cell(out, mq_json_get_text(error, "text"), 0);
+    }
+    mq_str_add(out, "\n");
+    bounds(out, json_object_get(doc, "bounds"));
+    findings(out, json_object_get(doc, "findings"));
+    size_line(out, doc);
+    weights_line(out, doc);
+    if (*mq_json_get_text(proof, "note")) {
+        mq_str_add(out, "proof    ");
+        cell(out, mq_json_get_text(proof, "note"), 0);
+        mq_str_add(out, "\n");
+    }
+    worst(out, json_object_get(doc, "worst_layers"));
+    warnings(out, json_object_get(doc, "warnings"));
+}

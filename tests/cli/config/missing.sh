@@ -1,0 +1,2 @@
+# So is one that is missing.
+mq inspect model.onnx --config c.json

@@ -1,0 +1,3 @@
+# An unknown key is exit 2.
+echo '{"nodez": 1}' >c.json
+mq inspect model.onnx --config c.json

@@ -1,0 +1,3 @@
+# The same for a file without a suffix.
+touch resnet
+mq resnet

@@ -1,0 +1,4 @@
+# Commands of later versions.
+for c in prune distill-export distill convert simplify split merge diff bench run; do
+    mq $c model.onnx && exit 9 || test $? = 2
+done

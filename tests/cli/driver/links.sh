@@ -1,0 +1,2 @@
+# A command called by its own name.
+mq-inspect

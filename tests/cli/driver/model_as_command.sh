@@ -1,0 +1,2 @@
+# A model where the command should be.
+mq model.onnx

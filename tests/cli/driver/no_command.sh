@@ -1,0 +1,2 @@
+# Without a command: usage on standard error.
+mq

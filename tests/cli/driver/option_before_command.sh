@@ -1,0 +1,2 @@
+# Options come after the command.
+mq -v inspect model.onnx

@@ -1,0 +1,2 @@
+# Closed standard output, too.
+mq help >&-

@@ -1,0 +1,2 @@
+# Output that cannot be written is exit 5.
+mq help >/dev/full

@@ -1,0 +1,2 @@
+# A mistyped command is answered with the nearest.
+mq quantise model.onnx

@@ -1,0 +1,2 @@
+# One that is near to none.
+mq frobnicate model.onnx

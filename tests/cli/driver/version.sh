@@ -1,0 +1,5 @@
+# The version in every way to ask for it.
+mq -V
+mq --version
+mq inspect -V
+mq-quantize --version

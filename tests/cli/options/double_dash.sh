@@ -1,0 +1,2 @@
+# Behind -- everything is a file.
+mq inspect -- --strict

@@ -1,0 +1,2 @@
+# A command without a model.
+mq quantize -o out.onnx

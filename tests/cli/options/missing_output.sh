@@ -1,0 +1,2 @@
+# A command that writes needs -o.
+mq quantize model.onnx

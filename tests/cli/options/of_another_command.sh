@@ -1,0 +1,2 @@
+# An option that belongs to another command.
+mq inspect model.onnx --force

@@ -1,0 +1,2 @@
+# HTML comes later.
+mq inspect model.onnx --report report.html

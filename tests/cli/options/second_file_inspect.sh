@@ -1,0 +1,2 @@
+# Commands that write nothing.
+mq inspect a.onnx b.onnx

@@ -1,0 +1,2 @@
+# Standard input is read once.
+echo conv | mq inspect - --nodes @-

@@ -1,0 +1,2 @@
+# A mistyped option.
+mq quantize model.onnx -o out.onnx --exclud-nodes x

@@ -1,0 +1,2 @@
+# Errors as workflow commands.
+mq inspect missing.onnx --annotate github

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Options: one table of typed rows (rows.c) for every command. Parsing, -h, --no-x, suggestions, --config, the options of
+ * a report and shell completion all follow from it. A command names the rows it takes and how many files, and has a
+ * function; the driver parses, checks all of it, and calls. A whole command:
+ *
+ *     static const cli_opt takes[] = { OPT_OUTPUT, OPT_FORCE, OPT_NODES, OPT_NONE };
+ *
+ *     static mq_status run(cli_session *s, mq_error *err)
+ *     {
+ *         mq_status rc = MQ_OK;
+ *         mq_model *model = NULL;
+ *         mq_save_opts save = mq_save_opts_default();
+ *
+ *         save.force = cli_get(s, OPT_FORCE)->on;
+ *         CLI_TRY(mq_model_load(&model, s->file, err));
+ *         for (size_t i = 0; i < cli_get(s, OPT_NODES)->n_items; i++)
+ *             ... cli_get(s, OPT_NODES)->items[i] ...
+ *         if (cli_missed(s))                           // a bound: the driver makes it exit 1, nothing is written
+ *             goto done;
+ *         CLI_TRY(mq_model_save(model, cli_get(s, OPT_OUTPUT)->text, &save, &s->hooks, NULL, err));
+ *     done:
+ *         mq_model_free(model);
+ *         return rc;                                   // the driver prints err as "mq: error: FILE: ..."
+ *     }
+ *
+ *     const cli_command mq_command_example = {
+ *         .name = "example", .files = "MODEL", .max_files = 1, .summary = "does one thing", .takes = takes, .run = run };
+ *
+ * and a line in tools/commands.h and in the driver's table. Every command takes OPT_HELP to OPT_ANNOTATE by itself. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/values.h"
+#include "mq/status.h"
+
+/* In the order of -h; the comment says what to read in cli_value. */
+typedef enum cli_opt {
+    OPT_NONE = 0,
+    /* every command */
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_QUIET,    /* on */
+    OPT_VERBOSE,  /* on */
+    OPT_STRICT,   /* on; the driver applies it */
+    OPT_THREADS,  /* number; the driver puts it into hooks.n_threads */
+    OPT_CONFIG,
+    OPT_REPORT,   /* items; the driver writes them */
+    OPT_JSON,     /* on; the driver writes it */
+    OPT_ANNOTATE, /* word: cli_annotate; see cli_say_missed */
+    /* writing a model */
+    OPT_OUTPUT,             /* text */
+    OPT_FORCE,              /* on */
+    OPT_DRY_RUN,            /* on */
+    OPT_KEEP_FAILED,        /* text */
+    OPT_DEPFILE,            /* text; the driver writes it, see cli_note_read */
+    OPT_SYNC,               /* on */
+    OPT_EXTERNAL_DATA,      /* word: cli_external, else text is a file name */
+    OPT_EXTERNAL_THRESHOLD, /* number: bytes (default 1024) */
+    OPT_OPSET,              /* word 0: latest; else number, 0 when not given */
+    OPT_VERIFY,             /* word: cli_verify */
+    /* bounds */
+    OPT_MAX_SIZE, /* word 0: none; else is_ratio ? ratio (default 1.0) : number of bytes */
+    /* shapes */
+    OPT_SHAPE, /* shapes, n_items of them */
+    OPT_DIM,   /* items: "NAME=N"; names and numbers: split already, see cli_value */
+    /* which */
+    OPT_NODES,            /* items: patterns, @FILE already replaced by its lines */
+    OPT_EXCLUDE_NODES,    /* items */
+    OPT_TENSORS,          /* items */
+    OPT_EXCLUDE_TENSORS,  /* items */
+    OPT_OP_TYPES,         /* items */
+    OPT_EXCLUDE_OP_TYPES, /* items */
+    OPT_TARGET,           /* word: index into cli_row_of(OPT_TARGET)->words, text is its name; default onnx */
+    /* quantize */
+    OPT_MODE,        /* word: cli_mode */
+    OPT_TYPE,        /* text: "int8"; word 0 */
+    OPT_PER_CHANNEL, /* on (default on); --per-tensor is its other name turned round */
+    OPT_PER_TENSOR,  /* never stored: read OPT_PER_CHANNEL */
+    N_OPTS
+} cli_opt;
+
+/* Words of rows, in the rows' order. */
+typedef enum cli_external { EXTERNAL_AUTO, EXTERNAL_NONE, EXTERNAL_PER_TENSOR } cli_external;
+typedef enum cli_verify { VERIFY_AUTO, VERIFY_NONE, VERIFY_LOAD } cli_verify;
+typedef enum cli_mode { MODE_AUTO, MODE_WEIGHT } cli_mode;
+typedef enum cli_annotate { ANNOTATE_GITHUB, ANNOTATE_NONE } cli_annotate;
+
+typedef enum cli_kind {
+    KIND_SWITCH,
+    KIND_WORD,          /* one of `words` */
+    KIND_TEXT,          /* anything: a file name */
+    KIND_COUNT,
+    KIND_SIZE,
+    KIND_SIZE_OR_RATIO,
+    KIND_LIST,          /* texts: commas and repeats add up */
+    KIND_PATTERNS,      /* a list; "@FILE" stands for its lines; "re:..." takes the rest of its argument, commas too */
+    KIND_DIMS,          /* a list of NAME=N */
+    KIND_SHAPES,        /* a list of cli_shape; commas inside a shape belong to it */
+} cli_kind;
+
+/* One row of the table. */
+typedef struct cli_row {
+    const char *label;    /* "--force"; "-o" where there is no long name */
+    char letter;          /* 0: none */
+    cli_kind kind;
+    const char *group;    /* heading in -h */
+    const char *arg;      /* "FILE"; NULL for switches */
+    const char *words;    /* legal words, "auto|none"; for other kinds words that stand beside a value of the kind */
+    const char *later;    /* words that a later version will take: answered as such */
+    const char *fallback; /* the default as one would write it; NULL: none, or said in `help` */
+    uint64_t min;         /* of KIND_COUNT */
+    uint64_t max;         /* 0: no limit */
+    bool no_negation;     /* of switches: there is no --no-x */
+    cli_opt opposite;     /* --per-tensor: sets this one to the contrary instead */
+    const char *help;     /* one sentence without a full stop */
+} cli_row;
+
+/* The value of one option after parsing; what is not given holds its default. */
+typedef struct cli_value {
+    bool given;           /* on the command line or in --config */
+    bool on;              /* KIND_SWITCH */
+    bool is_ratio;        /* KIND_SIZE_OR_RATIO: `ratio` counts, not `number` */
+    int word;             /* place in the row's `words`; -1: none of them */
+    uint64_t number;      /* KIND_COUNT; bytes of KIND_SIZE */
+    double ratio;
+    const char *text;     /* as written, the last one; NULL: not given and no default */
+    const char **items;   /* lists, in the order given */
+    size_t n_items;
+    cli_shape *shapes;    /* KIND_SHAPES: n_items of them */
+    const char **names;   /* KIND_DIMS: items[i] is names[i]=numbers[i] */
+    uint64_t *numbers;
+} cli_value;
+
+typedef struct cli_session cli_session;
+
+/* A command. */
+typedef struct cli_command {
+    const char *name;      /* "quantize" */
+    const char *alias;     /* another name, or NULL */
+    const char *files;     /* as the synopsis shows them: "MODEL" */
+    size_t max_files;      /* positional files; at least one is needed */
+    bool needs_output;     /* -o is required (not with --dry-run) */
+    const char *summary;   /* one line */
+    const cli_opt *takes;  /* ends with OPT_NONE; without the common ones */
+    mq_status (*run)(cli_session *s, mq_error *err); /* see session.h */
+} cli_command;
+
+/* What was asked for. */
+typedef struct cli_options {
+    cli_value values[N_OPTS];
+    const char **files; /* positional */
+    size_t n_files;
+    const char **read;  /* files read on the way: @FILE, --config */
+    size_t n_read;
+    size_t n_stdin;     /* lists read from standard input (@-) */
+    bool help, version; /* -h or -V was seen: parsing stopped there */
+    void **owned;       /* every allocation, freed by release */
+    size_t n_owned;
+} cli_options;
+
+/* Parses argv[1..] (argv[0] is not looked at), then --config, and checks everything that needs no model. *o
+ * is filled in any case, to be released. MQ_ERR_USAGE with the sentence; MQ_ERR_INPUT for a file that cannot
+ * be read or is of a kind that mq does not take. */
+mq_status cli_options_parse(cli_options *o, const cli_command *cmd, int argc, char *const *argv, mq_error *err);
+void cli_options_release(cli_options *o);
+
+/* Options from the outside (--config). A value as if `--NAME VALUE` had been written: */
+mq_status cli_options_set(cli_options *o, cli_opt id, const char *value, mq_error *err);
+void cli_options_set_switch(cli_options *o, cli_opt id, bool on);
+/* Adds an item to a list option as it is, without splitting at commas. */
+mq_status cli_options_add_item(cli_options *o, cli_opt id, const char *item, mq_error *err);
+
+/* Remembers that a file was read, for --depfile. */
+mq_status cli_options_note_read(cli_options *o, const char *path, mq_error *err);
+
+const cli_row *cli_row_of(cli_opt id);
+bool cli_kind_is_list(cli_kind kind);
+/* Does the command take the option? */
+bool cli_command_takes(const cli_command *cmd, cli_opt id);
+/* The row of that long name ('-' and '_' are equal) or single letter; OPT_NONE when there is none. */
+cli_opt cli_opt_find(const char *name, size_t len);
+/* The label without dashes: "force", "o". The key of --config and of a report's options. */
+const char *cli_opt_name(cli_opt id);
+
+/* Keeps p (from malloc) until cli_options_release; NULL (out of memory) stays NULL. */
+void *cli_own(cli_options *o, void *p);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* What other tools call differently: options of theirs that people type out of habit, answered with ours;
+ * options of mq that a later version has; files of other kinds with the way to ONNX. Only sentences: nothing
+ * is accepted. */
+#include "cli/peers.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Names with '_' for '-'. "=X" is "mq calls it X"; anything else is the sentence itself. */
+static const char *const peers[][2] = {
+    { "quiet", "=-q" },
+    { "silent", "=-q" },
+    { "verbose", "=-v" },
+    { "debug", "=-v" },
+    { "log_level", "=-q or -v" },
+    { "output", "=-o" },
+    { "out", "=-o" },
+    { "output_model", "=-o" },
+    { "output_path", "=-o" },
+    { "output_model_path", "=-o" },
+    { "output_file", "=-o" },
+    { "model_output", "=-o" },
+    { "save", "=-o" },
+    { "overwrite", "=--force" },
+    { "yes", "=--force" },
+    { "input", "the model is given without an option: mq COMMAND MODEL" },
+    { "model", "the model is given without an option: mq COMMAND MODEL" },
+    { "model_input", "the model is given without an option: mq COMMAND MODEL" },
+    { "input_model", "the model is given without an option: mq COMMAND MODEL" },
+    { "model_path", "the model is given without an option: mq COMMAND MODEL" },
+    { "input_model_path", "the model is given without an option: mq COMMAND MODEL" },
+    { "nodes_to_exclude", "=--exclude-nodes" },
+    { "nodes_to_quantize", "=--nodes" },
+    { "exclude", "=--exclude-nodes" },
+    { "op_types_to_quantize", "=--op-types" },
+    { "op_types_to_exclude", "=--exclude-op-types" },
+    { "op_block_list", "=--exclude-op-types" },
+    { "node_block_list", "=--exclude-nodes" },
+    { "weight_type", "=--type" },
+    { "quant_type", "=--type" },
+    { "qtype", "=--type" },
+    { "precision", "=--type" },
+    { "dtype", "=--type" },
+    { "bits", "=--type (int8)" },
+    { "quant_mode", "=--mode" },
+    { "quant_format", "mq writes DequantizeLinear (QDQ) graphs" },
+    { "granularity", "=--per-channel or --per-tensor" },
+    { "per_layer", "=--per-tensor" },
+    { "opset_version", "=--opset" },
+    { "target_opset", "=--opset" },
+    { "use_external_data_format", "=--external-data FILE" },
+    { "save_as_external_data", "=--external-data FILE" },
+    { "all_tensors_to_one_file", "=--external-data FILE" },
+    { "external_data_location", "=--external-data FILE" },
+    { "external_data_name", "=--external-data FILE" },
+    { "size_threshold", "=--external-threshold" },
+    { "external_data_size_threshold", "=--external-threshold" },
+    { "input_shape", "=--shape" },
+    { "input_shapes", "=--shape" },
+    { "overwrite_input_shape", "=--shape" },
+    { "test_input_shape", "=--shape" },
+    { "dim_param", "=--dim" },
+    { "dim_value", "=--dim" },
+    { "no_check", "=--verify none" },
+    { "skip_check", "=--verify none" },
+    { "check", "=--verify" },
+    { "nthreads", "=--threads" },
+    { "num_threads", "=--threads" },
+    { "jobs", "=--threads" },
+    { "provider", "=--target" },
+    { "execution_provider", "=--target" },
+    { "device", "mq runs on the CPU" },
+    { "format", "=--report FORM:FILE" },
+    { "full_check", "mq check always looks at types and shapes" },
+};
+
+/* Options that are settled but not here yet. */
+static const char *const later[] = {
+    "isa", "seed", "time_limit", "data", "labels", "val_data", "val_labels", "preprocess", "samples", "batch", "fill",
+    "skip_bad", "allow_nonfinite", "carry", "metric", "metric_output", "eval_cmd", "lower_is_better", "max_evals",
+    "with_onnxruntime", "max_drop", "min_sqnr", "min_metric", "max_latency", "min_speedup", "max_macs", "max_ram",
+    "inputs", "outputs", "act_type", "tensor_type", "ends_type", "symmetric", "asymmetric", "act_symmetric",
+    "act_asymmetric", "block_size", "block_fallback", "accuracy_level", "effort", "algorithm", "calibration",
+    "percentile", "calibration_cache", "calibrate_only", "shard", "overrides", "smooth", "equalize", "bias_correction",
+    "range", "reduce_range", "io_type", "sensitivity", "requantize", "list_types", "list_targets", "against", "layers",
+    "tests", "atol", "rtol",
+};
+
+static const struct {
+    const char *suffix, *what;
+} kinds[] = {
+    { ".pt", "a PyTorch file; torch.onnx.export(model, inputs, 'model.onnx') writes ONNX" },
+    { ".pth", "a PyTorch file; torch.onnx.export(model, inputs, 'model.onnx') writes ONNX" },
+    { ".ckpt", "a checkpoint of a training; torch.onnx.export(model, inputs, 'model.onnx') writes ONNX" },
+    { ".safetensors", "weights without a graph; 'optimum-cli export onnx --model FOLDER OUT' writes ONNX" },
+    { ".tflite", "a TensorFlow Lite file; 'python -m tf2onnx.convert --tflite FILE --output model.onnx' writes ONNX" },
+    { ".h5", "a Keras file; 'python -m tf2onnx.convert --keras FILE --output model.onnx' writes ONNX" },
+    { ".hdf5", "a Keras file; 'python -m tf2onnx.convert --keras FILE --output model.onnx' writes ONNX" },
+    { ".keras", "a Keras file; model.export('model.onnx', format='onnx') writes ONNX" },
+    { ".pb", "a TensorFlow graph; 'python -m tf2onnx.convert --saved-model FOLDER --output model.onnx' writes ONNX" },
+    { ".pdmodel", "a PaddlePaddle file; paddle2onnx writes ONNX" },
+    { ".pkl", "a Python pickle; for scikit-learn models skl2onnx writes ONNX" },
+    { ".joblib", "a Python pickle; for scikit-learn models skl2onnx writes ONNX" },
+    { ".gguf", "a GGUF file; export the model that it was made from to ONNX" },
+    { ".mlmodel", "a Core ML file; export the model that it was made from to ONNX" },
+    { ".engine", "a TensorRT engine, which cannot be turned back; take the ONNX model that it was built from" },
+    { ".ort", "a model in ONNX Runtime's own format; take the ONNX model that it was made from" },
+};
+
+const char *cli_peer_hint(const char *name, char *buf, unsigned long size)
+{
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        if (strcmp(peers[i][0], name) != 0)
+            continue;
+        if (peers[i][1][0] != '=')
+            return peers[i][1];
+        snprintf(buf, size, "mq calls it %s", peers[i][1] + 1);
+        return buf;
+    }
+    return NULL;
+}
+
+bool cli_option_is_later(const char *name)
+{
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+        if (strcmp(later[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* An ONNX model begins with its first field, ir_version: tag 8. A TensorFlow GraphDef begins with a node: tag 10. A
+ * SavedModel begins with tag 8 as well, but always has the same name. */
+static bool is_tensorflow(const char *path)
+{
+    const char *base = strrchr(path, '/');
+    FILE *f;
+    int first;
+
+    if (strcmp(base ? base + 1 : path, "saved_model.pb") == 0)
+        return true;
+    if (!(f = fopen(path, "rb")))
+        return false;
+    first = getc(f);
+    fclose(f);
+    return first == 0x0a;
+}
+
+const char *cli_foreign_file(const char *path)
+{
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t n = strlen(kinds[i].suffix);
+
+        if (len > n && strcasecmp(path + len - n, kinds[i].suffix) == 0)
+            return strcmp(kinds[i].suffix, ".pb") == 0 && !is_tensorflow(path) ? NULL : kinds[i].what;
+    }
+    return NULL;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Checks that need several options at once, or files. Single values were checked when they were parsed. */
+#include "cli/rules.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/fail.h"
+#include "cli/peers.h"
+
+static bool is_dash(const char *s)
+{
+    return s && strcmp(s, "-") == 0;
+}
+
+mq_status cli_report_split(const char *item, mq_report_form *form, const char **path, mq_error *err)
+{
+    static const struct {
+        const char *prefix, *suffix;
+        mq_report_form form;
+    } forms[] = { { "json:", ".json", MQ_REPORT_JSON },
+                  { "md:", ".md", MQ_REPORT_MARKDOWN },
+                  { "junit:", ".xml", MQ_REPORT_JUNIT } };
+    size_t len = strlen(item);
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        size_t n = strlen(forms[i].prefix);
+
+        *form = forms[i].form;
+        *path = item + n;
+        if (strncmp(item, forms[i].prefix, n) == 0 && item[n] != '\0')
+            return MQ_OK;
+    }
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        size_t n = strlen(forms[i].suffix);
+
+        *form = forms[i].form;
+        *path = item;
+        if (len > n && strcmp(item + len - n, forms[i].suffix) == 0)
+            return MQ_OK;
+    }
+    if (strncmp(item, "html:", 5) == 0 || (len > 5 && strcmp(item + len - 5, ".html") == 0))
+        return cli_fail(err, MQ_ERR_USAGE, "--report '%s': HTML is not in this version, which has json, md and junit",
+                        item);
+    return cli_fail(err, MQ_ERR_USAGE,
+                    "--report '%s': which form? the name ends in .json, .md or .xml, or json:, md: or junit: is put "
+                    "before it", item);
+}
+
+static mq_status check_files(const cli_options *o, const cli_command *cmd, mq_error *err)
+{
+    const char *output = cmd->needs_output ? " -o FILE" : "";
+
+    if (o->n_files == 0)
+        return cli_fail(err, MQ_ERR_USAGE, "no model is given: mq %s %s%s", cmd->name, cmd->files, output);
+    if (o->n_files > cmd->max_files && cli_command_takes(cmd, OPT_OUTPUT))
+        return cli_fail(err, MQ_ERR_USAGE, "'%s' is one file too many: write the output as -o FILE",
+                        o->files[cmd->max_files]);
+    if (o->n_files > cmd->max_files)
+        return cli_fail(err, MQ_ERR_USAGE, "'%s' is one file too many: mq %s takes one at a time",
+                        o->files[cmd->max_files], cmd->name);
+    if (cmd->needs_output && !o->values[OPT_OUTPUT].given && !o->values[OPT_DRY_RUN].on)
+        return cli_fail(err, MQ_ERR_USAGE, "no output is given: -o FILE (--dry-run writes none)");
+    for (size_t i = 0; i < o->n_files; i++) {
+        const char *what = cli_foreign_file(o->files[i]);
+
+        if (o->files[i][0] == '\0')
+            return cli_fail(err, MQ_ERR_USAGE, "the name of the model is empty");
+        if (what)
+            return cli_fail(err, MQ_ERR_INPUT, "%s: not ONNX but %s", o->files[i], what);
+    }
+    return MQ_OK;
+}
+
+/* Standard output holds one thing. */
+static mq_status check_stdout(const cli_options *o, mq_error *err)
+{
+    const cli_value *reports = &o->values[OPT_REPORT];
+    bool model = is_dash(o->values[OPT_OUTPUT].text);
+    size_t n = model + o->values[OPT_JSON].on;
+
+    for (size_t i = 0; i < reports->n_items; i++) {
+        mq_report_form form;
+        const char *path;
+        mq_status rc = cli_report_split(reports->items[i], &form, &path, err);
+
+        if (rc != MQ_OK)
+            return rc;
+        n += is_dash(path);
+    }
+    if (n > 1)
+        return cli_fail(err, MQ_ERR_USAGE, "%s and %s both go to standard output", model ? "-o -" : "--json",
+                        model && o->values[OPT_JSON].on ? "--json" : "--report -");
+    if (model && isatty(STDOUT_FILENO))
+        return cli_fail(err, MQ_ERR_USAGE, "a model is not written to a terminal: -o FILE, or -o - into a pipe");
+    if (model && o->values[OPT_DEPFILE].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--depfile needs an output with a name, not -o -");
+    return MQ_OK;
+}
+
+/* Standard input is read once. */
+static mq_status check_stdin(const cli_options *o, const cli_command *cmd, mq_error *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < o->n_files; i++)
+        n += is_dash(o->files[i]);
+    if (n > 0 && o->n_stdin > 0)
+        return cli_fail(err, MQ_ERR_USAGE, "standard input cannot be both the model and a list (@-)");
+    if (n + o->n_stdin > 1)
+        return cli_fail(err, MQ_ERR_USAGE, "standard input (%s) can be given only once", n > 0 ? "-" : "@-");
+    if (n > 0 && isatty(STDIN_FILENO))
+        return cli_fail(err, MQ_ERR_USAGE, "a model is not read from a terminal: mq %s %s", cmd->name, cmd->files);
+    return MQ_OK;
+}
+
+mq_status cli_options_check(const cli_options *o, const cli_command *cmd, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    CLI_TRY(check_files(o, cmd, err));
+    CLI_TRY(check_stdout(o, err));
+    CLI_TRY(check_stdin(o, cmd, err));
+done:
+    return rc;
+}

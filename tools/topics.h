@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Pages of `mq help TOPIC`: what several commands share. */
+#ifndef TOPICS_H
+#define TOPICS_H
+
+typedef struct mq_topic {
+    const char *name, *text;
+} mq_topic;
+
+/* Ends with a NULL name. */
+extern const mq_topic mq_topics[];
+
+#endif
