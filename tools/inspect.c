@@ -138,10 +138,11 @@ static void print_ops(const mq_inspection *in)
 
 static void print_weights(const mq_inspection *in)
 {
-    cli_table *t = cli_table_create("lrrr");
+    cli_table *t;
 
     if (in->n_types == 0)
         return;
+    t = cli_table_create("lrrr");
     heading("Weights");
     for (size_t i = 0; i < in->n_types; i++) {
         char tensors[48];

@@ -86,11 +86,14 @@ static mq_status print_summary(cli_session *s, mq_error *err)
 static mq_status run(cli_session *s, mq_error *err)
 {
     mq_quantize_opts opts = read_options(s);
+    char missed[256];
     mq_status rc = MQ_OK;
 
     CLI_TRY(mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts,
                              s->report, &s->hooks, err));
     CLI_TRY(print_summary(s, err));
+    for (size_t i = 0; mq_report_missed_bound(s->report, i, missed, sizeof missed); i++)
+        cli_say_missed(s, "%s: the result is not put in place", missed);
 done:
     return rc;
 }

@@ -39,6 +39,9 @@ MQ_API mq_status mq_report_add_bound(mq_report *report, const char *name, const 
 /* Bounds and findings that do not hold. */
 MQ_API size_t mq_report_n_missed(const mq_report *report);
 
+/* The i-th bound that is missed, as a sentence ("max-size: asked <= 100%, got 105%"); false: there are no more. */
+MQ_API bool mq_report_missed_bound(const mq_report *report, size_t i, char *out, size_t size);
+
 /* The command failed: the verdict becomes "error" with this text and exit status. */
 MQ_API mq_status mq_report_set_error(mq_report *report, int exit_status, const char *text, mq_error *err);
 

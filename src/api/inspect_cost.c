@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: mq authors */
 /* What running costs, from inferred shapes: multiply-accumulates, and the memory of activations when nodes run in the
  * file's order and every result has a buffer of its own from the node that makes it to the last that reads it. Bodies of
- * loops count once, bodies of functions for each call; both branches of an If count. */
+ * loops count once, bodies of functions for each call; both branches of an If count. Constants, dequantized ones too, are no activations. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,9 +102,20 @@ static size_t place_in(const mq_graph *g, const mq_node *u)
     return u && u->graph == g ? u->tag : 0;
 }
 
+/* A weight in disguise: the Constant node, or DequantizeLinear of a constant. */
+static bool is_constant(const mq_value *v)
+{
+    const mq_node *n = v->producer;
+
+    if (v->init || v->sparse || (n && mq_node_is(n, "", "Constant")))
+        return true;
+    return n && mq_node_is(n, "", "DequantizeLinear") && n->n_inputs > 0 && n->inputs[0] &&
+           mq_value_constant(n->inputs[0], true);
+}
+
 static bool is_activation(const mq_value *v, bool inner)
 {
-    if (v->init || v->sparse || (v->producer && mq_node_is(v->producer, "", "Constant")))
+    if (is_constant(v))
         return false;
     return v->producer || (v->is_input && !inner); /* what goes into an inner graph is alive outside */
 }

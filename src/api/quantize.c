@@ -95,8 +95,8 @@ static mq_status refuse_invalid(struct job *j)
         const mq_finding *f = &result->findings[i];
         if (f->severity != MQ_SEVERITY_ERROR)
             continue;
-        rc = mq_fail(j->err, MQ_ERR_INPUT, "%s: %s%s%s (%zu errors in all: mq check %s)", j->input, f->place,
-                     *f->place ? ": " : "", f->text, result->n_errors, j->input);
+        rc = mq_fail(j->err, MQ_ERR_INPUT, "%s: %s%s%s (%zu error%s: mq check %s)", j->input, f->place,
+                     *f->place ? ": " : "", f->text, result->n_errors, result->n_errors == 1 ? "" : "s in all", j->input);
         break;
     }
     mq_check_result_free(result);
@@ -156,8 +156,7 @@ static mq_status open_input(struct job *j)
     MQ_TRY(repair(j));
     MQ_TRY(refuse_invalid(j));
     if ((q = find_quantized(j->model)))
-        rc = mq_fail(j->err, MQ_ERR_USAGE, "%s is quantized already (node '%s' is a %s)", j->input, mq_node_label(q),
-                     q->op_type);
+        rc = mq_fail(j->err, MQ_ERR_USAGE, "the model is quantized already: node '%s' is a %s", mq_node_label(q), q->op_type);
 done:
     return rc;
 }
@@ -177,8 +176,8 @@ static mq_status fail_nothing(const struct job *j)
     if (!p->items.n)
         return mq_fail(j->err, MQ_ERR_UNSUPPORTED,
                        "%s: nothing to quantize: no Conv, MatMul, Gemm or Gather has a constant weight", j->input);
-    return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: none of %zu weights (%zu are %s)", j->input,
-                   p->items.n, counts[most], mq_stay_text(most));
+    return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: %zu of %zu weights stay as they are: %s", j->input,
+                   counts[most], p->items.n, mq_stay_text(most));
 }
 
 static mq_status raise_opset(struct job *j)

@@ -220,12 +220,12 @@ static void histogram_of_block(void *user, const reader *r, size_t block, uint64
 {
     histogram *h = user;
     uint32_t *bins = h->blocks[block];
-    double x[BLOCK], scale = MQ_HISTOGRAM_BINS / (h->max - h->min);
+    double x[BLOCK], scale = MQ_HISTOGRAM_BINS / (h->max / 2 - h->min / 2); /* halves: the range may overflow */
 
     memset(bins, 0, sizeof h->blocks[block]);
     load(r->t->dtype, r->data, start, n, x);
     for (size_t i = 0; i < n; i++) {
-        double at = (x[i] - h->min) * scale;
+        double at = (x[i] / 2 - h->min / 2) * scale;
         if (!isfinite(x[i]))
             continue;
         bins[at >= MQ_HISTOGRAM_BINS ? MQ_HISTOGRAM_BINS - 1 : at > 0 ? (size_t)at : 0]++; /* NaN: a range near 0 */

@@ -40,10 +40,9 @@ static mq_status spool(int *fd, const char *name, mq_error *err)
         return mq_oom(err);
     MQ_TRY(mq_outfile_scratch(&f, err));
     while ((n = read(*fd, chunk, CHUNK)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            rc = mq_fail_errno(err, MQ_ERR_INPUT, "read", name);
+        if (n < 0) { /* a pipe may never end: a signal must be able to stop this */
+            rc = errno == EINTR ? mq_fail(err, MQ_ERR_CANCELLED, "interrupted")
+                                : mq_fail_errno(err, MQ_ERR_INPUT, "read", name);
             goto done;
         }
         MQ_TRY(mq_outfile_write(f, chunk, (size_t)n, err));

@@ -17,7 +17,8 @@ typedef struct mq_buf {
 } mq_buf;
 
 /* Maps a regular file, or reads a pipe or device to an unlinked temporary file and maps that. An empty file gives size 0.
- * Errors: MQ_ERR_INPUT with the path for what cannot be read (missing, a folder, no permission). */
+ * Errors: MQ_ERR_INPUT with the path for what cannot be read (missing, a folder, no permission); MQ_ERR_CANCELLED when a
+ * signal comes while a pipe is read. */
 mq_status mq_buf_map(mq_buf **out, const char *path, mq_error *err);
 
 /* The same for an open descriptor, whose ownership passes (closed on failure too); name is for messages. */

@@ -266,13 +266,18 @@ static mq_status write_new_attr(const mq_write_plan *p, const mq_attr *a, Onnx__
         return mq_oom(err);
     msg->has_type = 1;
     msg->type = (Onnx__AttributeProto__AttributeType)a->type;
+    if (a->ref) {
+        msg->ref_attr_name = copy_text(p, a->ref);
+        return msg->ref_attr_name ? MQ_OK : mq_oom(err);
+    }
     switch (a->type) {
     case MQ_ATTR_FLOAT: msg->has_f = 1, msg->f = a->f; break;
     case MQ_ATTR_INT: msg->has_i = 1, msg->i = a->i; break;
     case MQ_ATTR_STRING: msg->has_s = 1, msg->s = (ProtobufCBinaryData){ a->s.n, (uint8_t *)a->s.data }; break;
     case MQ_ATTR_INTS: msg->n_ints = a->n, msg->ints = (int64_t *)a->ints; break;
     case MQ_ATTR_FLOATS: msg->n_floats = a->n, msg->floats = (float *)a->floats; break;
-    case MQ_ATTR_TENSOR: break; /* set by the caller */
+    case MQ_ATTR_TENSOR:
+    case MQ_ATTR_GRAPH: break; /* set by the caller */
     default: MQ_BUG("an attribute of a type that rewrites do not make");
     }
     return MQ_OK;

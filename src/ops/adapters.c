@@ -156,6 +156,21 @@ static bool needs_constant_node(const mq_graph *g)
     return g->function && !g->parent;
 }
 
+/* An equal constant that an adapter has made before in this graph: hundreds of nodes want the same few axes. */
+static mq_value *find_made(const mq_graph *g, mq_dtype dtype, int rank, const int64_t *dims, const void *data)
+{
+    for (size_t i = g->inits.n; i-- > 0;) {
+        const mq_tensor *t = g->inits.items[i]->init;
+        if (!t || t->origin)
+            return NULL; /* what was read comes first */
+        if (t->dtype == dtype && t->n_dims == rank && t->storage == MQ_STORE_RAW &&
+            (rank == 0 || memcmp(t->dims, dims, (size_t)rank * sizeof *dims) == 0) &&
+            memcmp(t->data, data, t->n_bytes) == 0)
+            return g->inits.items[i];
+    }
+    return NULL;
+}
+
 mq_status mq_adapt_const(mq_node *n, const char *what, mq_dtype dtype, int rank, const int64_t *dims, const void *data,
                          mq_value **out, mq_error *err)
 {
@@ -164,7 +179,10 @@ mq_status mq_adapt_const(mq_node *n, const char *what, mq_dtype dtype, int rank,
     mq_tensor *t;
     mq_node *c;
 
-    MQ_TRY(new_value(n, what, &v, err));
+    if (!needs_constant_node(n->graph) && (*out = find_made(n->graph, dtype, rank, dims, data)))
+        return MQ_OK;
+    if (!(v = mq_value_create_unique(n->graph, what))) /* shared by many: not named after this node */
+        return mq_oom(err);
     if (!(t = mq_tensor_create(n->graph->model, v->name, dtype, rank, dims, data)))
         return mq_oom(err);
     MQ_TRY(describe(v, t, err));

@@ -159,9 +159,8 @@ mq_status mq_out_contents(mq_infer *in, size_t i, const mq_dim *vals, size_t n)
     const mq_type *t = i < in->node->n_outputs ? in->out[i] : NULL;
     mq_dim *copy;
 
-    if (!vals || n > MQ_KNOWN_MAX || !t || t->kind != MQ_TYPE_TENSOR || !(mq_dtype_is_integer(t->dtype) || t->dtype == MQ_BOOL))
-        return MQ_OK;
-    if (small_count(t->rank, t->dims) != (int64_t)n)
+    if (!vals || !t || t->kind != MQ_TYPE_TENSOR || !(mq_dtype_is_integer(t->dtype) || t->dtype == MQ_BOOL) ||
+        small_count(t->rank, t->dims) != (int64_t)n)
         return MQ_OK;
     copy = mq_dims_new(in, (int)n);
     if (!copy)

@@ -35,10 +35,8 @@ static mq_status parse_term(mq_arena *a, const char *s, size_t n, size_t *used, 
             t->labels[t->n++] = MQ_EINSUM_ELLIPSIS;
             t->ellipsis = true;
             i += 3;
-        } else if (s[i] == ' ') {
-            i++;
         } else {
-            return mq_fail(err, MQ_ERR_INPUT, "equation: byte 0x%02x at %zu of a term is no letter, space or single \"...\"",
+            return mq_fail(err, MQ_ERR_INPUT, "equation: byte 0x%02x at %zu of a term is no letter or single \"...\"",
                            (unsigned char)s[i], i);
         }
     }
@@ -101,16 +99,28 @@ static mq_status check_output(const mq_einsum *e, mq_error *err)
     return MQ_OK;
 }
 
+/* Spaces mean nothing, wherever they stand. */
+static char *without_spaces(mq_arena *a, mq_bytes equation, size_t *n, size_t *n_commas)
+{
+    const char *from = equation.data;
+    char *s = mq_arena_alloc(a, equation.n);
+
+    *n = *n_commas = 0;
+    for (size_t k = 0; s && k < equation.n; k++) {
+        *n_commas += from[k] == ',';
+        if (from[k] != ' ')
+            s[(*n)++] = from[k];
+    }
+    return s;
+}
+
 mq_status mq_einsum_parse(mq_arena *a, mq_bytes equation, mq_einsum *out, mq_error *err)
 {
-    const char *s = equation.data;
-    const size_t n = equation.n;
-    size_t max_terms = 1, used = 0, i = 0;
+    size_t n, n_commas, used = 0, i = 0;
+    const char *s = without_spaces(a, equation, &n, &n_commas);
 
-    for (size_t k = 0; k < n; k++)
-        max_terms += s[k] == ',';
-    *out = (mq_einsum){ .in = mq_arena_calloc(a, max_terms, sizeof *out->in) };
-    if (!out->in)
+    *out = (mq_einsum){ .in = mq_arena_calloc(a, n_commas + 1, sizeof *out->in) };
+    if (!s || !out->in)
         return mq_oom(err);
     for (;;) {
         MQ_RULE_TRY(parse_term(a, s + i, n - i, &used, &out->in[out->n_in++], err));

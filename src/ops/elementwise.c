@@ -250,7 +250,8 @@ static const struct {
     { "Where", fold_where },
 };
 
-/* Elements of the result when the inputs, scalars and vectors, are broadcast to one vector; -1: not all contents are known, or they do not fit. */
+/* Elements of the result when the inputs, scalars and vectors, are broadcast to one vector; -1: not all contents are
+ * known, or they do not fit. */
 static int64_t fold_count(const mq_infer *in)
 {
     int64_t count = 1;
@@ -260,7 +261,9 @@ static int64_t fold_count(const mq_infer *in)
 
         if (!mq_in_has(in, i))
             continue;
-        if (!mq_in_known(in, i, &n) || mq_in_rank(in, i) > 1 || n > MQ_KNOWN_MAX || (n != 1 && count != 1 && (int64_t)n != count))
+        if (!mq_in_known(in, i, &n) || mq_in_rank(in, i) > 1 || n > MQ_KNOWN_MAX)
+            return -1;
+        if (n != 1 && count != 1 && (int64_t)n != count)
             return -1;
         if (n != 1)
             count = (int64_t)n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Cutting and joining along axes: Concat, Split, Slice, Pad, Tile, and the block moves DepthToSpace and SpaceToDepth.
- * Contents of vectors are cut and joined with them, as shape arithmetic needs. */
+ * Contents are cut and joined with them, as shape arithmetic needs. */
 #include "base/compiler.h"
 #include "ops/contents.h"
 #include "ops/families.h"

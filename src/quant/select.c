@@ -216,7 +216,7 @@ static const mq_node *other_user(const mq_value *v)
 /* About what a DequantizeLinear node, two initializers and their names take in the file. */
 static uint64_t overhead(const mq_quant_item *it)
 {
-    return 4 * (uint64_t)it->n_channels + 4 * strlen(it->value->name) + 96 + (it->embedding ? 400 : 0);
+    return 4 * (uint64_t)it->n_channels + 5 * strlen(it->value->name) + 120 + (it->embedding ? 400 : 0);
 }
 
 static void decide(mq_quant_item *it)

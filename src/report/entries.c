@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: mq authors */
 /* The entries of the sections: which keys, in which order. docs/report.schema.json says the same in its own words. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,21 @@ mq_status mq_report_add_bound(mq_report *r, const char *name, const char *asked,
     mq_report_put_bool(r, e, "pass", pass);
     r->n_missed += !pass;
     return mq_report_status(r, err);
+}
+
+bool mq_report_missed_bound(const mq_report *r, size_t i, char *out, size_t size)
+{
+    const json_t *bounds = mq_report_peek(r, "bounds"), *b;
+    size_t k;
+
+    json_array_foreach(bounds, k, b) {
+        if (mq_json_get_bool(b, "pass") || i-- > 0)
+            continue;
+        snprintf(out, size, "%s: asked %s, got %s", mq_json_get_text(b, "name"), mq_json_get_text(b, "asked"),
+                 mq_json_get_text(b, "got"));
+        return true;
+    }
+    return false;
 }
 
 void mq_report_add_finding(mq_report *r, mq_report_level level, const char *code, const char *place, const char *text)

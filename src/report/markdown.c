@@ -301,33 +301,49 @@ static bool scalars(mq_str *out, const json_t *v)
     return json_is_array(v);
 }
 
+/* "name: load, seconds: 0.1" for an object of scalars; false for any other. */
+static bool scalar_members(mq_str *out, const json_t *v)
+{
+    json_t *object = (json_t *)v; /* iterating takes a plain pointer */
+    const char *comma = "";
+
+    for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it))
+        if (json_is_object(json_object_iter_value(it)) || json_is_array(json_object_iter_value(it)))
+            return false;
+    for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
+        mq_str_add(out, comma);
+        prose(out, json_object_iter_key(it));
+        mq_str_add(out, " ");
+        scalar(out, json_object_iter_value(it));
+        comma = ", ";
+    }
+    return json_is_object(v);
+}
+
 /* A list item for each member, indented by level, until `end` bytes are reached; false then. */
 static bool outline(mq_str *out, const char *key, const json_t *v, int level, size_t end)
 {
     enum { DEEPEST = 6 };
     json_t *object = (json_t *)v; /* iterating takes a plain pointer */
     size_t good = out->n;
-    bool inside = false, fits = true;
+    bool inside = false, fits = true; /* inside: the members become items of their own */
 
     mq_str_addf(out, "%*s- ", 2 * level, "");
     if (key) {
         prose(out, key);
         mq_str_add(out, ": ");
     }
-    if (json_is_object(v))
-        inside = true;
-    else if (!scalars(out, v)) {
-        inside = json_is_array(v);
-        if (!inside)
-            scalar(out, v);
-    }
+    if (!json_is_object(v) && !json_is_array(v))
+        scalar(out, v);
+    else
+        inside = !scalars(out, v) && !scalar_members(out, v);
     mq_str_add(out, "\n");
     if (out->failed || out->n > end || level > DEEPEST) {
         if (!out->failed)
             cut(out, good);
         return false;
     }
-    for (void *it = json_object_iter(object); it && fits; it = json_object_iter_next(object, it))
+    for (void *it = json_object_iter(object); inside && it && fits; it = json_object_iter_next(object, it))
         fits = outline(out, json_object_iter_key(it), json_object_iter_value(it), level + 1, end);
     for (size_t i = 0; inside && i < json_array_size(v) && fits; i++)
         fits = outline(out, NULL, json_array_get(v, i), level + 1, end);

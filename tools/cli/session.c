@@ -239,6 +239,16 @@ static bool on_cancelled(void *user)
     return cli_signals_caught() != 0;
 }
 
+static void on_file(void *user, const char *path, bool written)
+{
+    cli_session *s = user;
+    mq_error err = { 0 };
+    mq_status rc = written ? cli_note_written(s, path, &err) : cli_note_read(s, path, &err);
+
+    if (rc != MQ_OK && !s->priv->report_error.text[0])
+        s->priv->report_error = err;
+}
+
 static void say_hidden_warnings(cli_session *s)
 {
     for (size_t i = 0; i < s->priv->n_codes; i++) {
@@ -325,7 +335,8 @@ static mq_status open_session(cli_session *s, mq_error *err)
 
     cli_progress_init(&s->priv->progress);
     s->file = o->n_files > 0 ? o->files[0] : NULL;
-    s->hooks = (mq_hooks){ s, on_warning, on_progress, on_cancelled, 0 };
+    s->hooks = (mq_hooks){ .user = s, .warn = on_warning, .progress = on_progress, .cancelled = on_cancelled,
+                           .file = on_file };
     CLI_TRY(mq_report_create(&s->report, s->command->name, err));
     CLI_TRY(report_options(s, err));
     for (size_t i = 0; i < o->n_files; i++)

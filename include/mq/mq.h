@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Everything at once. */
+#ifndef MQ_MQ_H
+#define MQ_MQ_H
+
+#include "mq/check.h"
+#include "mq/inspect.h"
+#include "mq/model.h"
+#include "mq/quantize.h"
+#include "mq/report.h"
+#include "mq/status.h"
+#include "mq/version.h"
+
+#endif

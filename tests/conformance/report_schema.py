@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: mq authors
+"""Reports follow docs/report.schema.json, strictly and in its order, whatever the command comes to.
+
+usage: report_schema.py MQ SCHEMA MODEL...
+"""
+import json
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+import jsonschema
+
+mq, schema_file, *models = sys.argv[1:]
+schema = json.load(open(schema_file))
+jsonschema.Draft202012Validator.check_schema(schema)
+validator = jsonschema.Draft202012Validator(schema)
+bad = 0
+
+
+def complain(command, text):
+    global bad
+    bad += 1
+    print(f"{' '.join(command)}: {text}")
+
+
+def report_of(command):
+    run = subprocess.run(command, capture_output=True)
+    if run.returncode == 2 and not run.stdout:  # the wish was refused: no report, docs/report.md
+        return None
+    try:
+        report = json.loads(run.stdout)
+    except ValueError as e:
+        complain(command, f"exit {run.returncode}, no JSON: {e}")
+        return None
+    for error in validator.iter_errors(report):
+        complain(command, f"{'/'.join(map(str, error.absolute_path))}: {error.message[:300]}")
+    order = [key for key in schema["properties"] if key in report]
+    if list(report) != order:
+        complain(command, f"members stand as {list(report)}")
+    return report
+
+
+def check_junit(command):
+    run = subprocess.run(command, capture_output=True)
+    if run.returncode == 2:
+        return
+    try:
+        suites = xml.etree.ElementTree.fromstring(run.stdout)
+        if int(suites.get("tests")) != len(suites.findall(".//testcase")):
+            complain(command, "counts its cases wrongly")
+    except xml.etree.ElementTree.ParseError as e:
+        complain(command, f"no XML: {e}")
+
+
+def check_markdown(command):
+    text = subprocess.run(command, capture_output=True).stdout.decode()  # UTF-8 or an exception
+    if len(text.encode()) >= 60000 or text.count("<details>") != text.count("</details>"):
+        complain(command, "too long, or a fold without an end")
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    for model in models:
+        for command in (
+            [mq, "inspect", model],
+            [mq, "inspect", model, "--tensors", "*", "--nodes", "*"],
+            [mq, "check", model],
+            [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "-f"],
+            [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "--dry-run"],
+        ):
+            first, second = report_of(command + ["--json"]), report_of(command + ["--json"])
+            if first and second:
+                del first["measured"], second["measured"]
+                if first != second:
+                    complain(command, "two reports differ")
+            check_junit(command + ["--report", "junit:-"])
+            check_markdown(command + ["--report", "md:-"])
+    broken = f"{scratch}/broken.onnx"
+    open(broken, "wb").write(b"not a model")
+    for command in ([mq, "inspect", broken], [mq, "inspect", f"{scratch}/missing.onnx"]):
+        report = report_of(command + ["--json"])
+        if report and report["verdict"] != "error":
+            complain(command, "a broken file without the verdict 'error'")
+
+print(f"{len(models)} models, {bad} complaints")
+sys.exit(bad > 0)

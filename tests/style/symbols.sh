@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: mq authors
+#
+# What the libraries export: the shared one only mq_ names, the static one also the generated onnx__ ones; and no global
+# that can be written to. Usage: symbols.sh LIBMQ.so LIBMQ.a
+set -eu
+bad=$(nm -D --defined-only "$1" | awk '$3 !~ /^mq_/ { print $3 }')
+if [ -n "$bad" ]; then
+    echo "symbols: exported by the shared library:" $bad
+    exit 1
+fi
+bad=$(nm --defined-only "$2" 2>/dev/null | awk '$2 ~ /^[A-TV-Z]$/ && $3 !~ /^(mq_|onnx__|__odr_asan|__asan|__ubsan|__start_|__stop_)/ { print $3 }')
+if [ -n "$bad" ]; then
+    echo "symbols: global in the static library:" $bad
+    exit 1
+fi
+bad=$(nm --defined-only "$2" 2>/dev/null | awk '$2 ~ /^[BbDdCSs]$/ && $3 !~ /^(__|\.|completed|\$|_?onnx__)/ { print $3 }')
+if [ -n "$bad" ]; then
+    echo "symbols: writable data in the library:" $bad
+    exit 1
+fi
