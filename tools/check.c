@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* mq check: is a model valid. Prints one line per finding and a line that sums up, on standard output: they are what was
- * asked for. What is looked at, and how it is judged, is the library's (mq/check.h). */
+/* mq check: is a model valid. Prints one line per finding and a line that sums up, on standard output: they are
+ * what was asked for. What is looked at, and how it is judged, is the library's (mq/check.h). */
 #include <inttypes.h>
 #include <stdio.h>
 

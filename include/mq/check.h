@@ -47,9 +47,9 @@ typedef struct mq_check_result {
     size_t n_nodes;             /* of all graphs and functions */
 } mq_check_result;
 
-/* Checks a loaded model. An invalid model is no failure of the call: look at (*out)->ok. The findings are also added to
- * the report. opts, report and hooks may be NULL. Types are inferred on the way: the model's own bytes stay as they are.
- * Errors: MQ_ERR_USAGE (unknown target), MQ_ERR_NOMEM, MQ_ERR_CANCELLED. */
+/* Checks a loaded model. An invalid model is no failure of the call: look at (*out)->ok. The findings are also
+ * added to the report. opts, report and hooks may be NULL. Types are inferred on the way: the model's own bytes
+ * stay as they are. Errors: MQ_ERR_USAGE (unknown target), MQ_ERR_NOMEM, MQ_ERR_CANCELLED. */
 MQ_API mq_status mq_check(mq_model *model, const mq_check_opts *opts, mq_report *report, const mq_hooks *hooks,
                           mq_check_result **out, mq_error *err);
 

@@ -93,7 +93,8 @@ mq_status mq_check(mq_model *model, const mq_check_opts *opts, mq_report *report
     holder *h = NULL;
 
     if (!target)
-        return mq_fail(err, MQ_ERR_USAGE, "target '%s' is not known; it can be onnx, onnxruntime, tensorrt, c or portable",
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "target '%s' is not known; it can be onnx, onnxruntime, tensorrt, c or portable",
                        o.target);
     if (!(h = calloc(1, sizeof *h)))
         return mq_oom(err);

@@ -8,7 +8,7 @@
 #include "api/tensor_stats.h"
 #include "base/pattern.h"
 
-/* ---- attributes as text ---------------------------------------------------------------------------------------------- */
+/* ---- attributes as text -------------------------------------------------------------------------------- */
 
 enum { LIST_MAX = 16, TEXT_MAX = 200 };
 
@@ -65,7 +65,7 @@ static const char *attr_text(mq_inspect_ctx *c, const mq_attr *a)
     return mq_inspect_keep(c, &s);
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------------------- */
 
 /* "" for the main graph, "function Gelu", "then_branch of if1 (If)". */
 static const char *graph_text(mq_inspect_ctx *c, const mq_graph *g)
@@ -176,7 +176,7 @@ done:
     return rc;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------- */
 
 typedef MQ_VEC(mq_inspect_tensor) tensor_vec;
 
@@ -212,7 +212,8 @@ static mq_status measure(mq_inspect_ctx *c, mq_tensor *t, mq_inspect_tensor *out
     return MQ_OK;
 }
 
-static mq_status describe_weight(mq_inspect_ctx *c, const mq_value *v, mq_tensor *t, mq_inspect_tensor *out, mq_error *err)
+static mq_status describe_weight(mq_inspect_ctx *c, const mq_value *v, mq_tensor *t, mq_inspect_tensor *out,
+                                 mq_error *err)
 {
     int64_t n = mq_tensor_count(t), bytes = mq_tensor_size(t);
 
@@ -284,7 +285,7 @@ done:
     return rc;
 }
 
-/* ---- zeros --------------------------------------------------------------------------------------------------------------- */
+/* ---- zeros --------------------------------------------------------------------------------------------- */
 
 static mq_status count_zeros(void *user, mq_tensor *t, const char *name, mq_error *err)
 {

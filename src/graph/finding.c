@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Collecting findings and naming places. Nothing is allocated before the first finding, so that checks of sound models
- * cost nothing here. */
+/* Collecting findings and naming places. Nothing is allocated before the first finding, so that checks of sound
+ * models cost nothing here. */
 #include "graph/finding.h"
 
 #include <stdarg.h>

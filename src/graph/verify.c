@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Structure of a model in memory. Input: any model, broken ones too. Output: findings. Operators, attributes and data are
- * not looked at here (ops/check.h, graph/verify_tensor.h), and nothing is repaired.
+/* Structure of a model in memory. Input: any model, broken ones too. Output: findings. Operators, attributes and
+ * data are not looked at here (ops/check.h, graph/verify_tensor.h), and nothing is repaired.
  *
- * A walk in file order keeps the set of values that are defined so far; a use outside it is out of order or undefined, a
- * definition inside it is a second one. */
+ * A walk in file order keeps the set of values that are defined so far; a use outside it is out of order or
+ * undefined, a definition inside it is a second one. */
 #include "graph/verify.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 
 #include "base/str.h"
 
-/* ---- a table from pointers to numbers ---------------------------------------------------------------------------- */
+/* ---- a table from pointers to numbers --------------------------------------------------------------------------- */
 
 typedef struct slot {
     const void *key;
@@ -76,7 +76,7 @@ static void table_release(table *t)
     *t = (table){ 0 };
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------------------------ */
+/* ---- the walk --------------------------------------------------------------------------------------------------- */
 
 /* What is known about a value: bits under its pointer. */
 enum { DEFINED = 1, REPORTED = 2 };
@@ -254,7 +254,7 @@ static void verify_outputs(verifier *v, const mq_graph *g)
     }
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------------------------- */
+/* ---- cycles ----------------------------------------------------------------------------------------------------- */
 
 /* The node of g that n is, or that holds n in its subgraphs; NULL: elsewhere. */
 static const mq_node *holder(const mq_graph *g, const mq_node *n)
@@ -266,7 +266,8 @@ static const mq_node *holder(const mq_graph *g, const mq_node *n)
 
 typedef MQ_VEC(const mq_node *) node_vec;
 
-/* Takes the nodes away that wait for nothing, one after the other; `waiting` counts what each of the others waits for. */
+/* Takes the nodes away that wait for nothing, one after the other; `waiting` counts what each of the others waits
+ * for. */
 static mq_status take_away(const mq_graph *g, table *waiting, node_vec *ready, mq_error *err)
 {
     for (const mq_node *n = g->first; n; n = n->next)
@@ -330,7 +331,7 @@ done:
     return rc;
 }
 
-/* ---- links --------------------------------------------------------------------------------------------------------- */
+/* ---- links ------------------------------------------------------------------------------------------------------ */
 
 static bool links_of_node(const mq_graph *g, const mq_node *n, size_t *n_inputs)
 {
@@ -344,7 +345,8 @@ static bool links_of_node(const mq_graph *g, const mq_node *n, size_t *n_inputs)
     return true;
 }
 
-/* Every use that a value lists is there. With the equal number of uses and of inputs no other input can be unlisted. */
+/* Every use that a value lists is there. With the equal number of uses and of inputs no other input can be
+ * unlisted. */
 static bool links_of_value(const mq_value *value, size_t *n_uses)
 {
     for (size_t i = 0; i < value->uses.n; i++) {
@@ -382,7 +384,7 @@ done:
     return rc;
 }
 
-/* ---- whole models --------------------------------------------------------------------------------------------------- */
+/* ---- whole models ----------------------------------------------------------------------------------------------- */
 
 static mq_status verify_graph(verifier *v, const mq_graph *g, int depth)
 {
@@ -445,7 +447,8 @@ mq_status mq_model_verify(const mq_model *m, mq_error *err)
     for (size_t i = 0; i < m->n_functions; i++)
         MQ_TRY(verify_links(m->functions[i]->body, &count, err));
     if (count.inputs != count.uses)
-        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "nodes have %zu inputs but values list %zu uses", count.inputs, count.uses));
+        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "nodes have %zu inputs but values list %zu uses", count.inputs,
+                       count.uses));
     MQ_TRY(mq_model_verify_structure(m, &fs, err));
     if ((f = first_error(&fs)))
         rc = mq_fail(err, MQ_ERR_INPUT, "%s: %s", f->place, f->text);

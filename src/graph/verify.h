@@ -14,8 +14,8 @@
  * graph-name, name-duplicate, undefined, order, cycle, output-undefined, scope, init-not-input, nesting. */
 mq_status mq_model_verify_structure(const mq_model *m, mq_findings *fs, mq_error *err);
 
-/* The same rules, and that nodes, values and uses name each other: what must hold after a pass. MQ_ERR_INPUT with the first
- * thing that is wrong. */
+/* The same rules, and that nodes, values and uses name each other: what must hold after a pass. MQ_ERR_INPUT with
+ * the first thing that is wrong. */
 mq_status mq_model_verify(const mq_model *m, mq_error *err);
 
 #endif

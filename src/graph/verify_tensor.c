@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Data against type and shape, by the lengths that the file gives: nothing is unpacked and no page of a weight is touched.
- * Which field of TensorProto holds which type, and how many items it needs, is the table below. */
+/* Data against type and shape, by the lengths that the file gives: nothing is unpacked and no page of a weight is
+ * touched. Which field of TensorProto holds which type, and how many items it needs, is the table below. */
 #include "graph/verify_tensor.h"
 
 #include <inttypes.h>
@@ -46,8 +46,8 @@ static int field_of(mq_dtype t)
     }
 }
 
-/* Items of that field that n elements need at least. Types of 2 and 4 bits: one item per byte is what writers make, but four
- * bytes in an item are accepted by the specification's checker, and so here. */
+/* Items of that field that n elements need at least. Types of 2 and 4 bits: one item per byte is what writers make,
+ * but four bytes in an item are accepted by the specification's checker, and so here. */
 static uint64_t items_needed(mq_dtype t, uint64_t n)
 {
     int bits = mq_dtype_bits(t);
@@ -86,7 +86,8 @@ static bool type_ok(const mq_tensor *t, mq_place at, mq_findings *fs)
     if (t->dtype == MQ_UNDEFINED)
         error(fs, at, "tensor-type", "it has no data_type");
     else if (!mq_dtype_bits(t->dtype) && t->dtype != MQ_STRING)
-        mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-type", at, "data_type is %d, which ONNX does not know", t->dtype);
+        mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-type", at, "data_type is %d, which ONNX does not know",
+                       t->dtype);
     else
         return true;
     return false;
@@ -110,8 +111,8 @@ static void check_raw(const mq_tensor *t, uint64_t count, mq_place at, mq_findin
     if (t->dtype == MQ_STRING)
         error(fs, at, "tensor-data", "strings are stored in raw_data, but must be in string_data");
     else if (t->n_bytes < (uint64_t)need)
-        mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-data", at, "raw_data has %zu bytes, its type and shape need %" PRId64,
-                       t->n_bytes, need);
+        mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-data", at,
+                       "raw_data has %zu bytes, its type and shape need %" PRId64, t->n_bytes, need);
     else if (has_stray_bits(t, count))
         error(fs, at, "tensor-data", "bits behind the last 6-bit element are not 0");
     else if (t->n_bytes > (uint64_t)need)
@@ -147,11 +148,13 @@ static void check_field(const mq_tensor *t, uint64_t count, int field, mq_place 
     if (t->dtype == MQ_COMPLEX64 || t->dtype == MQ_COMPLEX128)
         need *= 2; /* fits: shape_ok counted 8 or 16 bytes for each */
     if (field != right)
-        mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-data", at, "%s elements are in %s, but must be in %s or raw_data",
+        mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-data", at,
+                       "%s elements are in %s, but must be in %s or raw_data",
                        mq_dtype_name(t->dtype), field_names[field], field_names[right]);
     else if (items_of(t) < need)
         mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-data", at,
-                       "%s has %" PRIu64 " items, its type and shape need %" PRIu64, field_names[field], items_of(t), need);
+                       "%s has %" PRIu64 " items, its type and shape need %" PRIu64, field_names[field], items_of(t),
+                       need);
     else if (has_wide_code(t))
         error(fs, at, "tensor-data", "an item of int32_data has more than 6 bits");
 }
@@ -183,7 +186,7 @@ void mq_tensor_verify(const mq_tensor *t, mq_place at, mq_findings *fs)
         check_field(t, count, __builtin_ctz(t->fields), at, fs);
 }
 
-/* ---- sparse tensors -------------------------------------------------------------------------------------------------- */
+/* ---- sparse tensors --------------------------------------------------------------------------------------------- */
 
 /* Indices of one row: inside the shape; the linear position comes out. */
 static bool row_ok(const mq_sparse *s, const int64_t *row, bool linear, uint64_t total, uint64_t *position)
@@ -224,7 +227,8 @@ static mq_status check_rows(const mq_sparse *s, uint64_t total, mq_place at, mq_
             break;
         }
         if (i && position <= last) {
-            mq_finding_add(fs, MQ_SEVERITY_ERROR, "sparse", at, "index %" PRIu64 " is not above the one before it", i);
+            mq_finding_add(fs, MQ_SEVERITY_ERROR, "sparse", at, "index %" PRIu64 " is not above the one before it",
+                           i);
             break;
         }
         last = position;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What the graph in memory no longer knows: presence of fields, several values in one attribute, names that are empty,
- * external files. Walks the graph and looks at the message behind each object; objects made in memory have none and are
- * passed over. Everything else is checked by graph/verify.h and ops/check.h. */
+/* What the graph in memory no longer knows: presence of fields, several values in one attribute, names that are
+ * empty, external files. Walks the graph and looks at the message behind each object; objects made in memory have
+ * none and are passed over. Everything else is checked by graph/verify.h and ops/check.h. */
 #include "model/wire_check.h"
 
 #include <inttypes.h>
@@ -36,7 +36,7 @@ static bool is_set(const char *s)
     return s && *s;
 }
 
-/* ---- types of inputs and outputs ------------------------------------------------------------------------------------------ */
+/* ---- types of inputs and outputs -------------------------------------------------------------------------------- */
 
 /* What a declared type lacks, or NULL. */
 static const char *type_lacks(const Onnx__TypeProto *t)
@@ -69,7 +69,8 @@ static void check_value_info(const checker *c, const mq_graph *g, const char *wh
         lacks = v->type ? type_lacks(v->type) : "type";
         if (lacks)
             mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "value-type", MQ_PLACE_TENSOR(g, v->name),
-                           v->type ? "it is an %s, but its type has no %s" : "it is an %s, but has no %s", what, lacks);
+                           v->type ? "it is an %s, but its type has no %s" : "it is an %s, but has no %s", what,
+                           lacks);
     }
 }
 
@@ -89,7 +90,7 @@ static void check_names(const checker *c, const mq_graph *g)
             error(c, "tensor-name", MQ_PLACE_GRAPH(g), "a sparse initializer has no name");
 }
 
-/* ---- external data ---------------------------------------------------------------------------------------------------------- */
+/* ---- external data ---------------------------------------------------------------------------------------------- */
 
 static file_info *judge_file(checker *c, const mq_tensor *t, mq_place at)
 {
@@ -109,7 +110,8 @@ static file_info *judge_file(checker *c, const mq_tensor *t, mq_place at)
         info->size = (uint64_t)st.st_size;
         if (S_ISLNK(here.st_mode) || st.st_nlink > 1)
             mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "external-link", at,
-                           "external file '%s' is a link or has several names (hard links), which ONNX's checker refuses", path);
+                           "external file '%s' is a link or has several hard links, which ONNX's checker refuses",
+                           path);
     }
     free(path);
     return info;
@@ -125,11 +127,13 @@ static void check_range(const checker *c, const mq_tensor *t, const file_info *i
         return;
     if (x->length >= 0 && x->length < need)
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "external-size", at,
-                       "its external length is %" PRId64 ", its type and shape need %" PRId64 " bytes", x->length, need);
-    else if (__builtin_add_overflow(x->offset, (uint64_t)(x->length > need ? x->length : need), &end) || end > info->size)
+                       "its external length is %" PRId64 ", its type and shape need %" PRId64 " bytes", x->length,
+                       need);
+    else if (__builtin_add_overflow(x->offset, (uint64_t)(x->length > need ? x->length : need), &end) ||
+             end > info->size)
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "external-size", at,
-                       "%" PRId64 " bytes from offset %" PRIu64 " of '%s' are behind its end (%" PRIu64 " bytes)", need,
-                       x->offset, x->location, info->size);
+                       "%" PRId64 " bytes from offset %" PRIu64 " of '%s' are behind its end (%" PRIu64 " bytes)",
+                       need, x->offset, x->location, info->size);
     else if (x->length > need)
         mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "tensor-extra", at,
                        "its external length is %" PRId64 ", its type and shape need only %" PRId64, x->length, need);
@@ -147,10 +151,11 @@ static mq_status check_external(checker *c, const mq_tensor *t, mq_place at)
 
     for (size_t i = 0; p && i < p->n_external_data; i++) {
         const Onnx__StringStringEntryProto *e = p->external_data[i];
+        const char *value = e->value ? e->value : "";
 
-        if (e->key && (strcmp(e->key, "offset") == 0 || strcmp(e->key, "length") == 0) && !is_number(e->value ? e->value : ""))
-            mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "external-size", at, "its external %s is '%s', not a number", e->key,
-                           e->value ? e->value : "");
+        if (e->key && (strcmp(e->key, "offset") == 0 || strcmp(e->key, "length") == 0) && !is_number(value))
+            mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "external-size", at, "its external %s is '%s', not a number",
+                           e->key, value);
     }
     if (!is_set(t->external.location)) {
         error(c, "external-missing", at, "its data are external, but no location is given");
@@ -181,7 +186,7 @@ static mq_status check_sparse(checker *c, const mq_sparse *s, mq_place at)
     return rc == MQ_OK ? check_tensor(c, s->indices, at) : rc;
 }
 
-/* ---- attributes --------------------------------------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------------------------- */
 
 /* The value fields that are set, as bits by the type that each belongs to. */
 static unsigned value_fields(const Onnx__AttributeProto *a)
@@ -229,7 +234,8 @@ static void check_attr(const checker *c, const mq_node *n, const mq_attr *a)
     else if (fields & (fields - 1))
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "attr-value", at, "attribute '%s' has more than one value", a->name);
     else if (known && fields && fields != 1u << p->type)
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "attr-type", at, "attribute '%s' has a value of another type than it says",
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "attr-type", at,
+                       "attribute '%s' has a value of another type than it says",
                        a->name);
     else if (p->ref_attr_name && fields)
         mq_finding_add(c->fs, in_subgraph(n) ? MQ_SEVERITY_ERROR : MQ_SEVERITY_WARNING, "attr-value", at,
@@ -255,7 +261,7 @@ done:
     return rc;
 }
 
-/* ---- models --------------------------------------------------------------------------------------------------------------------- */
+/* ---- models ----------------------------------------------------------------------------------------------------- */
 
 static bool in_function(const mq_graph *g)
 {

@@ -6,8 +6,9 @@
 
 #include "graph/finding.h"
 
-/* Adds what breaks ONNX's rules in the messages that m was read from; m must be as it was loaded. Codes: metadata-duplicate,
- * value-name, value-type, tensor-name, attr-name, attr-type, attr-value, function-domain, external-*. */
+/* Adds what breaks ONNX's rules in the messages that m was read from; m must be as it was loaded. Codes:
+ * metadata-duplicate, value-name, value-type, tensor-name, attr-name, attr-type, attr-value, function-domain,
+ * external-*. */
 mq_status mq_wire_check(const mq_model *m, mq_findings *fs, mq_error *err);
 
 #endif

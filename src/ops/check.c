@@ -70,7 +70,7 @@ done:
     return rc;
 }
 
-/* ---- a node and its schema -------------------------------------------------------------------------------------------- */
+/* ---- a node and its schema -------------------------------------------------------------------------------------- */
 
 typedef struct judge {
     const mq_node *node;
@@ -97,8 +97,8 @@ static void none_absent(const judge *j, const char *code, const char *what, mq_v
 {
     for (size_t i = 0; i < n && i < n_params; i++)
         if (!values[i] && params[i].option == MQ_PARAM_SINGLE)
-            mq_finding_add(j->fs, j->severity, code, MQ_PLACE_NODE(j->node), "%s %zu ('%s') is required but absent", what, i,
-                           params[i].name);
+            mq_finding_add(j->fs, j->severity, code, MQ_PLACE_NODE(j->node), "%s %zu ('%s') is required but absent",
+                           what, i, params[i].name);
 }
 
 static void check_counts(const judge *j)
@@ -106,7 +106,8 @@ static void check_counts(const judge *j)
     const mq_node *n = j->node;
     const mq_op_schema *s = j->schema;
 
-    count_is(j, "op-inputs", "inputs", n->n_inputs, s->min_inputs, s->max_inputs == UINT16_MAX ? SIZE_MAX : s->max_inputs);
+    count_is(j, "op-inputs", "inputs", n->n_inputs, s->min_inputs,
+             s->max_inputs == UINT16_MAX ? SIZE_MAX : s->max_inputs);
     count_is(j, "op-outputs", "outputs", n->n_outputs, s->min_outputs,
              s->max_outputs == UINT16_MAX ? SIZE_MAX : s->max_outputs);
     none_absent(j, "op-inputs", "input", n->inputs, n->n_inputs, s->in, s->n_params_in);
@@ -136,9 +137,11 @@ static void check_schema_attr(const judge *j, const mq_attr *a)
     mq_place at = { .node = j->node, .tensor = a->name };
 
     if (!want) {
-        /* Two underscores mark a writer's own notes; LayerNormalization alone is declared open in the specification. */
+        /* Two underscores mark a writer's own notes; LayerNormalization alone is declared open in the
+         * specification. */
         if (strncmp(a->name, "__", 2) != 0 && !mq_node_is(j->node, "", "LayerNormalization"))
-            mq_finding_add(j->fs, j->severity, "attr-unknown", at, "attribute '%s' does not belong to version %d of %s",
+            mq_finding_add(j->fs, j->severity, "attr-unknown", at,
+                           "attribute '%s' does not belong to version %d of %s",
                            a->name, j->schema->since, j->node->op_type);
     } else if (a->type != want->type) {
         mq_finding_add(j->fs, j->severity, "attr-type", at, "attribute '%s' is %s, but must be %s", a->name,
@@ -173,7 +176,7 @@ void mq_check_node_schema(const mq_node *n, const mq_op_schema *s, mq_findings *
     check_required(&j);
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------------------ */
 
 typedef struct checker {
     mq_model *m;
@@ -203,10 +206,11 @@ static void report_unknown(const checker *c, const mq_node *n, int64_t version)
         error(c, "op-domain", at, "its domain is written 'ai.onnx', but the default domain is ''");
     else if (newest && version < newest->since)
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-unknown", at,
-                       "%s is not in opset %" PRId64 " of %s, only in later ones (%d at the latest)", n->op_type, version,
-                       domain, newest->since);
+                       "%s is not in opset %" PRId64 " of %s, only in later ones (%d at the latest)", n->op_type,
+                       version, domain, newest->since);
     else if (mq_schema_find(mq_domain_norm(n->domain), n->op_type, INT64_MAX))
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-unknown", at, "%s is an extension of ONNX Runtime, not an operator of %s",
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-unknown", at,
+                       "%s is an extension of ONNX Runtime, not an operator of %s",
                        n->op_type, domain);
     else
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-unknown", at, "%s is not an operator of %s", n->op_type, domain);
@@ -220,7 +224,8 @@ static void check_operator(const checker *c, const mq_node *n)
 
     if (!mq_opset_import(c->imports, n->domain, &version)) {
         if (c->imports->n) /* without any import that is said once, for the model */
-            mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-domain", at, "no opset is imported for its domain '%s'", n->domain);
+            mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-domain", at, "no opset is imported for its domain '%s'",
+                           n->domain);
         return;
     }
     if (mq_op_is_experimental(n->domain, n->op_type)) {
@@ -232,7 +237,8 @@ static void check_operator(const checker *c, const mq_node *n)
     if (!s && is_spec_domain(n->domain))
         report_unknown(c, n, version);
     else if (s && s->deprecated)
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-deprecated", at, "%s was removed in opset %d, the model uses %" PRId64,
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "op-deprecated", at,
+                       "%s was removed in opset %d, the model uses %" PRId64,
                        n->op_type, s->since, version);
     else if (s || (s = mq_schema_find(n->domain, n->op_type, version)))
         mq_check_node_schema(n, s, c->fs);
@@ -291,7 +297,7 @@ done:
 /* No model has so many domains; a list without end would make every look-up slow. */
 #define MAX_IMPORTS 1000
 
-/* ---- models -------------------------------------------------------------------------------------------------------------- */
+/* ---- models ----------------------------------------------------------------------------------------------------- */
 
 static void check_import(const checker *c, size_t i)
 {
@@ -300,12 +306,14 @@ static void check_import(const checker *c, size_t i)
 
     for (size_t k = 0; k < i; k++)
         if (strcmp(mq_domain_norm(o->domain), mq_domain_norm(c->imports->items[k].domain)) == 0) {
-            mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "opset-duplicate", MQ_PLACE_MODEL, "domain '%s' is imported twice",
+            mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "opset-duplicate", MQ_PLACE_MODEL,
+                           "domain '%s' is imported twice",
                            o->domain);
             break;
         }
     if (o->version < INT_MIN || o->version > INT_MAX)
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "opset-version", MQ_PLACE_MODEL, "opset %" PRId64 " of domain '%s' is no version",
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "opset-version", MQ_PLACE_MODEL,
+                       "opset %" PRId64 " of domain '%s' is no version",
                        o->version, o->domain);
     else if (o->version < 1 || (is_default && o->version > mq_schema_newest_opset()))
         mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "opset-version", MQ_PLACE_MODEL,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Model-local functions: their names are unique, none calls itself, the opsets they import agree with the model's, their
- * bodies name only attributes that they have, and calls give them what they take. Order and single assignment in bodies
- * are graph/verify.h's. */
+/* Model-local functions: their names are unique, none calls itself, the opsets they import agree with the model's,
+ * their bodies name only attributes that they have, and calls give them what they take. Order and single assignment
+ * in bodies are graph/verify.h's. */
 #include "ops/check.h"
 
 #include <inttypes.h>
@@ -41,7 +41,8 @@ static void error(const checker *c, const char *code, mq_place at, const char *w
 
 static const char *key_of(checker *c, const char *domain, const char *name, const char *overload)
 {
-    return mq_arena_printf(c->arena, "%s:%s:%s", mq_domain_norm(domain ? domain : ""), name, overload ? overload : "");
+    return mq_arena_printf(c->arena, "%s:%s:%s", mq_domain_norm(domain ? domain : ""), name,
+                           overload ? overload : "");
 }
 
 static mq_place at_function(const mq_function *f)
@@ -49,7 +50,7 @@ static mq_place at_function(const mq_function *f)
     return MQ_PLACE_GRAPH(f->body);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------ */
 
 static mq_status index_functions(checker *c)
 {
@@ -63,7 +64,8 @@ static mq_status index_functions(checker *c)
         if (!*f->name)
             error(c, "function-name", at_function(f), "the function has no name");
         if (mq_map_get(&c->by_key, key))
-            error(c, "function-duplicate", at_function(f), "there are two functions of this domain, name and overload");
+            error(c, "function-duplicate", at_function(f),
+                  "there are two functions of this domain, name and overload");
         else if (!mq_map_put(&c->by_key, key, &c->entries[i]))
             return mq_oom(c->err);
     }
@@ -74,7 +76,8 @@ static mq_status index_functions(checker *c)
 static mq_status add_name(checker *c, mq_map *seen, const mq_function *f, const char *what, const char *name)
 {
     if (mq_map_get(seen, name))
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "function-names", at_function(f), "%s '%s' is listed twice", what, name);
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "function-names", at_function(f), "%s '%s' is listed twice", what,
+                       name);
     else if (!mq_map_put(seen, name, c))
         return mq_oom(c->err);
     return MQ_OK;
@@ -97,7 +100,7 @@ done:
     return rc;
 }
 
-/* ---- calls --------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------ */
 
 /* The specification's checker does not compare calls with functions: warnings. */
 static void check_call(checker *c, const mq_node *n, const entry *callee)
@@ -106,10 +109,12 @@ static void check_call(checker *c, const mq_node *n, const entry *callee)
     mq_place at = MQ_PLACE_NODE(n);
 
     if (n->n_inputs > f->body->inputs.n)
-        mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "function-call", at, "it has %zu inputs, but the function takes %zu",
+        mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "function-call", at,
+                       "it has %zu inputs, but the function takes %zu",
                        n->n_inputs, f->body->inputs.n);
     if (n->n_outputs > f->body->outputs.n)
-        mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "function-call", at, "it has %zu outputs, but the function gives %zu",
+        mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "function-call", at,
+                       "it has %zu outputs, but the function gives %zu",
                        n->n_outputs, f->body->outputs.n);
     for (size_t i = 0; i < n->n_attrs; i++)
         if (!mq_map_get(&callee->attrs, n->attrs[i]->name))
@@ -121,9 +126,10 @@ static void check_refs(checker *c, const mq_node *n)
 {
     for (size_t i = 0; i < n->n_attrs; i++)
         if (n->attrs[i]->ref && *n->attrs[i]->ref && !(c->caller && mq_map_get(&c->caller->attrs, n->attrs[i]->ref)))
-            mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "attr-ref", (mq_place){ .node = n, .tensor = n->attrs[i]->name },
+            mq_finding_add(c->fs, MQ_SEVERITY_WARNING, "attr-ref",
+                           (mq_place){ .node = n, .tensor = n->attrs[i]->name },
                            c->caller ? "attribute '%s' refers to '%s', which the function does not have"
-                                     : "attribute '%s' refers to '%s', but only bodies of functions can refer to attributes",
+                                     : "attribute '%s' refers to '%s', but only bodies of functions can refer",
                            n->attrs[i]->name, n->attrs[i]->ref);
 }
 
@@ -166,7 +172,7 @@ static bool follow(checker *c, entry *e, int depth)
     return true;
 }
 
-/* ---- opsets --------------------------------------------------------------------------------------------------------------- */
+/* ---- opsets ----------------------------------------------------------------------------------------------------- */
 
 static mq_status merge_imports(checker *c)
 {
@@ -196,8 +202,8 @@ static bool exact_import(const mq_opset_vec *imports, const char *domain, int64_
     return false;
 }
 
-/* A body may import another version than the model only where the operator is the same in both. Nodes of the body itself
- * are asked, as the specification's checker does, not those of its subgraphs. */
+/* A body may import another version than the model only where the operator is the same in both. Nodes of the body
+ * itself are asked, as the specification's checker does, not those of its subgraphs. */
 static void check_versions(checker *c, const mq_node *n)
 {
     int64_t here = 0, there = 0;
@@ -214,11 +220,11 @@ static void check_versions(checker *c, const mq_node *n)
     b = mq_schema_of_spec(n->domain, n->op_type, there);
     if (a != b)
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "function-opset", MQ_PLACE_NODE(n),
-                       "the function imports opset %" PRId64 " of '%s', the model %" PRId64 ", and %s differs between them",
+                       "the function imports opset %" PRId64 " of '%s', the model %" PRId64 ", and %s differs in them",
                        here, n->domain, there, n->op_type);
 }
 
-/* ---- all -------------------------------------------------------------------------------------------------------------------- */
+/* ---- all -------------------------------------------------------------------------------------------------------- */
 
 static mq_status check_function(checker *c, entry *e)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What inference says cannot be right, sorted into two kinds: element types that an operator does not take or that must be
- * equal and are not (which runtimes refuse), and shapes (which some runtimes only find at run time). All are warnings: the
- * specification's checker does not infer. A target that refuses types makes errors of them (ops/targets.h). */
+/* What inference says cannot be right, sorted into two kinds: element types that an operator does not take or that
+ * must be equal and are not (which runtimes refuse), and shapes (which some runtimes only find at run time). All
+ * are warnings: the specification's checker does not infer. A target that refuses types makes errors of them
+ * (ops/targets.h). */
 #include "ops/check.h"
 
 #include <string.h>
@@ -45,7 +46,8 @@ static bool has_type_fault(const mq_node *n)
 
 static void add_conflict(void *user, const mq_node *n, const char *text)
 {
-    mq_finding_add(user, MQ_SEVERITY_WARNING, n && has_type_fault(n) ? "type" : "shape", MQ_PLACE_NODE(n), "%s", text);
+    mq_finding_add(user, MQ_SEVERITY_WARNING, n && has_type_fault(n) ? "type" : "shape", MQ_PLACE_NODE(n), "%s",
+                   text);
 }
 
 mq_status mq_check_types(mq_model *m, mq_findings *fs, mq_error *err)

@@ -195,6 +195,25 @@ static mq_status like_second(mq_infer *in)
     return mq_out_like(in, 0, 1);
 }
 
+/* What is ONNX's own operator under another domain, and does not depend on the version. */
+static mq_status as_onnx(mq_infer *in)
+{
+    const mq_op_rule *rule = mq_rule_find("", in->node->op_type);
+
+    return rule && rule->infer ? rule->infer(in) : MQ_OK;
+}
+
+/* Values that occur, where each of x is among them, and how often each occurs. */
+static mq_status unique(mq_infer *in)
+{
+    const mq_dim some = MQ_DIM_UNKNOWN;
+
+    MQ_RULE_TRY(mq_want_rank(in, 0, 1, 1));
+    MQ_RULE_TRY(mq_out_shape(in, 0, 1, &some));
+    MQ_RULE_TRY(mq_out_shape(in, 1, mq_in_rank(in, 0), mq_in_dims(in, 0)));
+    return mq_out_shape(in, 2, 1, &some);
+}
+
 static mq_status is_all_finite(mq_infer *in)
 {
     return mq_out_shape(in, 0, 0, &MQ_DIM(1));
@@ -252,7 +271,9 @@ static mq_status embed_layer_norm(mq_infer *in)
 
 /* ---- indexing ---- */
 
-static const mq_quant_traits quant_embedding = { .weight_input = 0, .weight_input2 = -1, .channel_axis = 0, .embedding = true };
+static const mq_quant_traits quant_embedding = {
+    .weight_input = 0, .weight_input2 = -1, .channel_axis = 0, .embedding = true
+};
 
 /* indices... and the width of the table */
 static mq_status torch_embedding(mq_infer *in)
@@ -388,6 +409,7 @@ const mq_op_rule mq_rules_contrib[] = {
     { MS, "BitmaskBiasDropout", mq_infer_same, NULL, NULL },
     { MS, "BitmaskDropout", mq_infer_same, NULL, NULL },
     { MS, "CDist", c_dist, NULL, NULL },
+    { MS, "CausalConvWithState", mq_infer_same, NULL, NULL },
     { MS, "ComplexMul", binary, NULL, NULL },
     { MS, "ComplexMulConj", binary, NULL, NULL },
     { MS, "CropAndResize", crop_and_resize, NULL, NULL },
@@ -400,10 +422,12 @@ const mq_op_rule mq_rules_contrib[] = {
     { MS, "FusedMatMulActivation", fused_matmul, fused_matmul_macs, &mq_quant_matmul },
     { MS, "GatedAdd", mq_infer_same, NULL, NULL },
     { MS, "GatedRMSNorm", mq_infer_same, NULL, NULL },
+    { MS, "GatherND", as_onnx, NULL, NULL },
     { MS, "Gelu", mq_infer_same, NULL, NULL },
     { MS, "GemmFastGelu", matmul, matmul_macs, &mq_quant_matmul },
     { MS, "GemmFloat8", gemm_float8, gemm_macs, NULL },
     { MS, "GreedySearch", graphs_only, NULL, NULL },
+    { MS, "GridSample", as_onnx, NULL, NULL },
     { MS, "GroupNorm", mq_infer_same, NULL, NULL },
     { MS, "Inverse", mq_infer_same, NULL, NULL },
     { MS, "IsAllFinite", is_all_finite, NULL, NULL },
@@ -415,6 +439,7 @@ const mq_op_rule mq_rules_contrib[] = {
     { MS, "NhwcConv", conv_last, conv_last_macs, &mq_quant_conv },
     { MS, "NhwcFusedConv", conv_last, conv_last_macs, &mq_quant_conv },
     { MS, "NhwcMaxPool", pool_last, NULL, NULL },
+    { MS, "QEmbedLayerNormalization", embed_layer_norm, NULL, NULL },
     { MS, "QuickGelu", mq_infer_same, NULL, NULL },
     { MS, "SampleOp", mq_infer_same, NULL, NULL },
     { MS, "Sampling", graphs_only, NULL, NULL },
@@ -426,6 +451,7 @@ const mq_op_rule mq_rules_contrib[] = {
     { MS, "TransposeMatMul", fused_matmul, fused_matmul_macs, &mq_quant_matmul },
     { MS, "Trilu", mq_infer_same, NULL, NULL },
     { MS, "UnfoldTensor", unfold_tensor, NULL, NULL },
+    { MS, "Unique", unique, NULL, NULL },
     { MS, "WhisperBeamSearch", graphs_only, NULL, NULL },
     { NCHWC, "AveragePool", pool, NULL, NULL },
     { NCHWC, "Conv", conv, conv_macs, NULL },

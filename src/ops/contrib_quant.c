@@ -88,6 +88,12 @@ static int64_t matmul_macs(const mq_node *n)
     return mq_macs_matmul_with(n, 0, false);
 }
 
+/* Factors 0 and 2, each followed by its scale. */
+static mq_status q_ordered_matmul(mq_infer *in)
+{
+    return mq_infer_matmul_with(in, 0, 2);
+}
+
 static mq_status q_gemm(mq_infer *in)
 {
     const mq_dtype t = mq_in_has(in, 8) ? mq_in_dtype(in, 8) : MQ_FLOAT;
@@ -218,6 +224,21 @@ static mq_status dequantize(mq_infer *in)
     return mq_infer_quantized(in, 1, MQ_UNDEFINED);
 }
 
+static mq_status keep_shape(mq_infer *in)
+{
+    return mq_out_shape(in, 0, mq_in_rank(in, 0), mq_in_dims(in, 0));
+}
+
+static mq_status dequantize_with_order(mq_infer *in)
+{
+    mq_dtype t;
+
+    MQ_RULE_TRY(mq_attr_dtype(in, "to", MQ_UNDEFINED, &t));
+    if (t != MQ_UNDEFINED)
+        MQ_RULE_TRY(mq_out_dtype(in, 0, t));
+    return keep_shape(in);
+}
+
 /* Rows of a quantized table; uint8 bytes hold several numbers of the last axis. */
 static mq_status gather_block_quantized(mq_infer *in)
 {
@@ -249,6 +270,7 @@ static mq_status gather_block_quantized(mq_infer *in)
 
 const mq_op_rule mq_rules_contrib_quant[] = {
     { MS, "DequantizeLinear", dequantize, NULL, NULL },
+    { MS, "DequantizeWithOrder", dequantize_with_order, NULL, NULL },
     { MS, "DynamicQuantizeLSTM", quantized_lstm, quantized_lstm_macs, NULL },
     { MS, "DynamicQuantizeMatMul", matmul, matmul_macs, NULL },
     { MS, "GatherBlockQuantized", gather_block_quantized, NULL, NULL },
@@ -272,7 +294,12 @@ const mq_op_rule mq_rules_contrib_quant[] = {
     { MS, "QLinearSoftmax", mq_infer_same, NULL, NULL },
     { MS, "QLinearWhere", qlinear_where, NULL, NULL },
     { MS, "QMoE", mq_infer_same, NULL, NULL },
+    { MS, "QOrderedGelu", mq_infer_same, NULL, NULL },
+    { MS, "QOrderedLayerNormalization", mq_infer_same, NULL, NULL },
+    { MS, "QOrderedLongformerAttention", mq_infer_same, NULL, NULL },
+    { MS, "QOrderedMatMul", q_ordered_matmul, matmul_macs, NULL },
     { MS, "QuantizeLinear", quantize, NULL, NULL },
+    { MS, "QuantizeWithOrder", keep_shape, NULL, NULL },
     { MS, "ReduceSumInteger", qlinear_reduce, NULL, NULL },
 };
 const size_t mq_rules_contrib_quant_n = sizeof mq_rules_contrib_quant / sizeof *mq_rules_contrib_quant;

@@ -156,7 +156,8 @@ static mq_status transpose_axis(mq_infer *in, const mq_window *w, int i, mq_dim 
     if (__builtin_add_overflow(full.value, v, &v))
         return MQ_OK;
     if (v < 0)
-        return mq_fail(in->err, MQ_ERR_INPUT, "spatial axis %d would have the size %lld: pads are too large", i, (long long)v);
+        return mq_fail(in->err, MQ_ERR_INPUT, "spatial axis %d would have the size %lld: pads are too large", i,
+                       (long long)v);
     *out = MQ_DIM(v);
     return MQ_OK;
 }
@@ -295,7 +296,8 @@ static mq_status causal_conv(mq_infer *in)
     if (wd) {
         MQ_RULE_TRY(mq_want_same(in, &state[1], wd[0], "channels of the data and of the weights"));
         if (mq_dim_known(wd[2]) && wd[2].value < 1)
-            return mq_fail(in->err, MQ_ERR_INPUT, "the kernel's size is %lld, it must be at least 1", (long long)wd[2].value);
+            return mq_fail(in->err, MQ_ERR_INPUT, "the kernel's size is %lld, it must be at least 1",
+                           (long long)wd[2].value);
         state[2] = mq_dim_sub(in, wd[2], MQ_DIM(1));
     }
     for (int i = 0; past && i < 3; i++)

@@ -131,7 +131,8 @@ static mq_status upsample_attr(mq_infer *in, int rank, mq_dim *dims)
 {
     const mq_attr *a = mq_node_attr(in->node, "scales");
     const bool list = a && a->type == MQ_ATTR_FLOATS;
-    const float pair[2] = { mq_node_attr_float(in->node, "height_scale", 1), mq_node_attr_float(in->node, "width_scale", 1) };
+    const float height = mq_node_attr_float(in->node, "height_scale", 1);
+    const float pair[2] = { height, mq_node_attr_float(in->node, "width_scale", 1) };
 
     if (in->version < 7 && rank != 4)
         return mq_fail(in->err, MQ_ERR_INPUT, "input 0 has rank %d, it must be 4", rank);

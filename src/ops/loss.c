@@ -14,7 +14,8 @@ static mq_status loss(mq_infer *in)
     MQ_RULE_TRY(mq_want_rank(in, 0, 2, INT32_MAX));
     MQ_RULE_TRY(mq_want_rank(in, 2, 1, 1));
     if (rank >= 0 && rank_labels >= 0 && rank != rank_labels + 1)
-        return mq_fail(in->err, MQ_ERR_INPUT, "the scores have rank %d, the labels %d: it must be one less", rank, rank_labels);
+        return mq_fail(in->err, MQ_ERR_INPUT, "the scores have rank %d, the labels %d: it must be one less", rank,
+                       rank_labels);
     if (mq_attrs_open(in))
         return MQ_OK;
     if (!mq_node_attr_is(in->node, "reduction", "none"))

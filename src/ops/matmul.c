@@ -48,7 +48,8 @@ int64_t mq_macs_matmul_with(const mq_node *n, size_t a, bool trans_a)
 
 mq_status mq_infer_gemm_with(mq_infer *in, size_t a, size_t b)
 {
-    const bool trans_a = mq_node_attr_int(in->node, "transA", 0) != 0, trans_b = mq_node_attr_int(in->node, "transB", 0) != 0;
+    const bool trans_a = mq_node_attr_int(in->node, "transA", 0) != 0;
+    const bool trans_b = mq_node_attr_int(in->node, "transB", 0) != 0;
     const mq_dim *ad, *bd;
     mq_dim out[2] = { MQ_DIM_UNKNOWN, MQ_DIM_UNKNOWN };
 

@@ -40,7 +40,8 @@ static mq_status check_scale(mq_infer *in)
     if (scale_rank == 0 || (scale_rank == 1 && mq_dim_known(s[0]) && s[0].value == 1))
         return MQ_OK;
     if (block > 0 && scale_rank != rank)
-        return mq_fail(in->err, MQ_ERR_INPUT, "the scale has rank %d, blocks need the rank of the data, %d", scale_rank, rank);
+        return mq_fail(in->err, MQ_ERR_INPUT, "the scale has rank %d, blocks need the rank of the data, %d", scale_rank,
+                       rank);
     if (block == 0 && scale_rank != 1)
         return mq_fail(in->err, MQ_ERR_INPUT, "the scale has rank %d, without blocks it must be 0 or 1", scale_rank);
     MQ_RULE_TRY(mq_norm_axis(in, mq_node_attr_int(in->node, "axis", 1), rank, &axis));

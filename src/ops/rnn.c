@@ -16,7 +16,8 @@ static mq_status directions(mq_infer *in, int64_t *n)
         mq_node_attr_is(in->node, "direction", "reverse"))
         return MQ_OK;
     if (!mq_node_attr_is(in->node, "direction", "bidirectional"))
-        return mq_fail(in->err, MQ_ERR_INPUT, "attribute 'direction' is '%.*s', it must be forward, reverse or bidirectional",
+        return mq_fail(in->err, MQ_ERR_INPUT,
+                       "attribute 'direction' is '%.*s', it must be forward, reverse or bidirectional",
                        a->s.n > 40 ? 40 : (int)a->s.n, (const char *)a->s.data);
     *n = 2;
     return MQ_OK;

@@ -19,9 +19,9 @@ static const char *const onnxruntime_domains[] = { "",
                                                    "com.ms.internal.nhwc",
                                                    NULL };
 
-/* From the kernel registry of onnxruntime 1.31.1 (get_all_opkernel_def, CPUExecutionProvider) against the schemas of onnx
- * 1.23.2, and by loading every node test at opset 26: versions with neither a kernel nor a body of operators that have one
- * (Bernoulli's body is RandomUniformLike). */
+/* From the kernel registry of onnxruntime 1.31.1 (get_all_opkernel_def, CPUExecutionProvider) against the schemas
+ * of onnx 1.23.2, and by loading every node test at opset 26: versions with neither a kernel nor a body of
+ * operators that have one (Bernoulli's body is RandomUniformLike). */
 static const mq_target_gap onnxruntime_gaps[] = {
     { "Bernoulli", 22 },        { "GlobalLpPool", 22 }, { "ImageDecoder", 20 },     { "MaxRoiPool", 22 },
     { "Multinomial", 22 },      { "RandomNormal", 22 }, { "RandomNormalLike", 22 }, { "RandomUniform", 22 },
@@ -53,17 +53,19 @@ static const mq_target_gap tensorrt_gaps[] = {
 
 /* The operators that onnx2c makes code for (src/graph.cc, createNode); other C code generators have fewer. */
 static const char *const c_operators[] = {
-    "Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "BatchNormalization", "BitShift",
-    "Cast", "Ceil", "Celu", "Clip", "Concat", "Constant", "ConstantOfShape", "Conv", "Cos", "Cosh", "ConvInteger",
-    "ConvTranspose", "DequantizeLinear", "Div", "Dropout", "DynamicQuantizeLinear", "Elu", "Equal", "Erf", "Exp", "Expand",
-    "Flatten", "Floor", "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "GRU",
-    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Less",
-    "LessOrEqual", "Log", "LogSoftmax", "LRN", "LSTM", "MatMul", "MatMulInteger", "Max", "MaxPool", "Mean", "Min", "Mod",
-    "Mul", "Neg", "Not", "Or", "Pad", "Pow", "PRelu", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "RandomUniform",
-    "Range", "ReduceProd", "ReduceMean", "ReduceSumSquare", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL1", "ReduceL2",
-    "ReduceLogSum", "ReduceLogSumExp", "Reciprocal", "Relu", "Reshape", "Resize", "Round", "ScatterND", "Selu", "Shape",
-    "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Slice", "Softplus", "Softsign", "Softmax", "Split", "Squeeze", "Sqrt", "Sub",
-    "Sum", "Tan", "Tanh", "Transpose", "ThresholdedRelu", "Unsqueeze", "Upsample", "Where", "Xor", NULL,
+    "Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "BatchNormalization",
+    "BitShift", "Cast", "Ceil", "Celu", "Clip", "Concat", "Constant", "ConstantOfShape", "Conv", "Cos", "Cosh",
+    "ConvInteger", "ConvTranspose", "DequantizeLinear", "Div", "Dropout", "DynamicQuantizeLinear", "Elu",
+    "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool",
+    "Greater", "GreaterOrEqual", "GRU", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization",
+    "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax", "LRN", "LSTM", "MatMul",
+    "MatMulInteger", "Max", "MaxPool", "Mean", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pad", "Pow", "PRelu",
+    "QLinearConv", "QLinearMatMul", "QuantizeLinear", "RandomUniform", "Range", "ReduceProd", "ReduceMean",
+    "ReduceSumSquare", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceLogSum",
+    "ReduceLogSumExp", "Reciprocal", "Relu", "Reshape", "Resize", "Round", "ScatterND", "Selu", "Shape",
+    "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Slice", "Softplus", "Softsign", "Softmax", "Split", "Squeeze",
+    "Sqrt", "Sub", "Sum", "Tan", "Tanh", "Transpose", "ThresholdedRelu", "Unsqueeze", "Upsample", "Where",
+    "Xor", NULL,
 };
 
 static const char *const portable_asks[] = { "onnxruntime", "tensorrt", NULL };
@@ -77,7 +79,8 @@ static const mq_target targets[] = {
       .gaps = tensorrt_gaps, .zero_points_zero = true },
     { .name = "c", .title = "C code (onnx2c)", .domains = default_domain, .only = c_operators, .static_shapes = true,
       .no_subgraphs = true },
-    { .name = "portable", .title = "every common runtime", .domains = default_domain, .also = portable_asks, .typed = true },
+    { .name = "portable", .title = "every common runtime", .domains = default_domain, .also = portable_asks,
+      .typed = true },
 };
 
 const mq_target *mq_target_find(const char *name)
@@ -95,7 +98,7 @@ const char *const *mq_target_names(void)
     return names;
 }
 
-/* ---- the check -------------------------------------------------------------------------------------------------------- */
+/* ---- the check -------------------------------------------------------------------------------------------------- */
 
 typedef struct checker {
     mq_model *m;
@@ -145,7 +148,8 @@ static bool has_graph(const mq_node *n)
     return false;
 }
 
-/* A constant zero point with a value other than 0. Only small ones are read: a zero point has one element per channel. */
+/* A constant zero point with a value other than 0. Only small ones are read: a zero point has one element per
+ * channel. */
 static bool is_asymmetric(const mq_node *n)
 {
     bool quantizes = mq_node_is(n, "", "QuantizeLinear") || mq_node_is(n, "", "DequantizeLinear");
@@ -173,7 +177,8 @@ static mq_status check_node(void *user, mq_node *n)
     if (mq_node_function(n))
         return MQ_OK;
     if (c->target->domains && !lists(c->target->domains, domain))
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-domain", at, "%s has no operators of domain '%s'", title, domain);
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-domain", at, "%s has no operators of domain '%s'", title,
+                       domain);
     else if (!*domain && lacks(c->target, n->op_type, s ? s->since : 1))
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-op", at, "%s has no %s of version %d", title, n->op_type,
                        s ? s->since : 1);
@@ -181,9 +186,11 @@ static mq_status check_node(void *user, mq_node *n)
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-type", at, "%s has no %s that takes %s", title, n->op_type,
                        mq_dtype_name(refused_type(c->target, n)));
     if (c->target->no_subgraphs && has_graph(n))
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-subgraph", at, "%s does not take graphs inside nodes", title);
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-subgraph", at, "%s does not take graphs inside nodes",
+                       title);
     if (c->target->zero_points_zero && is_asymmetric(n))
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-zero-point", at, "its zero point is not 0, but %s takes only 0",
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-zero-point", at,
+                       "its zero point is not 0, but %s takes only 0",
                        title);
     return MQ_OK;
 }
@@ -194,7 +201,8 @@ static void check_versions(const checker *c)
     int64_t opset = 0;
 
     if (t->max_ir && c->m->ir_version > t->max_ir)
-        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-ir", MQ_PLACE_MODEL, "IR version %" PRId64 " is newer than %d, the newest that %s takes",
+        mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "target-ir", MQ_PLACE_MODEL,
+                       "IR version %" PRId64 " is newer than %d, the newest that %s takes",
                        c->m->ir_version, t->max_ir, t->title);
     if (!t->max_opset || !mq_opset_import(&c->m->opsets, "", &opset))
         return;

@@ -27,7 +27,7 @@ typedef struct mq_target {
     const mq_target_gap *gaps;     /* NULL: none */
     const mq_target_types *types;  /* sorted by name, n_types of them; NULL: not known */
     size_t n_types;
-    const char *const *only;       /* the operators it has, where that list is the shorter one; NULL: all but the gaps */
+    const char *const *only;       /* the operators it has, where that list is shorter; NULL: all but the gaps */
     const char *const *also;       /* everything that these targets ask for is asked for too; NULL: none */
     bool typed;                    /* refuses what breaks the type rules of the specification */
     bool static_shapes;            /* inputs need known sizes */
@@ -41,8 +41,8 @@ const mq_target *mq_target_find(const char *name);
 /* The names, NULL-terminated. */
 const char *const *mq_target_names(void);
 
-/* Adds what the target does not take, as errors. Codes: target-opset, target-ir, target-domain, target-op, target-type,
- * target-shape, target-subgraph, target-zero-point. */
+/* Adds what the target does not take, as errors. Codes: target-opset, target-ir, target-domain, target-op,
+ * target-type, target-shape, target-subgraph, target-zero-point. */
 mq_status mq_check_target(mq_model *m, const mq_target *target, mq_findings *fs, mq_error *err);
 
 #endif

@@ -83,7 +83,8 @@ static mq_status slide_numbers(mq_infer *in, const mq_window *w, int i, int64_t 
         __builtin_sub_overflow(padded, extent, &room))
         return mq_fail(in->err, MQ_ERR_INPUT, "padding of axis %d is out of range", i + 2);
     if (room < 0)
-        return mq_fail(in->err, MQ_ERR_INPUT, "a window of %lld does not fit into spatial axis %d: %lld with %lld of padding",
+        return mq_fail(in->err, MQ_ERR_INPUT,
+                       "a window of %lld does not fit into spatial axis %d: %lld with %lld of padding",
                        (long long)extent, i, (long long)size, (long long)(padded - size));
     last = room / stride;
     /* a window that would start in the padding behind the data is left out */

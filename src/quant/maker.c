@@ -96,6 +96,7 @@ struct pass {
 static mq_status window_blocks(const struct pass *p, size_t first, size_t last, block_fn body, void *user, mq_error *err)
 {
     size_t step = BLOCK_BYTES / sizeof(float), n = (size_t)p->item->n;
+    bool failed = false;
     mq_status rc = MQ_OK;
 
 #pragma omp parallel for schedule(static) num_threads(p->n_threads) if (last - first > 1 && p->n_threads > 1)
@@ -107,13 +108,10 @@ static mq_status window_blocks(const struct pass *p, size_t first, size_t last, 
         int thread = 0;
 #endif
         mq_status got = body(user, thread, b, b * step, b * step + step < n ? b * step + step : n, &mine);
-        if (got != MQ_OK) {
-#pragma omp critical(mq_quant_error)
-            if (rc == MQ_OK) {
-                rc = got;
-                if (err)
-                    *err = mine;
-            }
+        if (got != MQ_OK && !__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) { /* the first failure is told */
+            rc = got;
+            if (err)
+                *err = mine;
         }
     }
     return rc;

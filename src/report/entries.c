@@ -10,7 +10,7 @@
 #include "report/census.h"
 #include "report/internal.h"
 
-/* ---- bounds, findings, warnings, options ---------------------------------------------------------------------------- */
+/* ---- bounds, findings, warnings, options --------------------------------------------------------------- */
 
 mq_status mq_report_add_bound(mq_report *r, const char *name, const char *asked, const char *got, bool pass,
                               mq_error *err)
@@ -85,15 +85,28 @@ mq_status mq_report_add_warning(mq_report *r, const mq_warning *w, mq_error *err
     return mq_report_status(r, err);
 }
 
+/* jansson takes a lack of memory inside a token for bad syntax: what fails is read once more before it is believed. */
+static json_t *read_value(const char *text, bool *bad_syntax)
+{
+    json_error_t why = { .text = "" };
+    json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+
+    if (!value)
+        value = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+    *bad_syntax = !value && why.text[0];
+    return value;
+}
+
 mq_status mq_report_add_option(mq_report *r, const char *name, const char *json_value, mq_error *err)
 {
     char *clean = mq_utf8_clean(json_value), *key = mq_utf8_clean(name);
-    json_t *value = clean ? json_loads(clean, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+    bool bad_syntax = false;
+    json_t *value = clean ? read_value(clean, &bad_syntax) : NULL;
     mq_status rc = MQ_OK;
 
-    if (!clean || !key)
+    if (!clean || !key || (!value && !bad_syntax))
         rc = mq_oom(err);
-    else if (!value)
+    else if (bad_syntax)
         rc = mq_fail(err, MQ_ERR_USAGE, "option '%s': its value is not JSON: %s", name, json_value);
     else if (json_object_set(mq_report_section(r, "options"), key, value) != 0)
         rc = mq_oom(err);
@@ -103,7 +116,7 @@ mq_status mq_report_add_option(mq_report *r, const char *name, const char *json_
     return rc;
 }
 
-/* ---- the model before and after -------------------------------------------------------------------------------------- */
+/* ---- the model before and after ------------------------------------------------------------------------ */
 
 static int64_t clamp(uint64_t n)
 {
@@ -186,7 +199,7 @@ void mq_report_set_model(mq_report *r, mq_report_side which, const mq_model *m, 
     mq_census_release(&c);
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------- */
 
 static void put_optional_int(mq_report *r, json_t *e, const char *key, bool present, int64_t value)
 {
@@ -276,7 +289,7 @@ json_t *mq_report_worst_layers(const json_t *changed, bool *ok)
     return list;
 }
 
-/* ---- files and proof --------------------------------------------------------------------------------------------------- */
+/* ---- files and proof ----------------------------------------------------------------------------------- */
 
 void mq_report_add_file(mq_report *r, const char *role, const char *path, uint64_t bytes, const char *sha256)
 {

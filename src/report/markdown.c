@@ -113,7 +113,7 @@ static void folded_table(mq_str *out, const char *title, const json_t *list, con
     mq_str_add(out, "</details>\n\n");
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------------------------------- */
 
 static void bound_row(mq_str *out, const json_t *b)
 {
@@ -205,7 +205,7 @@ static void file_row(mq_str *out, const json_t *f)
     mq_str_add(out, " |\n");
 }
 
-/* ---- before and after ------------------------------------------------------------------------------------------------ */
+/* ---- before and after ---------------------------------------------------------------------------------- */
 
 static void size_row(mq_str *out, const char *what, const json_t *before, const json_t *after, const char *key,
                      bool is_size)
@@ -272,7 +272,7 @@ static void before_after(mq_str *out, const json_t *doc)
     mq_str_add(out, "\n");
 }
 
-/* ---- anything else: options, what inspect tells, measured -------------------------------------------------------------- */
+/* ---- anything else: options, what inspect tells, measured ---------------------------------------------- */
 
 static void scalar(mq_str *out, const json_t *v)
 {
@@ -350,7 +350,7 @@ static bool outline(mq_str *out, const char *key, const json_t *v, int level, si
     return fits;
 }
 
-static void folded_outline(mq_str *out, const char *title, const json_t *section, size_t budget)
+static void folded_outline(mq_str *out, const char *title, const json_t *section, size_t budget, bool open)
 {
     json_t *object = (json_t *)section; /* iterating takes a plain pointer */
     size_t end = out->n + budget;
@@ -358,7 +358,7 @@ static void folded_outline(mq_str *out, const char *title, const json_t *section
 
     if (!json_object_size(section))
         return;
-    mq_str_addf(out, "<details><summary>%s</summary>\n\n", title);
+    mq_str_addf(out, "<details%s><summary>%s</summary>\n\n", open ? " open" : "", title);
     for (void *it = json_object_iter(object); it && fits; it = json_object_iter_next(object, it))
         fits = outline(out, json_object_iter_key(it), json_object_iter_value(it), 0, end);
     mq_str_add(out, fits ? "\n</details>\n\n" : "\n… and more (the JSON report has all of it)\n\n</details>\n\n");
@@ -417,9 +417,9 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         mq_str_add(out, "**Worst layers**\n\n");
         table(out, worst, "| tensor | node | SQNR | largest error |", worst_row, BUDGET_SHORT);
     }
-    folded_outline(out, "The model", json_object_get(doc, "model"), BUDGET_LONG);
-    folded_outline(out, "Options", json_object_get(doc, "options"), BUDGET_LONG);
+    folded_outline(out, "The model", json_object_get(doc, "model"), BUDGET_LONG, true);
+    folded_outline(out, "Options", json_object_get(doc, "options"), BUDGET_LONG, false);
     folded_table(out, "Files", json_object_get(doc, "files"), "| | file | size | SHA-256 |", file_row,
                  BUDGET_SHORT);
-    folded_outline(out, "Measured", json_object_get(doc, "measured"), BUDGET_SHORT);
+    folded_outline(out, "Measured", json_object_get(doc, "measured"), BUDGET_SHORT, false);
 }

@@ -162,7 +162,7 @@ void mq_report_push_real(mq_report *r, json_t *array, double value)
         push(r, array, json_number_or_null(value));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 const char *mq_json_get_text(const json_t *object, const char *key)
 {
@@ -246,8 +246,10 @@ json_t *mq_report_by_code(const json_t *warnings)
             ok = (g = new_group(w)) && json_object_set(index, mq_json_get_text(w, "code"), g) == 0;
             ok = json_array_append_new(groups, g) == 0 && ok;
         }
-        ok = ok && json_integer_set(json_object_get(g, "count"), mq_json_get_int(g, "count") + mq_json_get_int(w, "count")) == 0 &&
-             json_integer_set(json_object_get(g, "places"), mq_json_get_int(g, "places") + 1) == 0;
+        if (ok) {
+            json_integer_set(json_object_get(g, "count"), mq_json_get_int(g, "count") + mq_json_get_int(w, "count"));
+            json_integer_set(json_object_get(g, "places"), mq_json_get_int(g, "places") + 1);
+        }
     }
     json_decref(index);
     if (!ok) {

@@ -15,7 +15,7 @@ if [ -n "$bad" ]; then
     echo "symbols: global in the static library:" $bad
     exit 1
 fi
-bad=$(nm --defined-only "$2" 2>/dev/null | awk '$2 ~ /^[BbDdCSs]$/ && $3 !~ /^(__|\.|completed|\$|_?onnx__)/ { print $3 }')
+bad=$(objdump -t "$2" 2>/dev/null | awk '/ O / && $(NF - 2) ~ /^\.(data|bss)$/ && $NF !~ /^(__|onnx__)/ { print $NF }')
 if [ -n "$bad" ]; then
     echo "symbols: writable data in the library:" $bad
     exit 1

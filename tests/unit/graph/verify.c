@@ -306,7 +306,7 @@ static void findings_past_the_limit_are_counted(void **state)
     assert_string_equal(fs.list.items[9].text, "9");
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ---------------------------------------------------------------------------------------------------- */
 
 #define RAW (1 << 9)
 #define INT32S (1 << 5)
@@ -336,7 +336,8 @@ static const char *judge(mq_dtype dtype, const int64_t *dims, int n_dims, uint16
 
 static void data_must_fit(void **state)
 {
-    const int64_t five[] = { 5 }, none[] = { 0 }, minus[] = { -1 }, huge[] = { INT64_MAX, 4 }, late[] = { INT64_MAX, 4, 0 };
+    const int64_t five[] = { 5 }, none[] = { 0 }, minus[] = { -1 };
+    const int64_t huge[] = { INT64_MAX, 4 }, late[] = { INT64_MAX, 4, 0 };
 
     (void)state;
     assert_string_equal(judge(MQ_FLOAT, five, 1, RAW, 20), "");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/ops/check.c, check_functions.c, check_types.c and targets.c: one rule each. That the verdict is ONNX's own, over
- * thousands of models, is tests/conformance/check_agrees.py's to show. */
+/* Tests src/ops/check.c, check_functions.c, check_types.c and targets.c: one rule each. That the verdict is ONNX's
+ * own, over thousands of models, is tests/conformance/check_agrees.py's to show. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -199,7 +199,7 @@ static void extensions_are_only_warned_of(void **state)
     assert_int_equal(fs.n_errors, 0);
 }
 
-/* ---- functions -------------------------------------------------------------------------------------------------------- */
+/* ---- functions -------------------------------------------------------------------------------------------------- */
 
 static mq_function *function(const char *name)
 {
@@ -263,7 +263,7 @@ static void calls(void **state)
     assert_int_equal(fs.n_errors, 0);
 }
 
-/* ---- types and targets ---------------------------------------------------------------------------------------------------- */
+/* ---- types and targets ------------------------------------------------------------------------------------------ */
 
 static void types(void **state)
 {

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: mq authors
+#
+# Builds and runs every test. Takes no input, can be run again at will, and installs what is missing.
+#
+#   scripts/test.sh            everything, with fuzzing and conformance bounded: under 30 minutes on 2 cores
+#   scripts/test.sh --long     long fuzzing and the full conformance runs
+#   scripts/test.sh --quick    one build and its tests
+#
+# Builds go to build-test/ (MQ_TEST_DIR changes that). Real models in ../shared/data (MQ_SHARED_DATA) are used when they
+# are there; what needs them says that it skips when they are not.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mode=${1:-}
+case $mode in
+'' | --long | --quick) ;;
+*)
+    echo "usage: test.sh [--long|--quick]" >&2
+    exit 2
+    ;;
+esac
+out=${MQ_TEST_DIR:-$PWD/build-test}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+data=${MQ_SHARED_DATA:-$PWD/../shared/data}
+passed=0
+failed=0
+
+# step NAME COMMAND...: runs it, keeps its output in a file, shows the end of it when it fails.
+step() {
+    local name=$1 log=$out/$1.log start=$SECONDS
+    shift
+    if "$@" >"$log" 2>&1; then
+        passed=$((passed + 1))
+        printf 'ok    %-28s %4d s  %s\n' "$name" $((SECONDS - start)) "$(summary "$log")"
+    else
+        failed=$((failed + 1))
+        printf 'FAIL  %-28s %4d s  (%s)\n' "$name" $((SECONDS - start)) "$log"
+        tail -60 "$log" | sed 's/^/    | /'
+    fi
+}
+
+# The last line of a log that sums something up.
+summary() {
+    grep -E '^(Ok:|[0-9]+ (models|passed|files|runs|raises)|.*skipped)' "$1" | tail -1 | tr -s ' ' || true
+}
+
+# build NAME COMPILER [MESON OPTIONS...]
+build() {
+    local name=$1 cc=$2
+    shift 2
+    if [ ! -f "$out/$name/build.ninja" ]; then
+        CC=$cc meson setup "$out/$name" --werror "$@" || return 1
+    fi
+    ninja -C "$out/$name"
+}
+
+# tests NAME [SUITES...]: the tests of a build.
+tests() {
+    local name=$1
+    shift
+    meson test -C "$out/$name" --print-errorlogs --timeout-multiplier 4 "$@"
+}
+
+echo '== packages'
+./scripts/packages.sh test
+
+echo '== gcc'
+step build-gcc build gcc gcc --buildtype=release
+step test-gcc tests gcc
+if [ "$mode" != --quick ]; then
+    echo '== clang, address and undefined-behaviour sanitizers'
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    step build-sanitized build sanitized clang -Db_sanitize=address,undefined -Db_lundef=false
+    step test-sanitized tests sanitized
+
+    echo '== without options'
+    step build-plain build plain gcc -Dopenmp=disabled
+    step test-plain tests plain --suite unit
+
+    echo '== fuzzing'
+    step fuzz ./tests/fuzz/run.sh "$([ "$mode" = --long ] && echo 3600 || echo 60)" "$out/fuzz"
+
+    echo '== conformance'
+    step venv ./tests/conformance/venv.sh "$out/venv"
+    step conformance ./tests/conformance/run.sh "$out/venv" "$out/gcc" "$out/conformance" "$data" "$mode"
+
+    echo '== installation'
+    step install ./tests/install.sh "$out/gcc" "$out/installed"
+fi
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: mq authors
+#
+# Compares mq with the onnx package and with ONNX Runtime. Usage: run.sh VENV BUILD WORK_DIR SHARED_DATA [--long]
+# SHARED_DATA need not exist: what needs it is skipped.
+set -euo pipefail
+venv=$1
+build=$2
+work=$3
+data=$4
+mode=${5:-}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+here=$root/tests/conformance
+python=$venv/bin/python
+mkdir -p "$work"
+bad=0
+
+run() {
+    local name=$1 start=$SECONDS
+    shift
+    echo "== $name"
+    if "$@"; then
+        echo "-- $name: ok ($((SECONDS - start)) s)"
+    else
+        echo "-- $name: FAILED ($((SECONDS - start)) s)"
+        bad=1
+    fi
+}
+
+models=("$root/testdata")
+if [ -d "$data/models" ]; then
+    models+=("$data/models")
+    export MQ_SHARED_DATA=$data
+else
+    echo "skipped: no real models in $data"
+fi
+[ -f "$work/nodes/.done" ] || { "$python" "$here/node_models.py" "$work/nodes" && touch "$work/nodes/.done"; }
+
+long=0
+[ "$mode" = --long ] && long=1
+run schemas "$python" "$root/scripts/make_schemas.py" --check
+run report_schema "$python" "$here/report_schema.py" "$build/tools/mq" "$root/docs/report.schema.json" "$root"/testdata/digits_*.onnx
+run roundtrip "$python" "$here/roundtrip.py" "$build/tests/roundtrip" "$work/nodes" "${models[@]}"
+run inference "$python" "$here/infer_nodes.py" "$build/tests/infer_dump" "$work/nodes"
+run checker "$python" "$here/check_agrees.py" --mq "$build/tools/mq" --broken $((long ? 40 : 2)) "$work/nodes" "${models[@]}"
+run opsets "$python" "$here/opset_raise.py" "$build/tests/opset_raise" --to "$([ $long = 1 ] && echo 13,17,21,26,28 || echo 13,21,26)" \
+    "${models[@]:1}"
+run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"
+run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"
+run fidelity "$python" "$here/fidelity_weights.py" "$build/tools/mq"
+exit $bad

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Fuzz target: any bytes as a model file through everything that the commands do: load, save unchanged, check, inspect,
+ * quantize, read back. Built without a fuzzer (MQ_REPLAY) it is a program that runs the files and folders named on its
+ * command line. Besides crashes it looks for broken promises: saving is stable, a valid model stays valid. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "model/save.h"
+#include "mq/check.h"
+#include "mq/inspect.h"
+#include "mq/quantize.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Outputs have names in this folder, but are thrown away before they get them. */
+#define OUTPUT "fuzz-output.onnx"
+
+static _Noreturn void broken(const char *promise, const mq_error *err)
+{
+    fprintf(stderr, "fuzz: broken promise: %s: %s\n", promise, err ? err->text : "");
+    abort();
+}
+
+/* A descriptor of a file in memory that holds the bytes, read from its start. */
+static int file_of(const void *data, size_t size)
+{
+    int fd = memfd_create("model", MFD_CLOEXEC);
+
+    if (fd < 0 || (size && write(fd, data, size) != (ssize_t)size)) {
+        perror("memfd");
+        exit(2);
+    }
+    return fd;
+}
+
+static mq_model *load(const void *data, size_t size)
+{
+    mq_error err = { 0 };
+    mq_model *m = NULL;
+    mq_status rc = mq_model_load_fd(&m, file_of(data, size), "fuzz.onnx", &err);
+
+    if (rc != MQ_OK && (rc != MQ_ERR_INPUT || !err.text[0]))
+        broken("what cannot be loaded is MQ_ERR_INPUT with a sentence", &err);
+    return m;
+}
+
+/* Writes m and reads it back; NULL when it cannot be written (external data, which are never there). */
+static mq_model *pass_through(mq_model *m, mq_external_mode external, uint64_t *size)
+{
+    mq_save_opts opts = mq_save_opts_default();
+    mq_saving *saving = NULL;
+    mq_model *again = NULL;
+    mq_error err = { 0 };
+    mq_status rc;
+
+    opts.external = external;
+    rc = mq_saving_begin(&saving, m, OUTPUT, &opts, NULL, &err);
+    if (rc != MQ_OK && rc != MQ_ERR_INPUT && rc != MQ_ERR_UNSUPPORTED)
+        broken("a loaded model can be written", &err);
+    if (rc != MQ_OK)
+        return NULL;
+    *size = mq_saving_sizes(saving).model_bytes;
+    if (mq_saving_reload(saving, &again, &err) != MQ_OK)
+        broken("a written model can be loaded", &err);
+    mq_saving_abort(saving);
+    return again;
+}
+
+/* What is written is the same whether it was read once or twice. */
+static void check_saving(const uint8_t *data, size_t size)
+{
+    uint64_t first = 0, second = 0, n = 0;
+    mq_model *a = load(data, size), *b, *c;
+
+    if (!a)
+        return;
+    if ((b = pass_through(a, MQ_EXTERNAL_AUTO, &first)) && (c = pass_through(b, MQ_EXTERNAL_AUTO, &second))) {
+        if (first != second)
+            broken("a model that was saved twice has one size", NULL);
+        mq_model_free(c);
+    }
+    mq_model_free(b);
+    mq_model_free(pass_through(a, MQ_EXTERNAL_FILE, &n));
+    mq_model_free(a);
+}
+
+/* Is it a valid model? */
+static bool check(mq_model *m)
+{
+    mq_check_opts opts = mq_check_opts_default();
+    mq_check_result *result = NULL;
+    mq_error err = { 0 };
+    bool valid = false;
+
+    for (const char *const *t = mq_check_targets(); *t; t++) {
+        opts.target = *t;
+        if (mq_check(m, &opts, NULL, NULL, &result, &err) != MQ_OK)
+            broken("every model can be checked", &err);
+        valid = result->valid;
+        mq_check_result_free(result);
+        result = NULL;
+    }
+    return valid;
+}
+
+/* Every form of a report. */
+static void render(const mq_report *report)
+{
+    for (mq_report_form form = MQ_REPORT_JSON; form <= MQ_REPORT_TEXT; form++) {
+        mq_error err = { 0 };
+        char *text = NULL;
+        if (mq_report_render(report, form, &text, &err) != MQ_OK)
+            broken("every report can be shown", &err);
+        free(text);
+    }
+}
+
+static mq_report *new_report(const char *command)
+{
+    mq_error err = { 0 };
+    mq_report *report = NULL;
+
+    if (mq_report_create(&report, command, &err) != MQ_OK)
+        broken("a report can be made", &err);
+    return report;
+}
+
+static void inspect(mq_model *m)
+{
+    static const char *const all[] = { "*" };
+    mq_inspect_opts opts = mq_inspect_opts_default();
+    mq_report *report = new_report("inspect");
+    mq_inspection *result = NULL;
+    mq_error err = { 0 };
+    mq_status rc = mq_inspect(m, NULL, report, NULL, &result, &err);
+
+    if (rc != MQ_OK && rc != MQ_ERR_INPUT) /* a model without a graph */
+        broken("every model can be inspected", &err);
+    mq_inspection_free(result);
+    render(report);
+    mq_report_free(report);
+    result = NULL;
+    opts.tensors = all;
+    opts.n_tensors = 1;
+    if (mq_inspect(m, &opts, NULL, NULL, &result, &err) == MQ_OK)
+        mq_inspection_free(result);
+}
+
+/* From file to file; the bound on the size cannot hold, so that nothing is put in place. */
+static void quantize(const uint8_t *data, size_t size, bool valid)
+{
+    mq_quantize_opts opts = mq_quantize_opts_default();
+    mq_report *report = new_report("quantize");
+    mq_error err = { 0 };
+    char input[64];
+    int fd = file_of(data, size);
+    mq_status rc;
+
+    snprintf(input, sizeof input, "/proc/self/fd/%d", fd);
+    opts.max_size = 1;
+    opts.per_tensor = size % 2;
+    rc = mq_quantize_file(input, OUTPUT, &opts, report, NULL, &err);
+    if (rc == MQ_ERR_SYSTEM || rc == MQ_ERR_NOMEM)
+        broken("a quantized model is written and valid", &err);
+    if (rc == MQ_ERR_INPUT && valid && !strstr(err.text, "external"))
+        broken("a valid model is not refused", &err);
+    if (rc == MQ_OK)
+        render(report);
+    mq_report_free(report);
+    close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    mq_model *m = load(data, size);
+    bool valid;
+
+    if (!m)
+        return 0;
+    valid = check(m);
+    inspect(m);
+    mq_model_free(m);
+    check_saving(data, size);
+    quantize(data, size, valid);
+    return 0;
+}
+
+#ifdef MQ_REPLAY
+#include <fts.h>
+#include <time.h>
+
+enum { SLOW = 10 }; /* seconds that no file of the corpus may take */
+
+static bool replay(const char *path)
+{
+    struct timespec from, to;
+    mq_error err = { 0 };
+    mq_buf *buf = NULL;
+
+    if (mq_buf_map(&buf, path, &err) != MQ_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return false;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    LLVMFuzzerTestOneInput(buf->data, buf->size);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    mq_buf_unref(buf);
+    if (to.tv_sec - from.tv_sec > SLOW)
+        fprintf(stderr, "%s: took %ld s\n", path, (long)(to.tv_sec - from.tv_sec));
+    return to.tv_sec - from.tv_sec <= SLOW;
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+int main(int argc, char **argv)
+{
+    size_t n = 0, n_bad = 0;
+    FTS *walk;
+
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s FILE|FOLDER...\n", argv[0]);
+        return 2;
+    }
+    walk = fts_open(argv + 1, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+    for (const FTSENT *e; walk && (e = fts_read(walk));) {
+        if (e->fts_info != FTS_F)
+            continue;
+        n++;
+        n_bad += !replay(e->fts_path);
+    }
+    if (walk)
+        fts_close(walk);
+    printf("%zu files, %zu bad\n", n, n_bad);
+    return n == 0 || n_bad > 0;
+}
+#endif
