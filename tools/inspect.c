@@ -19,7 +19,7 @@ static const cli_opt takes[] = { OPT_NODES, OPT_TENSORS, OPT_SHAPE, OPT_DIM, OPT
 
 enum { INDENT = 2, LABEL = 14, MAX_SHOWN_PAIRS = 8, MAX_VALUE = 60, MAX_LEFT_ALONE = 4, MAX_DOMAINS = 4 };
 
-/* ---- the parts of the view ----------------------------------------------------------------------------- */
+/* ---- the parts of the view ---------------------------------------------------------------------------------------- */
 
 static void heading(const char *text)
 {
@@ -185,7 +185,7 @@ static void print_files(const mq_inspection *in)
     cli_table_free(t);
 }
 
-/* ---- the summary --------------------------------------------------------------------------------------- */
+/* ---- the summary -------------------------------------------------------------------------------------------------- */
 
 static void print_counts(const mq_inspection *in)
 {
@@ -351,7 +351,7 @@ static void print_overview(const mq_inspection *in)
     printf("\n");
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------- */
+/* ---- lists -------------------------------------------------------------------------------------------------------- */
 
 static void node_values(const char *title, const mq_inspect_value *list, size_t n)
 {
@@ -471,7 +471,7 @@ static void print_lists(const mq_inspection *in)
         print_tensor(&in->tensor_list[i], ascii);
 }
 
-/* ---- the command --------------------------------------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------------------------------------------------- */
 
 /* The options as the library takes them; the two lists are to be freed. */
 static mq_status fill_opts(const cli_session *s, mq_inspect_opts *o, mq_input_shape **shapes, mq_dim_size **dims,

@@ -27,7 +27,7 @@ static const mq_graph *called_body(const mq_node *n)
     return f ? f->body : NULL;
 }
 
-/* ---- MACs ---------------------------------------------------------------------------------------------- */
+/* ---- MACs --------------------------------------------------------------------------------------------------------- */
 
 typedef struct macs {
     uint64_t known, unknown;
@@ -73,7 +73,7 @@ int64_t mq_inspect_node_macs(const mq_node *n)
     return sum.unknown || sum.known > INT64_MAX ? -1 : (int64_t)sum.known;
 }
 
-/* ---- activations --------------------------------------------------------------------------------------- */
+/* ---- activations -------------------------------------------------------------------------------------------------- */
 
 typedef struct memory {
     uint64_t sum, unknown;

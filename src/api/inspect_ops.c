@@ -8,7 +8,7 @@
 #include "ops/targets.h"
 #include "quant/quant.h"
 
-/* ---- how a model is quantized -------------------------------------------------------------------------- */
+/* ---- how a model is quantized ------------------------------------------------------------------------------------- */
 
 typedef enum quant_kind { QUANTIZE, DEQUANTIZE, QOPERATOR, DYNAMIC, NBITS, N_QUANT_KINDS } quant_kind;
 
@@ -83,7 +83,7 @@ static mq_status fill_quantization(mq_inspect_ctx *c, const uint64_t *counts, ui
     return q->types ? MQ_OK : mq_oom(err);
 }
 
-/* ---- operators ----------------------------------------------------------------------------------------- */
+/* ---- operators ---------------------------------------------------------------------------------------------------- */
 
 /* Rows by "domain op_type", filled node by node. */
 typedef struct op_rows {
@@ -197,7 +197,7 @@ done:
     return rc;
 }
 
-/* ---- targets ------------------------------------------------------------------------------------------- */
+/* ---- targets ------------------------------------------------------------------------------------------------------ */
 
 /* "onnx" is every valid model, "portable" all of these together. */
 static const char *const shown_targets[] = { "onnxruntime", "tensorrt", "c" };
@@ -262,7 +262,7 @@ mq_status mq_inspect_targets(mq_inspect_ctx *c, mq_error *err)
     return rc;
 }
 
-/* ---- what next ----------------------------------------------------------------------------------------- */
+/* ---- what next ---------------------------------------------------------------------------------------------------- */
 
 /* "dir/model.onnx" -> "dir/model.int8.onnx". */
 static const char *int8_name(mq_inspect_ctx *c, const char *path)

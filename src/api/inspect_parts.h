@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What the files of mq_inspect share. Each part fills its members of the inspection; all memory is the inspection's arena. */
+/* What the files of mq_inspect share. Each part fills its members of the inspection; all memory is in its arena. */
 #ifndef MQ_API_INSPECT_PARTS_H
 #define MQ_API_INSPECT_PARTS_H
 
@@ -20,7 +20,7 @@ typedef struct mq_inspect_ctx {
     mq_census census;
 } mq_inspect_ctx;
 
-/* ---- inspect_shapes.c: sizes of inputs ----------------------------------------------------------------- */
+/* ---- inspect_shapes.c: sizes of inputs ---------------------------------------------------------------------------- */
 
 /* Declares the sizes that the options give, and 1 for first sizes nobody knows; sets `assumed` and `open_dims`. *old gets
  * what the inputs declared before (one per graph input). */
@@ -28,36 +28,36 @@ mq_status mq_inspect_bind(mq_inspect_ctx *c, mq_type ***old, mq_error *err);
 /* Puts the declarations back. */
 void mq_inspect_unbind(mq_inspect_ctx *c, mq_type *const *old);
 
-/* ---- inspect_overview.c: what the file says, weights, files -------------------------------------------- */
+/* ---- inspect_overview.c: what the file says, weights, files ------------------------------------------------------- */
 
 mq_status mq_inspect_overview(mq_inspect_ctx *c, mq_error *err);
 mq_status mq_inspect_weights(mq_inspect_ctx *c, mq_error *err);
 mq_status mq_inspect_files(mq_inspect_ctx *c, mq_error *err);
 
-/* ---- inspect_cost.c: MACs and activations, after inference --------------------------------------------- */
+/* ---- inspect_cost.c: MACs and activations, after inference -------------------------------------------------------- */
 
 mq_status mq_inspect_cost(mq_inspect_ctx *c, mq_error *err);
 /* MACs of one node: of the body for a function; -1: not known. */
 int64_t mq_inspect_node_macs(const mq_node *n);
 
-/* ---- inspect_ops.c: operators, quantization, what is covered, the next command ------------------------- */
+/* ---- inspect_ops.c: operators, quantization, what is covered, the next command ------------------------------------ */
 
 mq_status mq_inspect_ops(mq_inspect_ctx *c, mq_error *err);
 /* Before sizes are declared: a target may need them fixed in the file. */
 mq_status mq_inspect_targets(mq_inspect_ctx *c, mq_error *err);
 mq_status mq_inspect_next(mq_inspect_ctx *c, mq_error *err);
 
-/* ---- inspect_lists.c: what the patterns ask for, zeros ------------------------------------------------- */
+/* ---- inspect_lists.c: what the patterns ask for, zeros ------------------------------------------------------------ */
 
 mq_status mq_inspect_node_list(mq_inspect_ctx *c, mq_error *err);
 mq_status mq_inspect_tensor_list(mq_inspect_ctx *c, mq_error *err);
 mq_status mq_inspect_zeros(mq_inspect_ctx *c, mq_error *err);
 
-/* ---- inspect_report.c ---------------------------------------------------------------------------------- */
+/* ---- inspect_report.c --------------------------------------------------------------------------------------------- */
 
 void mq_inspect_fill_report(const mq_inspection *in, mq_report *report);
 
-/* ---- inspect_text.c: texts in the arena; NULL: out of memory ------------------------------------------- */
+/* ---- inspect_text.c: texts in the arena; NULL: out of memory ------------------------------------------------------ */
 
 /* "float", "seq(float[?])", "?". */
 const char *mq_inspect_type_text(mq_inspect_ctx *c, const mq_type *t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* `mq quantize` from file to file: load, repair what can be, check, choose, rewrite, write beside, read back, report, and only
- * then put in place. */
+/* `mq quantize` from file to file: load, repair what can be, check, choose, rewrite, write beside, read back, report, and
+ * only then put in place. */
 #include "mq/quantize.h"
 
 #include <math.h>
@@ -54,7 +54,7 @@ static mq_status end_step(struct job *j, const char *name)
     return rc;
 }
 
-/* ---- input --------------------------------------------------------------------------------------------------------- */
+/* ---- input -------------------------------------------------------------------------------------------------------- */
 
 /* Puts right what the specification's checker refuses and every runtime takes: order, and "ai.onnx" spelled out. */
 static mq_status repair(struct job *j)
@@ -106,9 +106,11 @@ static mq_status refuse_invalid(struct job *j)
 /* Operators that only quantized models have. */
 static const mq_node *find_quantized(const mq_model *m)
 {
-    static const char *const names[] = { "DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
-                                         "QLinearMatMul", "ConvInteger", "MatMulInteger", "MatMulNBits", "GatherBlockQuantized",
-                                         "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulIntegerToFloat", "QGemm" };
+    static const char *const names[] = {
+        "DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger",
+        "MatMulInteger", "MatMulNBits", "GatherBlockQuantized", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM",
+        "MatMulIntegerToFloat", "QGemm",
+    };
 
     for (size_t i = 0; i < m->graphs.n; i++)
         for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
@@ -156,12 +158,13 @@ static mq_status open_input(struct job *j)
     MQ_TRY(repair(j));
     MQ_TRY(refuse_invalid(j));
     if ((q = find_quantized(j->model)))
-        rc = mq_fail(j->err, MQ_ERR_USAGE, "the model is quantized already: node '%s' is a %s", mq_node_label(q), q->op_type);
+        rc = mq_fail(j->err, MQ_ERR_USAGE, "the model is quantized already: node '%s' is a %s", mq_node_label(q),
+                     q->op_type);
 done:
     return rc;
 }
 
-/* ---- choosing and rewriting ---------------------------------------------------------------------------------------- */
+/* ---- choosing and rewriting --------------------------------------------------------------------------------------- */
 
 static mq_status fail_nothing(const struct job *j)
 {
@@ -218,7 +221,7 @@ done:
     return rc;
 }
 
-/* ---- report -------------------------------------------------------------------------------------------------------- */
+/* ---- report ------------------------------------------------------------------------------------------------------- */
 
 static void report_changed(const struct job *j, const mq_quant_item *it, const char *const *nodes, size_t n_nodes)
 {
@@ -308,7 +311,7 @@ static mq_status report_file(const struct job *j, const char *role, const char *
     return rc;
 }
 
-/* ---- bounds -------------------------------------------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------------------------------------------------- */
 
 static mq_status add_size_bound(const struct job *j)
 {
@@ -342,7 +345,7 @@ static bool missed(const struct job *j)
     return mq_report_n_missed(j->report) > 0 || (j->opts->strict && mq_report_n_warnings(j->report) > 0);
 }
 
-/* ---- output -------------------------------------------------------------------------------------------------------- */
+/* ---- output ------------------------------------------------------------------------------------------------------- */
 
 /* Reads the written files and checks them as a stranger would. */
 static mq_status verify(struct job *j, const mq_saving *saving)

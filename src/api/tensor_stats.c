@@ -24,7 +24,7 @@ typedef struct part {
     double min, max, mean, m2;
 } part;
 
-/* ---- conversion ---------------------------------------------------------------------------------------- */
+/* ---- conversion --------------------------------------------------------------------------------------------------- */
 
 static void load(mq_dtype type, const unsigned char *data, uint64_t start, size_t n, double *out)
 {
@@ -44,7 +44,7 @@ static void load(mq_dtype type, const unsigned char *data, uint64_t start, size_
     }
 }
 
-/* ---- one block ----------------------------------------------------------------------------------------- */
+/* ---- one block ---------------------------------------------------------------------------------------------------- */
 
 /* Sums of x and of (x - about)^2 in lanes; x is finite. */
 MQ_CLONES static void sum_lanes(const double *x, size_t n, double about, double *sum, double *squares)
@@ -127,7 +127,7 @@ static void merge(part *a, const part *b)
     a->finite += b->finite;
 }
 
-/* ---- the whole tensor ---------------------------------------------------------------------------------- */
+/* ---- the whole tensor --------------------------------------------------------------------------------------------- */
 
 typedef struct reader {
     const mq_tensor *t;
@@ -208,7 +208,7 @@ static void merge_moments(void *user, size_t blocks)
         merge(&m->all, &m->blocks[b]);
 }
 
-/* ---- histogram ----------------------------------------------------------------------------------------- */
+/* ---- histogram ---------------------------------------------------------------------------------------------------- */
 
 typedef struct histogram {
     double min, max;
@@ -284,7 +284,7 @@ done:
     return rc;
 }
 
-/* ---- zeros only ---------------------------------------------------------------------------------------- */
+/* ---- zeros only --------------------------------------------------------------------------------------------------- */
 
 bool mq_dtype_has_zeros(mq_dtype t)
 {

@@ -15,9 +15,11 @@
 #include "base/error.h"
 #include "base/file.h"
 
+/* Where an empty buffer points. */
+static const unsigned char nothing[1];
+
 static mq_status create(mq_buf **out, const void *data, size_t size, int fd, mq_error *err)
 {
-    static const unsigned char nothing[1];
     mq_buf *b = malloc(sizeof *b);
 
     if (!b)
@@ -121,7 +123,7 @@ void mq_buf_unref(mq_buf *b)
         if (b->size)
             munmap((void *)b->data, b->size);
         close(b->fd);
-    } else if (b->size) {
+    } else if (b->data != nothing) {
         free((void *)b->data);
     }
     free(b);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- model ------------------------------------------------------------------------------------------------------ */
+/* ---- model -------------------------------------------------------------------------------------------------------- */
 
 mq_status mq_model_create(mq_model **out, mq_error *err)
 {
@@ -112,7 +112,7 @@ const char *mq_node_label(const mq_node *n)
     return n->op_type;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------------------------- */
 
 mq_graph *mq_graph_create(mq_model *m, mq_graph *parent, mq_node *owner, const char *name)
 {
@@ -229,7 +229,7 @@ bool mq_value_unused(const mq_value *v)
     return v->uses.n == 0 && v->n_output_uses == 0;
 }
 
-/* ---- inputs, outputs, initializers ---------------------------------------------------------------------------- */
+/* ---- inputs, outputs, initializers -------------------------------------------------------------------------------- */
 
 mq_status mq_graph_add_input(mq_graph *g, mq_value *v, mq_error *err)
 {
@@ -280,7 +280,7 @@ void mq_value_clear_init(mq_value *v)
     vec_take_out(&v->graph->inits, v);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------------- */
+/* ---- nodes -------------------------------------------------------------------------------------------------------- */
 
 /* Puts an unlinked node into g's list before `before` (NULL: at the end). */
 static void link_node(mq_graph *g, mq_node *n, mq_node *before)

@@ -29,7 +29,7 @@ typedef struct mq_attr mq_attr;
 typedef struct mq_tensor mq_tensor;
 typedef struct mq_type mq_type;
 
-/* ---- types ---------------------------------------------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------------------------------------------------- */
 
 /* One dimension: a known size, a symbol, or nothing known. */
 typedef struct mq_dim {
@@ -58,7 +58,7 @@ struct mq_type {
     mq_type *elem;  /* of a sequence, an optional, a map's values */
 };
 
-/* ---- tensors --------------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------------------ */
 
 /* Where the elements of a tensor are. */
 typedef enum mq_storage {
@@ -148,7 +148,7 @@ void mq_tensor_done_with(const mq_tensor *t);
 mq_tensor *mq_tensor_create(mq_model *m, const char *name, mq_dtype dtype, int n_dims, const int64_t *dims,
                             const void *data);
 
-/* ---- attributes ------------------------------------------------------------------------------------------------ */
+/* ---- attributes --------------------------------------------------------------------------------------------------- */
 
 /* The numbers of AttributeProto.AttributeType. */
 typedef enum mq_attr_type {
@@ -187,7 +187,7 @@ struct mq_attr {
     const void *origin;
 };
 
-/* ---- nodes, values, graphs ------------------------------------------------------------------------------------- */
+/* ---- nodes, values, graphs ---------------------------------------------------------------------------------------- */
 
 struct mq_node {
     const char *name; /* "" when it has none */
@@ -289,7 +289,7 @@ struct mq_model {
     const void *origin;
 };
 
-/* ---- model ------------------------------------------------------------------------------------------------------ */
+/* ---- model -------------------------------------------------------------------------------------------------------- */
 
 mq_status mq_model_create(mq_model **out, mq_error *err); /* empty: no graph, no opsets */
 void mq_model_free(mq_model *m);                           /* NULL is fine */
@@ -378,7 +378,7 @@ mq_status mq_node_set_attr_tensor(mq_node *n, const char *name, mq_tensor *v, mq
 void mq_node_remove_attr(mq_node *n, const char *name);
 
 /* The constant behind a value: its initializer (not when it is also an input that a caller may override, unless
- * `inputs_too`), or the tensor of a Constant node ('value', 'value_int(s)', 'value_float(s)'). NULL: not a dense constant. */
+ * `inputs_too`), or the tensor of a Constant node ('value', 'value_int(s)', 'value_float(s)'). NULL: no dense constant. */
 mq_tensor *mq_value_constant(const mq_value *v, bool inputs_too);
 
 /* Sorts g (and its subgraphs) topologically, keeping the file's order among nodes that are ready (stable); counts the

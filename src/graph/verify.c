@@ -12,7 +12,7 @@
 
 #include "base/str.h"
 
-/* ---- a table from pointers to numbers --------------------------------------------------------------------------- */
+/* ---- a table from pointers to numbers ----------------------------------------------------------------------------- */
 
 typedef struct slot {
     const void *key;
@@ -76,7 +76,7 @@ static void table_release(table *t)
     *t = (table){ 0 };
 }
 
-/* ---- the walk --------------------------------------------------------------------------------------------------- */
+/* ---- the walk ----------------------------------------------------------------------------------------------------- */
 
 /* What is known about a value: bits under its pointer. */
 enum { DEFINED = 1, REPORTED = 2 };
@@ -254,7 +254,7 @@ static void verify_outputs(verifier *v, const mq_graph *g)
     }
 }
 
-/* ---- cycles ----------------------------------------------------------------------------------------------------- */
+/* ---- cycles ------------------------------------------------------------------------------------------------------- */
 
 /* The node of g that n is, or that holds n in its subgraphs; NULL: elsewhere. */
 static const mq_node *holder(const mq_graph *g, const mq_node *n)
@@ -331,7 +331,7 @@ done:
     return rc;
 }
 
-/* ---- links ------------------------------------------------------------------------------------------------------ */
+/* ---- links -------------------------------------------------------------------------------------------------------- */
 
 static bool links_of_node(const mq_graph *g, const mq_node *n, size_t *n_inputs)
 {
@@ -384,7 +384,7 @@ done:
     return rc;
 }
 
-/* ---- whole models ----------------------------------------------------------------------------------------------- */
+/* ---- whole models ------------------------------------------------------------------------------------------------- */
 
 static mq_status verify_graph(verifier *v, const mq_graph *g, int depth)
 {

@@ -186,7 +186,7 @@ void mq_tensor_verify(const mq_tensor *t, mq_place at, mq_findings *fs)
         check_field(t, count, __builtin_ctz(t->fields), at, fs);
 }
 
-/* ---- sparse tensors --------------------------------------------------------------------------------------------- */
+/* ---- sparse tensors ----------------------------------------------------------------------------------------------- */
 
 /* Indices of one row: inside the shape; the linear position comes out. */
 static bool row_ok(const mq_sparse *s, const int64_t *row, bool linear, uint64_t total, uint64_t *position)

@@ -36,8 +36,8 @@ mq_status mq_external_path(const mq_model *m, const char *location, char **path,
     mq_status rc = MQ_OK;
 
     if (!m->dir)
-        return mq_fail(err, MQ_ERR_INPUT, "external file '%s' cannot be found: the model has no folder (it came through a pipe)",
-                       location);
+        return mq_fail(err, MQ_ERR_INPUT,
+                       "external file '%s' cannot be found: the model has no folder (it came through a pipe)", location);
     if (!*location || *location == '/' || has_dotdot(location))
         return mq_fail(err, MQ_ERR_INPUT, "external file '%s' is outside the model's folder", location);
     if (asprintf(&p, "%s%s%s", m->dir, *m->dir ? "/" : "", location) < 0)

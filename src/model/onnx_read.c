@@ -13,7 +13,7 @@ static const char *text(const char *s)
     return s ? s : "";
 }
 
-/* ---- types --------------------------------------------------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------------------------------------------------- */
 
 static mq_status read_shape(mq_model *m, const Onnx__TensorShapeProto *msg, mq_type *t, mq_error *err)
 {
@@ -71,7 +71,7 @@ mq_status mq_onnx_read_type(mq_model *m, const Onnx__TypeProto *msg, mq_type **o
     }
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------------------ */
 
 static uint16_t filled_fields(const Onnx__TensorProto *msg)
 {
@@ -200,7 +200,7 @@ done:
     return rc;
 }
 
-/* ---- attributes ---------------------------------------------------------------------------------------------------- */
+/* ---- attributes --------------------------------------------------------------------------------------------------- */
 
 static mq_status read_graph(mq_model *m, const Onnx__GraphProto *msg, mq_graph *parent, mq_node *owner, mq_graph **out,
                             mq_error *err);
@@ -274,8 +274,12 @@ static mq_status read_attr_value(mq_model *m, mq_attr *a, const Onnx__AttributeP
     case MQ_ATTR_STRINGS: rc = read_strings_attr(m, a, msg, err); break;
     case MQ_ATTR_TENSOR: READ_LIST(a->tensors, msg->t != NULL, &msg->t, mq_onnx_read_tensor); break;
     case MQ_ATTR_TENSORS: READ_LIST(a->tensors, msg->n_tensors, msg->tensors, mq_onnx_read_tensor); break;
-    case MQ_ATTR_SPARSE_TENSOR: READ_LIST(a->sparses, msg->sparse_tensor != NULL, &msg->sparse_tensor, mq_onnx_read_sparse); break;
-    case MQ_ATTR_SPARSE_TENSORS: READ_LIST(a->sparses, msg->n_sparse_tensors, msg->sparse_tensors, mq_onnx_read_sparse); break;
+    case MQ_ATTR_SPARSE_TENSOR:
+        READ_LIST(a->sparses, msg->sparse_tensor != NULL, &msg->sparse_tensor, mq_onnx_read_sparse);
+        break;
+    case MQ_ATTR_SPARSE_TENSORS:
+        READ_LIST(a->sparses, msg->n_sparse_tensors, msg->sparse_tensors, mq_onnx_read_sparse);
+        break;
     case MQ_ATTR_TYPE: READ_LIST(a->types, msg->tp != NULL, &msg->tp, mq_onnx_read_type); break;
     case MQ_ATTR_TYPES: READ_LIST(a->types, msg->n_type_protos, msg->type_protos, mq_onnx_read_type); break;
     case MQ_ATTR_GRAPH: rc = owner ? read_graphs(m, a, &msg->g, msg->g != NULL, owner, err) : MQ_OK; break;
@@ -300,7 +304,7 @@ static mq_status read_attr(mq_model *m, const Onnx__AttributeProto *msg, mq_node
     return read_attr_value(m, a, msg, owner, err);
 }
 
-/* ---- graphs -------------------------------------------------------------------------------------------------------- */
+/* ---- graphs ------------------------------------------------------------------------------------------------------- */
 
 /* The value of that name in g, made when there is none; NULL when out of memory. */
 static mq_value *value_here(mq_graph *g, const char *name)
@@ -483,7 +487,7 @@ done:
     return rc;
 }
 
-/* ---- functions and the model --------------------------------------------------------------------------------------- */
+/* ---- functions and the model -------------------------------------------------------------------------------------- */
 
 static mq_status read_opsets(mq_model *m, mq_opset_vec *out, Onnx__OperatorSetIdProto *const *msgs, size_t n,
                              mq_error *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* From a model to files: plan, pack the structure, fill in the payloads tensor by tensor, put everything in place at once. */
+/* From a model to files: plan, pack the structure, fill in the payloads tensor by tensor, put everything in place. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +55,8 @@ static mq_status check_data_name(const char *name, mq_error *err)
     if (!name)
         return MQ_OK;
     if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return mq_fail(err, MQ_ERR_USAGE, "external data file '%s': it lies beside the model, so give a name without a folder",
-                       name);
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "external data file '%s': it lies beside the model, so give a name without a folder", name);
     return MQ_OK;
 }
 
@@ -78,8 +78,8 @@ static mq_status make_plan(mq_saving *s)
         return rc;
     if (mq_wire_size(&p->msg->base) > INT_MAX) {
         if (s->opts->external == MQ_EXTERNAL_NONE || piped)
-            return mq_fail(s->err, MQ_ERR_UNSUPPORTED, "%s: the model is over 2 GB, which one file cannot hold (%s)", s->path,
-                           piped ? "write it to a file with -o FILE" : "leave out --external-data none");
+            return mq_fail(s->err, MQ_ERR_UNSUPPORTED, "%s: the model is over 2 GB, which one file cannot hold (%s)",
+                           s->path, piped ? "write it to a file with -o FILE" : "leave out --external-data none");
         mq_warn(s->hooks, "external-auto", s->path, "the model is over 2 GB: its weights go to '%s.data'", p->base_name);
         p->everything_out = true;
         if ((rc = mq_onnx_write_plan(p, s->err)) != MQ_OK)

@@ -21,7 +21,7 @@ static char *copy_text(const mq_write_plan *p, const char *s)
     return mq_arena_strdup(p->arena, s);
 }
 
-/* ---- types and declarations ---------------------------------------------------------------------------------------- */
+/* ---- types and declarations --------------------------------------------------------------------------------------- */
 
 static mq_status write_shape(const mq_write_plan *p, const mq_type *t, Onnx__TensorShapeProto **out, mq_error *err)
 {
@@ -119,7 +119,7 @@ static mq_status write_infos(const mq_write_plan *p, const mq_value_vec *values,
     return rc;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t align_to(uint64_t at, uint64_t n_bytes)
 {
@@ -256,7 +256,7 @@ mq_status mq_onnx_write_tensor(mq_write_plan *p, mq_tensor *t, bool is_init, Onn
     return write_inside(p, t, n_bytes, msg, err);
 }
 
-/* ---- attributes and nodes ------------------------------------------------------------------------------------------ */
+/* ---- attributes and nodes ----------------------------------------------------------------------------------------- */
 
 static mq_status write_graph(mq_write_plan *p, mq_graph *g, Onnx__GraphProto **out, mq_error *err);
 
@@ -374,7 +374,7 @@ static mq_status write_nodes(mq_write_plan *p, const mq_graph *g, Onnx__NodeProt
     return rc;
 }
 
-/* ---- graphs, functions, model -------------------------------------------------------------------------------------- */
+/* ---- graphs, functions, model ------------------------------------------------------------------------------------- */
 
 static mq_status write_inits(mq_write_plan *p, mq_graph *g, Onnx__GraphProto *msg, mq_error *err)
 {

@@ -8,7 +8,7 @@
 #include "model/onnx_read.h"
 #include "model/onnx_write.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
 
 static mq_status read_sequence(mq_model *m, const Onnx__SequenceProto *msg, mq_datum **out, mq_error *err);
 static mq_status read_map(mq_model *m, const Onnx__MapProto *msg, mq_datum **out, mq_error *err);
@@ -158,7 +158,7 @@ mq_status mq_datum_load(mq_model *m, const char *path, const mq_type *type, mq_d
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
 
 static mq_status write_sequence(mq_write_plan *p, const mq_datum *d, Onnx__SequenceProto **out, mq_error *err);
 static mq_status write_map(mq_write_plan *p, const mq_datum *d, Onnx__MapProto **out, mq_error *err);

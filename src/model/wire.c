@@ -250,7 +250,7 @@ static mq_status scan_message(struct scan *s, const ProtobufCMessageDescriptor *
     return rc;
 }
 
-/* ---- unpacking ----------------------------------------------------------------------------------------------------- */
+/* ---- unpacking ---------------------------------------------------------------------------------------------------- */
 
 static void *arena_alloc(void *arena, size_t size)
 {
@@ -335,7 +335,7 @@ mq_status mq_wire_unpack(ProtobufCMessage **out, const ProtobufCMessageDescripto
     return rc;
 }
 
-/* ---- packing ------------------------------------------------------------------------------------------------------- */
+/* ---- packing ------------------------------------------------------------------------------------------------------ */
 
 struct pack_sink {
     ProtobufCBuffer base;

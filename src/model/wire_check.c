@@ -36,7 +36,7 @@ static bool is_set(const char *s)
     return s && *s;
 }
 
-/* ---- types of inputs and outputs -------------------------------------------------------------------------------- */
+/* ---- types of inputs and outputs ---------------------------------------------------------------------------------- */
 
 /* What a declared type lacks, or NULL. */
 static const char *type_lacks(const Onnx__TypeProto *t)
@@ -90,10 +90,11 @@ static void check_names(const checker *c, const mq_graph *g)
             error(c, "tensor-name", MQ_PLACE_GRAPH(g), "a sparse initializer has no name");
 }
 
-/* ---- external data ---------------------------------------------------------------------------------------------- */
+/* ---- external data ------------------------------------------------------------------------------------------------ */
 
 static file_info *judge_file(checker *c, const mq_tensor *t, mq_place at)
 {
+    const mq_buf *written = mq_map_get(&c->m->external, t->external.location); /* it may have no name yet */
     file_info *info = mq_arena_alloc(c->arena, sizeof *info);
     mq_error why = { 0 };
     struct stat st, here;
@@ -101,6 +102,10 @@ static file_info *judge_file(checker *c, const mq_tensor *t, mq_place at)
 
     if (!info || !mq_map_put(&c->files, t->external.location, info))
         return NULL;
+    if (written) {
+        *info = (file_info){ .usable = true, .size = written->size };
+        return info;
+    }
     if (mq_external_path(c->m, t->external.location, &path, &why) != MQ_OK) {
         mq_finding_add(c->fs, MQ_SEVERITY_ERROR, "external-missing", at, "%s", why.text);
         return info;
@@ -186,7 +191,7 @@ static mq_status check_sparse(checker *c, const mq_sparse *s, mq_place at)
     return rc == MQ_OK ? check_tensor(c, s->indices, at) : rc;
 }
 
-/* ---- attributes ------------------------------------------------------------------------------------------------- */
+/* ---- attributes --------------------------------------------------------------------------------------------------- */
 
 /* The value fields that are set, as bits by the type that each belongs to. */
 static unsigned value_fields(const Onnx__AttributeProto *a)
@@ -261,7 +266,7 @@ done:
     return rc;
 }
 
-/* ---- models ----------------------------------------------------------------------------------------------------- */
+/* ---- models ------------------------------------------------------------------------------------------------------- */
 
 static bool in_function(const mq_graph *g)
 {

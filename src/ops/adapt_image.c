@@ -4,7 +4,7 @@
 #include "base/compiler.h"
 #include "ops/adapters.h"
 
-/* ---- Upsample, Resize -------------------------------------------------------------------------------------------- */
+/* ---- Upsample, Resize --------------------------------------------------------------------------------------------- */
 
 static mq_status upsample_9(mq_node *n, int to, mq_error *err)
 {
@@ -143,7 +143,7 @@ done:
     return rc;
 }
 
-/* ---- GridSample, RoiAlign ---------------------------------------------------------------------------------------- */
+/* ---- GridSample, RoiAlign ----------------------------------------------------------------------------------------- */
 
 static mq_status grid_sample_20(mq_node *n, int to, mq_error *err)
 {
@@ -162,7 +162,7 @@ static mq_status roi_align_16(mq_node *n, int to, mq_error *err)
     return mq_node_set_attr_string(n, "coordinate_transformation_mode", "output_half_pixel", err);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 const mq_op_adapter mq_adapters_image[] = {
     { "DepthToSpace", 11 }, { "DepthToSpace", 13 }, { "DepthToSpace", 28 },

@@ -11,7 +11,7 @@
 #include "base/compiler.h"
 #include "ops/adapters.h"
 
-/* ---- BatchNormalization ------------------------------------------------------------------------------------------ */
+/* ---- BatchNormalization ------------------------------------------------------------------------------------------- */
 
 static bool asks_for_output(const mq_node *n, size_t first)
 {
@@ -82,7 +82,7 @@ static mq_status check_mean_variance_9(const mq_node *n, int to, mq_error *err)
     return mq_fail(err, MQ_ERR_UNSUPPORTED, "before opset %d it is not ONNX's operator", to);
 }
 
-/* ---- Dropout ----------------------------------------------------------------------------------------------------- */
+/* ---- Dropout ------------------------------------------------------------------------------------------------------ */
 
 /* The mask has another type from 10 on, and from 12 on other contents where nothing is trained. */
 static mq_status check_dropout(const mq_node *n, int to, mq_error *err)
@@ -117,7 +117,7 @@ done:
     return rc;
 }
 
-/* ---- GroupNormalization ------------------------------------------------------------------------------------------ */
+/* ---- GroupNormalization ------------------------------------------------------------------------------------------- */
 
 #define MAX_CHANNELS (1 << 24) /* more are not repeated in memory, but by nodes */
 
@@ -233,7 +233,7 @@ done:
     return rc;
 }
 
-/* ---- Softmax, LogSoftmax, Hardmax -------------------------------------------------------------------------------- */
+/* ---- Softmax, LogSoftmax, Hardmax --------------------------------------------------------------------------------- */
 
 /* Up to 12 they run over all dims from `axis` on together. That is one dim when the others have size 1: its index,
  * or -1. */
@@ -280,7 +280,7 @@ done:
     return rc;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 const mq_op_adapter mq_adapters_nn[] = {
     { "Attention", 24 }, { "Attention", 25 },

@@ -86,7 +86,7 @@ static mq_status scatter_11(mq_node *n, int to, mq_error *err)
     return mq_adapt_rename(n, "ScatterElements", err);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 const mq_op_adapter mq_adapters_shape[] = {
     { "Compress", 11 }, { "Compress", 28 },

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- looking ---------------------------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------------------------------ */
 
 mq_function *mq_graph_function(const mq_graph *g)
 {
@@ -40,7 +40,7 @@ mq_dtype mq_adapt_dtype(const mq_node *n, size_t i)
     return t ? t->dtype : MQ_UNDEFINED;
 }
 
-/* ---- checks ----------------------------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------------------------------------- */
 
 static mq_status refuse_ref(const mq_attr *a, mq_error *err)
 {
@@ -108,7 +108,7 @@ mq_status mq_adapt_check_no_integers(const mq_node *n, int to, mq_error *err)
     return MQ_OK;
 }
 
-/* ---- constants -------------------------------------------------------------------------------------------------- */
+/* ---- constants ---------------------------------------------------------------------------------------------------- */
 
 /* A new value of n's graph: "LABEL_WHAT". */
 static mq_status new_value(const mq_node *n, const char *what, mq_value **out, mq_error *err)
@@ -250,7 +250,7 @@ done:
     return rc;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------------ */
+/* ---- nodes -------------------------------------------------------------------------------------------------------- */
 
 mq_status mq_adapt_before(mq_node *n, const char *op_type, const char *what, size_t n_in, mq_value *const *in,
                           mq_value **out, mq_node **node, mq_error *err)

@@ -31,7 +31,7 @@ const mq_op_adapter *mq_adapter_find(const char *name, int to);
 /* Row i of all, family by family; NULL past the end. */
 const mq_op_adapter *mq_adapter_at(size_t i);
 
-/* ---- looking ---------------------------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------------------------------ */
 
 /* The function whose body the graph is or lies in; NULL: none. */
 mq_function *mq_graph_function(const mq_graph *g);
@@ -51,7 +51,7 @@ mq_status mq_adapt_check_dtype(const mq_node *n, mq_error *err);
 /* Input 0 may not be of integers (what the older version allowed and the newer one does not). */
 mq_status mq_adapt_check_no_integers(const mq_node *n, int to, mq_error *err);
 
-/* ---- changing --------------------------------------------------------------------------------------------------- */
+/* ---- changing ----------------------------------------------------------------------------------------------------- */
 
 /* A constant for n, named after it and `what`: an initializer of its graph, in a function body a Constant before n. */
 mq_status mq_adapt_const(mq_node *n, const char *what, mq_dtype dtype, int rank, const int64_t *dims, const void *data,

@@ -70,7 +70,7 @@ done:
     return rc;
 }
 
-/* ---- a node and its schema -------------------------------------------------------------------------------------- */
+/* ---- a node and its schema ---------------------------------------------------------------------------------------- */
 
 typedef struct judge {
     const mq_node *node;
@@ -176,7 +176,7 @@ void mq_check_node_schema(const mq_node *n, const mq_op_schema *s, mq_findings *
     check_required(&j);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------------ */
+/* ---- nodes -------------------------------------------------------------------------------------------------------- */
 
 typedef struct checker {
     mq_model *m;
@@ -297,7 +297,7 @@ done:
 /* No model has so many domains; a list without end would make every look-up slow. */
 #define MAX_IMPORTS 1000
 
-/* ---- models ----------------------------------------------------------------------------------------------------- */
+/* ---- models ------------------------------------------------------------------------------------------------------- */
 
 static void check_import(const checker *c, size_t i)
 {

@@ -50,7 +50,7 @@ static mq_place at_function(const mq_function *f)
     return MQ_PLACE_GRAPH(f->body);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------ */
+/* ---- names -------------------------------------------------------------------------------------------------------- */
 
 static mq_status index_functions(checker *c)
 {
@@ -100,7 +100,7 @@ done:
     return rc;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------ */
+/* ---- calls -------------------------------------------------------------------------------------------------------- */
 
 /* The specification's checker does not compare calls with functions: warnings. */
 static void check_call(checker *c, const mq_node *n, const entry *callee)
@@ -172,7 +172,7 @@ static bool follow(checker *c, entry *e, int depth)
     return true;
 }
 
-/* ---- opsets ----------------------------------------------------------------------------------------------------- */
+/* ---- opsets ------------------------------------------------------------------------------------------------------- */
 
 static mq_status merge_imports(checker *c)
 {
@@ -224,7 +224,7 @@ static void check_versions(checker *c, const mq_node *n)
                        here, n->domain, there, n->op_type);
 }
 
-/* ---- all -------------------------------------------------------------------------------------------------------- */
+/* ---- all ---------------------------------------------------------------------------------------------------------- */
 
 static mq_status check_function(checker *c, entry *e)
 {

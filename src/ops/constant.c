@@ -9,7 +9,7 @@
 #include "ops/contents.h"
 #include "ops/families.h"
 
-/* ---- Constant ------------------------------------------------------------------------------------------------------ */
+/* ---- Constant ----------------------------------------------------------------------------------------------------- */
 
 /* The shape as the file says, checked. */
 static mq_status out_file_shape(mq_infer *in, mq_dtype dtype, int n_dims, const int64_t *sizes)
@@ -98,7 +98,7 @@ static mq_status infer_constant(mq_infer *in)
     return MQ_OK;
 }
 
-/* ---- ConstantOfShape ----------------------------------------------------------------------------------------------- */
+/* ---- ConstantOfShape ---------------------------------------------------------------------------------------------- */
 
 /* Contents of a small result: `value` everywhere. */
 static mq_status fill_contents(mq_infer *in, int rank, const mq_dim *dims, mq_tensor *value)
@@ -135,7 +135,7 @@ static mq_status infer_constant_of_shape(mq_infer *in)
     return rank >= 0 && value ? fill_contents(in, rank, dims, value) : MQ_OK;
 }
 
-/* ---- Range --------------------------------------------------------------------------------------------------------- */
+/* ---- Range -------------------------------------------------------------------------------------------------------- */
 
 /* ceil((limit - start) / delta), at least 0. */
 static int64_t range_count(int64_t start, int64_t limit, int64_t delta)
@@ -217,7 +217,7 @@ static mq_status infer_range(mq_infer *in)
     return MQ_OK;
 }
 
-/* ---- by shape, or like another ---------------------------------------------------------------------------------------- */
+/* ---- by shape, or like another ------------------------------------------------------------------------------------ */
 
 /* The input's shape, with the type of attribute 'dtype' or else the input's. */
 static mq_status infer_like_with_dtype(mq_infer *in)

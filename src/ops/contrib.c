@@ -10,7 +10,7 @@
 #define MS "com.microsoft"
 #define NCHWC "com.microsoft.nchwc"
 
-/* ---- products ---- */
+/* ---- products ----------------------------------------------------------------------------------------------------- */
 
 /* The dims of factor i as the product sees them: transBatch moves the first axis behind the batch axes, trans swaps the
  * last two. */
@@ -89,7 +89,7 @@ static int64_t matmul_macs(const mq_node *n)
     return mq_macs_matmul_with(n, 0, false);
 }
 
-/* ---- convolution and pooling ---- */
+/* ---- convolution and pooling -------------------------------------------------------------------------------------- */
 
 static mq_status conv(mq_infer *in)
 {
@@ -160,7 +160,7 @@ static mq_status reorder_output(mq_infer *in)
     return mq_out_shape(in, 0, rank, dims);
 }
 
-/* ---- element by element ---- */
+/* ---- element by element ------------------------------------------------------------------------------------------- */
 
 static mq_status binary(mq_infer *in)
 {
@@ -226,7 +226,7 @@ static mq_status murmur_hash(mq_infer *in)
     return mq_out_shape(in, 0, mq_in_rank(in, 0), mq_in_dims(in, 0));
 }
 
-/* ---- normalization and embedding ---- */
+/* ---- normalization and embedding ---------------------------------------------------------------------------------- */
 
 static mq_status layer_norm(mq_infer *in)
 {
@@ -269,7 +269,7 @@ static mq_status embed_layer_norm(mq_infer *in)
     return mq_out_shape(in, 2, 3, out);
 }
 
-/* ---- indexing ---- */
+/* ---- indexing ----------------------------------------------------------------------------------------------------- */
 
 static const mq_quant_traits quant_embedding = {
     .weight_input = 0, .weight_input2 = -1, .channel_axis = 0, .embedding = true

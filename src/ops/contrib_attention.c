@@ -26,7 +26,7 @@ static mq_dim share(mq_infer *in, mq_dim size, int64_t n)
     return mq_dim_div(in, size, MQ_DIM(n));
 }
 
-/* ---- with the projection inside: input [batch, length, width], weights [width, q + k + v] ---- */
+/* ---- with the projection inside: input [batch, length, width], weights [width, q + k + v] ------------------------- */
 
 /* Widths of the projected query and value. */
 static mq_status projected(mq_infer *in, mq_dim *q, mq_dim *v)
@@ -109,7 +109,7 @@ static int64_t q_attention_macs(const mq_node *n)
     return projecting_macs(n, 8);
 }
 
-/* ---- with query, key and value given ---- */
+/* ---- with query, key and value given ------------------------------------------------------------------------------ */
 
 /* Query, key and value of MultiHeadAttention in any of their layouts. */
 typedef struct qkv {
@@ -272,7 +272,7 @@ static int64_t multi_head_macs(const mq_node *n)
     return mq_macs_mul(mq_macs_mul(mq_macs_count(mq_macs_out(n, 0)), keys_of(n)), 2);
 }
 
-/* ---- others ---- */
+/* ---- others ------------------------------------------------------------------------------------------------------- */
 
 static mq_status gemma_rotary(mq_infer *in)
 {

@@ -7,7 +7,7 @@
 
 #define MS "com.microsoft"
 
-/* ---- products ---- */
+/* ---- products ----------------------------------------------------------------------------------------------------- */
 
 /* Output `out` is A [..., K] with N in the place of K, both said by attributes. */
 static mq_status out_with_width(mq_infer *in, size_t out, const char *width)
@@ -117,7 +117,7 @@ static int64_t quantized_lstm_macs(const mq_node *n)
     return mq_macs_recurrent(n, 4, true);
 }
 
-/* ---- convolution and pooling ---- */
+/* ---- convolution and pooling -------------------------------------------------------------------------------------- */
 
 static bool channels_last(const mq_node *n)
 {
@@ -144,7 +144,7 @@ static mq_status qlinear_global_pool(mq_infer *in)
     return mq_infer_global_pool_with(in, channels_last(in->node));
 }
 
-/* ---- element by element ---- */
+/* ---- element by element ------------------------------------------------------------------------------------------- */
 
 static mq_status qlinear_binary(mq_infer *in)
 {
@@ -212,7 +212,7 @@ static mq_status qlinear_concat(mq_infer *in)
     return mq_out_shape(in, 0, rank, dims);
 }
 
-/* ---- quantization ---- */
+/* ---- quantization ------------------------------------------------------------------------------------------------- */
 
 static mq_status quantize(mq_infer *in)
 {

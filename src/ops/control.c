@@ -43,7 +43,7 @@ static mq_status want_counts(mq_infer *in, const mq_graph *g, const char *name, 
     return MQ_OK;
 }
 
-/* ---- If ---- */
+/* ---- If ----------------------------------------------------------------------------------------------------------- */
 
 static mq_status if_outputs(mq_infer *in, const mq_graph *a, const mq_graph *b)
 {
@@ -79,7 +79,7 @@ static mq_status if_op(mq_infer *in)
     return if_outputs(in, g[0], g[1]);
 }
 
-/* ---- bodies that run again and again ---- */
+/* ---- bodies that run again and again ------------------------------------------------------------------------------ */
 
 /* One body: the types its inputs get, and where the carried values stand among its inputs and outputs. */
 typedef struct iteration {
@@ -188,7 +188,7 @@ static mq_status out_stacked(mq_infer *in, size_t i, const mq_type *t, int64_t a
     return mq_out_shape(in, i, t->rank + n, dims);
 }
 
-/* ---- Loop ---- */
+/* ---- Loop --------------------------------------------------------------------------------------------------------- */
 
 /* Inputs: the trip count, the condition, carried values. The body has the iteration's number and the condition before its
  * carried values, gives a condition back, and behind the carried values what is stacked. */
@@ -221,7 +221,7 @@ static mq_status loop(mq_infer *in)
     return MQ_OK;
 }
 
-/* ---- Scan ---- */
+/* ---- Scan --------------------------------------------------------------------------------------------------------- */
 
 typedef struct scan {
     bool batched;          /* version 8: axis 0 is the batch, axis 1 the sequence, and sequence_lens is input 0 */
@@ -328,7 +328,7 @@ static mq_status scan_op(mq_infer *in)
     return MQ_OK;
 }
 
-/* ---- SequenceMap ---- */
+/* ---- SequenceMap -------------------------------------------------------------------------------------------------- */
 
 static mq_status sequence_map(mq_infer *in)
 {

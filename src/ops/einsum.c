@@ -8,7 +8,7 @@
 
 #include "ops/rule_parts.h"
 
-/* ---- the equation ---- */
+/* ---- the equation ------------------------------------------------------------------------------------------------- */
 
 static bool is_letter(char c)
 {
@@ -140,7 +140,7 @@ mq_status mq_einsum_parse(mq_arena *a, mq_bytes equation, mq_einsum *out, mq_err
     return check_output(out, err);
 }
 
-/* ---- sizes ---- */
+/* ---- sizes -------------------------------------------------------------------------------------------------------- */
 
 /* What the operands say about each letter and about the axes behind the ellipses. */
 typedef struct sizes {

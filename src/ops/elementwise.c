@@ -9,7 +9,7 @@
 #include "ops/contents.h"
 #include "ops/families.h"
 
-/* ---- contents ---------------------------------------------------------------------------------------------------- */
+/* ---- contents ----------------------------------------------------------------------------------------------------- */
 
 /* One element of the result from one element of each input. */
 typedef mq_dim (*fold_fn)(mq_infer *in, const mq_dim *a, size_t n);

@@ -7,7 +7,7 @@
 #include "ops/contents.h"
 #include "ops/families.h"
 
-/* ---- Gather -------------------------------------------------------------------------------------------------------- */
+/* ---- Gather ------------------------------------------------------------------------------------------------------- */
 
 /* Elements of a vector at known places; a place outside is an error. */
 static mq_status gather_contents(mq_infer *in)
@@ -105,7 +105,7 @@ static mq_status infer_gather_nd(mq_infer *in)
     return mq_out_shape(in, 0, n, out);
 }
 
-/* ---- Scatter ------------------------------------------------------------------------------------------------------- */
+/* ---- Scatter ------------------------------------------------------------------------------------------------------ */
 
 /* The updates have the shape of the indices, the result that of the data. */
 static mq_status infer_scatter_elements(mq_infer *in)
@@ -148,7 +148,7 @@ static mq_status infer_tensor_scatter(mq_infer *in)
     return mq_out_like(in, 0, 0);
 }
 
-/* ---- choosing ------------------------------------------------------------------------------------------------------ */
+/* ---- choosing ----------------------------------------------------------------------------------------------------- */
 
 /* Without an axis the input counts as flat. How many are taken is known only when it runs. */
 static mq_status infer_compress(mq_infer *in)
@@ -249,7 +249,7 @@ static mq_status infer_one_hot(mq_infer *in)
     return mq_out_shape(in, 0, rank + 1, out);
 }
 
-/* ---- within the shape ------------------------------------------------------------------------------------------------ */
+/* ---- within the shape --------------------------------------------------------------------------------------------- */
 
 static mq_status infer_reverse_sequence(mq_infer *in)
 {

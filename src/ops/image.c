@@ -7,7 +7,7 @@
 #include "ops/families.h"
 #include "ops/rule_parts.h"
 
-/* ---- Resize and Upsample ---- */
+/* ---- Resize and Upsample ------------------------------------------------------------------------------------------ */
 
 /* floor(size * scale), in float32 as runtimes do it; a whole scale keeps symbols. */
 static mq_dim scaled(mq_infer *in, mq_dim size, float scale)
@@ -166,7 +166,7 @@ static mq_status upsample(mq_infer *in)
     return mq_out_shape(in, 0, rank, dims);
 }
 
-/* ---- grids and regions ---- */
+/* ---- grids and regions -------------------------------------------------------------------------------------------- */
 
 /* X [N, C, d...] at grid [N, out..., r] -> [N, C, out...] */
 static mq_status grid_sample(mq_infer *in)

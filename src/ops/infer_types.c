@@ -12,7 +12,7 @@
 #define MAX_TYPE_DEPTH 32
 #define TEXT 200
 
-/* ---- constraints --------------------------------------------------------------------------------------------- */
+/* ---- constraints -------------------------------------------------------------------------------------------------- */
 
 /* Do two types agree apart from shapes? What is unknown agrees with all. */
 static bool same_elements(const mq_type *a, const mq_type *b, int depth)
@@ -82,7 +82,7 @@ mq_status mq_types_bind(mq_walk *w, const mq_node *n, const mq_op_schema *s, mq_
     return rc;
 }
 
-/* ---- what the schema says of outputs ------------------------------------------------------------------------- */
+/* ---- what the schema says of outputs ------------------------------------------------------------------------------ */
 
 /* A copy of t without shapes. */
 static mq_status without_shape(mq_infer *in, const mq_type *t, int depth, mq_type *out)
@@ -118,7 +118,7 @@ mq_status mq_types_default(mq_infer *in, const mq_type_binding *b)
     return rc;
 }
 
-/* ---- declared and inferred ----------------------------------------------------------------------------------- */
+/* ---- declared and inferred ---------------------------------------------------------------------------------------- */
 
 typedef struct merging {
     mq_walk *walk;

@@ -14,7 +14,7 @@
 
 static const mq_dim no_dims[1];
 
-/* ---- inputs -------------------------------------------------------------------------------------------------- */
+/* ---- inputs ------------------------------------------------------------------------------------------------------- */
 
 bool mq_in_has(const mq_infer *in, size_t i)
 {
@@ -85,7 +85,7 @@ const int64_t *mq_in_ints(const mq_infer *in, size_t i, size_t *n)
     return ints;
 }
 
-/* ---- outputs ------------------------------------------------------------------------------------------------- */
+/* ---- outputs ------------------------------------------------------------------------------------------------------ */
 
 /* Output i as a tensor type to be filled; NULL: nobody asks for it, or it is known to be something else. */
 static mq_type *tensor_out(mq_infer *in, size_t i)
@@ -189,7 +189,7 @@ mq_status mq_out_known(mq_infer *in, size_t i, const mq_dim *vals, size_t n)
     return MQ_OK;
 }
 
-/* ---- axes and broadcasting ----------------------------------------------------------------------------------- */
+/* ---- axes and broadcasting ---------------------------------------------------------------------------------------- */
 
 mq_status mq_norm_axis(mq_infer *in, int64_t axis, int rank, int *out)
 {

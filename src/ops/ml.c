@@ -29,7 +29,7 @@ static mq_dim dim_of_count(size_t n)
     return n > 0 && n <= INT32_MAX ? MQ_DIM((int64_t)n) : MQ_DIM_UNKNOWN;
 }
 
-/* ---- features ---- */
+/* ---- features ----------------------------------------------------------------------------------------------------- */
 
 static mq_status array_feature_extractor(mq_infer *in)
 {
@@ -147,7 +147,7 @@ static mq_status label_encoder(mq_infer *in)
     return keep_shape(in);
 }
 
-/* ---- classifiers and regressors ---- */
+/* ---- classifiers and regressors ----------------------------------------------------------------------------------- */
 
 /* One label and one score per class for each sample. */
 static mq_status classify(mq_infer *in, const char *int_labels, const char *string_labels, bool scores_per_class)

@@ -11,7 +11,7 @@
 
 #include "graph/graph.h"
 
-/* ---- schemas ---------------------------------------------------------------------------------------------------- */
+/* ---- schemas ------------------------------------------------------------------------------------------------------ */
 
 /* A set of types: bit (1 << mq_dtype) for tensor(dtype); the bits below for the other kinds. */
 typedef uint64_t mq_type_set;
@@ -66,7 +66,7 @@ int mq_schema_newest_opset(void);
 /* Every schema, sorted by domain, name, since. */
 const mq_op_schema *mq_schemas(size_t *n);
 
-/* ---- rules: types and shapes ------------------------------------------------------------------------------------- */
+/* ---- rules: types and shapes -------------------------------------------------------------------------------------- */
 
 /* What a rule works with. Before it runs, each output's type is set from the schema where a type variable or a single
  * allowed type says it (rank unknown). The rule adds shapes; what it leaves unknown stays unknown. */
@@ -130,7 +130,7 @@ mq_status mq_infer_model(mq_model *m, mq_infer_finding finding, void *user, mq_e
  * dims: rank of them. */
 mq_status mq_value_declare_shape(mq_value *v, int rank, const mq_dim *dims, mq_error *err);
 
-/* ---- what rules use (src/ops/infer_util.c) --------------------------------------------------------------------- */
+/* ---- what rules use (src/ops/infer_util.c) ------------------------------------------------------------------------ */
 
 /* Input i's type; NULL: absent or unknown. */
 const mq_type *mq_in_type(const mq_infer *in, size_t i);
@@ -187,7 +187,7 @@ mq_dim mq_dim_merge(mq_dim a, mq_dim b, bool *conflict);
 mq_status mq_broadcast(mq_infer *in, size_t n, const mq_dim *const *dims, const int *ranks, int *out_rank,
                        mq_dim **out_dims);
 
-/* ---- adapters: one version up -------------------------------------------------------------------------------------- */
+/* ---- adapters: one version up ------------------------------------------------------------------------------------- */
 
 /* Rewrites node n, which is valid in version `to`-1 of its domain, into the form of version `to`. May add nodes and
  * constants beside it, or replace it. MQ_ERR_UNSUPPORTED with the reason when it cannot be done without loss. */

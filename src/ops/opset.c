@@ -13,7 +13,7 @@
 #define OLDEST 7
 #define LISTED 8 /* refusals told one by one */
 
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 typedef struct family {
     const mq_op_adapter *rows;
@@ -64,7 +64,7 @@ int mq_ir_for_opset(int opset)
     return 3;
 }
 
-/* ---- scopes: the model's graph, and each function, with their own imports --------------------------------------- */
+/* ---- scopes: the model's graph, and each function, with their own imports ----------------------------------------- */
 
 static int64_t import_of(const mq_opset_vec *opsets)
 {
@@ -112,7 +112,7 @@ static mq_status walk(mq_model *m, const mq_function *f, visit_fn visit, void *u
     return rc;
 }
 
-/* ---- looking for what stops it ---------------------------------------------------------------------------------- */
+/* ---- looking for what stops it ------------------------------------------------------------------------------------ */
 
 typedef struct refusals {
     int from, to;      /* of the scope being looked at */
@@ -195,7 +195,7 @@ done:
     return rc;
 }
 
-/* ---- raising ---------------------------------------------------------------------------------------------------- */
+/* ---- raising ------------------------------------------------------------------------------------------------------ */
 
 typedef struct raising {
     int from; /* the lowest version that was found and raised; 0: none */

@@ -105,7 +105,7 @@ mq_status mq_in_floats(mq_infer *in, size_t i, const float **out, size_t *n)
     return MQ_OK;
 }
 
-/* ---- unions of types ---- */
+/* ---- unions of types ---------------------------------------------------------------------------------------------- */
 
 static mq_status union_dims(mq_infer *in, const mq_type *a, const mq_type *b, mq_type *out)
 {
@@ -185,7 +185,7 @@ mq_status mq_infer_broadcast_of(mq_infer *in, size_t n, const size_t *i)
     return mq_out_shape(in, 0, rank, out);
 }
 
-/* ---- multiply-accumulates ---- */
+/* ---- multiply-accumulates ----------------------------------------------------------------------------------------- */
 
 int64_t mq_macs_dim(const mq_value *v, int axis)
 {

@@ -62,7 +62,7 @@ mq_status mq_window_slide(mq_infer *in, const mq_window *w, int i, mq_dim size, 
 /* dilation * (kernel - 1) + 1 along axis i. */
 mq_dim mq_window_extent(mq_infer *in, const mq_window *w, int i);
 
-/* ---- rules used by several rows ------------------------------------------------------------------------------------ */
+/* ---- rules used by several rows ----------------------------------------------------------------------------------- */
 
 /* Convolution of input x with the weights in input w ([M, C/group, k...]); channels_last: x is [N, d..., C]. */
 mq_status mq_infer_conv_with(mq_infer *in, size_t x, size_t w, bool channels_last);
@@ -97,7 +97,7 @@ int64_t mq_macs_linear_attention(const mq_node *n);
 /* Output 0 is inputs i[0..n-1] broadcast together (n <= 4). */
 mq_status mq_infer_broadcast_of(mq_infer *in, size_t n, const size_t *i);
 
-/* ---- multiply-accumulates -------------------------------------------------------------------------------------------- */
+/* ---- multiply-accumulates ----------------------------------------------------------------------------------------- */
 
 /* Size of a value's axis (negative: from the end); -1: not known. */
 int64_t mq_macs_dim(const mq_value *v, int axis);

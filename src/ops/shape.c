@@ -48,7 +48,7 @@ static mq_status infer_flatten(mq_infer *in)
     return mq_out_contents_of(in, 0, 0);
 }
 
-/* ---- Squeeze, Unsqueeze --------------------------------------------------------------------------------------------- */
+/* ---- Squeeze, Unsqueeze ------------------------------------------------------------------------------------------- */
 
 /* Axes are an attribute before opset 13 and an input since. */
 static mq_status read_axes(mq_infer *in, mq_elems *axes)
@@ -150,7 +150,7 @@ static mq_status infer_unsqueeze(mq_infer *in)
     return mq_out_contents_of(in, 0, 0);
 }
 
-/* ---- Transpose, Expand ---------------------------------------------------------------------------------------------- */
+/* ---- Transpose, Expand -------------------------------------------------------------------------------------------- */
 
 /* at NULL: all axes in reverse. */
 static mq_status transpose_contents(mq_infer *in, int rank, const int *at)
@@ -227,7 +227,7 @@ static mq_status infer_expand(mq_infer *in)
     return expand_contents(in, rank, out);
 }
 
-/* ---- Shape, Size ------------------------------------------------------------------------------------------------------ */
+/* ---- Shape, Size -------------------------------------------------------------------------------------------------- */
 
 /* A bound of Shape's slice: counted from the end when negative, then clamped into 0..rank. */
 static int clamp_bound(int64_t at, int rank)

@@ -14,7 +14,7 @@ static const mq_dim *vector_contents(const mq_infer *in, size_t i, size_t *n)
     return mq_in_rank(in, i) == 1 ? e : NULL;
 }
 
-/* ---- Concat --------------------------------------------------------------------------------------------------------- */
+/* ---- Concat ------------------------------------------------------------------------------------------------------- */
 
 /* Elements behind each other. Of an input without contents its length is enough: its elements are then unknown. */
 static mq_status concat_contents(mq_infer *in, int64_t total)
@@ -89,7 +89,7 @@ static mq_status infer_concat(mq_infer *in)
     return rank == 1 && mq_dim_known(out[0]) ? concat_contents(in, out[0].value) : MQ_OK;
 }
 
-/* ---- Split ---------------------------------------------------------------------------------------------------------- */
+/* ---- Split -------------------------------------------------------------------------------------------------------- */
 
 /* Sizes as given: as many as outputs, and together the whole axis. */
 static mq_status split_given(mq_infer *in, mq_elems sizes, mq_dim whole, mq_dim *parts)
@@ -193,7 +193,7 @@ static mq_status infer_split(mq_infer *in)
     return split_contents(in, parts);
 }
 
-/* ---- Slice ---------------------------------------------------------------------------------------------------------- */
+/* ---- Slice -------------------------------------------------------------------------------------------------------- */
 
 typedef struct cut {
     mq_dim start, end, step; /* elements */
@@ -390,7 +390,7 @@ static mq_status infer_slice(mq_infer *in)
     return strides ? mq_out_contents_strided(in, 0, base, strides) : MQ_OK;
 }
 
-/* ---- Pad, Tile ------------------------------------------------------------------------------------------------------- */
+/* ---- Pad, Tile ---------------------------------------------------------------------------------------------------- */
 
 /* The amounts: attribute 'paddings' in opset 1, 'pads' up to 10, an input since. */
 static mq_status read_pads(mq_infer *in, mq_elems *pads)
@@ -506,7 +506,7 @@ static mq_status infer_tile(mq_infer *in)
     return rank == 1 ? tile_contents(in, out[0].value) : MQ_OK;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------------------------ */
+/* ---- blocks ------------------------------------------------------------------------------------------------------- */
 
 /* The block's side and its square; *side 0: not known. */
 static mq_status read_block(mq_infer *in, mq_dim *side, mq_dim *square)

@@ -165,7 +165,8 @@ static void add_lanes(mq_quant_sums *sums, const struct lanes *l)
 }
 
 /* Values that are not finite have no error to speak of: they are left out of the sums. */
-static void block_nonfinite(const mq_unaligned_f32 *w, size_t n, const float *scales, size_t step, int8_t *q, mq_quant_sums *sums)
+static void block_nonfinite(const mq_unaligned_f32 *w, size_t n, const float *scales, size_t step, int8_t *q,
+                            mq_quant_sums *sums)
 {
     struct lanes l;
 

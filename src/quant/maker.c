@@ -142,7 +142,7 @@ static mq_status each_block(struct pass *p, block_fn body, void *user, mq_error 
     return rc;
 }
 
-/* ---- ranges and scales --------------------------------------------------------------------------------------------- */
+/* ---- ranges and scales -------------------------------------------------------------------------------------------- */
 
 struct ranges {
     const mq_quant_item *item;
@@ -203,7 +203,7 @@ static mq_status find_scales(mq_quant_item *it, const mq_unaligned_f32 *w, struc
     return rc;
 }
 
-/* ---- integers ------------------------------------------------------------------------------------------------------ */
+/* ---- integers ----------------------------------------------------------------------------------------------------- */
 
 struct quantizing {
     const mq_quant_item *item;
@@ -251,7 +251,7 @@ static mq_status write_integers(mq_quant_item *it, const mq_unaligned_f32 *w, mq
     return rc;
 }
 
-/* ---- makers -------------------------------------------------------------------------------------------------------- */
+/* ---- makers ------------------------------------------------------------------------------------------------------- */
 
 static struct pass pass_over(const mq_quant_item *it, const mq_hooks *hooks)
 {

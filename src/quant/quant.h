@@ -66,7 +66,7 @@ void mq_quant_plan_release(mq_quant_plan *plan);
 const char *mq_stay_code(mq_stay stay);
 const char *mq_stay_text(mq_stay stay);
 
-/* ---- scales and kernels -------------------------------------------------------------------------------------------- */
+/* ---- scales and kernels ------------------------------------------------------------------------------------------- */
 
 /* The scale that maps [-max_abs, max_abs] onto -127..127 with zero exact (ONNX, QuantizeLinear). A range of zero gives 1;
  * a scale below the smallest normal float is that float, so that dividing by it stays finite. max_abs is finite, >= 0. */

@@ -109,7 +109,7 @@ static mq_status put_behind_dequantize(struct rewriter *r)
     return rc;
 }
 
-/* ---- embeddings ---------------------------------------------------------------------------------------------------- */
+/* ---- embeddings --------------------------------------------------------------------------------------------------- */
 
 /* Gathers rows of table by ids into a new value. */
 static mq_status gather(struct rewriter *r, mq_node *before, mq_value *table, mq_value *ids, const char *base,

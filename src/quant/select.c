@@ -76,7 +76,7 @@ done:
     return rc;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------------------------------------------------ */
 
 /* The index of the input of n that holds a constant weight; -1: none. MatMul may have it on either side. */
 static int weight_input(const mq_node *n, const mq_op_rule *rule)
@@ -85,7 +85,7 @@ static int weight_input(const mq_node *n, const mq_op_rule *rule)
 
     if (at >= 0 && (size_t)at < n->n_inputs && n->inputs[at] && mq_value_constant(n->inputs[at], true))
         return at;
-    if (mq_node_is(n, "", "MatMul") && n->inputs[0] && mq_value_constant(n->inputs[0], true))
+    if (mq_node_is(n, "", "MatMul") && n->n_inputs > 0 && n->inputs[0] && mq_value_constant(n->inputs[0], true))
         return 0;
     return -1;
 }
@@ -118,8 +118,8 @@ static void offer_node(struct filters *f, const mq_node *n, const mq_value *weig
 /* Do the filters want the weight of this node? Every filter is asked, so that each learns that it matched. */
 static bool wanted(struct filters *f, const mq_node *n, const mq_value *weight)
 {
-    bool node = !mq_patterns_any(f->nodes) | mq_patterns_match(f->nodes, mq_node_label(n));
-    bool tensor = !mq_patterns_any(f->tensors) | mq_patterns_match(f->tensors, weight->name);
+    bool node = mq_patterns_match(f->nodes, mq_node_label(n)) || !mq_patterns_any(f->nodes);
+    bool tensor = mq_patterns_match(f->tensors, weight->name) || !mq_patterns_any(f->tensors);
     bool op = mq_patterns_match(f->ops, n->op_type);
     bool not_node = mq_patterns_match(f->not_nodes, mq_node_label(n));
     bool not_tensor = mq_patterns_match(f->not_tensors, weight->name);
@@ -199,7 +199,7 @@ static void offer_all(const mq_quant_plan *plan, struct filters *f)
         }
 }
 
-/* ---- deciding ------------------------------------------------------------------------------------------------------ */
+/* ---- deciding ----------------------------------------------------------------------------------------------------- */
 
 /* A use that is not as a weight: the constant would have to stay beside its integers. NULL: there is none. */
 static const mq_node *other_user(const mq_value *v)

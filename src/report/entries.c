@@ -10,7 +10,7 @@
 #include "report/census.h"
 #include "report/internal.h"
 
-/* ---- bounds, findings, warnings, options --------------------------------------------------------------- */
+/* ---- bounds, findings, warnings, options -------------------------------------------------------------------------- */
 
 mq_status mq_report_add_bound(mq_report *r, const char *name, const char *asked, const char *got, bool pass,
                               mq_error *err)
@@ -116,7 +116,7 @@ mq_status mq_report_add_option(mq_report *r, const char *name, const char *json_
     return rc;
 }
 
-/* ---- the model before and after ------------------------------------------------------------------------ */
+/* ---- the model before and after ----------------------------------------------------------------------------------- */
 
 static int64_t clamp(uint64_t n)
 {
@@ -199,7 +199,7 @@ void mq_report_set_model(mq_report *r, mq_report_side which, const mq_model *m, 
     mq_census_release(&c);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------------------ */
 
 static void put_optional_int(mq_report *r, json_t *e, const char *key, bool present, int64_t value)
 {
@@ -289,7 +289,7 @@ json_t *mq_report_worst_layers(const json_t *changed, bool *ok)
     return list;
 }
 
-/* ---- files and proof ----------------------------------------------------------------------------------- */
+/* ---- files and proof ---------------------------------------------------------------------------------------------- */
 
 void mq_report_add_file(mq_report *r, const char *role, const char *path, uint64_t bytes, const char *sha256)
 {

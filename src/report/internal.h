@@ -49,7 +49,7 @@ json_t *mq_json_text(const char *text);
 /* The bytes with every ill-formed part replaced, from malloc; NULL: out of memory. */
 char *mq_utf8_clean(const char *text);
 
-/* ---- for renderers ------------------------------------------------------------------------------------- */
+/* ---- for renderers ------------------------------------------------------------------------------------------------ */
 
 /* Members of an object; "" or 0 or false when absent or of another type. */
 const char *mq_json_get_text(const json_t *object, const char *key);

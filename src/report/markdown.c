@@ -113,7 +113,7 @@ static void folded_table(mq_str *out, const char *title, const json_t *list, con
     mq_str_add(out, "</details>\n\n");
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 static void bound_row(mq_str *out, const json_t *b)
 {
@@ -205,7 +205,7 @@ static void file_row(mq_str *out, const json_t *f)
     mq_str_add(out, " |\n");
 }
 
-/* ---- before and after ---------------------------------------------------------------------------------- */
+/* ---- before and after --------------------------------------------------------------------------------------------- */
 
 static void size_row(mq_str *out, const char *what, const json_t *before, const json_t *after, const char *key,
                      bool is_size)
@@ -272,7 +272,7 @@ static void before_after(mq_str *out, const json_t *doc)
     mq_str_add(out, "\n");
 }
 
-/* ---- anything else: options, what inspect tells, measured ---------------------------------------------- */
+/* ---- anything else: options, what inspect tells, measured --------------------------------------------------------- */
 
 static void scalar(mq_str *out, const json_t *v)
 {

@@ -119,7 +119,7 @@ mq_status mq_report_set_error(mq_report *r, int exit_status, const char *text, m
     return MQ_OK;
 }
 
-/* ---- the document -------------------------------------------------------------------------------------- */
+/* ---- the document ------------------------------------------------------------------------------------------------- */
 
 static const char *verdict(const mq_report *r)
 {
@@ -182,7 +182,7 @@ json_t *mq_report_document(const mq_report *r)
     return doc;
 }
 
-/* ---- forms --------------------------------------------------------------------------------------------- */
+/* ---- forms -------------------------------------------------------------------------------------------------------- */
 
 static bool ends_with(const char *s, const char *end)
 {

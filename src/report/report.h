@@ -20,7 +20,7 @@
 /* MQ_ERR_NOMEM when anything got lost since mq_report_create. */
 mq_status mq_report_status(const mq_report *report, mq_error *err);
 
-/* ---- entries ------------------------------------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------------------------------------------------ */
 
 typedef enum mq_report_side { MQ_REPORT_BEFORE, MQ_REPORT_AFTER } mq_report_side;
 
@@ -65,7 +65,8 @@ typedef enum mq_report_level { MQ_REPORT_ERROR, MQ_REPORT_WARNING } mq_report_le
 void mq_report_add_finding(mq_report *report, mq_report_level level, const char *code, const char *place,
                            const char *text);
 
-/* A file that was read ("input", "data", "external", ...) or written ("output", "output-data"); sha256: hexadecimal or NULL. */
+/* A file that was read ("input", "data", "external", ...) or written ("output", "output-data"); sha256: hexadecimal or
+ * NULL. */
 void mq_report_add_file(mq_report *report, const char *role, const char *path, uint64_t bytes, const char *sha256);
 
 /* How the written model was proved: mode "none", "load" or "run"; note: what was done or why not, or NULL. */
@@ -74,7 +75,7 @@ void mq_report_set_proof(mq_report *report, const char *mode, bool ok, const cha
 /* Threads that worked, under `measured`; without it the CPUs that the process may use are written. */
 void mq_report_set_threads(mq_report *report, int n_threads);
 
-/* ---- free-form access: for `model` (what inspect tells) and for sections of later commands ------------- */
+/* ---- free-form access: for `model` (what inspect tells) and for sections of later commands ------------------------ */
 
 /* The object or array of a section, made when it is not there yet; borrowed. Only names listed in report.c. */
 json_t *mq_report_section(mq_report *report, const char *name);
@@ -99,7 +100,7 @@ void mq_report_push_text(mq_report *report, json_t *array, const char *text);
 void mq_report_push_int(mq_report *report, json_t *array, int64_t value);
 void mq_report_push_real(mq_report *report, json_t *array, double value);
 
-/* ---- reading, for the renderers ------------------------------------------------------------------------ */
+/* ---- reading, for the renderers ----------------------------------------------------------------------------------- */
 
 /* The whole document in its order, `measured` taken now. To be released with json_decref; NULL: out of memory. */
 json_t *mq_report_document(const mq_report *report);

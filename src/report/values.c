@@ -162,7 +162,7 @@ void mq_report_push_real(mq_report *r, json_t *array, double value)
         push(r, array, json_number_or_null(value));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
 
 const char *mq_json_get_text(const json_t *object, const char *key)
 {

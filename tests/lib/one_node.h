@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* A model of one node, for tests of rules: inputs from a line of text each, what inference makes of the outputs as text.
- * A test asks for types ("float[N,12]"), for contents ("4,N,?"), or for the node being refused. Include it after cmocka.h. */
+ * A test asks for types ("float[N,12]"), for contents ("4,N,?"), or for the node being refused. Include it after
+ * cmocka.h. */
 #ifndef MQ_TESTS_ONE_NODE_H
 #define MQ_TESTS_ONE_NODE_H
 

@@ -28,7 +28,7 @@ static bool is_long(cli_opt id)
     return cli_row_of(id)->label[1] == '-';
 }
 
-/* ---- bash ------------------------------------------------------------ */
+/* ---- bash --------------------------------------------------------------------------------------------------------- */
 
 static void bash_label(const cli_command *cmd, cli_opt id, FILE *f)
 {
@@ -92,7 +92,7 @@ static void print_bash(const cli_command *const *commands, FILE *f)
     putc('\n', f);
 }
 
-/* ---- zsh ------------------------------------------------------------ */
+/* ---- zsh ---------------------------------------------------------------------------------------------------------- */
 
 /* Text inside '[...]' of an _arguments specification, itself within single quotes. */
 static void zsh_text(const char *text, FILE *f)
@@ -169,7 +169,7 @@ static void print_zsh(const cli_command *const *commands, FILE *f)
           "_mq \"$@\"\n", f);
 }
 
-/* ---- fish ------------------------------------------------------------ */
+/* ---- fish --------------------------------------------------------------------------------------------------------- */
 
 static void fish_text(const char *text, FILE *f)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Reads and writes options as JSON. Every value goes through cli_options_set, so that a file is as strict as
+/* Reads and writes options as JSON, also from a whole report. Every value goes through cli_options_set, so that a file is as strict as
  * the command line; only items of arrays are taken as they are, without commas. */
 #include "cli/config.h"
 
@@ -110,6 +110,14 @@ static mq_status load(json_t **root, const char *path, mq_error *err)
     return MQ_OK;
 }
 
+/* The object to apply: the file's own, or the `options` of a report. */
+static json_t *options_of(json_t *root)
+{
+    json_t *options = json_object_get(root, "options");
+
+    return json_object_get(root, "schema_version") && json_is_object(options) ? options : root;
+}
+
 mq_status cli_config_apply(cli_options *o, const cli_command *cmd, const char *path, mq_error *err)
 {
     json_t *root = NULL;
@@ -120,7 +128,7 @@ mq_status cli_config_apply(cli_options *o, const cli_command *cmd, const char *p
         return rc;
     if (!json_is_object(root))
         rc = cli_fail(err, MQ_ERR_INPUT, "%s: not an object of option names and values", path);
-    else if ((rc = apply_object(o, cmd, root, &why)) == MQ_ERR_NOMEM)
+    else if ((rc = apply_object(o, cmd, options_of(root), &why)) == MQ_ERR_NOMEM)
         rc = cli_oom(err);
     else if (rc != MQ_OK)
         rc = cli_fail(err, rc, "%s: %.900s", path, why.text);

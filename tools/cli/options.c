@@ -75,7 +75,7 @@ mq_status cli_options_note_read(cli_options *o, const char *path, mq_error *err)
     return push_string(&o->read, &o->n_read, cli_own(o, strdup(path)), err);
 }
 
-/* ---- values of a kind ------------------------------------------------------------ */
+/* ---- values of a kind --------------------------------------------------------------------------------------------- */
 
 /* Place of text in "a|b|c"; -1: not there. */
 static int find_word(const char *words, const char *text)
@@ -339,7 +339,7 @@ static mq_status set_defaults(cli_options *o, mq_error *err)
     return MQ_OK;
 }
 
-/* ---- the command line ------------------------------------------------------------ */
+/* ---- the command line --------------------------------------------------------------------------------------------- */
 
 typedef struct parser {
     cli_options *o;

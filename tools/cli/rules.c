@@ -4,6 +4,7 @@
 #include "cli/rules.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/fail.h"
@@ -94,6 +95,8 @@ static mq_status check_stdout(const cli_options *o, mq_error *err)
                         model && o->values[OPT_JSON].on ? "--json" : "--report -");
     if (model && isatty(STDOUT_FILENO))
         return cli_fail(err, MQ_ERR_USAGE, "a model is not written to a terminal: -o FILE, or -o - into a pipe");
+    if (is_dash(o->values[OPT_DEPFILE].text))
+        return cli_fail(err, MQ_ERR_USAGE, "--depfile goes into a file, not to standard output");
     if (model && o->values[OPT_DEPFILE].given)
         return cli_fail(err, MQ_ERR_USAGE, "--depfile needs an output with a name, not -o -");
     return MQ_OK;
@@ -115,6 +118,59 @@ static mq_status check_stdin(const cli_options *o, const cli_command *cmd, mq_er
     return MQ_OK;
 }
 
+/* Do both names mean one regular file? One that does not exist yet is known by its name alone. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    if (is_dash(a) || is_dash(b))
+        return false;
+    if (stat(a, &x) == 0 && stat(b, &y) == 0)
+        return S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return strcmp(a, b) == 0;
+}
+
+/* The i-th file that the options name; NULL: this one is not given. First what is read and the output, then, from
+ * *n_kept on, what is replaced without being asked. */
+static const char *named_file(const cli_options *o, size_t i, const char **label, size_t *n_kept)
+{
+    static const cli_opt single[] = { OPT_OUTPUT, OPT_CONFIG, OPT_KEEP_FAILED, OPT_DEPFILE };
+    const size_t n_single = sizeof single / sizeof *single;
+    mq_report_form form;
+    mq_error ignored;
+    const char *path = NULL;
+
+    *n_kept = o->n_files + 2;
+    *label = "the model";
+    if (i < o->n_files)
+        return o->files[i];
+    i -= o->n_files;
+    *label = cli_row_of(i < n_single ? single[i] : OPT_REPORT)->label;
+    if (i < n_single)
+        return o->values[single[i]].text;
+    cli_report_split(o->values[OPT_REPORT].items[i - n_single], &form, &path, &ignored);
+    return path;
+}
+
+/* What is replaced without -f must not be a file that is needed. */
+static mq_status check_replaced(const cli_options *o, mq_error *err)
+{
+    size_t n = o->n_files + 4 + o->values[OPT_REPORT].n_items, n_kept;
+    const char *label, *other;
+
+    for (size_t i = 0; i < n; i++) {
+        const char *path = named_file(o, i, &label, &n_kept);
+
+        for (size_t k = 0; path && i >= n_kept && k < i; k++) {
+            const char *taken = named_file(o, k, &other, &n_kept);
+
+            if (taken && same_file(path, taken))
+                return cli_fail(err, MQ_ERR_USAGE, "%s and %s are both '%s'", other, label, path);
+        }
+    }
+    return MQ_OK;
+}
+
 mq_status cli_options_check(const cli_options *o, const cli_command *cmd, mq_error *err)
 {
     mq_status rc = MQ_OK;
@@ -122,6 +178,7 @@ mq_status cli_options_check(const cli_options *o, const cli_command *cmd, mq_err
     CLI_TRY(check_files(o, cmd, err));
     CLI_TRY(check_stdout(o, err));
     CLI_TRY(check_stdin(o, cmd, err));
+    CLI_TRY(check_replaced(o, err));
 done:
     return rc;
 }

@@ -80,7 +80,7 @@ cli_exit cli_exit_of(mq_status status)
     return EXIT_SYSTEM;
 }
 
-/* ---- messages ------------------------------------------------------------ */
+/* ---- messages ----------------------------------------------------------------------------------------------------- */
 
 /* Does the text name the file itself: "FILE: ..." or "... 'FILE..."? */
 static bool names_file(const char *text, const char *file)
@@ -187,7 +187,7 @@ void cli_say_missed(cli_session *s, const char *fmt, ...)
     print_error(s, prefix_of(s, text), text);
 }
 
-/* ---- hooks ------------------------------------------------------------ */
+/* ---- hooks -------------------------------------------------------------------------------------------------------- */
 
 /* How many warnings of that code came, this one included. */
 static size_t count_code(struct cli_private *p, const char *code)
@@ -268,7 +268,7 @@ mq_status cli_note_written(cli_session *s, const char *path, mq_error *err)
     return cli_paths_add(&s->priv->written, path, err);
 }
 
-/* ---- opening ------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
 
 /* -j, else MQ_THREADS, else OMP_NUM_THREADS (whose first number counts; what mq cannot read there is
  * OpenMP's affair). */
@@ -350,7 +350,7 @@ done:
     return rc;
 }
 
-/* ---- closing ------------------------------------------------------------ */
+/* ---- closing ------------------------------------------------------------------------------------------------------ */
 
 static int worse(int code, mq_status rc)
 {

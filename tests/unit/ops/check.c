@@ -199,7 +199,7 @@ static void extensions_are_only_warned_of(void **state)
     assert_int_equal(fs.n_errors, 0);
 }
 
-/* ---- functions -------------------------------------------------------------------------------------------------- */
+/* ---- functions ---------------------------------------------------------------------------------------------------- */
 
 static mq_function *function(const char *name)
 {
@@ -263,7 +263,7 @@ static void calls(void **state)
     assert_int_equal(fs.n_errors, 0);
 }
 
-/* ---- types and targets ------------------------------------------------------------------------------------------ */
+/* ---- types and targets -------------------------------------------------------------------------------------------- */
 
 static void types(void **state)
 {

@@ -116,7 +116,7 @@ static void assert_ints(const mq_value *v, size_t count, ...)
     va_end(ap);
 }
 
-/* ---- the table --------------------------------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------------------------------------- */
 
 static void test_rows_are_found(void **state)
 {
@@ -163,7 +163,7 @@ static void test_ir_versions(void **state)
     assert_int_equal(mq_ir_for_opset(28), 14);
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------------------------- */
+/* ---- the walk ----------------------------------------------------------------------------------------------------- */
 
 static void test_raises_versions_and_tells(void **state)
 {
@@ -300,7 +300,7 @@ static void test_leaves_other_domains(void **state)
     assert_int_equal(n->n_inputs, 1);
 }
 
-/* ---- adapters that choose ---------------------------------------------------------------------------------------- */
+/* ---- adapters that choose ----------------------------------------------------------------------------------------- */
 
 static void test_clip_keeps_the_type(void **state)
 {

@@ -246,7 +246,8 @@ static void markdown_stays_under_its_size(void **state)
         warn(r, i % 2 ? name : "code", name, name);
         bound(r, name, i % 2);
         mq_report_add_finding(r, MQ_REPORT_ERROR, name, name, name);
-        mq_report_add_kept(r, &(mq_report_kept){ .name = name, .node = name, .op_type = name, .code = name, .reason = name });
+        mq_report_add_kept(
+            r, &(mq_report_kept){ .name = name, .node = name, .op_type = name, .code = name, .reason = name });
         mq_report_add_file(r, name, name, 1, name);
         assert_int_equal(mq_report_add_option(r, name, "[\"<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<\"]", NULL), MQ_OK);
         mq_report_put_text(r, mq_report_section(r, "model"), name, name);
