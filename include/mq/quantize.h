@@ -24,12 +24,61 @@ typedef enum mq_verify {
     MQ_VERIFY_LOAD, /* it is read again and checked before it is put in place */
 } mq_verify;
 
+typedef enum mq_quantize_mode {
+    MQ_MODE_AUTO,    /* chosen from the model, and said (in this version: weight) */
+    MQ_MODE_WEIGHT,  /* weights are stored as integers, computation stays float */
+    MQ_MODE_DYNAMIC, /* activations are quantized too, with ranges found at run time */
+} mq_quantize_mode;
+
+typedef enum mq_quantize_format {
+    MQ_FORMAT_QDQ,   /* DequantizeLinear: standard ONNX */
+    MQ_FORMAT_NBITS, /* com.microsoft MatMulNBits and GatherBlockQuantized, else QDQ */
+} mq_quantize_format;
+
+typedef enum mq_block_fallback {
+    MQ_BLOCK_PARTIAL, /* the last block is shorter */
+    MQ_BLOCK_ERROR,   /* MQ_ERR_UNSUPPORTED naming the tensor */
+    MQ_BLOCK_SKIP,    /* the tensor stays in float */
+    MQ_BLOCK_ADJUST,  /* the largest smaller power of two that divides (from 16), else partial */
+} mq_block_fallback;
+
+typedef enum mq_algorithm {
+    MQ_ALGORITHM_RTN, /* round to nearest within the range of the values */
+    MQ_ALGORITHM_MSE, /* the range with the least squared error */
+    MQ_ALGORITHM_HQQ, /* half-quadratic */
+} mq_algorithm;
+
+/* Where a range comes from; the algorithm is RTN for the last two. */
+typedef enum mq_range {
+    MQ_RANGE_MINMAX, /* the values themselves */
+    MQ_RANGE_FIXED,  /* range_lo to range_hi */
+    MQ_RANGE_STDDEV, /* mean +- range_k standard deviations */
+} mq_range;
+
+typedef enum mq_choice { MQ_CHOICE_DEFAULT, MQ_CHOICE_NO, MQ_CHOICE_YES } mq_choice;
+
 typedef struct mq_quantize_opts {
     mq_names nodes, exclude_nodes;       /* default: all nodes */
     mq_names tensors, exclude_tensors;   /* names of weights; default: all */
-    mq_names op_types, exclude_op_types; /* default: Conv, MatMul, Gemm, Gather */
-    bool per_tensor;       /* one scale for a whole weight (default false: one per output channel) */
-    int opset;             /* never above it; 0 (default): the input's, raised as far as needed */
+    mq_names op_types, exclude_op_types; /* default: all that have weights */
+    mq_quantize_mode mode;        /* default MQ_MODE_AUTO */
+    const char *type;             /* int8 (default), uint8, int4, uint4, int2, uint2, int16, uint16 */
+    mq_names tensor_types;        /* "PATTERN=TYPE": the type of some weights; "float" leaves them */
+    const char *ends_type;        /* with types of at most 4 bits: of embeddings and last layers (default int8) */
+    const char *overrides;        /* a JSON file: per tensor type, scale, zero point, range, block size; NULL: none */
+    bool per_tensor;              /* one scale for a whole weight (default false: one per output channel) */
+    mq_choice symmetric;          /* default: yes for int8 and int16, no for the others; by target */
+    mq_choice reduce_range;       /* 7 of 8 bits; default: by target */
+    mq_quantize_format format;    /* default MQ_FORMAT_QDQ */
+    int block_size;               /* of types of at most 4 bits: 16 to 256, a power of two (default 32) */
+    mq_block_fallback block_fallback; /* default MQ_BLOCK_PARTIAL */
+    int accuracy_level;           /* of MatMulNBits, 0 to 4 (default 4: int8 activations inside) */
+    mq_algorithm algorithm;       /* default MQ_ALGORITHM_RTN */
+    mq_range range;               /* default MQ_RANGE_MINMAX */
+    float range_lo, range_hi, range_k;
+    const char *target;           /* a name of mq_quantize_targets, or "RUNTIME,CPU"; default "onnx" */
+    bool requantize;              /* take a model that is quantized already (default false: MQ_ERR_USAGE) */
+    int opset;             /* of the output; 0 (default): the input's, raised as far as needed */
     double max_size_ratio; /* of the input's bytes, external data included (default 1.0); 0: no bound */
     uint64_t max_size;     /* in bytes; 0 (default): no bound */
     mq_verify verify;      /* default MQ_VERIFY_AUTO */
@@ -42,13 +91,18 @@ typedef struct mq_quantize_opts {
 
 MQ_API mq_quantize_opts mq_quantize_opts_default(void);
 
-/* Quantizes the weights of `input` to int8 and writes `output`. Fills the report (not NULL): sizes, each tensor's
- * treatment and error, bounds, steps. A bound that is missed is no failure: the report says so (mq_report_n_missed) and
- * output is not put in place. hooks may be NULL.
+/* Quantizes the weights of `input` and writes `output`. Fills the report (not NULL): sizes, each tensor's treatment and
+ * error, bounds, steps. A bound that is missed is no failure: the report says so (mq_report_n_missed) and output is not put
+ * in place. hooks may be NULL.
  * Errors: MQ_ERR_INPUT (input missing, corrupt or invalid), MQ_ERR_USAGE (filters without a match, output exists, already
- * quantized), MQ_ERR_UNSUPPORTED (nothing to quantize; opts->opset too low), MQ_ERR_SYSTEM. */
+ * quantized, options that contradict each other), MQ_ERR_UNSUPPORTED (nothing to quantize; opts->opset too low),
+ * MQ_ERR_SYSTEM. */
 MQ_API mq_status mq_quantize_file(const char *input, const char *output, const mq_quantize_opts *opts, mq_report *report,
                                   const mq_hooks *hooks, mq_error *err);
+
+/* The integer types and the targets as tables for people; to be freed with free(). NULL: out of memory. */
+MQ_API char *mq_quantize_list_types(void);
+MQ_API char *mq_quantize_list_targets(void);
 
 #ifdef __cplusplus
 }

@@ -2,95 +2,16 @@
  * SPDX-FileCopyrightText: mq authors */
 /* Puts the integers and scales into the graph.
  *
- *   W (float)        =>  W_quantized, W_scale -> DequantizeLinear -> W
+ *   W (float)        =>  W_quantized, W_scale [, W_zero_point] -> DequantizeLinear -> W
  *   Gather(W, ids)   =>  Gather(W_quantized, ids), Gather(W_scale, ids) -> DequantizeLinear
  *
  * The second form never expands the table. DequantizeLinear takes one scale per index of one axis, so ids of rank 2 and more
- * are flattened before and the result is given its shape back. */
-#include <stdio.h>
+ * are flattened before and the result is given its shape back. The other forms are in nbits.c and dynamic.c. */
 #include <string.h>
 
-#include "quant/quant.h"
+#include "quant/emit.h"
 
-struct rewriter {
-    mq_quant_item *item;
-    mq_model *model;
-    mq_graph *graph;
-    mq_value *q, *scale;
-    mq_error *err;
-};
-
-/* A new value whose name begins with another's. */
-static mq_value *derived(mq_graph *g, const char *base, const char *suffix)
-{
-    const char *name = mq_arena_printf(g->model->arena, "%s%s", base, suffix);
-    return name ? mq_value_create_unique(g, name) : NULL;
-}
-
-/* A node `op` named after base, before `before`, with one output. in2 may be NULL. */
-static mq_status add_node(struct rewriter *r, mq_node *before, mq_graph *g, const char *op, const char *base, mq_value *in1,
-                          mq_value *in2, mq_value *out, mq_node **made)
-{
-    const char *wanted = mq_arena_printf(r->model->arena, "%s_%s", base, op);
-    const char *name = wanted ? mq_unique_node_name(r->model, wanted) : NULL;
-    mq_node *n = name ? mq_node_create(g, before, "", op, name) : NULL;
-    mq_status rc;
-
-    if (!n || !out)
-        return mq_oom(r->err);
-    if (made)
-        *made = n;
-    rc = mq_node_set_input(n, 0, in1, r->err);
-    if (rc == MQ_OK && in2)
-        rc = mq_node_set_input(n, 1, in2, r->err);
-    return rc == MQ_OK ? mq_node_set_output(n, 0, out, r->err) : rc;
-}
-
-/* An initializer with a name made of base and suffix; maker NULL: data are given. */
-static mq_status add_init(struct rewriter *r, const char *base, const char *suffix, mq_dtype dtype, int n_dims,
-                          const int64_t *dims, const void *data, const mq_maker *maker, mq_value **out)
-{
-    mq_value *v = derived(r->graph, base, suffix);
-    mq_tensor *t = v ? mq_tensor_create(r->model, v->name, dtype, n_dims, dims, data) : NULL;
-
-    if (!t)
-        return mq_oom(r->err);
-    if (maker) {
-        t->storage = MQ_STORE_MADE;
-        t->maker = maker;
-    }
-    *out = v;
-    return mq_value_set_init(v, t, r->err);
-}
-
-static mq_status add_quantized(struct rewriter *r)
-{
-    mq_quant_item *it = r->item;
-    const char *name = it->value->name;
-    int scale_dims = it->axis >= 0;
-    mq_status rc;
-
-    mq_weight_makers_init(it);
-    rc = add_init(r, name, "_quantized", MQ_INT8, it->tensor->n_dims, it->tensor->dims, NULL, &it->make_q, &r->q);
-    if (rc == MQ_OK)
-        rc = add_init(r, name, "_scale", MQ_FLOAT, scale_dims, &it->n_channels, NULL, &it->make_scale, &r->scale);
-    return rc;
-}
-
-/* Takes the float weight out: its initializer, its place among the inputs, or its Constant node. */
-static void remove_float(mq_quant_item *it)
-{
-    mq_value *v = it->value;
-
-    if (v->init) {
-        mq_value_clear_init(v);
-        mq_graph_remove_input(v->graph, v);
-    } else if (v->producer) {
-        mq_node_remove(v->producer);
-    }
-}
-
-/* Where the DequantizeLinear stands: before the only user, or first of all. */
+/* Where the DequantizeLinear of a weight stands: before its only user, or first of all. */
 static mq_node *place_for(const mq_value *v)
 {
     if (v->uses.n == 1 && v->uses.items[0].node->graph == v->graph)
@@ -98,58 +19,75 @@ static mq_node *place_for(const mq_value *v)
     return v->graph->first;
 }
 
-static mq_status put_behind_dequantize(struct rewriter *r)
+/* The value loses its float constant, or the operators that made it from one. */
+static mq_status free_value(mq_emit *e)
 {
-    mq_value *v = r->item->value;
-    mq_node *dq = NULL;
-    mq_status rc = add_node(r, place_for(v), r->graph, "DequantizeLinear", v->name, r->q, r->scale, v, &dq);
+    mq_value *v = e->item->value;
 
-    if (rc == MQ_OK && r->item->axis >= 0)
-        rc = mq_node_set_attr_int(dq, "axis", r->item->axis, r->err);
-    return rc;
+    if (v->init) {
+        mq_value_clear_init(v);
+        mq_graph_remove_input(v->graph, v);
+        return MQ_OK;
+    }
+    return v->producer ? mq_node_set_output(v->producer, v->producer_index, NULL, e->err) : MQ_OK;
 }
 
-/* ---- embeddings --------------------------------------------------------------------------------------------------- */
-
-/* Gathers rows of table by ids into a new value. */
-static mq_status gather(struct rewriter *r, mq_node *before, mq_value *table, mq_value *ids, const char *base,
-                        const char *suffix, mq_value **out)
+static void rewrite_dequantize(mq_emit *e)
 {
-    mq_value *v = derived(before->graph, base, suffix);
+    static const int64_t swap[2] = { 1, 0 };
+    mq_quant_item *it = e->item;
+    mq_value *v = it->value, *q = e->q;
+    mq_node *before, *turn;
 
-    *out = v;
-    return add_node(r, before, before->graph, "Gather", base, table, ids, v, NULL);
+    e->rc = free_value(e);
+    before = place_for(v);
+    if (it->tied) { /* the embedding's integers, transposed; its scale per row is the scale per column here */
+        q = mq_emit_value(e, v->graph, v->name, "_transposed");
+        turn = mq_emit_node(e, before, v->graph, "", "Transpose", v->name, &e->q, 1, q);
+        if (turn && e->rc == MQ_OK)
+            e->rc = mq_node_set_attr_ints(turn, "perm", swap, 2, e->err);
+    }
+    mq_emit_dequantize(e, before, v->graph, v->name, q, e->scale, e->zero_point, it->axis, v);
+}
+
+/* ---- embeddings ---------------------------------------------------------------------------------------------------- */
+
+static mq_value *gather(mq_emit *e, mq_node *before, mq_value *table, mq_value *ids, const char *base, const char *suffix)
+{
+    mq_value *out = table ? mq_emit_value(e, before->graph, base, suffix) : NULL;
+    mq_value *in[2] = { table, ids };
+
+    if (out)
+        mq_emit_node(e, before, before->graph, "", "Gather", base, in, 2, out);
+    return out;
 }
 
 /* ids as a vector. */
-static mq_status flatten(struct rewriter *r, mq_node *before, mq_value *ids, const char *base, mq_value **out)
+static mq_value *flatten(mq_emit *e, mq_node *before, mq_value *ids, const char *base)
 {
     static const int64_t minus_one[1] = { -1 }, one = 1;
-    mq_value *shape = NULL, *v = derived(before->graph, base, "_flat_ids");
-    mq_status rc = add_init(r, base, "_flat_shape", MQ_INT64, 1, &one, minus_one, NULL, &shape);
+    mq_value *in[2] = { ids, mq_emit_const(e, base, "_flat_shape", MQ_INT64, 1, &one, minus_one) };
+    mq_value *out = mq_emit_value(e, before->graph, base, "_flat_ids");
 
-    *out = v;
-    return rc == MQ_OK ? add_node(r, before, before->graph, "Reshape", base, ids, shape, v, NULL) : rc;
+    mq_emit_node(e, before, before->graph, "", "Reshape", base, in, 2, out);
+    return out;
 }
 
 /* rows, one per id, in the shape of ids followed by the shape of a row. */
-static mq_status unflatten(struct rewriter *r, mq_node *before, mq_value *rows, mq_value *ids, const char *base,
-                           mq_value *out)
+static void unflatten(mq_emit *e, mq_node *before, mq_value *rows, mq_value *ids, const char *base, mq_value *out)
 {
-    const mq_tensor *t = r->item->tensor;
-    int64_t n_tail = t->n_dims - 1;
-    mq_value *tail = NULL, *ids_shape = derived(before->graph, base, "_ids_shape");
-    mq_value *shape = derived(before->graph, base, "_rows_shape");
-    mq_node *concat = NULL;
-    mq_status rc = MQ_OK;
+    const mq_source *s = &e->item->weight.source;
+    int64_t n_tail = s->n_dims - 1;
+    mq_value *tail = mq_emit_const(e, base, "_row_shape", MQ_INT64, 1, &n_tail, s->dims + 1);
+    mq_value *ids_shape = mq_emit_value(e, before->graph, base, "_ids_shape");
+    mq_value *shape = mq_emit_value(e, before->graph, base, "_rows_shape");
+    mq_value *parts[2] = { ids_shape, tail }, *in[2] = { rows, shape };
+    mq_node *concat;
 
-    MQ_TRY(add_init(r, base, "_row_shape", MQ_INT64, 1, &n_tail, t->dims + 1, NULL, &tail));
-    MQ_TRY(add_node(r, before, before->graph, "Shape", base, ids, NULL, ids_shape, NULL));
-    MQ_TRY(add_node(r, before, before->graph, "Concat", base, ids_shape, tail, shape, &concat));
-    MQ_TRY(mq_node_set_attr_int(concat, "axis", 0, r->err));
-    MQ_TRY(add_node(r, before, before->graph, "Reshape", base, rows, shape, out, NULL));
-done:
-    return rc;
+    mq_emit_node(e, before, before->graph, "", "Shape", base, &ids, 1, ids_shape);
+    if ((concat = mq_emit_node(e, before, before->graph, "", "Concat", base, parts, 2, shape)))
+        mq_emit_attr_int(e, concat, "axis", 0);
+    mq_emit_node(e, before, before->graph, "", "Reshape", base, in, 2, out);
 }
 
 static int rank_of(const mq_value *v)
@@ -158,53 +96,112 @@ static int rank_of(const mq_value *v)
 }
 
 /* One Gather of the table. */
-static mq_status rewrite_gather(struct rewriter *r, mq_node *g)
+static void rewrite_gather(mq_emit *e, mq_node *g)
 {
-    const char *base = mq_arena_strdup(r->model->arena, mq_node_label(g));
-    mq_value *ids = g->inputs[1], *out = g->outputs[0], *q = NULL, *scale = r->scale, *flat = ids, *rows = out;
-    bool per_row = r->item->axis >= 0, flattened = per_row && rank_of(ids) != 0 && rank_of(ids) != 1;
-    mq_node *dq = NULL;
-    mq_status rc = MQ_OK;
+    const char *base = mq_arena_strdup(e->model->arena, mq_node_label(g));
+    mq_value *ids = g->inputs[1], *out = g->outputs[0], *rows = out, *flat = ids, *q;
+    mq_value *scale = e->scale, *zero_point = e->zero_point;
+    bool per_row = e->item->axis >= 0, flattened = per_row && rank_of(ids) != 0 && rank_of(ids) != 1;
 
-    if (!base)
-        return mq_oom(r->err);
-    MQ_TRY(mq_node_set_output(g, 0, NULL, r->err));
-    if (flattened) {
-        MQ_TRY(flatten(r, g, ids, base, &flat));
-        rows = derived(g->graph, base, "_rows");
+    if (!base) {
+        e->rc = mq_oom(e->err);
+        return;
     }
-    MQ_TRY(gather(r, g, r->q, flat, base, "_quantized", &q));
-    if (per_row)
-        MQ_TRY(gather(r, g, r->scale, flat, base, "_scale", &scale));
-    MQ_TRY(add_node(r, g, g->graph, "DequantizeLinear", base, q, scale, rows, &dq));
-    if (per_row && rank_of(ids) != 0)
-        MQ_TRY(mq_node_set_attr_int(dq, "axis", 0, r->err));
+    e->rc = mq_node_set_output(g, 0, NULL, e->err);
+    if (flattened) {
+        flat = flatten(e, g, ids, base);
+        rows = mq_emit_value(e, g->graph, base, "_rows");
+    }
+    q = gather(e, g, e->q, flat, base, "_quantized");
+    if (per_row) {
+        scale = gather(e, g, e->scale, flat, base, "_scale");
+        zero_point = gather(e, g, e->zero_point, flat, base, "_zero_point");
+    }
+    mq_emit_dequantize(e, g, g->graph, base, q, scale, zero_point, per_row && rank_of(ids) != 0 ? 0 : -1, rows);
     if (flattened)
-        MQ_TRY(unflatten(r, g, rows, ids, base, out));
-    mq_node_remove(g);
-done:
-    return rc;
+        unflatten(e, g, rows, ids, base, out);
+    if (e->rc == MQ_OK)
+        mq_node_remove(g);
 }
 
-static mq_status rewrite_embedding(struct rewriter *r)
+static void rewrite_embedding(mq_emit *e)
 {
-    mq_value *v = r->item->value;
+    mq_value *v = e->item->value;
+
+    while (e->rc == MQ_OK && v->uses.n)
+        rewrite_gather(e, v->uses.items[v->uses.n - 1].node);
+}
+
+/* ---- all ----------------------------------------------------------------------------------------------------------- */
+
+/* Takes away a constant that nobody uses any more, with the operators behind it that nobody uses either. */
+static void drop_unused(mq_value *v)
+{
+    for (size_t i = v->uses.n; i-- > 0;) {
+        mq_node *n = i < v->uses.n ? v->uses.items[i].node : NULL; /* one removal may take several uses along */
+        bool used = !n || n->n_outputs != 1;
+        if (!used && n->outputs[0]) {
+            drop_unused(n->outputs[0]);
+            used = !mq_value_unused(n->outputs[0]);
+        }
+        if (!used)
+            mq_node_remove(n);
+    }
+    if (!mq_value_unused(v))
+        return;
+    if (v->init) {
+        mq_value_clear_init(v);
+        mq_graph_remove_input(v->graph, v);
+    } else if (v->producer && mq_node_is(v->producer, "", "Constant")) {
+        mq_node_remove(v->producer);
+    }
+}
+
+static mq_status rewrite_item(mq_quant_item *it, const mq_quant_plan *plan, mq_error *err)
+{
+    mq_emit e = { .model = plan->model, .item = it, .graph = it->value->graph, .err = err,
+                  .accuracy_level = plan->opts->accuracy_level };
+
+    switch (it->treatment) {
+    case MQ_TREAT_NBITS: mq_rewrite_nbits(&e); break;
+    case MQ_TREAT_GATHER_NBITS: mq_rewrite_gather_nbits(&e); break;
+    case MQ_TREAT_DYNAMIC: mq_rewrite_dynamic(&e); break;
+    case MQ_TREAT_EMBEDDING:
+        mq_emit_params(&e);
+        rewrite_embedding(&e);
+        break;
+    case MQ_TREAT_DEQUANTIZE:
+        mq_emit_params(&e);
+        rewrite_dequantize(&e);
+        break;
+    }
+    if (e.rc == MQ_OK)
+        drop_unused(it->constant);
+    return e.rc;
+}
+
+/* Tied items come after what they are tied to. */
+static mq_status rewrite_all(mq_quant_plan *plan, bool tied, mq_error *err)
+{
     mq_status rc = MQ_OK;
 
-    while (rc == MQ_OK && v->uses.n)
-        rc = rewrite_gather(r, v->uses.items[0].node);
+    for (size_t i = 0; rc == MQ_OK && i < plan->items.n; i++) {
+        mq_quant_item *it = plan->items.items[i];
+        if (it->stay == MQ_STAY_NOT && (it->tied != NULL) == tied)
+            rc = rewrite_item(it, plan, err);
+    }
     return rc;
 }
 
-static mq_status rewrite_item(mq_quant_item *it, mq_model *m, mq_error *err)
+static bool needs_microsoft(const mq_quant_plan *plan)
 {
-    struct rewriter r = { .item = it, .model = m, .graph = it->value->graph, .err = err };
-    mq_status rc = add_quantized(&r);
-
-    if (rc != MQ_OK)
-        return rc;
-    remove_float(it);
-    return it->embedding ? rewrite_embedding(&r) : put_behind_dequantize(&r);
+    for (size_t i = 0; i < plan->items.n; i++) {
+        const mq_quant_item *it = plan->items.items[i];
+        if (it->stay == MQ_STAY_NOT && (it->treatment == MQ_TREAT_NBITS || it->treatment == MQ_TREAT_GATHER_NBITS ||
+                                        (it->treatment == MQ_TREAT_DYNAMIC && strcmp(it->op_type, "LSTM") == 0)))
+            return true;
+    }
+    return false;
 }
 
 mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err)
@@ -213,18 +210,20 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
     const char *first = NULL;
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; rc == MQ_OK && i < plan->items.n; i++) {
-        mq_quant_item *it = plan->items.items[i];
-        if (it->stay != MQ_STAY_NOT)
-            continue;
-        if (it->value->is_input) {
+    for (size_t i = 0; i < plan->items.n; i++) {
+        const mq_quant_item *it = plan->items.items[i];
+        if (it->stay == MQ_STAY_NOT && it->constant->is_input) {
             n_inputs++;
-            first = first ? first : it->value->name;
+            first = first ? first : it->constant->name;
         }
-        rc = rewrite_item(it, plan->model, err);
     }
-    if (rc == MQ_OK && n_inputs)
+    if (needs_microsoft(plan) && !mq_opset_of(plan->model->graph, "com.microsoft"))
+        MQ_TRY(mq_opset_set(plan->model, "com.microsoft", 1, err));
+    MQ_TRY(rewrite_all(plan, false, err));
+    MQ_TRY(rewrite_all(plan, true, err));
+    if (n_inputs)
         mq_warn(hooks, "weight-input", first, "%zu quantized weights were also graph inputs (as '%s') and are not any more",
                 n_inputs, first);
+done:
     return rc;
 }

@@ -1,131 +1,101 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Which constants are weights, and which of them are quantized. A weight is an initializer or the output of a Constant node
- * that an operator takes at its weight input (quantization traits of the operator table); bias, normalization and shape
- * constants are at other inputs and so never weights. */
+/* Which constants are weights, and what is done with each. A weight is a constant that an operator takes at a weight input
+ * (quantization traits of the operator table); bias, normalization and shape constants are at other inputs and so are never
+ * weights. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ops/ops.h"
+#include "quant/filters.h"
 #include "quant/quant.h"
+#include "quant/tie.h"
+#include "quant/trace.h"
 
 const char *mq_stay_code(mq_stay stay)
 {
-    static const char *const codes[] = { "", "excluded", "type", "small", "shared", "output", "axis" };
+    static const char *const codes[MQ_N_STAYS] = { "",       "excluded", "type",   "small", "shared",
+                                                   "output", "axis",     "blocks", "scope" };
     return codes[stay];
 }
 
 const char *mq_stay_text(mq_stay stay)
 {
-    static const char *const texts[] = {
+    static const char *const texts[MQ_N_STAYS] = {
         "",
         "excluded by a filter",
-        "this version quantizes float32 weights",
+        "its elements are not floating-point numbers of 16 or 32 bits:",
         "too small: its scales would take more room than is saved",
         "also used by",
         "also an output of the graph",
         "looked up along another axis than 0",
+        "its blocks do not divide it",
+        "in the body of a function",
     };
     return texts[stay];
 }
 
-/* The filters, compiled. */
-struct filters {
-    mq_patterns *nodes, *not_nodes, *tensors, *not_tensors, *ops, *not_ops;
+const char *mq_treatment_name(const mq_quant_item *it)
+{
+    switch (it->treatment) {
+    case MQ_TREAT_EMBEDDING: return "qdq-embedding";
+    case MQ_TREAT_NBITS: return "matmul-nbits";
+    case MQ_TREAT_GATHER_NBITS: return "gather-nbits";
+    case MQ_TREAT_DYNAMIC: return "dynamic";
+    default: return "qdq-weight";
+    }
+}
+
+struct selector {
+    mq_quant_plan *plan;
+    mq_quant_filters *filters;
+    mq_dtype type, ends_type;
+    mq_error *err;
 };
 
-static mq_status compile_filters(struct filters *f, const mq_quantize_opts *o, mq_error *err)
-{
-    static const char *const default_ops[] = { "Conv", "MatMul", "Gemm", "Gather" };
-    mq_names ops = o->op_types.n ? o->op_types : (mq_names){ default_ops, MQ_ARRAY_LEN(default_ops) };
-    mq_status rc = MQ_OK;
+/* ---- finding ------------------------------------------------------------------------------------------------------- */
 
-    MQ_TRY(mq_patterns_create(&f->nodes, "--nodes", o->nodes.items, o->nodes.n, err));
-    MQ_TRY(mq_patterns_create(&f->not_nodes, "--exclude-nodes", o->exclude_nodes.items, o->exclude_nodes.n, err));
-    MQ_TRY(mq_patterns_create(&f->tensors, "--tensors", o->tensors.items, o->tensors.n, err));
-    MQ_TRY(mq_patterns_create(&f->not_tensors, "--exclude-tensors", o->exclude_tensors.items, o->exclude_tensors.n, err));
-    MQ_TRY(mq_patterns_create(&f->ops, "--op-types", ops.items, ops.n, err));
-    MQ_TRY(mq_patterns_create(&f->not_ops, "--exclude-op-types", o->exclude_op_types.items, o->exclude_op_types.n, err));
-done:
-    return rc;
+static const mq_op_rule *rule_of(const mq_node *n)
+{
+    const mq_op_rule *rule = mq_rule_find(mq_domain_norm(n->domain), n->op_type);
+    return rule && rule->quant ? rule : NULL;
 }
 
-static void free_filters(struct filters *f)
+/* Is input `at` of n a place for a weight? MatMul may have it on either side: on the left only when the right is none. */
+static bool is_weight_input(const mq_node *n, size_t at)
 {
-    mq_patterns_free(f->nodes);
-    mq_patterns_free(f->not_nodes);
-    mq_patterns_free(f->tensors);
-    mq_patterns_free(f->not_tensors);
-    mq_patterns_free(f->ops);
-    mq_patterns_free(f->not_ops);
+    const mq_op_rule *rule = rule_of(n);
+
+    if (!rule)
+        return false;
+    if ((int)at == rule->quant->weight_input || (int)at == rule->quant->weight_input2)
+        return true;
+    return at == 0 && mq_node_is(n, "", "MatMul") && n->n_inputs > 1 && n->inputs[1] &&
+           !mq_quant_constant_behind(n->inputs[1]);
 }
 
-/* A filter must match something, or it is a typing error. */
-static mq_status check_filters(const struct filters *f, const mq_quantize_opts *o, mq_error *err)
+/* The axis of output channels of the weight at input `at` of n, and the axis that is summed over; -1: none. */
+static void find_axes(const mq_node *n, size_t at, int rank, int *channel, int *reduce)
 {
-    mq_status rc = MQ_OK;
+    const mq_quant_traits *t = rule_of(n)->quant;
 
-    MQ_TRY(mq_patterns_check_used(f->nodes, err));
-    MQ_TRY(mq_patterns_check_used(f->not_nodes, err));
-    MQ_TRY(mq_patterns_check_used(f->tensors, err));
-    MQ_TRY(mq_patterns_check_used(f->not_tensors, err));
-    if (o->op_types.n)
-        MQ_TRY(mq_patterns_check_used(f->ops, err));
-    MQ_TRY(mq_patterns_check_used(f->not_ops, err));
-done:
-    return rc;
-}
-
-/* ---- finding ------------------------------------------------------------------------------------------------------ */
-
-/* The index of the input of n that holds a constant weight; -1: none. MatMul may have it on either side. */
-static int weight_input(const mq_node *n, const mq_op_rule *rule)
-{
-    int at = rule->quant->weight_input;
-
-    if (at >= 0 && (size_t)at < n->n_inputs && n->inputs[at] && mq_value_constant(n->inputs[at], true))
-        return at;
-    if (mq_node_is(n, "", "MatMul") && n->n_inputs > 0 && n->inputs[0] && mq_value_constant(n->inputs[0], true))
-        return 0;
-    return -1;
-}
-
-/* The axis of output channels in the weight of n at input `at`; -1: one scale for all. */
-static int channel_axis(const mq_node *n, int at, const mq_op_rule *rule, int rank)
-{
-    int axis = rule->quant->channel_axis;
-
-    if (axis == MQ_AXIS_NONE || rank < 2)
-        return -1;
-    if (axis == MQ_AXIS_GEMM)
-        return mq_node_attr_int(n, "transB", 0) ? 0 : 1;
-    if (mq_node_is(n, "", "MatMul"))
-        return at == 0 ? rank - 2 : rank - 1;
-    return axis < 0 ? axis + rank : axis < rank ? axis : -1;
-}
-
-/* Offers every name to the filters, so that exact names and suggestions work. */
-static void offer_node(struct filters *f, const mq_node *n, const mq_value *weight)
-{
-    mq_patterns_offer(f->nodes, mq_node_label(n));
-    mq_patterns_offer(f->not_nodes, mq_node_label(n));
-    mq_patterns_offer(f->ops, n->op_type);
-    mq_patterns_offer(f->not_ops, n->op_type);
-    mq_patterns_offer(f->tensors, weight->name);
-    mq_patterns_offer(f->not_tensors, weight->name);
-}
-
-/* Do the filters want the weight of this node? Every filter is asked, so that each learns that it matched. */
-static bool wanted(struct filters *f, const mq_node *n, const mq_value *weight)
-{
-    bool node = mq_patterns_match(f->nodes, mq_node_label(n)) || !mq_patterns_any(f->nodes);
-    bool tensor = mq_patterns_match(f->tensors, weight->name) || !mq_patterns_any(f->tensors);
-    bool op = mq_patterns_match(f->ops, n->op_type);
-    bool not_node = mq_patterns_match(f->not_nodes, mq_node_label(n));
-    bool not_tensor = mq_patterns_match(f->not_tensors, weight->name);
-    bool not_op = mq_patterns_match(f->not_ops, n->op_type);
-
-    return node && tensor && op && !not_node && !not_tensor && !not_op;
+    *channel = *reduce = -1;
+    if (rank < 2 || t->channel_axis == MQ_AXIS_NONE)
+        return;
+    if (mq_node_is(n, "", "MatMul") || mq_node_is(n, "com.microsoft", "FusedMatMul")) {
+        bool left = at == 0, turned = mq_node_attr_int(n, left ? "transA" : "transB", 0) != 0;
+        *channel = left != turned ? rank - 2 : rank - 1;
+        *reduce = left != turned ? rank - 1 : rank - 2;
+    } else if (t->channel_axis == MQ_AXIS_GEMM) {
+        *channel = mq_node_attr_int(n, "transB", 0) ? 0 : 1;
+        *reduce = 1 - *channel;
+    } else if (t->embedding) {
+        *channel = 0;
+        *reduce = rank - 1;
+    } else {
+        *channel = t->channel_axis < rank ? t->channel_axis : -1;
+        *reduce = mq_node_is(n, "", "ConvTranspose") ? 0 : rank == 3 && t->weight_input2 >= 0 ? 2 : 1;
+    }
 }
 
 static mq_quant_item *item_of(const mq_quant_plan *plan, const mq_value *v)
@@ -133,142 +103,474 @@ static mq_quant_item *item_of(const mq_quant_plan *plan, const mq_value *v)
     return v->tag < plan->items.n && plan->items.items[v->tag]->value == v ? plan->items.items[v->tag] : NULL;
 }
 
-static mq_quant_item *add_item(mq_quant_plan *plan, mq_value *v, mq_error *err)
+static mq_status add_item(struct selector *s, mq_value *v, mq_value *constant, const mq_source *view, mq_quant_item **out)
 {
     mq_quant_item *it = calloc(1, sizeof *it);
 
-    if (!it || !mq_vec_push(&plan->items, it)) {
+    if (!it || !mq_vec_push(&s->plan->items, it)) {
         free(it);
-        mq_oom(err);
-        return NULL;
+        return mq_oom(s->err);
     }
-    v->tag = plan->items.n - 1;
+    v->tag = s->plan->items.n - 1;
     it->value = v;
-    it->tensor = mq_value_constant(v, true);
+    it->constant = constant;
     it->stay_detail = "";
-    it->axis = -1;
-    it->n = mq_tensor_count(it->tensor);
-    return it;
-}
-
-static void settle_axis(mq_quant_item *it, const mq_quantize_opts *o, int axis)
-{
-    if (o->per_tensor || (axis >= 0 && it->tensor->dims[axis] == 1))
-        axis = -1;
-    it->axis = axis;
-    it->n_channels = axis < 0 ? 1 : it->tensor->dims[axis];
-}
-
-/* The first operator that takes the constant as its weight makes the item; the others must be able to share it. */
-static mq_status look_at_node(mq_quant_plan *plan, struct filters *f, mq_node *n, mq_error *err)
-{
-    const mq_op_rule *rule = mq_rule_find(mq_domain_norm(n->domain), n->op_type);
-    mq_quant_item *it;
-    mq_value *v;
-    int at;
-
-    if (!rule || !rule->quant || (at = weight_input(n, rule)) < 0)
-        return MQ_OK;
-    v = n->inputs[at];
-    if ((it = item_of(plan, v))) {
-        if (it->stay == MQ_STAY_NOT && !wanted(f, n, v))
-            it->stay = MQ_STAY_EXCLUDED;
-        it->embedding &= rule->quant->embedding;
-        return MQ_OK;
-    }
-    if (!(it = add_item(plan, v, err)))
-        return MQ_ERR_NOMEM;
-    it->embedding = rule->quant->embedding;
-    if (it->n >= 0)
-        settle_axis(it, plan->opts, channel_axis(n, at, rule, it->tensor->n_dims));
-    if (!wanted(f, n, v))
-        it->stay = MQ_STAY_EXCLUDED;
-    else if (it->embedding && mq_node_attr_int(n, "axis", 0) != 0)
-        it->stay = MQ_STAY_AXIS;
+    it->channel_axis = it->reduce_axis = it->axis = -1;
+    if (view)
+        it->weight.source = *view;
+    *out = it;
     return MQ_OK;
 }
 
-static void offer_all(const mq_quant_plan *plan, struct filters *f)
+/* A constant that is a weight by its place, but not of a kind that can be quantized. */
+static mq_status add_other(struct selector *s, mq_value *v)
 {
-    for (size_t i = 0; i < plan->model->graphs.n; i++)
-        for (const mq_node *n = plan->model->graphs.items[i]->first; n; n = n->next) {
-            const mq_op_rule *rule = mq_rule_find(mq_domain_norm(n->domain), n->op_type);
-            int at = rule && rule->quant ? weight_input(n, rule) : -1;
-            if (at >= 0)
-                offer_node(f, n, n->inputs[at]);
-        }
+    mq_value *constant = mq_quant_constant_behind(v);
+    mq_tensor *t = constant ? mq_value_constant(constant, true) : NULL;
+    mq_quant_item *it = NULL;
+    mq_status rc;
+
+    if (!t || mq_dtype_is_integer(t->dtype) || t->dtype == MQ_BOOL || t->dtype == MQ_STRING || item_of(s->plan, v))
+        return MQ_OK;
+    if ((rc = add_item(s, v, constant, NULL, &it)) != MQ_OK)
+        return rc;
+    it->stay = MQ_STAY_TYPE;
+    it->stay_detail = mq_dtype_name(t->dtype);
+    it->bytes_before = it->bytes_after = mq_tensor_size(t) > 0 ? (uint64_t)mq_tensor_size(t) : 0;
+    return MQ_OK;
 }
 
-/* ---- deciding ----------------------------------------------------------------------------------------------------- */
-
-/* A use that is not as a weight: the constant would have to stay beside its integers. NULL: there is none. */
-static const mq_node *other_user(const mq_value *v)
+/* The first operator that takes a constant as its weight makes the item; the others must be able to share it. */
+static mq_status look_at_input(struct selector *s, mq_node *n, size_t at)
 {
+    mq_value *v = n->inputs[at], *constant;
+    bool embedding = rule_of(n)->quant->embedding;
+    mq_quant_item *it;
+    mq_source view;
+    mq_status rc;
+
+    if (!mq_quant_trace(v, &constant, &view))
+        return add_other(s, v);
+    if ((it = item_of(s->plan, v))) {
+        if (it->stay == MQ_STAY_NOT && !mq_quant_filters_want(s->filters, n, v))
+            it->stay = MQ_STAY_EXCLUDED;
+        it->embedding &= embedding;
+        return MQ_OK;
+    }
+    if ((rc = add_item(s, v, constant, &view, &it)) != MQ_OK)
+        return rc;
+    it->op_type = n->op_type;
+    it->embedding = embedding;
+    find_axes(n, at, view.n_dims, &it->channel_axis, &it->reduce_axis);
+    if (!mq_quant_filters_want(s->filters, n, v))
+        it->stay = MQ_STAY_EXCLUDED;
+    else if (embedding && mq_node_attr_int(n, "axis", 0) != 0)
+        it->stay = MQ_STAY_AXIS;
+    else if (n->graph->function)
+        it->stay = MQ_STAY_SCOPE;
+    return MQ_OK;
+}
+
+static bool in_function(const mq_graph *g)
+{
+    while (g->parent)
+        g = g->parent;
+    return g->function != NULL;
+}
+
+/* Calls fn for every weight input with a constant behind it. */
+static mq_status each_weight(struct selector *s, mq_status (*fn)(struct selector *, mq_node *, size_t))
+{
+    const mq_model *m = s->plan->model;
+    mq_status rc = MQ_OK;
+
+    for (size_t g = 0; g < m->graphs.n; g++)
+        for (mq_node *n = m->graphs.items[g]->first; n; n = n->next)
+            for (size_t i = 0; rc == MQ_OK && i < n->n_inputs; i++)
+                if (n->inputs[i] && is_weight_input(n, i) && mq_quant_constant_behind(n->inputs[i]) &&
+                    !in_function(n->graph))
+                    rc = fn(s, n, i);
+    return rc;
+}
+
+static mq_status offer(struct selector *s, mq_node *n, size_t at)
+{
+    mq_quant_filters_offer(s->filters, n, n->inputs[at]);
+    return MQ_OK;
+}
+
+/* ---- users --------------------------------------------------------------------------------------------------------- */
+
+/* A use of the constant that is not as a weight, also behind the operators that are looked through: it would have to stay
+ * beside its integers. NULL: there is none. *is_output: it leaves the graph. */
+static const mq_node *other_user(const mq_value *v, int depth, bool *is_output)
+{
+    *is_output |= v->n_output_uses > 0;
     for (size_t i = 0; i < v->uses.n; i++) {
-        const mq_node *n = v->uses.items[i].node;
-        const mq_op_rule *rule = mq_rule_find(mq_domain_norm(n->domain), n->op_type);
-        if (!rule || !rule->quant || weight_input(n, rule) != (int)v->uses.items[i].index)
+        const mq_node *n = v->uses.items[i].node, *other;
+        size_t at = v->uses.items[i].index;
+        if (is_weight_input(n, at))
+            continue;
+        if (at != 0 || depth > 16 || n->n_outputs != 1 || !n->outputs[0] ||
+            mq_quant_constant_behind(n->outputs[0]) == NULL)
             return n;
+        if ((other = other_user(n->outputs[0], depth + 1, is_output)))
+            return other;
     }
     return NULL;
 }
 
-/* About what a DequantizeLinear node, two initializers and their names take in the file. */
-static uint64_t overhead(const mq_quant_item *it)
+static mq_status list_users(struct selector *s, mq_quant_item *it)
 {
-    return 4 * (uint64_t)it->n_channels + 5 * strlen(it->value->name) + 120 + (it->embedding ? 400 : 0);
+    const mq_value *v = it->value;
+
+    it->users = mq_arena_calloc(s->plan->model->arena, v->uses.n, sizeof *it->users);
+    if (!it->users)
+        return mq_oom(s->err);
+    it->n_users = v->uses.n;
+    for (size_t i = 0; i < v->uses.n; i++)
+        it->users[i] = mq_node_label(v->uses.items[i].node);
+    if (!it->op_type)
+        it->op_type = v->uses.n ? v->uses.items[0].node->op_type : "";
+    return MQ_OK;
 }
 
-static void decide(mq_quant_item *it)
+/* Marks the weights of the nodes that v comes from, as far as no other weight lies between. `seen` is a mark per node. */
+static void mark_last(struct selector *s, const mq_value *v, size_t mark, int depth)
 {
-    const mq_node *other = other_user(it->value);
+    mq_node *n = v->producer;
+    bool found = false;
 
-    if (it->stay != MQ_STAY_NOT)
+    if (!n || n->tag == mark || depth > 1000)
         return;
-    if (it->tensor->dtype != MQ_FLOAT) {
+    n->tag = mark;
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        mq_quant_item *it = n->inputs[i] && is_weight_input(n, i) ? item_of(s->plan, n->inputs[i]) : NULL;
+        if (it && !it->embedding)
+            it->last = found = true;
+    }
+    for (size_t i = 0; !found && i < n->n_inputs; i++)
+        if (n->inputs[i])
+            mark_last(s, n->inputs[i], mark, depth + 1);
+}
+
+/* ---- deciding ------------------------------------------------------------------------------------------------------ */
+
+static bool is_low_bit(mq_dtype t)
+{
+    return mq_dtype_bits(t) <= 4;
+}
+
+/* The largest power of two from 16 on that divides n; 0: none. */
+static size_t adjusted_block(size_t n, size_t block)
+{
+    while (block >= 16 && n % block)
+        block /= 2;
+    return block >= 16 ? block : 0;
+}
+
+/* Block size for n elements along the axis; 0: the tensor stays (it->stay says why). */
+static size_t choose_block(const struct selector *s, mq_quant_item *it, size_t n, mq_status *rc)
+{
+    size_t block = (size_t)s->plan->opts->block_size, smaller;
+
+    if (n % block == 0)
+        return block;
+    switch (s->plan->opts->block_fallback) {
+    case MQ_BLOCK_ERROR:
+        *rc = mq_fail(s->err, MQ_ERR_UNSUPPORTED, "weight '%s': blocks of %zu do not divide %zu (--block-fallback)",
+                      it->value->name, block, n);
+        return 0;
+    case MQ_BLOCK_SKIP:
+        it->stay = MQ_STAY_BLOCKS;
+        return 0;
+    case MQ_BLOCK_ADJUST:
+        smaller = adjusted_block(n, block);
+        return smaller ? smaller : block;
+    default:
+        return block;
+    }
+}
+
+/* Does every user take it as the right-hand matrix of a plain product? */
+static bool fits_nbits(const mq_quant_item *it)
+{
+    if (it->weight.source.n_dims != 2 || it->value->uses.n == 0)
+        return false;
+    for (size_t i = 0; i < it->value->uses.n; i++)
+        if (!mq_node_is(it->value->uses.items[i].node, "", "MatMul") || it->value->uses.items[i].index != 1)
+            return false;
+    return true;
+}
+
+/* Is n a product whose weight, at input `at`, can be multiplied as integers? */
+static bool is_integer_product(const mq_node *n, size_t at, int rank)
+{
+    if (mq_node_is(n, "", "MatMul"))
+        return at == 1 && rank == 2;
+    if (mq_node_is(n, "", "Gemm"))
+        return at == 1 && !mq_node_attr_int(n, "transA", 0) && mq_node_attr_float(n, "alpha", 1) == 1 &&
+               mq_node_attr_float(n, "beta", 1) == 1;
+    return mq_node_is(n, "", "Conv") && rank >= 3;
+}
+
+/* Are all users such products, of one kind, so that one form of the integers serves them? */
+static bool fits_dynamic(const mq_quant_item *it)
+{
+    const mq_value *v = it->value;
+
+    for (size_t i = 0; i < v->uses.n; i++) {
+        const mq_node *n = v->uses.items[i].node, *first = v->uses.items[0].node;
+        if (!is_integer_product(n, v->uses.items[i].index, it->weight.source.n_dims) ||
+            strcmp(n->op_type, first->op_type) != 0 ||
+            mq_node_attr_int(n, "transB", 0) != mq_node_attr_int(first, "transB", 0) ||
+            !v->type || v->type->dtype != MQ_FLOAT)
+            return false;
+    }
+    return v->uses.n > 0;
+}
+
+static mq_dtype unsigned_of(mq_dtype t)
+{
+    switch (t) {
+    case MQ_INT8: return MQ_UINT8;
+    case MQ_INT4: return MQ_UINT4;
+    case MQ_INT2: return MQ_UINT2;
+    default: return t;
+    }
+}
+
+static bool is_symmetric(const mq_quantize_opts *o, mq_dtype t)
+{
+    if (o->symmetric != MQ_CHOICE_DEFAULT)
+        return o->symmetric == MQ_CHOICE_YES;
+    return t == MQ_INT8 || t == MQ_INT16;
+}
+
+static mq_treatment choose_treatment(const struct selector *s, const mq_quant_item *it, mq_dtype type)
+{
+    const mq_quantize_opts *o = s->plan->opts;
+    bool nbits = o->format == MQ_FORMAT_NBITS && mq_dtype_bits(type) <= 8;
+
+    if (it->embedding)
+        return !is_low_bit(type) ? MQ_TREAT_EMBEDDING : nbits && mq_dtype_bits(type) == 4 ? MQ_TREAT_GATHER_NBITS
+                                                                                          : MQ_TREAT_DEQUANTIZE;
+    if (o->mode == MQ_MODE_DYNAMIC && mq_dtype_bits(type) == 8 && fits_dynamic(it))
+        return MQ_TREAT_DYNAMIC;
+    return nbits && fits_nbits(it) ? MQ_TREAT_NBITS : MQ_TREAT_DEQUANTIZE;
+}
+
+/* Blocks need room along the axis that is summed over; elsewhere (depthwise convolutions, the first layer) the type of the
+ * ends is used, per channel. */
+static bool has_room_for_blocks(const mq_quant_item *it)
+{
+    return it->reduce_axis >= 0 && it->weight.source.dims[it->reduce_axis] >= 16;
+}
+
+/* The view becomes its transposed matrix. */
+static void turn_view(mq_quant_item *it)
+{
+    mq_source_transpose(&it->weight.source, (const int64_t[]){ 1, 0 });
+    it->reduce_axis = 1 - it->reduce_axis;
+    it->channel_axis = 1 - it->channel_axis;
+}
+
+static mq_status choose_grid(struct selector *s, mq_quant_item *it, mq_dtype type)
+{
+    mq_source *src = &it->weight.source;
+    bool blocks = it->treatment == MQ_TREAT_NBITS || it->treatment == MQ_TREAT_GATHER_NBITS || is_low_bit(type);
+    mq_granularity kind = MQ_PER_TENSOR;
+    size_t block = 0;
+    mq_status rc = MQ_OK;
+
+    if (it->treatment == MQ_TREAT_NBITS) /* stored by rows of outputs */
+        turn_view(it);
+    else if (it->treatment == MQ_TREAT_DYNAMIC && strcmp(it->op_type, "Gemm") == 0 && it->channel_axis == 0)
+        turn_view(it); /* MatMulInteger has no transB */
+    if (blocks && (!s->plan->opts->per_tensor || it->treatment == MQ_TREAT_NBITS)) {
+        block = choose_block(s, it, (size_t)src->dims[it->reduce_axis], &rc);
+        if (!block)
+            return rc;
+        kind = MQ_PER_BLOCK;
+        it->axis = it->reduce_axis;
+    } else if (!s->plan->opts->per_tensor && it->channel_axis >= 0 && src->dims[it->channel_axis] != 1) {
+        kind = MQ_PER_CHANNEL;
+        it->axis = it->channel_axis;
+    }
+    it->weight.grid = mq_grid_of(kind, src->n_dims, src->dims, it->axis, block);
+    it->weight.packing = it->treatment == MQ_TREAT_NBITS ? MQ_PACK_NBITS : MQ_PACK_PLAIN;
+    return MQ_OK;
+}
+
+static mq_fit fit_of(const mq_quantize_opts *o)
+{
+    static const mq_fit_kind kinds[] = { MQ_FIT_MINMAX, MQ_FIT_MSE, MQ_FIT_HQQ };
+    mq_fit f = { .kind = kinds[o->algorithm], .lo = o->range_lo, .hi = o->range_hi, .k = o->range_k };
+
+    if (o->range != MQ_RANGE_MINMAX)
+        f.kind = o->range == MQ_RANGE_FIXED ? MQ_FIT_FIXED : MQ_FIT_STDDEV;
+    return f;
+}
+
+static mq_status choose_scheme(struct selector *s, mq_quant_item *it)
+{
+    const mq_quantize_opts *o = s->plan->opts;
+    mq_dtype given = mq_quant_filters_type(s->filters, it->value), type = given ? given : s->type;
+    mq_status rc;
+
+    if (given == MQ_FLOAT) {
+        it->stay = MQ_STAY_EXCLUDED;
+        return MQ_OK;
+    }
+    if (!given && is_low_bit(type) && (it->embedding || it->last || !has_room_for_blocks(it)))
+        type = s->ends_type;
+    it->treatment = choose_treatment(s, it, type);
+    if (it->treatment == MQ_TREAT_NBITS)
+        type = unsigned_of(type);
+    if ((rc = choose_grid(s, it, type)) != MQ_OK || it->stay)
+        return rc;
+    it->weight.scheme = mq_scheme_of(type, is_symmetric(o, given ? given : s->type), o->reduce_range == MQ_CHOICE_YES,
+                                     it->value->type ? it->value->type->dtype : MQ_FLOAT);
+    it->weight.fit = fit_of(o);
+    return MQ_OK;
+}
+
+/* About what the operators and names around the integers take in the file. */
+static uint64_t overhead(const mq_quant_item *it)
+{
+    return 5 * strlen(it->value->name) + 120 + (it->embedding ? 400 : 0);
+}
+
+/* Zero points are left out where the operator takes them to be what they are. */
+static bool writes_zero_points(const mq_quant_item *it)
+{
+    const mq_scheme *s = &it->weight.scheme;
+    return !s->symmetric || (it->treatment != MQ_TREAT_NBITS && mq_scheme_middle(s) != 0);
+}
+
+static uint64_t payload(const mq_quant_item *it)
+{
+    return mq_weight_integer_bytes(&it->weight) + mq_weight_scale_bytes(&it->weight) +
+           (writes_zero_points(it) ? mq_weight_zero_point_bytes(&it->weight) : 0);
+}
+
+static mq_status decide(struct selector *s, mq_quant_item *it)
+{
+    const mq_tensor *t = it->weight.source.tensor;
+    mq_dtype seen = it->value->type ? it->value->type->dtype : MQ_UNDEFINED;
+    bool is_output = false;
+    const mq_node *other;
+    mq_status rc = MQ_OK;
+
+    if (!t)
+        return MQ_OK;
+    it->bytes_before = it->bytes_after = mq_tensor_size(t) > 0 ? (uint64_t)mq_tensor_size(t) : 0;
+    if (it->stay)
+        return MQ_OK;
+    other = other_user(it->constant, 0, &is_output);
+    if (seen != MQ_FLOAT && seen != MQ_FLOAT16 && seen != MQ_BFLOAT16) {
         it->stay = MQ_STAY_TYPE;
-        it->stay_detail = mq_dtype_name(it->tensor->dtype);
-    } else if (it->value->n_output_uses) {
+        it->stay_detail = mq_dtype_name(t->dtype);
+    } else if (is_output) {
         it->stay = MQ_STAY_OUTPUT;
     } else if (other) {
         it->stay = MQ_STAY_SHARED;
         it->stay_detail = mq_node_label(other);
-    } else if (it->n <= 0 || 3 * (uint64_t)it->n <= overhead(it)) {
+    } else if (it->weight.source.n == 0) {
         it->stay = MQ_STAY_SMALL;
+    } else {
+        rc = choose_scheme(s, it);
+    }
+    if (rc != MQ_OK || it->stay)
+        return rc;
+    it->bytes_after = payload(it);
+    if (it->bytes_after + overhead(it) >= it->bytes_before) {
+        it->stay = MQ_STAY_SMALL;
+        it->bytes_after = it->bytes_before;
+    }
+    return MQ_OK;
+}
+
+/* ---- opset --------------------------------------------------------------------------------------------------------- */
+
+static void need(mq_quant_plan *plan, int opset, const char *what)
+{
+    if (opset > plan->needed_opset) {
+        plan->needed_opset = opset;
+        plan->needed_for = what;
     }
 }
 
-mq_status mq_quant_select(mq_quant_plan *plan, mq_error *err)
+/* The versions of DequantizeLinear and DynamicQuantizeLinear (ONNX, Operators.md). */
+static void needs_of(mq_quant_plan *plan, const mq_quant_item *it)
 {
-    struct filters f = { 0 };
+    const mq_scheme *s = &it->weight.scheme;
+
+    if (it->treatment == MQ_TREAT_NBITS || it->treatment == MQ_TREAT_GATHER_NBITS)
+        return;
+    if (it->treatment == MQ_TREAT_DYNAMIC) {
+        need(plan, 11, "dynamic quantization");
+        return;
+    }
+    need(plan, 10, "DequantizeLinear");
+    if (it->weight.grid.kind == MQ_PER_CHANNEL)
+        need(plan, 13, "per-channel scales");
+    if (s->scale_type != MQ_FLOAT)
+        need(plan, 19, "scales of 16 bits");
+    if (it->weight.grid.kind == MQ_PER_BLOCK)
+        need(plan, 21, "blocks");
+    if (mq_dtype_bits(s->type) != 8)
+        need(plan, mq_dtype_bits(s->type) == 2 ? 25 : 21, mq_dtype_name(s->type));
+}
+
+/* ---- all ----------------------------------------------------------------------------------------------------------- */
+
+static mq_status find_items(struct selector *s)
+{
+    const mq_model *m = s->plan->model;
     mq_status rc = MQ_OK;
 
-    MQ_TRY(compile_filters(&f, plan->opts, err));
-    offer_all(plan, &f);
-    for (size_t i = 0; i < plan->model->graphs.n; i++) {
-        if (plan->model->graphs.items[i]->function)
-            continue; /* bodies of functions have no constants of their own that can be split */
-        for (mq_node *n = plan->model->graphs.items[i]->first; n; n = n->next)
-            MQ_TRY(look_at_node(plan, &f, n, err));
-    }
-    MQ_TRY(check_filters(&f, plan->opts, err));
-    plan->needed_opset = plan->opts->per_tensor ? 10 : 13;
+    MQ_TRY(each_weight(s, offer));
+    MQ_TRY(each_weight(s, look_at_input));
+    MQ_TRY(mq_quant_filters_check(s->filters, s->err));
+    for (size_t i = 0; i < m->graphs.n; i++)
+        for (mq_node *n = m->graphs.items[i]->first; n; n = n->next)
+            n->tag = 0;
+    for (size_t i = 0; m->graph && i < m->graph->outputs.n; i++)
+        mark_last(s, m->graph->outputs.items[i], i + 1, 0);
+done:
+    return rc;
+}
+
+mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err)
+{
+    struct selector s = { .plan = plan, .err = err };
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_quant_type("--type", plan->opts->type, false, &s.type, err));
+    MQ_TRY(mq_quant_type("--ends-type", plan->opts->ends_type, false, &s.ends_type, err));
+    MQ_TRY(mq_quant_filters_create(&s.filters, plan->opts, err));
+    MQ_TRY(find_items(&s));
     for (size_t i = 0; i < plan->items.n; i++) {
-        mq_quant_item *it = plan->items.items[i];
-        decide(it);
-        it->bytes_before = it->n > 0 ? (uint64_t)mq_tensor_size(it->tensor) : 0;
-        it->bytes_after = it->stay ? it->bytes_before : (uint64_t)it->n + 4 * (uint64_t)it->n_channels;
-        plan->n_quantized += it->stay == MQ_STAY_NOT;
+        MQ_TRY(decide(&s, plan->items.items[i]));
+        MQ_TRY(list_users(&s, plan->items.items[i]));
+    }
+    MQ_TRY(mq_quant_tie(plan, hooks, err));
+    for (size_t i = 0; i < plan->items.n; i++) {
+        if (plan->items.items[i]->stay != MQ_STAY_NOT)
+            continue;
+        plan->n_quantized++;
+        needs_of(plan, plan->items.items[i]);
     }
 done:
-    free_filters(&f);
+    mq_quant_filters_free(s.filters);
     return rc;
 }
 
 void mq_quant_plan_release(mq_quant_plan *plan)
 {
     for (size_t i = 0; i < plan->items.n; i++) {
-        free(plan->items.items[i]->scales);
+        mq_weight_release(&plan->items.items[i]->weight);
         free(plan->items.items[i]);
     }
     mq_vec_release(&plan->items);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Scales from ranges, and the geometry of scales. This is the one place that turns a range into a scale. */
+#include "quant/scheme.h"
+
+#include <float.h>
+#include <math.h>
+
+mq_scheme mq_scheme_of(mq_dtype type, bool symmetric, bool reduce_range, mq_dtype scale_type)
+{
+    mq_scheme s = { .type = type, .symmetric = symmetric, .q_min = (int)mq_dtype_min(type),
+                    .q_max = (int)mq_dtype_max(type), .scale_type = scale_type };
+
+    if (reduce_range) {
+        s.q_min /= 2;
+        s.q_max /= 2;
+    }
+    s.peak = symmetric && mq_dtype_bits(type) <= 4;
+    if (symmetric && !s.peak)
+        s.q_min++;
+    return s;
+}
+
+int16_t mq_scheme_middle(const mq_scheme *s)
+{
+    return (int16_t)(mq_dtype_is_signed(s->type) ? 0 : (s->q_max + 1) / 2);
+}
+
+size_t mq_scheme_width(const mq_scheme *s)
+{
+    return mq_dtype_bits(s->type) > 8 ? 2 : 1;
+}
+
+/* A scale as its type holds it: at least the smallest normal number, at most the largest finite one, sign kept. */
+static float store_scale(const mq_scheme *s, double scale)
+{
+    double smallest = s->scale_type == MQ_FLOAT16 ? 0x1p-14 : FLT_MIN;
+    double largest = s->scale_type == MQ_FLOAT16 ? 65504.0 : s->scale_type == MQ_BFLOAT16 ? 0x1.fep127 : FLT_MAX;
+    double size = fabs(scale);
+    float f;
+
+    size = size < smallest ? smallest : size > largest ? largest : size;
+    f = (float)(scale < 0 ? -size : size);
+    if (s->scale_type == MQ_FLOAT16)
+        return mq_f16_to_f32(mq_f16_from_f32(f));
+    return s->scale_type == MQ_BFLOAT16 ? mq_bf16_to_f32(mq_bf16_from_f32(f)) : f;
+}
+
+void mq_scheme_affine(const mq_scheme *s, float lo, float hi, float *scale, int16_t *zero_point)
+{
+    double from = lo < 0 ? (double)lo : 0, to = hi > 0 ? (double)hi : 0;
+    int middle = mq_scheme_middle(s);
+    double zp;
+
+    *zero_point = (int16_t)(s->symmetric ? middle : 0); /* every type has 0 */
+    if (!(to - from > 0)) {
+        *scale = 1;
+        return;
+    }
+    if (s->peak) {
+        *scale = store_scale(s, (-from > to ? from : to) / (s->q_min - middle));
+    } else if (s->symmetric) {
+        *scale = store_scale(s, (-from > to ? -from : to) / (s->q_max - middle));
+    } else {
+        *scale = store_scale(s, (to - from) / (s->q_max - s->q_min));
+        zp = nearbyint(s->q_min - from / (double)*scale);
+        *zero_point = (int16_t)(zp < s->q_min ? s->q_min : zp > s->q_max ? s->q_max : zp);
+    }
+}
+
+mq_grid mq_grid_of(mq_granularity kind, int n_dims, const int64_t *dims, int axis, size_t block)
+{
+    mq_grid g = { .kind = kind, .outer = 1, .n = 1, .inner = 1, .block = block };
+
+    for (int i = 0; i < n_dims; i++) {
+        if (kind == MQ_PER_TENSOR || i > axis)
+            g.inner *= (size_t)dims[i];
+        else if (i < axis)
+            g.outer *= (size_t)dims[i];
+        else
+            g.n = (size_t)dims[i];
+    }
+    g.n_blocks = kind == MQ_PER_BLOCK ? (g.n + block - 1) / block : g.n;
+    g.n_scales = kind == MQ_PER_BLOCK ? g.outer * g.n_blocks * g.inner : g.n;
+    return g;
+}
+
+mq_line mq_grid_line(const mq_grid *g, size_t from)
+{
+    size_t i = from % g->inner, k = from / g->inner % g->n, o = from / g->inner / g->n;
+
+    if (g->kind != MQ_PER_BLOCK) {
+        if (g->inner == 1 && g->n > 1)
+            return (mq_line){ .n = g->n - k, .scale = k, .columns = true };
+        return (mq_line){ .n = g->inner - i, .scale = k };
+    }
+    if (g->inner == 1) {
+        size_t left = g->block - k % g->block;
+        return (mq_line){ .n = left < g->n - k ? left : g->n - k, .scale = o * g->n_blocks + k / g->block };
+    }
+    return (mq_line){ .n = g->inner - i, .scale = (o * g->n_blocks + k / g->block) * g->inner + i, .columns = true };
+}
+
+mq_group mq_grid_group(const mq_grid *g, size_t scale)
+{
+    size_t i, b, o, first, n;
+
+    if (g->kind != MQ_PER_BLOCK)
+        return (mq_group){ .from = scale * g->inner, .piece = g->inner, .stride = g->n * g->inner, .n_pieces = g->outer };
+    i = scale % g->inner;
+    b = scale / g->inner % g->n_blocks;
+    o = scale / g->inner / g->n_blocks;
+    first = b * g->block;
+    n = g->n - first < g->block ? g->n - first : g->block;
+    if (g->inner == 1)
+        return (mq_group){ .from = o * g->n + first, .piece = n, .stride = n, .n_pieces = 1 };
+    return (mq_group){ .from = (o * g->n + first) * g->inner + i, .piece = 1, .stride = g->inner, .n_pieces = n };
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Embeddings that the output layer uses too. */
+#ifndef MQ_QUANT_TIE_H
+#define MQ_QUANT_TIE_H
+
+#include "quant/quant.h"
+
+/* Where a matrix is an embedding and, transposed, the weight of a product (one initializer behind a Transpose, or a second
+ * one with the same numbers, bit for bit), the product's integers become the embedding's: item->tied. */
+mq_status mq_quant_tie(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err);
+
+#endif

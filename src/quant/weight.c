@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Makes the integers, scales and zero points of one weight: a pass over it for the ranges, where the fit needs it one over
+ * the values of each scale, and one for the integers, in blocks that threads share. Memory: a block per thread, the scales,
+ * and the pages of the weight, which are given back as they are done with. What is summed is summed per block and added up
+ * in order, so that no figure depends on the number of threads. */
+#include "quant/weight.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "base/threads.h"
+
+enum {
+    STEP = 1 << 16,   /* elements per step of a thread; a multiple of what a byte packs */
+    WINDOW = 4 << 20, /* elements whose pages are asked for at a time */
+    TILE = 16,        /* neighbouring columns that are fitted together: the floats of a cache line */
+};
+/* A weight up to this many bytes stays resident between its passes. */
+#define KEEP_BYTES ((size_t)80 << 20)
+
+/* One pass over the weight. */
+struct pass {
+    mq_weight *w;
+    const void *bytes;
+    const mq_hooks *hooks;
+    int n_threads;
+    bool give_back;
+    uint64_t done, total; /* elements, for progress */
+};
+
+static int thread_number(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+static mq_status start_pass(struct pass *p, mq_weight *w, const mq_hooks *hooks, mq_error *err)
+{
+    *p = (struct pass){ .w = w, .hooks = hooks, .n_threads = mq_threads(hooks ? hooks->n_threads : 0) };
+    p->total = (uint64_t)w->source.n * 2;
+    p->give_back = (size_t)w->source.n * 4 > KEEP_BYTES;
+    return mq_tensor_bytes(w->source.tensor, &p->bytes, err);
+}
+
+/* Work on elements [from, to) of the view; `room` holds STEP floats. */
+typedef mq_status (*step_fn)(void *user, int thread, size_t step, const mq_unaligned_f32 *x, size_t from, size_t to,
+                             mq_error *err);
+
+static mq_status run_steps(const struct pass *p, size_t first, size_t last, float *rooms, step_fn body, void *user,
+                           mq_error *err)
+{
+    size_t n = (size_t)p->w->source.n;
+    bool failed = false;
+    mq_status rc = MQ_OK;
+
+#pragma omp parallel for schedule(static) num_threads(p->n_threads) if (last - first > 1 && p->n_threads > 1)
+    for (size_t s = first; s < last; s++) {
+        int thread = thread_number();
+        size_t from = s * STEP, to = from + STEP < n ? from + STEP : n;
+        float *room = rooms ? rooms + (size_t)thread * STEP : NULL;
+        mq_error mine = { MQ_OK, "" };
+        mq_status got =
+            body(user, thread, s, mq_source_read(&p->w->source, p->bytes, from, to - from, room), from, to, &mine);
+        if (got != MQ_OK && !__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) { /* the first failure is told */
+            rc = got;
+            if (err)
+                *err = mine;
+        }
+    }
+    return rc;
+}
+
+/* Calls body for the whole weight, window by window. */
+static mq_status each_step(struct pass *p, step_fn body, void *user, mq_error *err)
+{
+    const mq_source *src = &p->w->source;
+    size_t n = (size_t)src->n, n_steps = (n + STEP - 1) / STEP;
+    bool in_place = mq_source_is_plain(src) && src->tensor->dtype == MQ_FLOAT;
+    float *rooms = in_place ? NULL : malloc((size_t)p->n_threads * STEP * sizeof *rooms);
+    mq_status rc = in_place || rooms ? MQ_OK : mq_oom(err);
+
+    for (size_t s = 0; rc == MQ_OK && s < n_steps; s += WINDOW / STEP) {
+        size_t last = s + WINDOW / STEP < n_steps ? s + WINDOW / STEP : n_steps;
+        size_t from = s * STEP, count = (last * STEP < n ? last * STEP : n) - from;
+        mq_source_want(src, from, count);
+        rc = run_steps(p, s, last, rooms, body, user, err);
+        if (p->give_back)
+            mq_source_done_with(src, from, count);
+        p->done += count;
+        mq_progress(p->hooks, "quantizing", p->done, p->total);
+        if (rc == MQ_OK)
+            rc = mq_check_cancelled(p->hooks, err);
+    }
+    free(rooms);
+    return rc;
+}
+
+/* ---- ranges -------------------------------------------------------------------------------------------------------- */
+
+struct ranges {
+    const mq_grid *grid;
+    float *lo, *hi; /* n_scales per thread; least and most do not depend on who saw what */
+    mq_nonfinite *bad; /* one per thread */
+};
+
+static mq_status range_step(void *user, int thread, size_t step, const mq_unaligned_f32 *x, size_t from, size_t to,
+                            mq_error *err)
+{
+    struct ranges *r = user;
+    float *lo = r->lo + (size_t)thread * r->grid->n_scales, *hi = r->hi + (size_t)thread * r->grid->n_scales;
+
+    (void)step;
+    (void)err;
+    while (from < to) {
+        mq_line l = mq_grid_line(r->grid, from);
+        size_t n = l.n < to - from ? l.n : to - from;
+        if (l.columns)
+            mq_columns_range(x, n, lo + l.scale, hi + l.scale, &r->bad[thread]);
+        else
+            mq_run_range(x, n, lo + l.scale, hi + l.scale, &r->bad[thread]);
+        x += n;
+        from += n;
+    }
+    return MQ_OK;
+}
+
+/* The threads' ranges become one, in lo[0..n_scales) and hi[0..n_scales). */
+static void merge_ranges(mq_weight *w, struct ranges *r, int n_threads)
+{
+    size_t n = r->grid->n_scales;
+
+    w->bad = r->bad[0];
+    for (int t = 1; t < n_threads; t++) {
+        for (size_t i = 0; i < n; i++) {
+            float lo = r->lo[(size_t)t * n + i], hi = r->hi[(size_t)t * n + i];
+            r->lo[i] = lo < r->lo[i] ? lo : r->lo[i];
+            r->hi[i] = hi > r->hi[i] ? hi : r->hi[i];
+        }
+        w->bad.n_nan += r->bad[t].n_nan;
+        w->bad.n_inf += r->bad[t].n_inf;
+    }
+    for (size_t i = 0; i < n; i++)
+        w->n_zero_groups += r->lo[i] == 0 && r->hi[i] == 0;
+}
+
+/* ---- fitting ------------------------------------------------------------------------------------------------------- */
+
+/* Neighbouring scales whose values lie beside each other; else one at a time. */
+static size_t tile_of(const mq_grid *g, size_t scale, const mq_group *group)
+{
+    size_t row = g->kind == MQ_PER_BLOCK ? g->inner : g->n_scales, left = row - scale % row;
+
+    if (group->piece != 1 || group->n_pieces == 1)
+        return 1;
+    return left < TILE ? left : TILE;
+}
+
+/* Values of scales [scale, scale + tile) into out, group after group; what is not finite becomes 0. */
+static void gather_groups(const struct pass *p, const mq_group *g, size_t tile, size_t len, float *out)
+{
+    float room[TILE];
+
+    if (tile == 1) {
+        for (size_t k = 0; k < g->n_pieces; k++) {
+            float *to = out + k * g->piece;
+            const mq_unaligned_f32 *x =
+                mq_source_read(&p->w->source, p->bytes, g->from + k * g->stride, g->piece, to);
+            if ((const void *)x != (const void *)to)
+                memcpy(to, x, g->piece * sizeof *to);
+        }
+    } else {
+        for (size_t k = 0; k < g->n_pieces; k++) {
+            const mq_unaligned_f32 *x = mq_source_read(&p->w->source, p->bytes, g->from + k * g->stride, tile, room);
+            for (size_t c = 0; c < tile; c++)
+                out[c * len + k] = x[c];
+        }
+    }
+    if (p->w->bad.n_nan || p->w->bad.n_inf)
+        for (size_t i = 0; i < tile * len; i++)
+            out[i] = isfinite(out[i]) ? out[i] : 0;
+}
+
+static void fit_tile(const struct pass *p, size_t scale, size_t tile, const float *lo, const float *hi, float *room)
+{
+    mq_weight *w = p->w;
+    mq_group g = mq_grid_group(&w->grid, scale);
+    size_t len = g.piece * g.n_pieces;
+
+    gather_groups(p, &g, tile, len, room);
+    for (size_t c = 0; c < tile; c++)
+        mq_fit_group(&w->fit, &w->scheme, room + c * len, len, lo[scale + c], hi[scale + c], &w->scales[scale + c],
+                     &w->zero_points[scale + c]);
+}
+
+/* The tiles of the grid, as the scale each begins with. */
+static size_t *list_tiles(const mq_grid *g, size_t *n)
+{
+    size_t *starts = malloc((g->n_scales + 1) * sizeof *starts);
+
+    *n = 0;
+    for (size_t s = 0; starts && s < g->n_scales;) {
+        mq_group group = mq_grid_group(g, s);
+        starts[(*n)++] = s;
+        s += tile_of(g, s, &group);
+    }
+    if (starts)
+        starts[*n] = g->n_scales;
+    return starts;
+}
+
+static mq_status fit_values(struct pass *p, const float *lo, const float *hi, mq_error *err)
+{
+    const mq_grid *g = &p->w->grid;
+    mq_group first = mq_grid_group(g, 0);
+    size_t n_tiles, len = first.piece * first.n_pieces, *starts = list_tiles(g, &n_tiles);
+    float *rooms = malloc((size_t)p->n_threads * TILE * (len + 1) * sizeof *rooms);
+    mq_status rc = starts && rooms ? MQ_OK : mq_oom(err);
+
+    for (size_t t = 0; rc == MQ_OK && t < n_tiles; t += 4096) {
+        size_t last = t + 4096 < n_tiles ? t + 4096 : n_tiles;
+#pragma omp parallel for schedule(dynamic, 4) num_threads(p->n_threads) if (last - t > 1 && p->n_threads > 1)
+        for (size_t i = t; i < last; i++)
+            fit_tile(p, starts[i], starts[i + 1] - starts[i], lo, hi, rooms + (size_t)thread_number() * TILE * (len + 1));
+        mq_progress(p->hooks, "fitting", last, n_tiles);
+        rc = mq_check_cancelled(p->hooks, err);
+    }
+    free(starts);
+    free(rooms);
+    return rc;
+}
+
+static mq_status find_params(mq_weight *w, struct pass *p, mq_error *err)
+{
+    size_t n = w->grid.n_scales, t = (size_t)p->n_threads;
+    struct ranges r = { .grid = &w->grid, .lo = calloc(t * n + 1, sizeof(float)),
+                        .hi = calloc(t * n + 1, sizeof(float)), .bad = calloc(t, sizeof(mq_nonfinite)) };
+    mq_status rc = r.lo && r.hi && r.bad ? each_step(p, range_step, &r, err) : mq_oom(err);
+
+    if (rc == MQ_OK) {
+        merge_ranges(w, &r, p->n_threads);
+        if (mq_fit_needs_values(&w->fit))
+            rc = fit_values(p, r.lo, r.hi, err);
+        else
+            for (size_t i = 0; i < n; i++)
+                mq_fit_group(&w->fit, &w->scheme, NULL, 0, r.lo[i], r.hi[i], &w->scales[i], &w->zero_points[i]);
+    }
+    free(r.lo);
+    free(r.hi);
+    free(r.bad);
+    return rc;
+}
+
+mq_status mq_weight_find_params(mq_weight *w, const mq_hooks *hooks, mq_error *err)
+{
+    struct pass p;
+    mq_status rc;
+
+    if (w->scales)
+        return MQ_OK;
+    if ((rc = start_pass(&p, w, hooks, err)) != MQ_OK)
+        return rc;
+    w->scales = malloc((w->grid.n_scales + 1) * sizeof *w->scales);
+    w->zero_points = malloc((w->grid.n_scales + 1) * sizeof *w->zero_points);
+    rc = w->scales && w->zero_points ? find_params(w, &p, err) : mq_oom(err);
+    if (rc != MQ_OK) { /* nothing half-found stays behind */
+        free(w->scales);
+        free(w->zero_points);
+        w->scales = NULL;
+        w->zero_points = NULL;
+    }
+    return rc;
+}
+
+/* ---- integers ------------------------------------------------------------------------------------------------------ */
+
+struct quantizing {
+    const mq_weight *w;
+    mq_sink *sink;
+    uint8_t *rooms;      /* STEP integers per thread */
+    mq_quant_sums *sums; /* one per step */
+};
+
+/* Integers of elements [from, to), one per byte or two bytes, into q. */
+static void quantize_span(const mq_weight *w, const mq_unaligned_f32 *x, size_t from, size_t to, uint8_t *q,
+                          mq_quant_sums *sums)
+{
+    size_t width = mq_scheme_width(&w->scheme);
+
+    while (from < to) {
+        mq_line l = mq_grid_line(&w->grid, from);
+        size_t n = l.n < to - from ? l.n : to - from;
+        if (l.columns)
+            mq_columns_quantize(&w->scheme, x, n, w->scales + l.scale, w->zero_points + l.scale, q, sums);
+        else
+            mq_run_quantize(&w->scheme, x, n, w->scales[l.scale], w->zero_points[l.scale], q, sums);
+        x += n;
+        q += n * width;
+        from += n;
+    }
+}
+
+static mq_status quantize_step(void *user, int thread, size_t step, const mq_unaligned_f32 *x, size_t from, size_t to,
+                               mq_error *err)
+{
+    struct quantizing *z = user;
+    int bits = mq_dtype_bits(z->w->scheme.type);
+    uint8_t *q = z->rooms + (size_t)thread * STEP * mq_scheme_width(&z->w->scheme);
+
+    quantize_span(z->w, x, from, to, q, &z->sums[step]);
+    if (bits < 8)
+        mq_pack_bits(bits, q, to - from, q);
+    return z->sink->write_at(z->sink, (uint64_t)from * (uint64_t)bits / 8, q,
+                             ((to - from) * (size_t)bits + 7) / 8, err);
+}
+
+static void add_sums(mq_weight *w, const mq_quant_sums *sums, size_t n)
+{
+    w->sums = (mq_quant_sums){ 0 };
+    for (size_t i = 0; i < n; i++) {
+        w->sums.signal += sums[i].signal;
+        w->sums.error += sums[i].error;
+        w->sums.n_clipped += sums[i].n_clipped;
+        w->sums.max_error = sums[i].max_error > w->sums.max_error ? sums[i].max_error : w->sums.max_error;
+    }
+    w->measured = true;
+}
+
+static mq_status make_plain(mq_weight *w, struct pass *p, mq_sink *sink, mq_error *err)
+{
+    size_t n_steps = ((size_t)w->source.n + STEP - 1) / STEP;
+    struct quantizing z = { .w = w, .sink = sink };
+    mq_status rc;
+
+    z.rooms = malloc((size_t)p->n_threads * STEP * mq_scheme_width(&w->scheme));
+    z.sums = calloc(n_steps + 1, sizeof *z.sums);
+    rc = z.rooms && z.sums ? each_step(p, quantize_step, &z, err) : mq_oom(err);
+    if (rc == MQ_OK)
+        add_sums(w, z.sums, n_steps);
+    free(z.rooms);
+    free(z.sums);
+    return rc;
+}
+
+/* MatMulNBits: the view is [rows, k]; each row becomes n_blocks blocks of block elements, the last padded with the integer
+ * of its zero point (which stands for 0). */
+static mq_status make_row(const struct quantizing *z, const struct pass *p, size_t row, uint8_t *q, float *x, mq_error *err)
+{
+    const mq_weight *w = z->w;
+    size_t k = w->grid.n, padded = w->grid.n_blocks * w->grid.block;
+    int bits = mq_dtype_bits(w->scheme.type);
+    const mq_unaligned_f32 *src = mq_source_read(&w->source, p->bytes, row * k, k, x);
+    size_t bytes = padded * (size_t)bits / 8;
+
+    quantize_span(w, src, row * k, row * k + k, q, &z->sums[row]);
+    memset(q + k, w->zero_points[row * w->grid.n_blocks + w->grid.n_blocks - 1], padded - k);
+    if (bits < 8)
+        mq_pack_bits(bits, q, padded, q);
+    return z->sink->write_at(z->sink, (uint64_t)row * bytes, q, bytes, err);
+}
+
+/* Rows are taken TILE at a time: the columns of the stored matrix that share cache lines. */
+static mq_status make_nbits(mq_weight *w, struct pass *p, mq_sink *sink, mq_error *err)
+{
+    size_t rows = w->grid.outer, k = w->grid.n, padded = w->grid.n_blocks * w->grid.block;
+    struct quantizing z = { .w = w, .sink = sink, .sums = calloc(rows + 1, sizeof *z.sums) };
+    size_t room = (k + padded) * sizeof(float);
+    uint8_t *rooms = malloc((size_t)p->n_threads * room);
+    bool failed = false;
+    mq_status rc = z.sums && rooms ? MQ_OK : mq_oom(err);
+
+    for (size_t at = 0; rc == MQ_OK && at < rows; at += 1024) {
+        size_t last = at + 1024 < rows ? at + 1024 : rows;
+#pragma omp parallel for schedule(static, TILE) num_threads(p->n_threads) if (p->n_threads > 1)
+        for (size_t r = at; r < last; r++) {
+            uint8_t *mine = rooms + (size_t)thread_number() * room;
+            mq_error e = { MQ_OK, "" };
+            mq_status got = make_row(&z, p, r, mine + k * sizeof(float), (float *)mine, &e);
+            if (got != MQ_OK && !__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) {
+                rc = got;
+                if (err)
+                    *err = e;
+            }
+        }
+        mq_progress(p->hooks, "quantizing", last, rows);
+        if (rc == MQ_OK)
+            rc = mq_check_cancelled(p->hooks, err);
+    }
+    mq_source_done_with(&w->source, 0, (size_t)w->source.n);
+    if (rc == MQ_OK)
+        add_sums(w, z.sums, rows);
+    free(z.sums);
+    free(rooms);
+    return rc;
+}
+
+/* ---- makers -------------------------------------------------------------------------------------------------------- */
+
+static mq_status make_integers(void *user, mq_sink *sink, const mq_hooks *hooks, mq_error *err)
+{
+    mq_weight *w = user;
+    struct pass p;
+    mq_status rc = mq_weight_find_params(w, hooks, err);
+
+    if (rc == MQ_OK)
+        rc = start_pass(&p, w, hooks, err);
+    if (rc != MQ_OK)
+        return rc;
+    p.give_back = true;
+    p.done = (uint64_t)w->source.n;
+    return w->packing == MQ_PACK_NBITS ? make_nbits(w, &p, sink, err) : make_plain(w, &p, sink, err);
+}
+
+static mq_status make_scales(void *user, mq_sink *sink, const mq_hooks *hooks, mq_error *err)
+{
+    mq_weight *w = user;
+    size_t n = w->grid.n_scales;
+    mq_status rc = mq_weight_find_params(w, hooks, err); /* they may be written before the integers */
+    uint16_t *half;
+
+    if (rc != MQ_OK)
+        return rc;
+    if (w->scheme.scale_type == MQ_FLOAT)
+        return sink->write_at(sink, 0, w->scales, n * sizeof(float), err);
+    if (!(half = malloc(n * sizeof *half + 1)))
+        return mq_oom(err);
+    for (size_t i = 0; i < n; i++)
+        half[i] = w->scheme.scale_type == MQ_FLOAT16 ? mq_f16_from_f32(w->scales[i]) : mq_bf16_from_f32(w->scales[i]);
+    rc = sink->write_at(sink, 0, half, n * sizeof *half, err);
+    free(half);
+    return rc;
+}
+
+/* Zero points in the integers' type; for MatMulNBits each row of blocks begins a byte. */
+static mq_status make_zero_points(void *user, mq_sink *sink, const mq_hooks *hooks, mq_error *err)
+{
+    mq_weight *w = user;
+    int bits = mq_dtype_bits(w->scheme.type);
+    size_t n = w->grid.n_scales, per_row = w->packing == MQ_PACK_NBITS ? w->grid.n_blocks : n;
+    size_t row_bytes = (per_row * (size_t)bits + 7) / 8;
+    mq_status rc = mq_weight_find_params(w, hooks, err);
+    uint8_t *q, *out;
+
+    if (rc != MQ_OK)
+        return rc;
+    if (bits == 16)
+        return sink->write_at(sink, 0, w->zero_points, n * sizeof *w->zero_points, err);
+    if (!(q = malloc(2 * n + 2)))
+        return mq_oom(err);
+    out = q + n;
+    for (size_t i = 0; i < n; i++)
+        q[i] = (uint8_t)w->zero_points[i];
+    for (size_t row = 0; row * per_row < n && per_row; row++) {
+        if (bits < 8)
+            mq_pack_bits(bits, q + row * per_row, per_row, out + row * row_bytes);
+        else
+            memcpy(out + row * row_bytes, q + row * per_row, per_row);
+    }
+    rc = sink->write_at(sink, 0, out, (size_t)mq_weight_zero_point_bytes(w), err);
+    free(q);
+    return rc;
+}
+
+uint64_t mq_weight_integer_bytes(const mq_weight *w)
+{
+    uint64_t n = w->packing == MQ_PACK_NBITS ? (uint64_t)w->grid.outer * w->grid.n_blocks * w->grid.block
+                                             : (uint64_t)w->source.n;
+    return (n * (uint64_t)mq_dtype_bits(w->scheme.type) + 7) / 8;
+}
+
+uint64_t mq_weight_scale_bytes(const mq_weight *w)
+{
+    return (uint64_t)w->grid.n_scales * (uint64_t)mq_dtype_bits(w->scheme.scale_type) / 8;
+}
+
+uint64_t mq_weight_zero_point_bytes(const mq_weight *w)
+{
+    uint64_t bits = (uint64_t)mq_dtype_bits(w->scheme.type);
+
+    if (w->packing == MQ_PACK_NBITS)
+        return (uint64_t)w->grid.outer * ((w->grid.n_blocks * bits + 7) / 8);
+    return (w->grid.n_scales * bits + 7) / 8;
+}
+
+void mq_weight_init_makers(mq_weight *w)
+{
+    w->make_integers = (mq_maker){ .n_bytes = mq_weight_integer_bytes(w), .make = make_integers, .user = w };
+    w->make_scales = (mq_maker){ .n_bytes = mq_weight_scale_bytes(w), .make = make_scales, .user = w };
+    w->make_zero_points = (mq_maker){ .n_bytes = mq_weight_zero_point_bytes(w), .make = make_zero_points, .user = w };
+}
+
+void mq_weight_release(mq_weight *w)
+{
+    free(w->scales);
+    free(w->zero_points);
+    w->scales = NULL;
+    w->zero_points = NULL;
+}
+
+double mq_weight_sqnr(const mq_weight *w)
+{
+    return w->sums.error > 0 ? 10 * log10(w->sums.signal / w->sums.error) : INFINITY;
+}
