@@ -355,6 +355,7 @@ static mq_status verify(struct job *j, const mq_saving *saving)
     mq_status rc = MQ_OK;
 
     if (j->opts->verify == MQ_VERIFY_NONE) {
+        mq_report_set_model(j->report, MQ_REPORT_AFTER, j->model, j->after.model_bytes, j->after.data_bytes);
         mq_report_set_proof(j->report, "none", true, NULL);
         return MQ_OK;
     }
@@ -380,26 +381,28 @@ static mq_status keep_failed(struct job *j)
     if (!j->opts->keep_failed)
         return MQ_OK;
     save.force = true;
+    save.external_file = NULL; /* that name may belong to the pair that stays in place */
     return mq_model_save(j->model, j->opts->keep_failed, &save, j->hooks, NULL, j->err);
 }
 
 static mq_status put_in_place(struct job *j, mq_saving *saving)
 {
     const char *data;
+    uint64_t bytes;
     mq_status rc = MQ_OK;
-    size_t n_data = 0;
 
-    for (; (data = mq_saving_data_path(saving, n_data)); n_data++) {
+    for (size_t i = 0; (data = mq_saving_data_file(saving, i, &bytes)); i++) {
         char *copy = mq_arena_strdup(j->model->arena, data);
         if (!copy) {
             mq_saving_abort(saving);
             return mq_oom(j->err);
         }
         mq_note_file(j->hooks, copy, true);
-        mq_report_add_file(j->report, "output-data", copy, j->after.data_bytes, NULL);
+        mq_report_add_file(j->report, "output-data", copy, bytes, NULL);
     }
     MQ_TRY(mq_saving_commit(saving, j->err));
-    MQ_TRY(report_file(j, "output", j->output, j->after.model_bytes));
+    if ((rc = report_file(j, "output", j->output, j->after.model_bytes)) != MQ_OK)
+        mq_error_prefix(j->err, "the model was written and stays in place, but not its report");
 done:
     return rc;
 }

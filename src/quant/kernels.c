@@ -20,6 +20,8 @@ float mq_scale_symmetric(float max_abs, int q_max)
 
     if (!(max_abs > 0))
         return 1.0f;
+    if (scale * (float)q_max > FLT_MAX) /* rounded up: the largest value would come back as infinity */
+        scale = nextafterf(scale, 0);
     return scale < FLT_MIN ? FLT_MIN : scale;
 }
 

@@ -183,8 +183,6 @@ static mq_status look_at_node(mq_quant_plan *plan, struct filters *f, mq_node *n
         settle_axis(it, plan->opts, channel_axis(n, at, rule, it->tensor->n_dims));
     if (!wanted(f, n, v))
         it->stay = MQ_STAY_EXCLUDED;
-    else if (it->embedding && mq_node_attr_int(n, "axis", 0) != 0)
-        it->stay = MQ_STAY_AXIS;
     return MQ_OK;
 }
 
@@ -213,6 +211,15 @@ static const mq_node *other_user(const mq_value *v)
     return NULL;
 }
 
+/* Is the table looked up along another axis than that of its rows by anyone? */
+static bool other_axis(const mq_value *v)
+{
+    for (size_t i = 0; i < v->uses.n; i++)
+        if (mq_node_attr_int(v->uses.items[i].node, "axis", 0) != 0)
+            return true;
+    return false;
+}
+
 /* About what a DequantizeLinear node, two initializers and their names take in the file. */
 static uint64_t overhead(const mq_quant_item *it)
 {
@@ -233,6 +240,8 @@ static void decide(mq_quant_item *it)
     } else if (other) {
         it->stay = MQ_STAY_SHARED;
         it->stay_detail = mq_node_label(other);
+    } else if (it->embedding && other_axis(it->value)) {
+        it->stay = MQ_STAY_AXIS;
     } else if (it->n <= 0 || 3 * (uint64_t)it->n <= overhead(it)) {
         it->stay = MQ_STAY_SMALL;
     }
