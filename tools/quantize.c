@@ -91,7 +91,8 @@ static mq_status run(cli_session *s, mq_error *err)
 
     CLI_TRY(mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts,
                              s->report, &s->hooks, err));
-    CLI_TRY(print_summary(s, err));
+    if ((rc = print_summary(s, err)) != MQ_OK && !opts.dry_run && !cli_missed(s))
+        cli_say(s, "the model was written and stays in place");
     for (size_t i = 0; mq_report_missed_bound(s->report, i, missed, sizeof missed); i++)
         cli_say_missed(s, "%s: the result is not put in place", missed);
 done:

@@ -11,7 +11,7 @@
 #include "graph/verify.h"
 
 /* Functions that call functions that ... can mean more calls than there is time: after so many nodes the rest is unknown. */
-enum { BUDGET = 100000 };
+enum { BUDGET = 100000, LIST_BUDGET = 1000000 };
 
 static void add_to(uint64_t *sum, uint64_t n)
 {
@@ -65,11 +65,13 @@ static void count_graph(macs *sum, const mq_graph *g, int depth)
         count_node(sum, n, depth);
 }
 
-int64_t mq_inspect_node_macs(const mq_node *n)
+int64_t mq_inspect_node_macs(mq_inspect_ctx *c, const mq_node *n)
 {
-    macs sum = { .left = BUDGET };
+    const size_t left = c->macs_seen < LIST_BUDGET ? LIST_BUDGET - c->macs_seen : 1;
+    macs sum = { .left = left };
 
     count_node(&sum, n, 0);
+    c->macs_seen += left - sum.left;
     return sum.unknown || sum.known > INT64_MAX ? -1 : (int64_t)sum.known;
 }
 
@@ -176,12 +178,12 @@ static mq_status graph_peak(memory *m, const mq_graph *g, int depth, uint64_t *p
     size_t i = 0;
     mq_status rc = MQ_OK;
 
-    if (m->left < g->n_nodes) {
+    if (m->left < g->n_nodes + g->values.n) {
         m->left = 0;
         m->unknown++;
         return MQ_OK;
     }
-    m->left -= g->n_nodes;
+    m->left -= g->n_nodes + g->values.n;
     if (!(alive = calloc(g->n_nodes + 2, sizeof *alive)))
         return mq_oom(err);
     for (mq_node *n = g->first; n; n = n->next)
@@ -205,10 +207,14 @@ done:
 
 mq_status mq_inspect_cost(mq_inspect_ctx *c, mq_error *err)
 {
-    memory m = { .left = BUDGET };
-    macs total = { .left = BUDGET };
+    size_t budget = BUDGET;
+    memory m = { 0 };
+    macs total = { 0 };
     mq_status rc;
 
+    for (size_t i = 0; i < c->model->graphs.n; i++)
+        budget += 4 * (c->model->graphs.items[i]->n_nodes + c->model->graphs.items[i]->values.n);
+    m.left = total.left = budget;
     count_graph(&total, c->model->graph, 0);
     c->out->macs = total.known;
     c->out->macs_unknown = total.unknown;

@@ -102,7 +102,7 @@ static mq_status describe_node(mq_inspect_ctx *c, const mq_node *n, mq_inspect_n
     mq_status rc = MQ_OK;
 
     *out = (mq_inspect_node){ .name = mq_node_label(n), .op_type = mq_inspect_op_text(c, n),
-                              .graph = graph_text(c, n->graph), .macs = mq_inspect_node_macs(n) };
+                              .graph = graph_text(c, n->graph), .macs = mq_inspect_node_macs(c, n) };
     if (!attrs || !out->op_type || !out->graph)
         return mq_oom(err);
     MQ_TRY(fill_list(c, n->inputs, n->n_inputs, &out->inputs, &out->n_inputs, err));

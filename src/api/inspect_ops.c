@@ -133,7 +133,7 @@ static mq_status count_quantizable(mq_inspect_ctx *c, const op_rows *r, mq_error
 {
     const mq_quantize_opts opts = mq_quantize_opts_default();
     mq_quant_plan plan = { .model = c->model, .opts = &opts };
-    mq_status rc = mq_quant_select(&plan, err);
+    mq_status rc = mq_quant_select(&plan, NULL, err);
 
     for (size_t i = 0; rc == MQ_OK && i < plan.items.n; i++) {
         const mq_quant_item *item = plan.items.items[i];

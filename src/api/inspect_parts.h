@@ -18,6 +18,7 @@ typedef struct mq_inspect_ctx {
     mq_arena *arena;
     mq_inspection *out;
     mq_census census;
+    size_t macs_seen; /* nodes that mq_inspect_node_macs has looked at so far */
 } mq_inspect_ctx;
 
 /* ---- inspect_shapes.c: sizes of inputs ---------------------------------------------------------------------------- */
@@ -37,8 +38,8 @@ mq_status mq_inspect_files(mq_inspect_ctx *c, mq_error *err);
 /* ---- inspect_cost.c: MACs and activations, after inference -------------------------------------------------------- */
 
 mq_status mq_inspect_cost(mq_inspect_ctx *c, mq_error *err);
-/* MACs of one node: of the body for a function; -1: not known. */
-int64_t mq_inspect_node_macs(const mq_node *n);
+/* MACs of one node: of the body for a function; -1: not known, or there were too many calls already. */
+int64_t mq_inspect_node_macs(mq_inspect_ctx *c, const mq_node *n);
 
 /* ---- inspect_ops.c: operators, quantization, what is covered, the next command ------------------------------------ */
 

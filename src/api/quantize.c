@@ -21,7 +21,8 @@
 
 mq_quantize_opts mq_quantize_opts_default(void)
 {
-    return (mq_quantize_opts){ .max_size_ratio = 1.0, .save = mq_save_opts_default() };
+    return (mq_quantize_opts){ .type = "int8", .ends_type = "int8", .block_size = 32, .accuracy_level = 4,
+                               .target = "onnx", .max_size_ratio = 1.0, .save = mq_save_opts_default() };
 }
 
 struct job {
@@ -157,7 +158,7 @@ static mq_status open_input(struct job *j)
     MQ_TRY(describe_input(j));
     MQ_TRY(repair(j));
     MQ_TRY(refuse_invalid(j));
-    if ((q = find_quantized(j->model)))
+    if (!j->opts->requantize && (q = find_quantized(j->model)))
         rc = mq_fail(j->err, MQ_ERR_USAGE, "the model is quantized already: node '%s' is a %s", mq_node_label(q),
                      q->op_type);
 done:
@@ -169,16 +170,15 @@ done:
 static mq_status fail_nothing(const struct job *j)
 {
     const mq_quant_plan *p = &j->plan;
-    size_t counts[MQ_STAY_AXIS + 1] = { 0 };
+    size_t counts[MQ_N_STAYS] = { 0 };
     mq_stay most = MQ_STAY_NOT;
 
     for (size_t i = 0; i < p->items.n; i++)
         counts[p->items.items[i]->stay]++;
-    for (mq_stay s = MQ_STAY_NOT; s <= MQ_STAY_AXIS; s++)
+    for (mq_stay s = MQ_STAY_NOT; s < MQ_N_STAYS; s++)
         most = counts[s] > counts[most] ? s : most;
     if (!p->items.n)
-        return mq_fail(j->err, MQ_ERR_UNSUPPORTED,
-                       "%s: nothing to quantize: no Conv, MatMul, Gemm or Gather has a constant weight", j->input);
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: no operator has a constant weight", j->input);
     return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: %zu of %zu weights stay as they are: %s", j->input,
                    counts[most], p->items.n, mq_stay_text(most));
 }
@@ -186,12 +186,12 @@ static mq_status fail_nothing(const struct job *j)
 static mq_status raise_opset(struct job *j)
 {
     int64_t have = mq_opset_of(j->model->graph, ""), want = j->plan.needed_opset;
+    const char *what = j->plan.needed_for;
     const mq_quantize_opts *o = j->opts;
     mq_status rc = MQ_OK;
 
     if (o->opset && o->opset < want)
-        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: %s scales need opset %lld", o->opset,
-                       o->per_tensor ? "int8" : "per-channel", (long long)want);
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: %s needs opset %lld", o->opset, what, (long long)want);
     if (o->opset && o->opset < have)
         return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: the model has opset %lld, which is not lowered", o->opset,
                        (long long)have);
@@ -203,7 +203,7 @@ static mq_status raise_opset(struct job *j)
     MQ_TRY(mq_opset_raise(j->model, (int)want, j->hooks, j->err));
     MQ_TRY(mq_infer_model(j->model, NULL, NULL, j->err));
     j->plan = (mq_quant_plan){ .model = j->model, .opts = o };
-    MQ_TRY(mq_quant_select(&j->plan, j->err));
+    MQ_TRY(mq_quant_select(&j->plan, j->hooks, j->err));
 done:
     return rc;
 }
@@ -213,7 +213,7 @@ static mq_status choose(struct job *j)
     mq_status rc = MQ_OK;
 
     j->plan = (mq_quant_plan){ .model = j->model, .opts = j->opts };
-    MQ_TRY(mq_quant_select(&j->plan, j->err));
+    MQ_TRY(mq_quant_select(&j->plan, j->hooks, j->err));
     if (!j->plan.n_quantized)
         return fail_nothing(j);
     MQ_TRY(raise_opset(j));
@@ -223,65 +223,47 @@ done:
 
 /* ---- report ------------------------------------------------------------------------------------------------------- */
 
-static void report_changed(const struct job *j, const mq_quant_item *it, const char *const *nodes, size_t n_nodes)
+static void report_changed(const struct job *j, const mq_quant_item *it)
 {
+    const mq_weight *w = &(it->tied ? it->tied : it)->weight;
     mq_report_changed c = {
-        .name = it->value->name, .nodes = nodes, .n_nodes = n_nodes,
-        .treatment = it->embedding ? "qdq-embedding" : "qdq-weight", .from = it->tensor->dtype, .to = MQ_INT8,
-        .dims = it->tensor->dims, .n_dims = it->tensor->n_dims, .axis = it->axis, .has_error = it->measured,
-        .sqnr_db = it->error > 0 ? 10 * log10(it->signal / it->error) : INFINITY,
-        .max_abs_error = (double)it->max_error, .bytes_before = it->bytes_before, .bytes_after = it->bytes_after,
+        .name = it->value->name, .nodes = it->users, .n_nodes = it->n_users,
+        .treatment = it->tied ? "tied" : mq_treatment_name(it), .from = w->source.tensor->dtype, .to = w->scheme.type,
+        .dims = it->weight.source.dims, .n_dims = it->weight.source.n_dims, .axis = it->axis,
+        .block_size = w->grid.kind == MQ_PER_BLOCK ? w->grid.block : 0, .has_error = w->measured,
+        .sqnr_db = mq_weight_sqnr(w), .max_abs_error = (double)w->sums.max_error,
+        .clipped = (uint64_t)w->sums.n_clipped, .bytes_before = it->bytes_before, .bytes_after = it->bytes_after,
     };
     mq_report_add_changed(j->report, &c);
 }
 
-/* The labels of the nodes that used each weight, taken before the rewrite. */
-struct users {
-    const char **labels;
-    size_t n;
-    const char *op_type;
-};
-
-static mq_status find_users(const struct job *j, struct users **out)
+static mq_status report_kept(const struct job *j, const mq_quant_item *it)
 {
-    mq_arena *a = j->model->arena;
-    struct users *all = mq_arena_calloc(a, j->plan.items.n, sizeof *all);
+    const mq_tensor *t = mq_value_constant(it->constant, true);
+    char *reason = mq_arena_printf(j->model->arena, "%s%s%s", mq_stay_text(it->stay), *it->stay_detail ? " " : "",
+                                   it->stay_detail);
 
-    if (!all)
+    if (!reason)
         return mq_oom(j->err);
-    for (size_t i = 0; i < j->plan.items.n; i++) {
-        const mq_value *v = j->plan.items.items[i]->value;
-        if (!(all[i].labels = mq_arena_calloc(a, v->uses.n, sizeof *all[i].labels)))
-            return mq_oom(j->err);
-        all[i].n = v->uses.n;
-        all[i].op_type = v->uses.n ? v->uses.items[0].node->op_type : "";
-        for (size_t k = 0; k < v->uses.n; k++)
-            all[i].labels[k] = mq_node_label(v->uses.items[k].node);
-    }
-    *out = all;
+    mq_report_add_kept(j->report, &(mq_report_kept){ .name = it->value->name, .node = it->n_users ? it->users[0] : "",
+                                                     .op_type = it->op_type, .type = t ? t->dtype : MQ_UNDEFINED,
+                                                     .bytes = it->bytes_before, .code = mq_stay_code(it->stay),
+                                                     .reason = reason });
     return MQ_OK;
 }
 
-static mq_status report_tensors(struct job *j, const struct users *users)
+static mq_status report_tensors(struct job *j)
 {
-    for (size_t i = 0; i < j->plan.items.n; i++) {
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; rc == MQ_OK && i < j->plan.items.n; i++) {
         const mq_quant_item *it = j->plan.items.items[i];
-        char *reason;
-        if (it->stay == MQ_STAY_NOT) {
-            report_changed(j, it, users[i].labels, users[i].n);
-            continue;
-        }
-        reason = mq_arena_printf(j->model->arena, "%s%s%s", mq_stay_text(it->stay), *it->stay_detail ? " " : "",
-                                 it->stay_detail);
-        if (!reason)
-            return mq_oom(j->err);
-        mq_report_add_kept(j->report, &(mq_report_kept){ .name = it->value->name,
-                                                         .node = users[i].n ? users[i].labels[0] : "",
-                                                         .op_type = users[i].op_type, .type = it->tensor->dtype,
-                                                         .bytes = it->bytes_before, .code = mq_stay_code(it->stay),
-                                                         .reason = reason });
+        if (it->stay == MQ_STAY_NOT)
+            report_changed(j, it);
+        else
+            rc = report_kept(j, it);
     }
-    return mq_report_status(j->report, j->err);
+    return rc == MQ_OK ? mq_report_status(j->report, j->err) : rc;
 }
 
 /* What the pass over the weights found out. */
@@ -289,13 +271,19 @@ static void warn_about_weights(const struct job *j)
 {
     for (size_t i = 0; i < j->plan.items.n; i++) {
         const mq_quant_item *it = j->plan.items.items[i];
-        if (it->n_nan || it->n_inf)
+        const mq_weight *w = &it->weight;
+        if (it->stay != MQ_STAY_NOT || it->tied)
+            continue;
+        if (w->bad.n_nan || w->bad.n_inf)
             mq_warn(j->hooks, "weight-nonfinite", it->value->name,
                     "weight '%s' has %lld NaN (written as 0) and %lld infinities (written as the largest value)",
-                    it->value->name, (long long)it->n_nan, (long long)it->n_inf);
-        if (it->n_zero_channels)
-            mq_warn(j->hooks, "channel-zero", it->value->name, "weight '%s': %lld of %lld channels are all zero",
-                    it->value->name, (long long)it->n_zero_channels, (long long)it->n_channels);
+                    it->value->name, (long long)w->bad.n_nan, (long long)w->bad.n_inf);
+        if (w->n_zero_groups && w->grid.kind == MQ_PER_CHANNEL)
+            mq_warn(j->hooks, "channel-zero", it->value->name, "weight '%s': %zu of %zu channels are all zero",
+                    it->value->name, w->n_zero_groups, w->grid.n_scales);
+        if (w->sums.n_clipped && w->fit.kind != MQ_FIT_MSE && w->fit.kind != MQ_FIT_HQQ)
+            mq_warn(j->hooks, "weight-clipped", it->value->name, "weight '%s': %lld of %lld values lie outside the range",
+                    it->value->name, (long long)w->sums.n_clipped, (long long)w->source.n);
     }
 }
 
@@ -355,6 +343,7 @@ static mq_status verify(struct job *j, const mq_saving *saving)
     mq_status rc = MQ_OK;
 
     if (j->opts->verify == MQ_VERIFY_NONE) {
+        mq_report_set_model(j->report, MQ_REPORT_AFTER, j->model, j->after.model_bytes, j->after.data_bytes);
         mq_report_set_proof(j->report, "none", true, NULL);
         return MQ_OK;
     }
@@ -380,31 +369,33 @@ static mq_status keep_failed(struct job *j)
     if (!j->opts->keep_failed)
         return MQ_OK;
     save.force = true;
+    save.external_file = NULL; /* that name may belong to the pair that stays in place */
     return mq_model_save(j->model, j->opts->keep_failed, &save, j->hooks, NULL, j->err);
 }
 
 static mq_status put_in_place(struct job *j, mq_saving *saving)
 {
     const char *data;
+    uint64_t bytes;
     mq_status rc = MQ_OK;
-    size_t n_data = 0;
 
-    for (; (data = mq_saving_data_path(saving, n_data)); n_data++) {
+    for (size_t i = 0; (data = mq_saving_data_file(saving, i, &bytes)); i++) {
         char *copy = mq_arena_strdup(j->model->arena, data);
         if (!copy) {
             mq_saving_abort(saving);
             return mq_oom(j->err);
         }
         mq_note_file(j->hooks, copy, true);
-        mq_report_add_file(j->report, "output-data", copy, j->after.data_bytes, NULL);
+        mq_report_add_file(j->report, "output-data", copy, bytes, NULL);
     }
     MQ_TRY(mq_saving_commit(saving, j->err));
-    MQ_TRY(report_file(j, "output", j->output, j->after.model_bytes));
+    if ((rc = report_file(j, "output", j->output, j->after.model_bytes)) != MQ_OK)
+        mq_error_prefix(j->err, "the model was written and stays in place, but not its report");
 done:
     return rc;
 }
 
-static mq_status write_output(struct job *j, const struct users *users)
+static mq_status write_output(struct job *j)
 {
     mq_saving *saving = NULL;
     mq_status rc = MQ_OK;
@@ -415,7 +406,7 @@ static mq_status write_output(struct job *j, const struct users *users)
     MQ_TRY(end_step(j, "quantize and write"));
     MQ_TRY(verify(j, saving));
     MQ_TRY(end_step(j, "verify"));
-    MQ_TRY(report_tensors(j, users));
+    MQ_TRY(report_tensors(j));
     MQ_TRY(add_size_bound(j));
     if (missed(j)) {
         rc = keep_failed(j);
@@ -428,14 +419,14 @@ done:
     return rc;
 }
 
-static mq_status estimate_output(struct job *j, const struct users *users)
+static mq_status estimate_output(struct job *j)
 {
     mq_status rc = MQ_OK;
 
     MQ_TRY(mq_saving_estimate(j->model, j->output, &j->opts->save, &j->after, j->err));
     mq_report_set_model(j->report, MQ_REPORT_AFTER, j->model, j->after.model_bytes, j->after.data_bytes);
     mq_report_set_proof(j->report, "none", true, "dry run: nothing was written");
-    MQ_TRY(report_tensors(j, users));
+    MQ_TRY(report_tensors(j));
     MQ_TRY(add_size_bound(j));
 done:
     return rc;
@@ -447,7 +438,6 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     mq_quantize_opts defaults = mq_quantize_opts_default();
     struct job j = { .input = input, .output = output, .opts = opts ? opts : &defaults, .report = report,
                      .hooks = hooks, .err = err, .since = now() };
-    struct users *users = NULL;
     mq_status rc = MQ_OK;
 
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
@@ -455,10 +445,9 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     MQ_TRY(report_file(&j, "input", input, j.bytes_before));
     MQ_TRY(end_step(&j, "load and check"));
     MQ_TRY(choose(&j));
-    MQ_TRY(find_users(&j, &users));
     MQ_TRY(mq_quant_rewrite(&j.plan, hooks, err));
     MQ_TRY(end_step(&j, "rewrite"));
-    rc = j.opts->dry_run ? estimate_output(&j, users) : write_output(&j, users);
+    rc = j.opts->dry_run ? estimate_output(&j) : write_output(&j);
 done:
     mq_model_free(j.model);
     mq_quant_plan_release(&j.plan);

@@ -19,6 +19,7 @@ struct mq_outfile {
     int fd;
     char *path;  /* the target, links resolved; for messages of scratch files "temporary file" */
     char *temp;  /* name of the temporary file; NULL: it has none */
+    bool replaces; /* a file, whose permissions it takes over whatever the umask is */
     bool direct; /* target is standard output, a device or a pipe: written there at the end, from an unnamed file */
     uint64_t pos;
 };
@@ -96,7 +97,11 @@ static mq_status open_beside(mq_outfile *f, mode_t mode, mq_error *err)
         f->fd = open_temp_name(f->path, &f->temp, mode);
     else
         errno = e;
-    return f->fd < 0 ? mq_fail_errno(err, MQ_ERR_SYSTEM, "write", f->path) : MQ_OK;
+    if (f->fd < 0)
+        return mq_fail_errno(err, MQ_ERR_SYSTEM, "write", f->path);
+    if (f->replaces)
+        fchmod(f->fd, mode); /* a file system without permissions has nothing to keep */
+    return MQ_OK;
 }
 
 /* Opens an unnamed file in $TMPDIR or /tmp. */
@@ -133,6 +138,7 @@ static mq_status look_at_target(mq_outfile *f, const char *path, bool force, mod
     if (!f->direct && !force)
         return mq_fail(err, MQ_ERR_USAGE, "output '%s' exists (-f replaces it)", path);
     *mode = st.st_mode & 0777;
+    f->replaces = !f->direct;
     return MQ_OK;
 }
 

@@ -71,7 +71,7 @@ void mq_str_add_bytes(mq_str *b, uint64_t bytes)
     double v = (double)bytes;
     size_t u = 0;
 
-    while (v >= 999.95 && u + 1 < sizeof units / sizeof *units) {
+    while (v >= 999.5 && u + 1 < sizeof units / sizeof *units) {
         v /= 1000;
         u++;
     }

@@ -135,19 +135,21 @@ void mq_node_remove_attr(mq_node *n, const char *name)
         }
 }
 
-/* The tensor that a list-valued attribute of Constant stands for. */
-static mq_tensor *tensor_of_list(const mq_value *v, const char *attr, mq_dtype dtype, bool scalar)
+/* The tensor that a Constant's attribute of numbers stands for. */
+static mq_tensor *tensor_of(const mq_value *v, const char *name, mq_attr_type type)
 {
-    const mq_attr *a = mq_node_attr(v->producer, attr);
+    const mq_attr *a = typed(v->producer, name, type);
+    mq_model *m = v->graph->model;
     int64_t n = a ? (int64_t)a->n : 0;
 
-    if (!a || a->ref)
+    if (!a)
         return NULL;
-    if (scalar)
-        return mq_tensor_create(v->graph->model, v->name, dtype, 0, NULL,
-                                dtype == MQ_FLOAT ? (const void *)&a->f : &a->i);
-    return mq_tensor_create(v->graph->model, v->name, dtype, 1, &n,
-                            dtype == MQ_FLOAT ? (const void *)a->floats : a->ints);
+    switch (type) {
+    case MQ_ATTR_FLOAT: return mq_tensor_create(m, v->name, MQ_FLOAT, 0, NULL, &a->f);
+    case MQ_ATTR_INT: return mq_tensor_create(m, v->name, MQ_INT64, 0, NULL, &a->i);
+    case MQ_ATTR_FLOATS: return mq_tensor_create(m, v->name, MQ_FLOAT, 1, &n, a->floats);
+    default: return mq_tensor_create(m, v->name, MQ_INT64, 1, &n, a->ints);
+    }
 }
 
 mq_tensor *mq_value_constant(const mq_value *v, bool inputs_too)
@@ -162,10 +164,10 @@ mq_tensor *mq_value_constant(const mq_value *v, bool inputs_too)
     a = typed(v->producer, "value", MQ_ATTR_TENSOR);
     if (a && a->n)
         return a->tensors[0];
-    if ((t = tensor_of_list(v, "value_int", MQ_INT64, true)) || (t = tensor_of_list(v, "value_ints", MQ_INT64, false)) ||
-        (t = tensor_of_list(v, "value_float", MQ_FLOAT, true)))
+    if ((t = tensor_of(v, "value_int", MQ_ATTR_INT)) || (t = tensor_of(v, "value_ints", MQ_ATTR_INTS)) ||
+        (t = tensor_of(v, "value_float", MQ_ATTR_FLOAT)))
         return t;
-    return tensor_of_list(v, "value_floats", MQ_FLOAT, false);
+    return tensor_of(v, "value_floats", MQ_ATTR_FLOATS);
 }
 
 mq_type *mq_type_create(mq_model *m, mq_type_kind kind, mq_dtype dtype, int rank, const mq_dim *dims)

@@ -36,6 +36,7 @@ void mq_model_free(mq_model *m)
     for (size_t i = 0; i < m->bufs.n; i++)
         mq_buf_unref(m->bufs.items[i]);
     mq_map_release(&m->external);
+    mq_map_release(&m->function_names);
     mq_arena_free(m->arena);
 }
 
@@ -54,7 +55,7 @@ const char *mq_domain_norm(const char *domain)
 
 static mq_opset *find_opset(const mq_opset_vec *v, const char *domain)
 {
-    for (size_t i = 0; i < v->n; i++)
+    for (size_t i = 0; i < v->n && i < MQ_MAX_IMPORTS; i++)
         if (strcmp(mq_domain_norm(v->items[i].domain), mq_domain_norm(domain)) == 0)
             return &v->items[i];
     return NULL;
@@ -87,19 +88,31 @@ bool mq_node_is(const mq_node *n, const char *domain, const char *op_type)
     return strcmp(n->op_type, op_type) == 0 && strcmp(mq_domain_norm(n->domain), domain) == 0;
 }
 
+mq_status mq_model_add_function(mq_model *m, mq_function *f, mq_error *err)
+{
+    mq_function *last = mq_map_get(&m->function_names, f->name), **list = m->functions;
+    bool full = (m->n_functions & (m->n_functions - 1)) == 0; /* there is room up to the next power of two */
+
+    if (full && !(list = mq_arena_grow(m->arena, list, m->n_functions, m->n_functions ? 2 * m->n_functions : 1, sizeof *list)))
+        return mq_oom(err);
+    if (!last && !mq_map_put(&m->function_names, f->name, f))
+        return mq_oom(err);
+    while (last && last->same_name)
+        last = last->same_name;
+    if (last)
+        last->same_name = f;
+    list[m->n_functions++] = f;
+    m->functions = list;
+    return MQ_OK;
+}
+
 mq_function *mq_node_function(const mq_node *n)
 {
-    mq_model *m = n->graph->model;
+    mq_function *f = mq_map_get(&n->graph->model->function_names, n->op_type);
 
-    if (!m->n_functions)
-        return NULL;
-    for (size_t i = 0; i < m->n_functions; i++) {
-        mq_function *f = m->functions[i];
-        if (strcmp(f->name, n->op_type) == 0 && strcmp(f->overload, n->overload) == 0 &&
-            strcmp(mq_domain_norm(f->domain), mq_domain_norm(n->domain)) == 0)
-            return f;
-    }
-    return NULL;
+    while (f && (strcmp(f->overload, n->overload) != 0 || strcmp(mq_domain_norm(f->domain), mq_domain_norm(n->domain)) != 0))
+        f = f->same_name;
+    return f;
 }
 
 const char *mq_node_label(const mq_node *n)
@@ -336,17 +349,26 @@ static void drop_use(mq_value *v, const mq_node *n, size_t index)
         }
 }
 
-/* Makes room for index in an array of pointers; new slots are NULL. */
+/* Makes room for index in an array of pointers; new slots are NULL. The room of an array of n is the power of two from n
+ * on, so that filling one takes linear time and memory. */
 static bool extend(mq_arena *a, mq_value ***items, size_t *n, size_t index)
 {
+    size_t room = *n ? 1 : 0, want = 1;
     mq_value **p;
 
     if (index < *n)
         return true;
-    if (!(p = mq_arena_grow(a, *items, *n, index + 1, sizeof *p)))
-        return false;
-    *items = p;
-    *n = index + 1;
+    while (room && room < *n)
+        room *= 2;
+    while (want <= index)
+        want *= 2;
+    if (want > room) {
+        if (!(p = mq_arena_grow(a, *items, *n, want, sizeof *p)))
+            return false;
+        *items = p;
+    }
+    while (*n <= index)
+        (*items)[(*n)++] = NULL;
     return true;
 }
 

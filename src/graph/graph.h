@@ -265,6 +265,7 @@ struct mq_function {
     const char **attrs;
     size_t n_attr_protos; /* attributes with defaults */
     mq_attr **attr_protos;
+    mq_function *same_name; /* the next one called so, in another domain or overload */
     const void *origin;
 };
 
@@ -279,6 +280,7 @@ struct mq_model {
     mq_graph *graph; /* NULL in an invalid model without one */
     mq_function **functions;
     size_t n_functions;
+    mq_map function_names; /* name -> the first function called so; the others follow by same_name */
     MQ_VEC(mq_buf *) bufs;       /* references kept until the model is freed */
     MQ_VEC(mq_tensor *) tensors; /* with something on the heap to free (unpacked) */
     MQ_VEC(mq_graph *) graphs;   /* every graph, for release and for walking */
@@ -292,10 +294,13 @@ struct mq_model {
 /* ---- model -------------------------------------------------------------------------------------------------------- */
 
 mq_status mq_model_create(mq_model **out, mq_error *err); /* empty: no graph, no opsets */
-void mq_model_free(mq_model *m);                           /* NULL is fine */
+MQ_API void mq_model_free(mq_model *m);                    /* NULL is fine; public, see mq/model.h */
 
 /* Keeps a reference until the model is freed; the caller's own reference passes to the model (also on failure). */
 mq_status mq_model_keep_buf(mq_model *m, mq_buf *buf, mq_error *err);
+
+/* No model has so many domains: only so many imports are looked at. */
+#define MQ_MAX_IMPORTS 1000
 
 /* The version of a domain in force for nodes of graph g (its function's imports, else the model's); 0: not imported. */
 int64_t mq_opset_of(const mq_graph *g, const char *domain);
@@ -305,6 +310,8 @@ mq_status mq_opset_set(mq_model *m, const char *domain, int64_t version, mq_erro
 const char *mq_domain_norm(const char *domain);
 /* Is the node the operator op_type of that (normalized) domain? */
 bool mq_node_is(const mq_node *n, const char *domain, const char *op_type);
+/* Appends a function (name, domain and overload set; its body may follow). Of two that are the same the first one counts. */
+mq_status mq_model_add_function(mq_model *m, mq_function *f, mq_error *err);
 /* The model's function that the node calls, or NULL. */
 mq_function *mq_node_function(const mq_node *n);
 /* The node's name, else its first output's name, else its operator. */

@@ -533,7 +533,7 @@ static mq_status read_function_names(mq_graph *g, char *const *names, size_t n, 
     return rc;
 }
 
-static mq_status read_function(mq_model *m, const Onnx__FunctionProto *msg, mq_function **out, mq_error *err)
+static mq_status read_function(mq_model *m, const Onnx__FunctionProto *msg, mq_error *err)
 {
     mq_function *f = mq_arena_alloc(m->arena, sizeof *f);
     mq_status rc = MQ_OK;
@@ -545,7 +545,7 @@ static mq_status read_function(mq_model *m, const Onnx__FunctionProto *msg, mq_f
     f->name = text(msg->name);
     f->overload = text(msg->overload);
     f->origin = msg;
-    *out = f;
+    MQ_TRY(mq_model_add_function(m, f, err));
     MQ_TRY(read_opsets(m, &f->opsets, msg->opset_import, msg->n_opset_import, err));
     MQ_TRY(read_function_attrs(m, f, msg, err));
     MQ_TRY(read_function_names(f->body, msg->input, msg->n_input, true, err));
@@ -566,12 +566,8 @@ mq_status mq_onnx_read_model(mq_model *m, Onnx__ModelProto *msg, mq_error *err)
     m->producer_name = text(msg->producer_name);
     m->producer_version = text(msg->producer_version);
     MQ_TRY(read_opsets(m, &m->opsets, msg->opset_import, msg->n_opset_import, err));
-    if (!(m->functions = mq_arena_calloc(m->arena, msg->n_functions, sizeof(mq_function *))))
-        return mq_oom(err);
-    for (size_t i = 0; i < msg->n_functions; i++) {
-        MQ_TRY(read_function(m, msg->functions[i], &m->functions[i], err));
-        m->n_functions = i + 1;
-    }
+    for (size_t i = 0; i < msg->n_functions; i++)
+        MQ_TRY(read_function(m, msg->functions[i], err));
     if (msg->graph)
         MQ_TRY(read_graph(m, msg->graph, NULL, NULL, &m->graph, err));
 done:

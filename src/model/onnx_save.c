@@ -50,13 +50,17 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-static mq_status check_data_name(const char *name, mq_error *err)
+static mq_status check_data_name(const char *name, const char *path, mq_error *err)
 {
+    const char *slash = strrchr(path, '/');
+
     if (!name)
         return MQ_OK;
     if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return mq_fail(err, MQ_ERR_USAGE,
                        "external data file '%s': it lies beside the model, so give a name without a folder", name);
+    if (strcmp(name, slash ? slash + 1 : path) == 0)
+        return mq_fail(err, MQ_ERR_USAGE, "external data file '%s': this is the model's own name", name);
     return MQ_OK;
 }
 
@@ -225,7 +229,7 @@ mq_status mq_saving_begin(mq_saving **out, mq_model *m, const char *path, const 
     if (!s)
         return mq_oom(err);
     *s = (mq_saving){ .m = m, .path = path, .opts = opts, .hooks = hooks, .err = err };
-    if ((rc = check_data_name(opts->external_file, err)) != MQ_OK || (rc = make_plan(s)) != MQ_OK ||
+    if ((rc = check_data_name(opts->external_file, path, err)) != MQ_OK || (rc = make_plan(s)) != MQ_OK ||
         (rc = open_outputs(s)) != MQ_OK || (rc = write_all(s)) != MQ_OK) {
         mq_saving_abort(s);
         return rc;
@@ -257,9 +261,12 @@ mq_status mq_saving_estimate(mq_model *m, const char *path, const mq_save_opts *
     return rc;
 }
 
-const char *mq_saving_data_path(const mq_saving *s, size_t i)
+const char *mq_saving_data_file(const mq_saving *s, size_t i, uint64_t *bytes)
 {
-    return i < s->plan.files.n ? mq_outfile_path(s->data[i]) : NULL;
+    if (i >= s->plan.files.n)
+        return NULL;
+    *bytes = mq_outfile_pos(s->data[i]);
+    return mq_outfile_path(s->data[i]);
 }
 
 mq_status mq_saving_reload(const mq_saving *s, mq_model **out, mq_error *err)

@@ -19,8 +19,8 @@ mq_saved mq_saving_sizes(const mq_saving *s);
 /* Loads the written files as a model of its own, external data included. */
 mq_status mq_saving_reload(const mq_saving *s, mq_model **out, mq_error *err);
 
-/* The paths of the data files written beside the model: n of them, borrowed. */
-const char *mq_saving_data_path(const mq_saving *s, size_t i); /* NULL: there are no more */
+/* The i-th data file written beside the model: its path, borrowed, and its size; NULL: there are no more. */
+const char *mq_saving_data_file(const mq_saving *s, size_t i, uint64_t *bytes);
 
 /* Puts all in place; frees s, also on failure. */
 mq_status mq_saving_commit(mq_saving *s, mq_error *err);

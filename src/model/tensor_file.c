@@ -86,11 +86,8 @@ static mq_status read_keys(mq_model *m, const Onnx__MapProto *msg, mq_tensor **o
     keys->data_type = msg->key_type;
     keys->n_string_data = msg->n_string_keys;
     keys->string_data = msg->string_keys;
-    if (msg->n_keys) {
-        keys->has_raw_data = 1;
-        keys->raw_data = (ProtobufCBinaryData){ n * sizeof(int64_t), (uint8_t *)msg->keys };
-        keys->data_type = MQ_INT64; /* MapProto holds every integer key as int64 */
-    }
+    keys->n_int64_data = msg->n_keys; /* MapProto holds every integer key as int64 */
+    keys->int64_data = msg->keys;
     return mq_onnx_read_tensor(m, keys, out, err);
 }
 

@@ -218,6 +218,8 @@ static mq_status scan_field(struct scan *s, const ProtobufCMessageDescriptor *de
         return emit(s, f->start, (size_t)(f->end - f->start));
     if (!type_fits(d, f->type))
         return corrupt(s, f->start, "a field has the wrong kind");
+    if (!packed_is_whole(d, f))
+        return corrupt(s, f->start, "a list is cut short");
     if (tensor && (f->number == FIELD_RAW_DATA || f->number == stays))
         return emit_token(s, f);
     if (d->type == PROTOBUF_C_TYPE_MESSAGE)
@@ -226,8 +228,6 @@ static mq_status scan_field(struct scan *s, const ProtobufCMessageDescriptor *de
         return corrupt(s, f->start, "a field of more than 2 GB");
     if (d->type == PROTOBUF_C_TYPE_STRING && n && memchr(f->content, 0, n))
         return corrupt(s, f->start, "a text with a zero byte");
-    if (!packed_is_whole(d, f))
-        return corrupt(s, f->start, "a list is cut short");
     return emit(s, f->start, (size_t)(f->end - f->start));
 }
 

@@ -294,9 +294,6 @@ done:
     return rc;
 }
 
-/* No model has so many domains; a list without end would make every look-up slow. */
-#define MAX_IMPORTS 1000
-
 /* ---- models ------------------------------------------------------------------------------------------------------- */
 
 static void check_import(const checker *c, size_t i)
@@ -370,7 +367,7 @@ mq_status mq_check_operators(mq_model *m, mq_findings *fs, mq_error *err)
     mq_opset_vec oldest = { .items = &first, .n = 1 };
     checker c = { .m = m, .fs = fs, .err = err, .imports = &m->opsets };
 
-    if (m->opsets.n > MAX_IMPORTS) {
+    if (m->opsets.n > MQ_MAX_IMPORTS) {
         error(&c, "opset-duplicate", MQ_PLACE_MODEL, "the model imports more than 1000 opsets");
         return MQ_OK;
     }
@@ -383,7 +380,7 @@ mq_status mq_check_operators(mq_model *m, mq_findings *fs, mq_error *err)
     if (m->graph)
         MQ_TRY(mq_nodes_visit(m->graph, check_node, &c));
     for (size_t i = 0; m->ir_version >= 8 && i < m->n_functions; i++) {
-        if (m->functions[i]->opsets.n > MAX_IMPORTS)
+        if (m->functions[i]->opsets.n > MQ_MAX_IMPORTS)
             continue;
         c.imports = &m->functions[i]->opsets;
         MQ_TRY(mq_nodes_visit(m->functions[i]->body, check_node, &c));

@@ -13,9 +13,12 @@
 
 /* Graphs in graphs and calls in calls; also bounds the stack. */
 #define MAX_DEPTH 64
-/* Bodies are inferred more than once; more than this many times the model's nodes is an explosion. */
-#define BUDGET_PER_NODE 16
+/* Bodies are inferred more than once; more than this many times the model's nodes and values is an explosion. */
+#define BUDGET_FACTOR 16
 #define BUDGET_BASE 20000
+/* Bytes for types and contents, in all and for each of them. */
+#define MEMORY_BASE ((size_t)64 << 20)
+#define MEMORY_FACTOR 1024
 #define TEXT 200
 
 mq_status mq_walk_tell(mq_walk *w, const mq_node *n, const char *fmt, ...)
@@ -131,6 +134,26 @@ static mq_status infer_body(mq_infer *in, mq_graph *g, mq_error *err)
     return g ? mq_walk_graph(in->state, g) : MQ_OK;
 }
 
+static uint64_t node_cost(const mq_node *n)
+{
+    return 1 + n->n_inputs + n->n_outputs + n->n_attrs;
+}
+
+/* False, from then on, when there is not so much left. */
+static bool spend(mq_walk *w, uint64_t cost)
+{
+    bool enough = w->budget >= cost && mq_arena_used(w->model->arena) <= w->max_memory;
+
+    w->budget = enough ? w->budget - cost : 0;
+    return enough;
+}
+
+static mq_status too_much(mq_walk *w)
+{
+    return mq_walk_tell(w, NULL, "functions and loops call each other too often, or ranks and names are too long: not all "
+                                 "shapes are inferred");
+}
+
 static mq_status prepare(mq_walk *w, mq_node *n, mq_error *err, mq_infer *in)
 {
     mq_arena *a = w->model->arena;
@@ -210,9 +233,8 @@ static mq_status infer_node(mq_walk *w, mq_node *n)
     mq_status rc = MQ_OK;
     mq_infer in;
 
-    if (w->budget == 0)
-        return mq_walk_tell(w, NULL, "functions and loops call each other too often: not all shapes are inferred");
-    w->budget--;
+    if (!spend(w, node_cost(n)))
+        return too_much(w);
     MQ_TRY(prepare(w, n, &err, &in));
     in.schema = f ? NULL : mq_node_schema(n);
     if (f)
@@ -228,6 +250,11 @@ mq_status mq_walk_graph(mq_walk *w, mq_graph *g)
 {
     mq_status rc = MQ_OK;
 
+    if (!spend(w, g->values.n)) {
+        for (size_t i = 0; i < g->values.n; i++)
+            forget(g->values.items[i]);
+        return too_much(w);
+    }
     for (size_t i = 0; i < g->values.n; i++)
         MQ_TRY(begin_value(w, g, g->values.items[i]));
     if (w->depth >= MAX_DEPTH)
@@ -244,16 +271,21 @@ done:
 
 mq_status mq_infer_model(mq_model *m, mq_infer_finding finding, void *user, mq_error *err)
 {
-    mq_walk w = { .model = m, .finding = finding, .user = user, .err = err, .budget = BUDGET_BASE };
+    mq_walk w = { .model = m, .finding = finding, .user = user, .err = err };
+    uint64_t cost = 0;
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < m->graphs.n; i++) {
         const mq_graph *g = m->graphs.items[i];
 
-        w.budget += BUDGET_PER_NODE * (uint64_t)g->n_nodes;
+        cost += g->values.n;
+        for (const mq_node *n = g->first; n; n = n->next)
+            cost += node_cost(n);
         for (size_t k = 0; k < g->values.n; k++)
             forget(g->values.items[k]);
     }
+    w.budget = BUDGET_BASE + BUDGET_FACTOR * cost;
+    w.max_memory = mq_arena_used(m->arena) + MEMORY_BASE + MEMORY_FACTOR * cost;
     if (m->graph)
         rc = mq_walk_graph(&w, m->graph);
     mq_map_release(&w.told);

@@ -19,7 +19,8 @@ typedef struct mq_walk {
     void *user;
     mq_error *err;
     mq_map told;         /* findings already handed over */
-    uint64_t budget;     /* nodes that may still be inferred: bodies may call and nest, so work could explode */
+    uint64_t budget;     /* of nodes and values that may still be inferred: bodies call and nest, so work could explode */
+    size_t max_memory;   /* of the model's arena, for the same reason */
     int depth;           /* of graphs in graphs */
     const mq_call *call; /* the innermost, or NULL */
 } mq_walk;

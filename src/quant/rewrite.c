@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "quant/emit.h"
+#include "quant/trace.h"
 
 /* Where the DequantizeLinear of a weight stands: before its only user, or first of all. */
 static mq_node *place_for(const mq_value *v)
@@ -139,12 +140,12 @@ static void drop_unused(mq_value *v)
 {
     for (size_t i = v->uses.n; i-- > 0;) {
         mq_node *n = i < v->uses.n ? v->uses.items[i].node : NULL; /* one removal may take several uses along */
-        bool used = !n || n->n_outputs != 1;
-        if (!used && n->outputs[0]) {
-            drop_unused(n->outputs[0]);
-            used = !mq_value_unused(n->outputs[0]);
-        }
-        if (!used)
+        mq_value *out = n && n->n_outputs == 1 ? n->outputs[0] : NULL;
+        if (!n || n->n_outputs != 1 || (out && !mq_quant_constant_behind(out)))
+            continue; /* no operator that only passes the constant on */
+        if (out)
+            drop_unused(out);
+        if (!out || mq_value_unused(out))
             mq_node_remove(n);
     }
     if (!mq_value_unused(v))

@@ -43,7 +43,12 @@ static float store_scale(const mq_scheme *s, double scale)
     f = (float)(scale < 0 ? -size : size);
     if (s->scale_type == MQ_FLOAT16)
         return mq_f16_to_f32(mq_f16_from_f32(f));
-    return s->scale_type == MQ_BFLOAT16 ? mq_bf16_to_f32(mq_bf16_from_f32(f)) : f;
+    if (s->scale_type == MQ_BFLOAT16)
+        f = mq_bf16_to_f32(mq_bf16_from_f32(f));
+    /* rounded up, the largest value could come back as infinity */
+    while (fabsf(f) * (float)(s->q_max - s->q_min) > FLT_MAX && fabsf(f) * (float)(s->q_max - mq_scheme_middle(s)) > FLT_MAX)
+        f = s->scale_type == MQ_BFLOAT16 ? f * 0.99f : nextafterf(f, 0);
+    return f;
 }
 
 void mq_scheme_affine(const mq_scheme *s, float lo, float hi, float *scale, int16_t *zero_point)

@@ -164,8 +164,6 @@ static mq_status look_at_input(struct selector *s, mq_node *n, size_t at)
     find_axes(n, at, view.n_dims, &it->channel_axis, &it->reduce_axis);
     if (!mq_quant_filters_want(s->filters, n, v))
         it->stay = MQ_STAY_EXCLUDED;
-    else if (embedding && mq_node_attr_int(n, "axis", 0) != 0)
-        it->stay = MQ_STAY_AXIS;
     else if (n->graph->function)
         it->stay = MQ_STAY_SCOPE;
     return MQ_OK;
@@ -218,6 +216,15 @@ static const mq_node *other_user(const mq_value *v, int depth, bool *is_output)
             return other;
     }
     return NULL;
+}
+
+/* Is the table looked up along another axis than that of its rows by anyone? */
+static bool other_axis(const mq_value *v)
+{
+    for (size_t i = 0; i < v->uses.n; i++)
+        if (mq_node_attr_int(v->uses.items[i].node, "axis", 0) != 0)
+            return true;
+    return false;
 }
 
 static mq_status list_users(struct selector *s, mq_quant_item *it)
@@ -476,6 +483,8 @@ static mq_status decide(struct selector *s, mq_quant_item *it)
     } else if (other) {
         it->stay = MQ_STAY_SHARED;
         it->stay_detail = mq_node_label(other);
+    } else if (it->embedding && other_axis(it->value)) {
+        it->stay = MQ_STAY_AXIS;
     } else if (it->weight.source.n == 0) {
         it->stay = MQ_STAY_SMALL;
     } else {

@@ -91,23 +91,23 @@ static void check_saving(const uint8_t *data, size_t size)
     mq_model_free(a);
 }
 
-/* Is it a valid model? */
+/* Is there nothing wrong with it at all? */
 static bool check(mq_model *m)
 {
     mq_check_opts opts = mq_check_opts_default();
     mq_check_result *result = NULL;
     mq_error err = { 0 };
-    bool valid = false;
+    bool clean = true;
 
     for (const char *const *t = mq_check_targets(); *t; t++) {
         opts.target = *t;
         if (mq_check(m, &opts, NULL, NULL, &result, &err) != MQ_OK)
             broken("every model can be checked", &err);
-        valid = result->valid;
+        clean &= result->n_findings == 0 || strcmp(*t, "onnx") != 0;
         mq_check_result_free(result);
         result = NULL;
     }
-    return valid;
+    return clean;
 }
 
 /* Every form of a report. */
@@ -154,7 +154,7 @@ static void inspect(mq_model *m)
 }
 
 /* From file to file; the bound on the size cannot hold, so that nothing is put in place. */
-static void quantize(const uint8_t *data, size_t size, bool valid)
+static void quantize(const uint8_t *data, size_t size, bool clean)
 {
     mq_quantize_opts opts = mq_quantize_opts_default();
     mq_report *report = new_report("quantize");
@@ -169,8 +169,8 @@ static void quantize(const uint8_t *data, size_t size, bool valid)
     rc = mq_quantize_file(input, OUTPUT, &opts, report, NULL, &err);
     if (rc == MQ_ERR_SYSTEM || rc == MQ_ERR_NOMEM)
         broken("a quantized model is written and valid", &err);
-    if (rc == MQ_ERR_INPUT && valid && !strstr(err.text, "external"))
-        broken("a valid model is not refused", &err);
+    if (rc == MQ_ERR_INPUT && clean)
+        broken("a model without findings is not refused", &err);
     if (rc == MQ_OK)
         render(report);
     mq_report_free(report);
@@ -180,15 +180,15 @@ static void quantize(const uint8_t *data, size_t size, bool valid)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mq_model *m = load(data, size);
-    bool valid;
+    bool clean;
 
     if (!m)
         return 0;
-    valid = check(m);
+    clean = check(m);
     inspect(m);
     mq_model_free(m);
     check_saving(data, size);
-    quantize(data, size, valid);
+    quantize(data, size, clean);
     return 0;
 }
 

@@ -405,7 +405,7 @@ static void large(unsigned long megabytes)
 {
     begin();
     put("graph{name:'g' input{name:'x0' type{tensor_type{elem_type:1 shape{dim{dim_param:'N'} dim{dim_value:1024}}}}} "
-        "output{name:'x%lu' type{tensor_type{elem_type:1}}} ", megabytes / 4);
+        "output{name:'x%lu' type{tensor_type{elem_type:1 shape{dim{dim_param:'N'} dim{dim_value:1024}}}}} ", megabytes / 4);
     for (unsigned long i = 0; i < megabytes / 4; i++)
         put("node{op_type:'MatMul' input:'x%lu' input:'w%lu' output:'x%lu'} initializer{name:'w%lu' data_type:1 dims:1024 "
             "dims:1024 raw_data:@4194304} ", i, i, i + 1, i);

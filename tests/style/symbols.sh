@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: mq authors
 #
-# What the libraries export: the shared one only mq_ names, the static one also the generated onnx__ ones; and no global
-# that can be written to. Usage: symbols.sh LIBMQ.so LIBMQ.a
+# What the libraries export: the shared one all functions that the public headers declare and only mq_ names, the static one
+# also the generated onnx__ ones; and no global that can be written to. Usage: symbols.sh LIBMQ.so LIBMQ.a
 set -eu
 bad=$(nm -D --defined-only "$1" | awk '$3 !~ /^mq_/ { print $3 }')
 if [ -n "$bad" ]; then
@@ -20,3 +20,15 @@ if [ -n "$bad" ]; then
     echo "symbols: writable data in the library:" $bad
     exit 1
 fi
+declared=$(cat "$(dirname "$0")"/../../include/mq/*.h | tr '\n' ' ' | grep -oE 'MQ_API [^;{]*\(' | grep -oE 'mq_[a-z0-9_]+\($' |
+    tr -d '(' | sort -u)
+exported=" $(nm -D --defined-only "$1" | awk '{ print $3 }' | tr '\n' ' ') "
+for name in $declared; do
+    case $exported in
+    *" $name "*) ;;
+    *)
+        echo "symbols: $name is declared in include/mq, but the shared library does not export it"
+        exit 1
+        ;;
+    esac
+done

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Reads and writes options as JSON, also from a whole report. Every value goes through cli_options_set, so that a file is as strict as
+/* Reads and writes options as JSON. Every value goes through cli_options_set, so that a file is as strict as
  * the command line; only items of arrays are taken as they are, without commas. */
 #include "cli/config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* --config FILE.json: option names and values, as the `options` of a report are written. */
+/* --config FILE.json: option names and values, or a whole report, whose `options` are such. */
 #ifndef CLI_CONFIG_H
 #define CLI_CONFIG_H
 

@@ -130,39 +130,39 @@ static bool same_file(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-/* The i-th file that the options name; NULL: this one is not given. First what is read and the output, then, from
- * *n_kept on, what is replaced without being asked. */
-static const char *named_file(const cli_options *o, size_t i, const char **label, size_t *n_kept)
+/* Files that options name: those that are needed first, then those that are replaced without being asked, like reports. */
+static const cli_opt single_files[] = { OPT_OUTPUT, OPT_CONFIG, OPT_KEEP_FAILED, OPT_DEPFILE };
+enum { N_NEEDED = 2, N_SINGLE = sizeof single_files / sizeof *single_files };
+
+/* The i-th file: models, then the above, then reports; NULL: it is not given. */
+static const char *named_file(const cli_options *o, size_t i, const char **label)
 {
-    static const cli_opt single[] = { OPT_OUTPUT, OPT_CONFIG, OPT_KEEP_FAILED, OPT_DEPFILE };
-    const size_t n_single = sizeof single / sizeof *single;
     mq_report_form form;
     mq_error ignored;
     const char *path = NULL;
 
-    *n_kept = o->n_files + 2;
     *label = "the model";
     if (i < o->n_files)
         return o->files[i];
     i -= o->n_files;
-    *label = cli_row_of(i < n_single ? single[i] : OPT_REPORT)->label;
-    if (i < n_single)
-        return o->values[single[i]].text;
-    cli_report_split(o->values[OPT_REPORT].items[i - n_single], &form, &path, &ignored);
+    *label = cli_row_of(i < N_SINGLE ? single_files[i] : OPT_REPORT)->label;
+    if (i < N_SINGLE)
+        return o->values[single_files[i]].text;
+    cli_report_split(o->values[OPT_REPORT].items[i - N_SINGLE], &form, &path, &ignored);
     return path;
 }
 
 /* What is replaced without -f must not be a file that is needed. */
 static mq_status check_replaced(const cli_options *o, mq_error *err)
 {
-    size_t n = o->n_files + 4 + o->values[OPT_REPORT].n_items, n_kept;
+    size_t n = o->n_files + N_SINGLE + o->values[OPT_REPORT].n_items;
     const char *label, *other;
 
-    for (size_t i = 0; i < n; i++) {
-        const char *path = named_file(o, i, &label, &n_kept);
+    for (size_t i = o->n_files + N_NEEDED; i < n; i++) {
+        const char *path = named_file(o, i, &label);
 
-        for (size_t k = 0; path && i >= n_kept && k < i; k++) {
-            const char *taken = named_file(o, k, &other, &n_kept);
+        for (size_t k = 0; path && k < i; k++) {
+            const char *taken = named_file(o, k, &other);
 
             if (taken && same_file(path, taken))
                 return cli_fail(err, MQ_ERR_USAGE, "%s and %s are both '%s'", other, label, path);

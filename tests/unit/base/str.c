@@ -68,8 +68,8 @@ static void test_bytes(void **state)
     bytes_are(12345, "12.3 kB");
     bytes_are(99949, "99.9 kB");
     bytes_are(99950, "100 kB");
-    bytes_are(999949, "1.00 MB");
     bytes_are(999499, "999 kB");
+    bytes_are(999500, "1.00 MB");
     bytes_are(1000000, "1.00 MB");
     bytes_are(403000000, "403 MB");
     bytes_are(3200000000, "3.20 GB");

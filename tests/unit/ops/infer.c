@@ -200,7 +200,6 @@ static mq_function *make_function(const char *name, const char *callee)
 {
     mq_function *f = mq_arena_alloc(m->arena, sizeof *f);
     mq_attr *axis = mq_arena_alloc(m->arena, sizeof *axis);
-    mq_function **list = mq_arena_calloc(m->arena, m->n_functions + 1, sizeof *list);
     mq_node *n;
 
     f->domain = "local";
@@ -221,10 +220,7 @@ static mq_function *make_function(const char *name, const char *callee)
     assert_int_equal(mq_node_set_attr_int(n, "axis", 1, NULL), MQ_OK);
     mq_node_attr(n, "axis")->ref = "the_axis";
     assert_int_equal(mq_graph_add_output(f->body, value(f->body, "y"), NULL), MQ_OK);
-    if (m->n_functions)
-        memcpy(list, m->functions, m->n_functions * sizeof *list);
-    list[m->n_functions++] = f;
-    m->functions = list;
+    assert_int_equal(mq_model_add_function(m, f, NULL), MQ_OK);
     return f;
 }
 

@@ -248,8 +248,7 @@ static mq_node *function(fixture *f, int version, mq_node **call)
     assert_true(mq_vec_push_in(a, &fn->opsets, import_of_fn));
     fn->body = mq_graph_create(f->m, NULL, NULL, "F");
     fn->body->function = fn;
-    f->m->functions = mq_arena_memdup(a, &fn, sizeof(mq_function *));
-    f->m->n_functions = 1;
+    assert_int_equal(mq_model_add_function(f->m, fn, NULL), MQ_OK);
     n = node(fn->body, "ReduceSum", value(fn->body, "x", MQ_FLOAT, 2, 3, 4));
     set_ints(n, "axes", 0, 1);
     mq_node_attr(n, "axes")->ref = "axes";

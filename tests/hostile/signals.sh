@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: mq authors
+# Signals in the middle of the work: mq dies of the signal, the old output is as it was, and nothing is left behind.
+. "$(dirname "$0")/lib.sh"
+
+sanitized && large=64 || large=256
+mkdir work
+"$TOOLS/make_models" work $large || exit 2
+mv work/large.onnx .
+echo old >work/out.onnx
+
+# interrupted SIGNAL DELAY FORM...: sends it to a quantization after DELAY seconds. When the work was already done
+# (a fast machine), counts as not hit.
+hits=0
+interrupted() {
+    local signal=$1 delay=$2 status=0 pid
+    shift 2
+    cases=$((cases + 1))
+    "$MQ" quantize -q -f -j 1 -o work/out.onnx "$@" large.onnx >.out 2>.err &
+    pid=$!
+    sleep "$delay"
+    kill -"$signal" $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    status=$?
+    if ((status == 0)); then
+        rm -f work/*
+        echo old >work/out.onnx
+        return
+    fi
+    hits=$((hits + 1))
+    ((status == 128 + $(kill -l "$signal"))) || wrong "SIG$signal after $delay s $*: status $status"
+    [[ $(cat work/out.onnx) == old ]] || wrong "SIG$signal after $delay s $*: the old output is gone"
+    only work out.onnx
+    [[ $signal == KILL || ! -s .err ]] || wrong "SIG$signal after $delay s $*: not quiet"
+}
+for signal in INT TERM HUP KILL; do
+    for delay in 0.02 0.05 0.1 0.2 0.4; do
+        interrupted $signal $delay
+        [[ $signal == INT ]] && interrupted $signal $delay --external-data weights.data
+    done
+done
+((hits >= 8)) || wrong "only $hits of $cases signals came in time"
+
+# A compressed output takes longest.
+cases=$((cases + 1))
+"$MQ" quantize -q -o work/out.onnx.gz large.onnx 2>.err &
+pid=$!
+sleep 1
+kill -INT $pid
+wait $pid
+status=$?
+if ((status)); then
+    ((status == 130)) || wrong "SIGINT while compressing: status $status"
+    only work out.onnx
+fi
+
+# A loop around mq ends at Ctrl-C: the shell sees that its child died of SIGINT.
+cat >loop.sh <<END
+for i in 1 2 3 4 5 6; do
+    echo \$i >>rounds
+    '$MQ' quantize -q -f -o work/out.onnx large.onnx
+done
+echo through >>rounds
+END
+cases=$((cases + 1))
+rm -f work/*
+# A group of its own, as a terminal makes one: both get the signal. Background jobs ignore SIGINT unless told otherwise.
+setsid env --default-signal=INT bash loop.sh 2>.err &
+sleep 0.3
+group=$(pgrep -f "^bash loop.sh$" | head -1)
+if [[ $group ]]; then
+    kill -INT -- "-$group"
+    wait
+    grep -q through rounds && wrong 'a shell loop around mq went on after SIGINT'
+else
+    wrong 'the loop did not start'
+fi
+
+# An ignored signal stays ignored (nohup).
+cases=$((cases + 1))
+rm -f work/*
+bash -c "trap '' HUP; exec '$MQ' quantize -q -o work/out.onnx large.onnx" 2>.err &
+pid=$!
+sleep 0.1
+kill -HUP $pid
+wait $pid || wrong "an ignored SIGHUP ended it with $?"
+[[ -s work/out.onnx ]] || wrong 'an ignored SIGHUP: no output'
+finish
