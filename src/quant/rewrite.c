@@ -207,6 +207,17 @@ static mq_status rewrite_item(mq_quant_item *it, mq_model *m, mq_error *err)
     return it->embedding ? rewrite_embedding(&r) : put_behind_dequantize(&r);
 }
 
+/* Before IR 4 every initializer had to be a graph input as well; the new ones are none. */
+static void raise_ir(mq_model *m, const mq_hooks *hooks)
+{
+    if (m->ir_version >= 4)
+        return;
+    mq_warn(hooks, "ir-raised", "", "IR version %lld is raised to 4, for initializers that are not inputs",
+            (long long)m->ir_version);
+    m->ir_version = 4;
+    m->has_ir_version = true;
+}
+
 mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err)
 {
     size_t n_inputs = 0;
@@ -223,6 +234,8 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
         }
         rc = rewrite_item(it, plan->model, err);
     }
+    if (rc == MQ_OK && plan->n_quantized)
+        raise_ir(plan->model, hooks);
     if (rc == MQ_OK && n_inputs)
         mq_warn(hooks, "weight-input", first, "%zu quantized weights were also graph inputs (as '%s') and are not any more",
                 n_inputs, first);
