@@ -45,7 +45,7 @@ MQ_API bool mq_report_missed_bound(const mq_report *report, size_t i, char *out,
 /* The command failed: the verdict becomes "error" with this text and exit status. */
 MQ_API mq_status mq_report_set_error(mq_report *report, int exit_status, const char *text, mq_error *err);
 
-/* Time of a step in seconds; whole-process peak memory is read when the report is written. Both go under `measured`. */
+/* A step ends: its time in seconds, and the process's peak memory so far, go under `measured`. */
 MQ_API mq_status mq_report_add_step(mq_report *report, const char *name, double seconds, mq_error *err);
 
 /* Writes it in that form; an existing file is replaced (beside it and renamed), "-" is standard output.

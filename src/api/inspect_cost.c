@@ -11,7 +11,7 @@
 #include "graph/verify.h"
 
 /* Functions that call functions that ... can mean more calls than there is time: after so many nodes the rest is unknown. */
-enum { BUDGET = 100000, LIST_BUDGET = 1000000 };
+enum { BUDGET = 20000, BUDGET_FACTOR = 16, LIST_BUDGET = 200000 };
 
 static void add_to(uint64_t *sum, uint64_t n)
 {
@@ -213,7 +213,7 @@ mq_status mq_inspect_cost(mq_inspect_ctx *c, mq_error *err)
     mq_status rc;
 
     for (size_t i = 0; i < c->model->graphs.n; i++)
-        budget += 4 * (c->model->graphs.items[i]->n_nodes + c->model->graphs.items[i]->values.n);
+        budget += BUDGET_FACTOR * (c->model->graphs.items[i]->n_nodes + c->model->graphs.items[i]->values.n);
     m.left = total.left = budget;
     count_graph(&total, c->model->graph, 0);
     c->out->macs = total.known;

@@ -77,9 +77,10 @@ static mq_status repair(struct job *j)
         }
     if (n_domains)
         mq_warn(j->hooks, "domain-mended", j->input, "the domain 'ai.onnx' is written as '' in %zu places", n_domains);
-    if (mq_graph_sort(j->model->graph, &n_moved, j->err) == MQ_ERR_NOMEM)
-        return MQ_ERR_NOMEM; /* a cycle is told by the check */
-    rc = MQ_OK;
+    if ((rc = mq_graph_sort(j->model->graph, &n_moved, j->err)) != MQ_OK) {
+        mq_error_prefix(j->err, "%s", j->input);
+        return rc;
+    }
     if (n_moved)
         mq_warn(j->hooks, "nodes-sorted", j->input, "nodes were not in order: %zu are moved", n_moved);
     return rc;

@@ -91,9 +91,10 @@ bool mq_node_is(const mq_node *n, const char *domain, const char *op_type)
 mq_status mq_model_add_function(mq_model *m, mq_function *f, mq_error *err)
 {
     mq_function *last = mq_map_get(&m->function_names, f->name), **list = m->functions;
-    bool full = (m->n_functions & (m->n_functions - 1)) == 0; /* there is room up to the next power of two */
+    size_t n = m->n_functions;
+    bool full = (n & (n - 1)) == 0; /* there is room up to the next power of two */
 
-    if (full && !(list = mq_arena_grow(m->arena, list, m->n_functions, m->n_functions ? 2 * m->n_functions : 1, sizeof *list)))
+    if (full && !(list = mq_arena_grow(m->arena, list, n, n ? 2 * n : 1, sizeof *list)))
         return mq_oom(err);
     if (!last && !mq_map_put(&m->function_names, f->name, f))
         return mq_oom(err);

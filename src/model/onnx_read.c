@@ -106,10 +106,10 @@ static void read_external(mq_tensor *t, const Onnx__TensorProto *msg)
         const char *key = text(msg->external_data[i]->key), *value = text(msg->external_data[i]->value);
         if (strcmp(key, "location") == 0)
             t->external.location = value;
-        else if (strcmp(key, "offset") == 0 && read_number(value, &v))
-            t->external.offset = (uint64_t)v;
-        else if (strcmp(key, "length") == 0 && read_number(value, &v))
-            t->external.length = v;
+        else if (strcmp(key, "offset") == 0) /* what is no number is a place that no file has */
+            t->external.offset = read_number(value, &v) ? (uint64_t)v : UINT64_MAX;
+        else if (strcmp(key, "length") == 0)
+            t->external.length = read_number(value, &v) ? v : INT64_MAX;
     }
 }
 

@@ -205,6 +205,17 @@ static bool needs_microsoft(const mq_quant_plan *plan)
     return false;
 }
 
+/* Before IR 4 every initializer had to be a graph input as well; the new ones are none. */
+static void raise_ir(mq_model *m, const mq_hooks *hooks)
+{
+    if (m->ir_version >= 4)
+        return;
+    mq_warn(hooks, "ir-raised", "", "IR version %lld is raised to 4, for initializers that are not inputs",
+            (long long)m->ir_version);
+    m->ir_version = 4;
+    m->has_ir_version = true;
+}
+
 mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err)
 {
     size_t n_inputs = 0;
@@ -222,6 +233,8 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
         MQ_TRY(mq_opset_set(plan->model, "com.microsoft", 1, err));
     MQ_TRY(rewrite_all(plan, false, err));
     MQ_TRY(rewrite_all(plan, true, err));
+    if (plan->n_quantized)
+        raise_ir(plan->model, hooks);
     if (n_inputs)
         mq_warn(hooks, "weight-input", first, "%zu quantized weights were also graph inputs (as '%s') and are not any more",
                 n_inputs, first);

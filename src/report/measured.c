@@ -26,18 +26,6 @@ static json_t *seconds_value(double s)
     return json_real(isfinite(s) ? round(s * 1e6) / 1e6 : 0);
 }
 
-mq_status mq_report_add_step(mq_report *r, const char *name, double seconds, mq_error *err)
-{
-    json_t *step = json_object();
-
-    if (json_object_set_new(step, "name", mq_json_text(name)) != 0 ||
-        json_object_set_new(step, "seconds", seconds_value(seconds)) != 0) {
-        json_decref(step);
-        return mq_oom(err);
-    }
-    return json_array_append_new(r->steps, step) == 0 ? MQ_OK : mq_oom(err);
-}
-
 void mq_report_set_threads(mq_report *r, int n_threads)
 {
     if (r)
@@ -73,6 +61,19 @@ static int64_t peak_memory(void)
     if (proc_line("/proc/self/status", "VmHWM", text, sizeof text))
         return strtoll(text, NULL, 10) * 1024;
     return getrusage(RUSAGE_SELF, &use) == 0 ? (int64_t)use.ru_maxrss * 1024 : 0;
+}
+
+mq_status mq_report_add_step(mq_report *r, const char *name, double seconds, mq_error *err)
+{
+    json_t *step = json_object();
+
+    if (json_object_set_new(step, "name", mq_json_text(name)) != 0 ||
+        json_object_set_new(step, "seconds", seconds_value(seconds)) != 0 ||
+        json_object_set_new(step, "peak_memory_bytes", json_integer(peak_memory())) != 0) {
+        json_decref(step);
+        return mq_oom(err);
+    }
+    return json_array_append_new(r->steps, step) == 0 ? MQ_OK : mq_oom(err);
 }
 
 json_t *mq_report_measured(const mq_report *r)

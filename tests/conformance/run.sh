@@ -44,8 +44,8 @@ run report_schema "$python" "$here/report_schema.py" "$build/tools/mq" "$root/do
 run roundtrip "$python" "$here/roundtrip.py" "$build/tests/roundtrip" "$work/nodes" "${models[@]}"
 run inference "$python" "$here/infer_nodes.py" "$build/tests/infer_dump" "$work/nodes"
 run checker "$python" "$here/check_agrees.py" --mq "$build/tools/mq" --broken $((long ? 40 : 2)) "$work/nodes" "${models[@]}"
-run opsets "$python" "$here/opset_raise.py" "$build/tests/opset_raise" --to "$([ $long = 1 ] && echo 13,17,21,26,28 || echo 13,21,26)" \
-    "${models[@]:1}"
+run opsets "$python" "$here/opset_raise.py" "$build/tests/opset_raise" "${models[@]:1}" \
+    --to "$([ $long = 1 ] && echo 13,17,21,26,28 || echo 13,21,26)"
 run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"
 run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"
 run fidelity "$python" "$here/fidelity_weights.py" "$build/tools/mq"

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/file.h"
+#include "base/compiler.h"
 #include "model/save.h"
+#include "model/tensor_file.h"
 #include "mq/check.h"
 #include "mq/inspect.h"
 #include "mq/quantize.h"
@@ -153,6 +154,29 @@ static void inspect(mq_model *m)
         mq_inspection_free(result);
 }
 
+/* The bytes as a file that holds one value, of each kind. */
+static void read_values(const uint8_t *data, size_t size)
+{
+    static const mq_type_kind kinds[] = { MQ_TYPE_TENSOR, MQ_TYPE_SPARSE_TENSOR, MQ_TYPE_SEQUENCE, MQ_TYPE_OPTIONAL,
+                                          MQ_TYPE_MAP };
+    int fd = file_of(data, size);
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    for (size_t i = 0; i < MQ_ARRAY_LEN(kinds); i++) {
+        mq_type type = { .kind = kinds[i], .rank = -1 };
+        mq_error err = { 0 };
+        mq_model *m = NULL;
+        mq_datum *d = NULL;
+        if (mq_model_create(&m, &err) != MQ_OK)
+            broken("an empty model can be made", &err);
+        if (mq_datum_load(m, path, &type, &d, &err) == MQ_OK)
+            mq_datum_save(d, "/dev/null", &err);
+        mq_model_free(m);
+    }
+    close(fd);
+}
+
 /* From file to file; the bound on the size cannot hold, so that nothing is put in place. */
 static void quantize(const uint8_t *data, size_t size, bool clean)
 {
@@ -182,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mq_model *m = load(data, size);
     bool clean;
 
+    read_values(data, size);
     if (!m)
         return 0;
     clean = check(m);

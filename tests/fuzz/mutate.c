@@ -136,7 +136,8 @@ static int64_t some_number(mutation *m)
 
 static const char *some_text(mutation *m)
 {
-    static const char *const odd[] = { "", "a", "x", "com.microsoft", "ai.onnx.ml", "ai.onnx", "location", "offset", "length" };
+    static const char *const odd[] = { "", "a", "x", "com.microsoft", "ai.onnx.ml", "ai.onnx", "location", "offset",
+                                       "length" };
     size_t n;
     const mq_op_schema *schemas = mq_schemas(&n);
 

@@ -42,4 +42,4 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     echo "fuzz: a finding: its input is in $build/findings"
     exit 1
 }
-grep -E '^stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb)' "$build/log"
+grep -E '^stat::(number_of_executed_units|slowest_unit_time_sec|peak_rss_mb)' "$build/log"

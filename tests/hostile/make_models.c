@@ -73,8 +73,8 @@ static void node(const char *op, const char *in, const char *out)
 
 static void begin_function(int i)
 {
-    put("functions{name:'f%d' domain:'local' input:'a' output:'c' opset_import{version:21} opset_import{domain:'local' version:1} ",
-        i);
+    put("functions{name:'f%d' domain:'local' input:'a' output:'c' opset_import{version:21} "
+        "opset_import{domain:'local' version:1} ", i);
 }
 
 /* n functions, each of which calls the one before it twice. */
@@ -229,7 +229,8 @@ static void same_infos(void)
 
 static void same_sparse(void)
 {
-    repeated("sparse_initializer{values{name:'s' dims:1 data_type:1 float_data:1} indices{dims:1 data_type:7 int64_data:0} dims:1} ");
+    repeated("sparse_initializer{values{name:'s' dims:1 data_type:1 float_data:1} indices{dims:1 data_type:7 int64_data:0} "
+             "dims:1} ");
 }
 
 static void other_infos(void)
@@ -296,7 +297,8 @@ static void external_many(void)
     begin_graph();
     node("Relu", "x", "y");
     for (int i = 0; i < 5000; i++)
-        put("initializer{name:'w%d' dims:4 data_type:1 data_location:1 external_data{key:'location' value:'missing%d'}} ", i, i);
+        put("initializer{name:'w%d' dims:4 data_type:1 data_location:1 "
+            "external_data{key:'location' value:'missing%d'}} ", i, i);
     put("}");
 }
 
@@ -343,8 +345,9 @@ static void rank_huge(void)
 static void dims_huge(void)
 {
     begin_graph();
-    put("initializer{name:'w' data_type:1 dims:4611686018427387904 dims:4} initializer{name:'v' data_type:1 dims:1099511627776 "
-        "dims:1048576 raw_data:''} initializer{name:'u' data_type:22 dims:9223372036854775807} "
+    put("initializer{name:'w' data_type:1 dims:4611686018427387904 dims:4} "
+        "initializer{name:'v' data_type:1 dims:1099511627776 dims:1048576 raw_data:''} "
+        "initializer{name:'u' data_type:22 dims:9223372036854775807} "
         "initializer{name:'e' data_type:1 dims:4294967296 data_location:1 external_data{key:'location' value:'e.bin'} "
         "external_data{key:'offset' value:'9223372036854775807'} external_data{key:'length' value:'9223372036854775807'}} ");
     put("node{op_type:'MatMul' input:'x' input:'v' output:'a'} node{op_type:'MatMul' input:'a' input:'w' output:'b'} "
@@ -355,9 +358,11 @@ static void dims_huge(void)
 static void contents_huge(void)
 {
     begin_graph();
-    put("initializer{name:'n' data_type:7 dims:1 int64_data:1000000000000} initializer{name:'zero' data_type:7 int64_data:0} "
+    put("initializer{name:'n' data_type:7 dims:1 int64_data:1000000000000} "
+        "initializer{name:'zero' data_type:7 int64_data:0} "
         "initializer{name:'one' data_type:7 int64_data:1} initializer{name:'big' data_type:7 int64_data:1000000000000} ");
-    put("node{op_type:'ConstantOfShape' input:'n' output:'a'} node{op_type:'Range' input:'zero' input:'big' input:'one' output:'b'} "
+    put("node{op_type:'ConstantOfShape' input:'n' output:'a'} "
+        "node{op_type:'Range' input:'zero' input:'big' input:'one' output:'b'} "
         "node{op_type:'Tile' input:'n' input:'n' output:'c'} node{op_type:'Expand' input:'one' input:'n' output:'d'} "
         "node{op_type:'OneHot' input:'n' input:'big' input:'n' output:'e'} node{op_type:'EyeLike' input:'a' output:'f'} ");
     node("Relu", "x", "y");

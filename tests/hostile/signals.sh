@@ -30,17 +30,29 @@ interrupted() {
     fi
     hits=$((hits + 1))
     ((status == 128 + $(kill -l "$signal"))) || wrong "SIG$signal after $delay s $*: status $status"
-    [[ $(cat work/out.onnx) == old ]] || wrong "SIG$signal after $delay s $*: the old output is gone"
-    only work out.onnx
     [[ $signal == KILL || ! -s .err ]] || wrong "SIG$signal after $delay s $*: not quiet"
+    if [[ $(head -c 3 work/out.onnx) == old ]]; then
+        only work out.onnx
+    else # the signal came between the last rename and the end: then the new output is whole
+        "$MQ" check -q work/out.onnx >/dev/null || wrong "SIG$signal after $delay s $*: neither the old output nor the new one"
+        rm -f work/*
+        echo old >work/out.onnx
+    fi
 }
+# How long the work takes here and now decides when the signals are sent.
+begin=$EPOCHREALTIME
+"$MQ" quantize -q -f -j 1 -o work/out.onnx large.onnx
+whole=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
+echo old >work/out.onnx
 for signal in INT TERM HUP KILL; do
-    for delay in 0.02 0.05 0.1 0.2 0.4; do
-        interrupted $signal $delay
-        [[ $signal == INT ]] && interrupted $signal $delay --external-data weights.data
+    for part in 0.1 0.25 0.4 0.55 0.7; do
+        delay=$(awk -v t="$whole" -v p=$part 'BEGIN { print t * p }')
+        interrupted $signal "$delay"
+        [[ $signal == INT ]] && interrupted $signal "$delay" --external-data weights.data
     done
 done
-((hits >= 8)) || wrong "only $hits of $cases signals came in time"
+# On a machine whose speed changes all the time some come too late; some must come in time.
+((hits >= 3)) || wrong "only $hits of $cases signals came in time"
 
 # A compressed output takes longest.
 cases=$((cases + 1))

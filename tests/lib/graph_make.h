@@ -114,7 +114,8 @@ static inline mq_value *make_output(mq_graph *g, const char *name)
 static inline mq_graph *make_subgraph(mq_node *n, const char *attr)
 {
     mq_arena *a = n->graph->model->arena;
-    mq_attr *at = mq_arena_alloc(a, sizeof *at), **attrs = mq_arena_grow(a, n->attrs, n->n_attrs, n->n_attrs + 1, sizeof *attrs);
+    mq_attr **attrs = mq_arena_grow(a, n->attrs, n->n_attrs, n->n_attrs + 1, sizeof *attrs);
+    mq_attr *at = mq_arena_alloc(a, sizeof *at);
     mq_graph **graphs = mq_arena_alloc(a, sizeof *graphs);
 
     assert_true(at && attrs && graphs);

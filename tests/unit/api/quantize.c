@@ -231,8 +231,8 @@ static void test_nothing_to_quantize(void **state)
     put(m, "small.onnx", NULL);
     again();
     refuses("small.onnx", "out.onnx", NULL, MQ_ERR_UNSUPPORTED,
-            "small.onnx: nothing to quantize: 1 of 1 weights stay as they are: too small: its scales would take more room than "
-            "is saved");
+            "small.onnx: nothing to quantize: 1 of 1 weights stay as they are: "
+            "too small: its scales would take more room than is saved");
 }
 
 static void test_unsorted_is_mended(void **state)

@@ -170,14 +170,24 @@ static void test_small_floats(void **state)
             float value;
         } some[8];
     } table[] = {
-        { MQ_FLOAT8E4M3FN, 0xdad1d9c50f749ca5, { { 1, 0x1p-9f }, { 0x38, 1 }, { 0x7e, 448 }, { 0xfe, -448 }, { 0x7f, NAN }, { 0xff, NAN }, { 0x80, -0.0f } } },
-        { MQ_FLOAT8E4M3FNUZ, 0xf51851cb11c63018, { { 1, 0x1p-10f }, { 0x40, 1 }, { 0x7f, 240 }, { 0xff, -240 }, { 0x80, NAN } } },
-        { MQ_FLOAT8E5M2, 0x6c1e56b6fb09c905, { { 1, 0x1p-16f }, { 0x3c, 1 }, { 0x7b, 57344 }, { 0x7c, INFINITY }, { 0xfc, -INFINITY }, { 0x7d, NAN }, { 0xff, NAN } } },
-        { MQ_FLOAT8E5M2FNUZ, 0x94ae6fc493d49818, { { 1, 0x1p-17f }, { 0x40, 1 }, { 0x7f, 57344 }, { 0xff, -57344 }, { 0x80, NAN } } },
-        { MQ_FLOAT8E8M0, 0x6d2c8b41c3f0e5a5, { { 0, 0x1p-127f }, { 127, 1 }, { 128, 2 }, { 254, 0x1p127f }, { 255, NAN } } },
-        { MQ_FLOAT4E2M1, 0x2403bb76b85dfea5, { { 1, 0.5f }, { 2, 1 }, { 3, 1.5f }, { 5, 3 }, { 7, 6 }, { 15, -6 }, { 8, -0.0f } } },
-        { MQ_FLOAT6E2M3, 0x7ffacb24ad8b0aa5, { { 1, 0.125f }, { 8, 1 }, { 31, 7.5f }, { 63, -7.5f } } },
-        { MQ_FLOAT6E3M2, 0x25da13434201d785, { { 1, 0.0625f }, { 12, 1 }, { 31, 28 }, { 63, -28 } } },
+        { MQ_FLOAT8E4M3FN, 0xdad1d9c50f749ca5,
+          { { 1, 0x1p-9f }, { 0x38, 1 }, { 0x7e, 448 }, { 0xfe, -448 }, { 0x7f, NAN }, { 0xff, NAN },
+            { 0x80, -0.0f } } },
+        { MQ_FLOAT8E4M3FNUZ, 0xf51851cb11c63018,
+          { { 1, 0x1p-10f }, { 0x40, 1 }, { 0x7f, 240 }, { 0xff, -240 }, { 0x80, NAN } } },
+        { MQ_FLOAT8E5M2, 0x6c1e56b6fb09c905,
+          { { 1, 0x1p-16f }, { 0x3c, 1 }, { 0x7b, 57344 }, { 0x7c, INFINITY }, { 0xfc, -INFINITY },
+            { 0x7d, NAN }, { 0xff, NAN } } },
+        { MQ_FLOAT8E5M2FNUZ, 0x94ae6fc493d49818,
+          { { 1, 0x1p-17f }, { 0x40, 1 }, { 0x7f, 57344 }, { 0xff, -57344 }, { 0x80, NAN } } },
+        { MQ_FLOAT8E8M0, 0x6d2c8b41c3f0e5a5,
+          { { 0, 0x1p-127f }, { 127, 1 }, { 128, 2 }, { 254, 0x1p127f }, { 255, NAN } } },
+        { MQ_FLOAT4E2M1, 0x2403bb76b85dfea5,
+          { { 1, 0.5f }, { 2, 1 }, { 3, 1.5f }, { 5, 3 }, { 7, 6 }, { 15, -6 }, { 8, -0.0f } } },
+        { MQ_FLOAT6E2M3, 0x7ffacb24ad8b0aa5,
+          { { 1, 0.125f }, { 8, 1 }, { 31, 7.5f }, { 63, -7.5f } } },
+        { MQ_FLOAT6E3M2, 0x25da13434201d785,
+          { { 1, 0.0625f }, { 12, 1 }, { 31, 28 }, { 63, -28 } } },
     };
     float values[256];
 

@@ -158,8 +158,8 @@ static void suggests(const char *wanted, const char *const *names, size_t n, con
 
 static void test_suggestions(void **state)
 {
-    static const char *const names[] = { "/model/layers.0/attn/q_proj/MatMul", "/model/layers.0/attn/k_proj/MatMul", "Conv_12",
-                                         "Conv_13", "Conv_14", "Conv_1", "fc" };
+    static const char *const names[] = { "/model/layers.0/attn/q_proj/MatMul", "/model/layers.0/attn/k_proj/MatMul",
+                                         "Conv_12", "Conv_13", "Conv_14", "Conv_1", "fc" };
     const char *many[1];
     char name[300], small[24];
 

@@ -69,15 +69,18 @@ static void test_types(void **state)
     mq_dim dims[3] = { MQ_DIM(4), { .value = -1, .symbol = "n" }, MQ_DIM_UNKNOWN };
     mq_type tensor = { MQ_TYPE_TENSOR, MQ_FLOAT16, 3, dims, NULL }, scalar = { MQ_TYPE_TENSOR, MQ_INT64, 0, NULL, NULL };
     mq_type any = { MQ_TYPE_TENSOR, MQ_FLOAT, -1, NULL, NULL }, sparse = { MQ_TYPE_SPARSE_TENSOR, MQ_FLOAT, 1, dims, NULL };
-    mq_type seq = { MQ_TYPE_SEQUENCE, MQ_UNDEFINED, -1, NULL, &tensor }, opt = { MQ_TYPE_OPTIONAL, MQ_UNDEFINED, -1, NULL, &seq };
+    mq_type seq = { MQ_TYPE_SEQUENCE, MQ_UNDEFINED, -1, NULL, &tensor };
+    mq_type opt = { MQ_TYPE_OPTIONAL, MQ_UNDEFINED, -1, NULL, &seq };
     mq_type map = { MQ_TYPE_MAP, MQ_STRING, -1, NULL, &any }, opaque = { MQ_TYPE_OPAQUE, MQ_UNDEFINED, -1, NULL, NULL };
     mq_type unknown = { MQ_TYPE_UNKNOWN, MQ_UNDEFINED, -1, NULL, NULL };
     const struct {
         const mq_type *t;
         const char *want;
-    } table[] = { { NULL, "?" }, { &unknown, "?" }, { &tensor, "float16[4,n,?]" }, { &scalar, "int64[]" }, { &any, "float[...]" },
-                  { &sparse, "sparse float[4]" }, { &opt, "optional(seq(float16[4,n,?]))" }, { &map, "map(string,float[...])" },
-                  { &opaque, "opaque" } };
+    } table[] = {
+        { NULL, "?" },          { &unknown, "?" },          { &tensor, "float16[4,n,?]" }, { &scalar, "int64[]" },
+        { &any, "float[...]" }, { &sparse, "sparse float[4]" }, { &opt, "optional(seq(float16[4,n,?]))" },
+        { &map, "map(string,float[...])" }, { &opaque, "opaque" },
+    };
     char text[64];
 
     (void)state;

@@ -85,7 +85,7 @@ static void reads(mq_tensor *t, const float *want, size_t n)
         assert_true(f[i] == want[i]);
         assert_true(i64[i] == (int64_t)want[i]);
     }
-    for (size_t start = 0; start <= n; start++) {
+    for (size_t start = 0; start < n; start++) {
         assert_int_equal(mq_tensor_read_f32(t, start, n - start, f, NULL), MQ_OK);
         assert_memory_equal(f, want + start, (n - start) * sizeof *f);
     }
@@ -97,7 +97,8 @@ static void test_every_storage(void **state)
     static const int32_t i32[] = { 1, -2, 3, 0 };
     static const int64_t i64[] = { 1, -2, 3, 0 };
     static const uint64_t u64[] = { 1, 2, UINT32_MAX, 0 };
-    static const int32_t f16[] = { 0x3c00, 0xc000, 0x4200, 0 }, bools[] = { 1, 0, 1, 1 }, bf16[] = { 0x3f80, 0xc000, 0x4040, 0 };
+    static const int32_t f16[] = { 0x3c00, 0xc000, 0x4200, 0 }, bf16[] = { 0x3f80, 0xc000, 0x4040, 0 };
+    static const int32_t bools[] = { 1, 0, 1, 1 };
     mq_tensor *t;
 
     (void)state;
@@ -149,8 +150,10 @@ static void test_lengths_that_do_not_fit(void **state)
     fails(t, MQ_ERR_INPUT, "tensor 't': 15 bytes are stored where 16 are needed");
     t->n_bytes = 17;
     fails(t, MQ_ERR_INPUT, "tensor 't': 17 bytes are stored where 16 are needed");
-    fails(stored(MQ_INT8, "5", MQ_STORE_INT32S, items, 4), MQ_ERR_INPUT, "tensor 't': 4 values are stored where 5 are needed");
-    fails(stored(MQ_INT4, "9", MQ_STORE_INT32S, items, 4), MQ_ERR_INPUT, "tensor 't': 4 values are stored where 5 are needed");
+    fails(stored(MQ_INT8, "5", MQ_STORE_INT32S, items, 4), MQ_ERR_INPUT,
+          "tensor 't': 4 values are stored where 5 are needed");
+    fails(stored(MQ_INT4, "9", MQ_STORE_INT32S, items, 4), MQ_ERR_INPUT,
+          "tensor 't': 4 values are stored where 5 are needed");
     fails(stored(MQ_INT64, "4", MQ_STORE_INT32S, items, 4), MQ_ERR_INPUT,
           "tensor 't': int64 values are stored in the wrong field");
     fails(tensor(MQ_FLOAT, "-4", NULL), MQ_ERR_INPUT, "tensor 't': its shape or type (1) is not valid");

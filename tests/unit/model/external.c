@@ -28,8 +28,8 @@ static int setup(void **state)
     scratch_put_text("model/sub/v.bin", "more");
     m->dir = "model";
     return symlink("w.bin", "model/link_in") | symlink("../outside.bin", "model/link_out") |
-           symlink("link_out", "model/chain_out") | symlink("..", "model/folder_out") | symlink("nowhere", "model/dangling") |
-           symlink("../modelx/w.bin", "model/neighbour");
+           symlink("link_out", "model/chain_out") | symlink("..", "model/folder_out") |
+           symlink("nowhere", "model/dangling") | symlink("../modelx/w.bin", "model/neighbour");
 }
 
 static int teardown(void **state)

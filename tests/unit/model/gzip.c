@@ -144,7 +144,8 @@ static void test_detect(void **state)
         const char *bytes;
         size_t n;
         bool is;
-    } table[] = { { "", 0, false }, { "\x1f", 1, false }, { "\x1f\x8b", 2, true }, { "\x1f\x8c..", 4, false }, { "\x08\x08", 2, false } };
+    } table[] = { { "", 0, false }, { "\x1f", 1, false }, { "\x1f\x8b", 2, true }, { "\x1f\x8c..", 4, false },
+                  { "\x08\x08", 2, false } };
 
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -245,9 +245,10 @@ static void test_mixed_sequence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_MODEL(test_tensor), WITH_MODEL(test_strings),  WITH_MODEL(test_sequence), WITH_MODEL(test_sequence_of_sequences),
-        WITH_MODEL(test_map),    WITH_MODEL(test_map_of_strings), WITH_MODEL(test_optional), WITH_MODEL(test_sparse),
-        WITH_MODEL(test_broken), WITH_MODEL(test_mixed_sequence),
+        WITH_MODEL(test_tensor),   WITH_MODEL(test_strings),        WITH_MODEL(test_sequence),
+        WITH_MODEL(test_map),      WITH_MODEL(test_map_of_strings), WITH_MODEL(test_sequence_of_sequences),
+        WITH_MODEL(test_optional), WITH_MODEL(test_sparse),         WITH_MODEL(test_broken),
+        WITH_MODEL(test_mixed_sequence),
     };
 
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/model/wire.c: what comes in goes out, payloads stay where they are, and broken bytes are told with their place. */
+/* Tests src/model/wire.c: what comes in goes out, payloads stay where they are, and broken bytes are told with their
+ * place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -172,7 +172,8 @@ static void test_all_fills_and_lengths(void **state)
 
 static void test_ties_to_even(void **state)
 {
-    static const float w[] = { 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 126.5f, -126.5f, 125.5f, 127.5f, -127.5f, 0.49999997f };
+    static const float w[] = { 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 126.5f, -126.5f, 125.5f, 127.5f, -127.5f,
+                               0.49999997f };
     static const int8_t want[] = { 0, 2, 2, 0, -2, -2, 126, -126, 126, 127, -127, 0 };
     int8_t q[sizeof want];
     mq_quant_sums sums = { 0 };
@@ -200,8 +201,8 @@ static void test_range_is_symmetric(void **state)
 /* Whatever the range: zero stays zero, the largest value uses the whole range and comes back finite. */
 static void test_scale(void **state)
 {
-    static const float ranges[] = { FLT_TRUE_MIN, 1e-44f, 0x1p-130f, FLT_MIN, FLT_MIN * 100, FLT_MIN * 127, FLT_MIN * 128, 1e-30f,
-                                    0.1f, 1, 127, 1e30f, FLT_MAX / 2, FLT_MAX };
+    static const float ranges[] = { FLT_TRUE_MIN, 1e-44f, 0x1p-130f, FLT_MIN, FLT_MIN * 100, FLT_MIN * 127, FLT_MIN * 128,
+                                    1e-30f, 0.1f, 1, 127, 1e30f, FLT_MAX / 2, FLT_MAX };
 
     (void)state;
     assert_true(mq_scale_symmetric(0, 127) == 1);

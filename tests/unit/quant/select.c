@@ -43,7 +43,8 @@ static void set(mq_names *names, const char *const *items, size_t n)
     *names = (mq_names){ items, n };
 }
 
-#define SET(names, ...) set(names, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define SET(names, ...)                                                                     \
+    set(names, (const char *const[]){ __VA_ARGS__ }, MQ_ARRAY_LEN(((const char *const[]){ __VA_ARGS__ })))
 
 static void is(const char *name, mq_stay stay, const char *detail)
 {
@@ -161,7 +162,7 @@ static void test_constant_nodes_and_inputs(void **state)
 
 static void test_stays(void **state)
 {
-    static const int64_t ids[100] = { 0 };
+    static const int64_t ids[128] = { 0 };
 
     (void)state;
     make_init(g, "double", MQ_DOUBLE, "64,2", ids);

@@ -29,7 +29,8 @@ static mq_error err;
 /* Parses "test m.onnx ..." split at blanks. */
 static mq_status parse(const char *line)
 {
-    char copy[256], *argv[MAX_ARGS] = { "test" };
+    static char copy[256]; /* values point into it */
+    char *argv[MAX_ARGS] = { "test" };
     int argc = 1;
 
     cli_options_release(&o);

@@ -1,0 +1,1 @@
+mq quantize nowhere.onnx -o out.onnx

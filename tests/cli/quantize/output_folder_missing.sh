@@ -1,0 +1,1 @@
+mq quantize "$TESTDATA/digits_cnn.onnx" -o nowhere/out.onnx

@@ -1,0 +1,2 @@
+# Two things cannot both be standard output.
+mq quantize "$TESTDATA/digits_mlp.onnx" -o - --json
