@@ -4,6 +4,7 @@
  * what was asked for. What is looked at, and how it is judged, is the library's (mq/check.h). */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/session.h"
 #include "cli/text.h"
@@ -36,7 +37,7 @@ static void print_count(size_t n, const char *what)
 static void print_verdict(const cli_session *s, const mq_check_result *r)
 {
     if (r->valid && r->n_errors)
-        printf("valid, but refused by %s", cli_get(s, OPT_TARGET)->text);
+        printf("valid, but refused by %.*s", (int)strcspn(cli_get(s, OPT_TARGET)->text, ","), cli_get(s, OPT_TARGET)->text);
     else
         printf("%s", r->valid ? "valid" : "invalid");
 }
@@ -72,9 +73,11 @@ static mq_status run(cli_session *s, mq_error *err)
     mq_model *model = NULL;
     mq_check_result *result = NULL;
     mq_check_opts opts = mq_check_opts_default();
+    char target[64];
 
     opts.strict = cli_get(s, OPT_STRICT)->on;
-    opts.target = cli_get(s, OPT_TARGET)->text ? cli_get(s, OPT_TARGET)->text : opts.target;
+    snprintf(target, sizeof target, "%.*s", (int)strcspn(cli_get(s, OPT_TARGET)->text, ","), cli_get(s, OPT_TARGET)->text);
+    opts.target = target; /* which CPU it is makes no difference here */
     CLI_TRY(mq_model_load(&model, s->file, err));
     CLI_TRY(mq_check(model, &opts, s->report, &s->hooks, &result, err));
     for (size_t i = 0; i < result->n_findings; i++)

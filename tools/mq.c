@@ -4,6 +4,7 @@
  * quantize), and answers what is no command. One more command is one line in `commands`. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,6 +116,21 @@ static int finish(int code)
     return code;
 }
 
+static int print_topic(const mq_topic *topic)
+{
+    char *table = topic->table ? topic->table() : NULL;
+
+    if (topic->table && !table) {
+        fputs("mq: error: out of memory\n", stderr);
+        return EXIT_SYSTEM;
+    }
+    fputs(topic->text, stdout);
+    if (table)
+        fputs(table, stdout);
+    free(table);
+    return finish(EXIT_DONE);
+}
+
 static int help(const char *name)
 {
     const cli_command *command;
@@ -124,10 +140,8 @@ static int help(const char *name)
         return finish(EXIT_DONE);
     }
     for (size_t i = 0; mq_topics[i].name; i++) {
-        if (strcmp(mq_topics[i].name, name) == 0) {
-            fputs(mq_topics[i].text, stdout);
-            return finish(EXIT_DONE);
-        }
+        if (strcmp(mq_topics[i].name, name) == 0)
+            return print_topic(&mq_topics[i]);
     }
     if (strcmp(name, "data") == 0 || strcmp(name, "preprocess") == 0)
         return usage_error("'%s' is not in this version: no command takes data yet", name);

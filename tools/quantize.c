@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/session.h"
 #include "cli/text.h"
@@ -14,7 +15,10 @@ static const cli_opt takes[] = {
     OPT_OUTPUT,        OPT_FORCE,   OPT_DRY_RUN,       OPT_KEEP_FAILED, OPT_DEPFILE,        OPT_SYNC,
     OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY,   OPT_MAX_SIZE,       OPT_NODES,
     OPT_EXCLUDE_NODES, OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,  OPT_EXCLUDE_OP_TYPES, OPT_MODE,
-    OPT_TYPE,          OPT_PER_CHANNEL, OPT_PER_TENSOR, OPT_NONE,
+    OPT_TYPE,          OPT_TENSOR_TYPE, OPT_ENDS_TYPE, OPT_PER_CHANNEL, OPT_PER_TENSOR,     OPT_SYMMETRIC,
+    OPT_ASYMMETRIC,    OPT_FORMAT,  OPT_BLOCK_SIZE,    OPT_BLOCK_FALLBACK, OPT_ACCURACY_LEVEL, OPT_ALGORITHM,
+    OPT_RANGE,         OPT_REDUCE_RANGE, OPT_TARGET,   OPT_OVERRIDES,   OPT_REQUANTIZE,     OPT_LIST_TYPES,
+    OPT_LIST_TARGETS,  OPT_NONE,
 };
 
 /* The newest opset that ONNX Runtime 1.31 loads: what --opset latest means. */
@@ -48,6 +52,41 @@ static void read_save_opts(const cli_session *s, mq_save_opts *o)
     o->external_threshold = cli_get(s, OPT_EXTERNAL_THRESHOLD)->number;
 }
 
+/* A switch that decides only when it is given. */
+static mq_choice choice_of(const cli_session *s, cli_opt id)
+{
+    const cli_value *v = cli_get(s, id);
+    return !v->given ? MQ_CHOICE_DEFAULT : v->on ? MQ_CHOICE_YES : MQ_CHOICE_NO;
+}
+
+/* Words of the rows stand in the order of the library's enums. */
+static void read_scheme(const cli_session *s, mq_quantize_opts *o)
+{
+    const cli_value *range = cli_get(s, OPT_RANGE);
+
+    o->mode = (mq_quantize_mode)cli_get(s, OPT_MODE)->word;
+    o->type = cli_get(s, OPT_TYPE)->text;
+    o->tensor_types = names_of(s, OPT_TENSOR_TYPE);
+    o->ends_type = cli_get(s, OPT_ENDS_TYPE)->text;
+    o->overrides = cli_get(s, OPT_OVERRIDES)->text;
+    o->per_tensor = !cli_get(s, OPT_PER_CHANNEL)->on;
+    o->symmetric = choice_of(s, OPT_SYMMETRIC);
+    o->reduce_range = choice_of(s, OPT_REDUCE_RANGE);
+    o->format = (mq_quantize_format)cli_get(s, OPT_FORMAT)->word;
+    o->block_size = (int)cli_get(s, OPT_BLOCK_SIZE)->number;
+    o->block_fallback = (mq_block_fallback)cli_get(s, OPT_BLOCK_FALLBACK)->word;
+    o->accuracy_level = (int)cli_get(s, OPT_ACCURACY_LEVEL)->number;
+    o->algorithm = (mq_algorithm)cli_get(s, OPT_ALGORITHM)->word;
+    if (range->word < 0) {
+        o->range = range->range.is_stddev ? MQ_RANGE_STDDEV : MQ_RANGE_FIXED;
+        o->range_lo = (float)range->range.lo;
+        o->range_hi = (float)range->range.hi;
+        o->range_k = (float)range->range.k;
+    }
+    o->target = cli_get(s, OPT_TARGET)->text;
+    o->requantize = cli_get(s, OPT_REQUANTIZE)->on;
+}
+
 static mq_quantize_opts read_options(const cli_session *s)
 {
     static const mq_verify verify[] = { MQ_VERIFY_AUTO, MQ_VERIFY_NONE, MQ_VERIFY_LOAD };
@@ -56,7 +95,7 @@ static mq_quantize_opts read_options(const cli_session *s)
 
     read_filters(s, &o);
     read_save_opts(s, &o.save);
-    o.per_tensor = !cli_get(s, OPT_PER_CHANNEL)->on;
+    read_scheme(s, &o);
     o.opset = opset->given ? (opset->word == 0 ? LATEST_OPSET : (int)opset->number) : 0;
     o.max_size_ratio = size->word == 0 ? 0 : size->is_ratio ? size->ratio : 0;
     o.max_size = size->word == 0 || size->is_ratio ? 0 : size->number;
@@ -67,6 +106,61 @@ static mq_quantize_opts read_options(const cli_session *s)
     o.keep_failed = cli_get(s, OPT_KEEP_FAILED)->text;
     return o;
 }
+
+/* ---- options against each other ----------------------------------------------------------------------------------- */
+
+static bool is_wide(const cli_options *o)
+{
+    int type = o->values[OPT_TYPE].word;
+    return type != TYPE_INT4 && type != TYPE_UINT4 && type != TYPE_INT2 && type != TYPE_UINT2 &&
+           !o->values[OPT_TENSOR_TYPE].given && !o->values[OPT_OVERRIDES].given;
+}
+
+static bool is_not_nbits(const cli_options *o)
+{
+    return o->values[OPT_FORMAT].word != FORMAT_NBITS;
+}
+
+static bool has_no_blocks(const cli_options *o)
+{
+    return is_wide(o) && is_not_nbits(o);
+}
+
+static bool is_per_tensor(const cli_options *o)
+{
+    return !o->values[OPT_PER_CHANNEL].on;
+}
+
+/* What only the command line can tell, for it knows what was given; the library checks the rest. */
+static const struct {
+    cli_opt given;       /* this ... */
+    bool (*idle)(const cli_options *o); /* ... has no effect when */
+    const char *sentence;
+} idle_rules[] = {
+    { OPT_BLOCK_SIZE, has_no_blocks, "--block-size is for types of 2 and 4 bits or --format nbits: the type is %s" },
+    { OPT_BLOCK_FALLBACK, has_no_blocks, "--block-fallback is for types of 2 and 4 bits or --format nbits: the type is %s" },
+    { OPT_BLOCK_SIZE, is_per_tensor, "--block-size and --per-tensor contradict each other" },
+    { OPT_ENDS_TYPE, is_wide, "--ends-type is for types of 2 and 4 bits: the type is %s" },
+    { OPT_ACCURACY_LEVEL, is_not_nbits, "--accuracy-level is for --format nbits" },
+};
+
+static mq_status check(const cli_options *o, mq_error *err)
+{
+    const char *type = o->values[OPT_TYPE].text;
+
+    for (size_t i = 0; i < sizeof idle_rules / sizeof *idle_rules; i++)
+        if (o->values[idle_rules[i].given].given && idle_rules[i].idle(o))
+            return cli_fail(err, MQ_ERR_USAGE, idle_rules[i].sentence, type);
+    for (size_t i = 0; i < o->values[OPT_TENSOR_TYPE].n_items; i++)
+        if (!strrchr(o->values[OPT_TENSOR_TYPE].items[i], '='))
+            return cli_fail(err, MQ_ERR_USAGE, "--tensor-type takes PATTERN=TYPE, not '%s'",
+                            o->values[OPT_TENSOR_TYPE].items[i]);
+    if (o->values[OPT_FORMAT].word == FORMAT_NBITS && o->values[OPT_TARGET].given && o->values[OPT_TARGET].word == 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--format nbits is for --target onnxruntime: onnx has standard operators only");
+    return MQ_OK;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------ */
 
 /* What a person wants to know when nothing else was asked for: the report's summary. */
 static mq_status print_summary(cli_session *s, mq_error *err)
@@ -83,12 +177,25 @@ static mq_status print_summary(cli_session *s, mq_error *err)
     return rc;
 }
 
+static mq_status print_list(char *text, mq_error *err)
+{
+    if (!text)
+        return cli_oom(err);
+    fputs(text, stdout);
+    free(text);
+    return MQ_OK;
+}
+
 static mq_status run(cli_session *s, mq_error *err)
 {
     mq_quantize_opts opts = read_options(s);
     char missed[256];
     mq_status rc = MQ_OK;
 
+    if (cli_get(s, OPT_LIST_TYPES)->on)
+        return print_list(mq_quantize_list_types(), err);
+    if (cli_get(s, OPT_LIST_TARGETS)->on)
+        return print_list(mq_quantize_list_targets(), err);
     CLI_TRY(mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts,
                              s->report, &s->hooks, err));
     if ((rc = print_summary(s, err)) != MQ_OK && !opts.dry_run && !cli_missed(s))
@@ -104,7 +211,8 @@ const cli_command mq_command_quantize = {
     .files = "MODEL",
     .max_files = 1,
     .needs_output = true,
-    .summary = "int8 weights, per channel, behind DequantizeLinear",
+    .summary = "weights as integers of 2 to 16 bits, or integer products with ranges found at run time",
     .takes = takes,
+    .check = check,
     .run = run,
 };

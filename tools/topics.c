@@ -5,27 +5,23 @@
 
 #include <stddef.h>
 
+#include "mq/quantize.h"
+
 static const char types[] =
-    "Types of quantized weights (--type)\n"
+    "Types of quantized weights (--type, --ends-type, --tensor-type)\n"
     "\n"
-    "  int8    symmetric, -127 to 127, one scale per output channel (--per-tensor: one per tensor)\n"
-    "\n"
-    "A weight w is stored as q = round(w / scale) and read back by a DequantizeLinear node as q * scale, so that every\n"
-    "runtime that knows DequantizeLinear (opset 13 for scales per channel) takes the model. Rounding is to the nearest,\n"
-    "ties to even. The error of each tensor is in the report.\n"
-    "\n"
-    "Sizes are given in bytes or with K, M and G of 1024; ratios as 0.5 or 50%.\n";
+    "A weight w is stored as q = round(w / scale) + zero_point, kept within the type, and read back as\n"
+    "(q - zero_point) * scale. Rounding is to the nearest, ties to even; 0 is always exact. Types of 8 and 16 bits have a\n"
+    "scale per output channel (--per-tensor: one), types of 2 and 4 bits one per block (--block-size). Symmetric types\n"
+    "(int8 and int16 by themselves, all with --symmetric) have the zero point 0, or the middle of an unsigned type. The\n"
+    "error of each tensor is in the report.\n"
+    "\n";
 
 static const char targets[] =
-    "Targets (--target): the runtime that has to take the model\n"
+    "Targets (--target): what has to take the model\n"
     "\n"
-    "  onnx         whatever the ONNX specification allows (the default)\n"
-    "  onnxruntime  ONNX Runtime, its CPU kernels and its com.microsoft operators\n"
-    "  tensorrt     TensorRT's ONNX parser\n"
-    "  c            generators of plain C code, without dynamic shapes\n"
-    "  portable     what all of these take\n"
-    "\n"
-    "mq check --target NAME names every node that the target does not take, and why.\n";
+    "mq check --target NAME names every node that the target does not take, and why.\n"
+    "\n";
 
 static const char exits[] =
     "Exit status\n"
@@ -41,4 +37,9 @@ static const char exits[] =
     "SIGINT, SIGTERM, SIGHUP and SIGPIPE: temporary files are removed, then the process dies of the same signal, so\n"
     "that shell loops and make stop.\n";
 
-const mq_topic mq_topics[] = { { "types", types }, { "targets", targets }, { "exit", exits }, { NULL, NULL } };
+const mq_topic mq_topics[] = {
+    { "types", types, mq_quantize_list_types },
+    { "targets", targets, mq_quantize_list_targets },
+    { "exit", exits, NULL },
+    { NULL, NULL, NULL },
+};

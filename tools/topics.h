@@ -6,6 +6,7 @@
 
 typedef struct mq_topic {
     const char *name, *text;
+    char *(*table)(void); /* printed behind the text, then freed; NULL: none */
 } mq_topic;
 
 /* Ends with a NULL name. */

@@ -16,7 +16,9 @@
 #include "model/save.h"
 #include "mq/check.h"
 #include "ops/ops.h"
+#include "quant/mode.h"
 #include "quant/quant.h"
+#include "quant/targets.h"
 #include "report/report.h"
 
 mq_quantize_opts mq_quantize_opts_default(void)
@@ -33,6 +35,7 @@ struct job {
     mq_error *err;
     mq_model *model;
     mq_quant_plan plan;
+    mq_quant_work work;
     uint64_t bytes_before, data_before;
     mq_saved after;
     double since; /* when the running step began */
@@ -192,7 +195,8 @@ static mq_status raise_opset(struct job *j)
     mq_status rc = MQ_OK;
 
     if (o->opset && o->opset < want)
-        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: %s needs opset %lld", o->opset, what, (long long)want);
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: opset %lld is needed for %s", o->opset, (long long)want,
+                       what);
     if (o->opset && o->opset < have)
         return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "--opset %d: the model has opset %lld, which is not lowered", o->opset,
                        (long long)have);
@@ -218,6 +222,8 @@ static mq_status choose(struct job *j)
     if (!j->plan.n_quantized)
         return fail_nothing(j);
     MQ_TRY(raise_opset(j));
+    j->work = mq_quant_work_of(&j->plan);
+    mq_quant_mode_warn(&j->work, j->hooks);
 done:
     return rc;
 }
@@ -286,6 +292,24 @@ static void warn_about_weights(const struct job *j)
             mq_warn(j->hooks, "weight-clipped", it->value->name, "weight '%s': %lld of %lld values lie outside the range",
                     it->value->name, (long long)w->sums.n_clipped, (long long)w->source.n);
     }
+}
+
+static mq_status report_mode(const struct job *j)
+{
+    static const char *const names[] = { "weight", "weight", "dynamic" }; /* auto chooses weight */
+    mq_str note = { 0 };
+    bool chosen = j->opts->mode == MQ_MODE_AUTO;
+
+    if (chosen)
+        mq_quant_mode_note(&note, &j->work, j->opts, j->bytes_before + j->data_before,
+                           j->after.model_bytes + j->after.data_bytes);
+    if (note.failed) {
+        mq_str_release(&note);
+        return mq_oom(j->err);
+    }
+    mq_report_set_mode(j->report, names[j->opts->mode], chosen ? note.s : NULL);
+    mq_str_release(&note);
+    return MQ_OK;
 }
 
 static mq_status report_file(const struct job *j, const char *role, const char *path, uint64_t bytes)
@@ -407,6 +431,7 @@ static mq_status write_output(struct job *j)
     MQ_TRY(end_step(j, "quantize and write"));
     MQ_TRY(verify(j, saving));
     MQ_TRY(end_step(j, "verify"));
+    MQ_TRY(report_mode(j));
     MQ_TRY(report_tensors(j));
     MQ_TRY(add_size_bound(j));
     if (missed(j)) {
@@ -427,6 +452,7 @@ static mq_status estimate_output(struct job *j)
     MQ_TRY(mq_saving_estimate(j->model, j->output, &j->opts->save, &j->after, j->err));
     mq_report_set_model(j->report, MQ_REPORT_AFTER, j->model, j->after.model_bytes, j->after.data_bytes);
     mq_report_set_proof(j->report, "none", true, "dry run: nothing was written");
+    MQ_TRY(report_mode(j));
     MQ_TRY(report_tensors(j));
     MQ_TRY(add_size_bound(j));
 done:
@@ -436,12 +462,13 @@ done:
 mq_status mq_quantize_file(const char *input, const char *output, const mq_quantize_opts *opts, mq_report *report,
                            const mq_hooks *hooks, mq_error *err)
 {
-    mq_quantize_opts defaults = mq_quantize_opts_default();
-    struct job j = { .input = input, .output = output, .opts = opts ? opts : &defaults, .report = report,
+    mq_quantize_opts filled = opts ? *opts : mq_quantize_opts_default(); /* as the target has it */
+    struct job j = { .input = input, .output = output, .opts = &filled, .report = report,
                      .hooks = hooks, .err = err, .since = now() };
     mq_status rc = MQ_OK;
 
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
+    MQ_TRY(mq_quant_apply_target(&filled, hooks, err));
     MQ_TRY(open_input(&j));
     MQ_TRY(report_file(&j, "input", input, j.bytes_before));
     MQ_TRY(end_step(&j, "load and check"));

@@ -69,13 +69,16 @@ static void emit_weight(mq_emit *e, bool conv)
     mq_weight *w = &it->weight;
     int64_t dims[MQ_SOURCE_MAX_DIMS] = { (int64_t)w->grid.n };
     int n_dims = w->grid.kind == MQ_PER_CHANNEL ? 1 : 0;
+    uint8_t middle = (uint8_t)mq_scheme_middle(&w->scheme);
 
     for (int i = 2; conv && n_dims && i < w->source.n_dims; i++)
         dims[n_dims++] = 1;
     mq_weight_init_makers(w);
     e->q = mq_emit_made(e, "_quantized", w->scheme.type, w->source.n_dims, w->source.dims, &w->make_integers);
     e->scale = mq_emit_made(e, "_scale", MQ_FLOAT, n_dims, dims, &w->make_scales);
-    if (!w->scheme.symmetric || mq_scheme_middle(&w->scheme))
+    if (conv && w->scheme.symmetric && middle) /* ConvInteger takes one for all, in ONNX Runtime */
+        e->zero_point = mq_emit_const(e, it->value->name, "_zero_point", w->scheme.type, 0, NULL, &middle);
+    else if (!w->scheme.symmetric || middle)
         e->zero_point = mq_emit_made(e, "_zero_point", w->scheme.type, n_dims ? 1 : 0, dims, &w->make_zero_points);
 }
 

@@ -104,6 +104,8 @@ bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value
     bool not_tensor = mq_patterns_match(f->p[NOT_TENSORS], weight->name);
     bool not_op = mq_patterns_match(f->p[NOT_OPS], n->op_type);
 
+    mq_quant_filters_type(f, weight);
+    mq_patterns_find(f->p[TYPES], weight->name);
     return node && tensor && op && !not_node && !not_tensor && !not_op;
 }
 

@@ -119,7 +119,7 @@ struct lanes {
 
 /* Quantizes finite values. step 0: one scale and zero point for all, step 1: one per value. r: the integers, d: w - w'. */
 MQ_INLINE void round_block(int q_min, int q_max, const mq_unaligned_f32 *restrict w, size_t n,
-                           const float *restrict scales, const int16_t *restrict zero_points, size_t step,
+                           const float *restrict scales, const int32_t *restrict zero_points, size_t step,
                            float *restrict r, float *restrict d)
 {
     for (size_t i = 0; i < n; i++) {
@@ -168,7 +168,7 @@ MQ_INLINE void sum_block(const mq_unaligned_f32 *restrict w, const float *restri
 }
 
 MQ_INLINE void quantize_block(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
-                              const float *scales, const int16_t *zero_points, size_t step, void *q, struct lanes *l)
+                              const float *scales, const int32_t *zero_points, size_t step, void *q, struct lanes *l)
 {
     float r[BLOCK], d[BLOCK];
 
@@ -184,13 +184,13 @@ MQ_INLINE void quantize_block(int q_min, int q_max, size_t width, const mq_unali
 }
 
 MQ_CLONES static void block_of_run(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n, float scale,
-                                   int16_t zero_point, void *q, struct lanes *l)
+                                   int32_t zero_point, void *q, struct lanes *l)
 {
     quantize_block(q_min, q_max, width, w, n, &scale, &zero_point, 0, q, l);
 }
 
 MQ_CLONES static void block_of_columns(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
-                                       const float *scales, const int16_t *zero_points, void *q, struct lanes *l)
+                                       const float *scales, const int32_t *zero_points, void *q, struct lanes *l)
 {
     quantize_block(q_min, q_max, width, w, n, scales, zero_points, 1, q, l);
 }
@@ -216,13 +216,13 @@ static void store_integer(const mq_scheme *s, void *q, size_t i, int v)
 
 /* One value at a time; step as above. */
 static void block_with_nonfinite(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, const float *scales,
-                                 const int16_t *zero_points, size_t step, uint8_t *q, mq_quant_sums *sums)
+                                 const int32_t *zero_points, size_t step, uint8_t *q, mq_quant_sums *sums)
 {
     struct lanes l;
 
     for (size_t i = 0; i < n; i++) {
         float scale = scales[i * step];
-        int16_t zp = zero_points[i * step];
+        int32_t zp = zero_points[i * step];
         if (isfinite(w[i])) {
             block_of_run(s->q_min, s->q_max, mq_scheme_width(s), &w[i], 1, scale, zp, q + i * mq_scheme_width(s), &l);
             if (sums)
@@ -233,7 +233,7 @@ static void block_with_nonfinite(const mq_scheme *s, const mq_unaligned_f32 *w, 
     }
 }
 
-void mq_run_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, float scale, int16_t zero_point, void *q,
+void mq_run_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, float scale, int32_t zero_point, void *q,
                      mq_quant_sums *sums)
 {
     size_t width = mq_scheme_width(s);
@@ -253,7 +253,7 @@ void mq_run_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, fl
 }
 
 void mq_columns_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, const float *scales,
-                         const int16_t *zero_points, void *q, mq_quant_sums *sums)
+                         const int32_t *zero_points, void *q, mq_quant_sums *sums)
 {
     size_t width = mq_scheme_width(s);
     uint8_t *out = q;
@@ -272,7 +272,8 @@ void mq_columns_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n
     }
 }
 
-MQ_CLONES static double block_error(int q_min, int q_max, const float *w, size_t n, float scale, int16_t zero_point)
+MQ_CLONES static double block_error(int q_min, int q_max, const mq_unaligned_f32 *w, size_t n, float scale,
+                                    int32_t zero_point)
 {
     float r[BLOCK], d[BLOCK];
     double lanes[LANES] = { 0 }, sum = 0;
@@ -289,7 +290,7 @@ MQ_CLONES static double block_error(int q_min, int q_max, const float *w, size_t
     return sum;
 }
 
-double mq_run_error(const mq_scheme *s, const float *w, size_t n, float scale, int16_t zero_point)
+double mq_run_error(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, float scale, int32_t zero_point)
 {
     double sum = 0;
 

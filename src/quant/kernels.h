@@ -26,13 +26,13 @@ void mq_columns_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi,
 
 /* q = clamp(round half to even(w / scale) + zero point, q_min, q_max) as int8/uint8, or int16/uint16 for 16-bit schemes.
  * NaN becomes the zero point, infinities the nearest end. sums may be NULL. */
-void mq_run_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, float scale, int16_t zero_point, void *q,
+void mq_run_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, float scale, int32_t zero_point, void *q,
                      mq_quant_sums *sums);
 void mq_columns_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, const float *scales,
-                         const int16_t *zero_points, void *q, mq_quant_sums *sums);
+                         const int32_t *zero_points, void *q, mq_quant_sums *sums);
 
 /* sum of (w - w')^2 for finite w, as mq_run_quantize would give; the sum in double lanes. */
-double mq_run_error(const mq_scheme *s, const float *w, size_t n, float scale, int16_t zero_point);
+double mq_run_error(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, float scale, int32_t zero_point);
 
 /* Packs n integers of 2 or 4 bits, one per byte, low bits first; the last byte is filled with zeros. q and out may be the
  * same. */

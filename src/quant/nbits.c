@@ -3,9 +3,10 @@
 /* The forms of com.microsoft with blocked integers (ONNX Runtime, docs/ContribOperators.md): MatMulNBits for products,
  * GatherBlockQuantized for embeddings. */
 #include "quant/emit.h"
+#include "quant/trace.h"
 
 /* MatMul(A, W) => MatMulNBits(A, W_quantized, W_scale [, W_zero_point]). Integers are unsigned, rows of outputs in blocks;
- * left out, the zero point is the middle. */
+ * left out, the zero point is the middle of the type. */
 void mq_rewrite_nbits(mq_emit *e)
 {
     mq_quant_item *it = e->item;
@@ -19,7 +20,7 @@ void mq_rewrite_nbits(mq_emit *e)
     zero_bytes = (int64_t)mq_weight_zero_point_bytes(w);
     e->q = mq_emit_made(e, "_quantized", MQ_UINT8, 3, dims, &w->make_integers);
     e->scale = mq_emit_made(e, "_scale", w->scheme.scale_type, 1, &n_scales, &w->make_scales);
-    if (!w->scheme.symmetric)
+    if (!w->scheme.symmetric || mq_scheme_middle(&w->scheme) != 1 << (bits - 1))
         e->zero_point = mq_emit_made(e, "_zero_point", MQ_UINT8, 1, &zero_bytes, &w->make_zero_points);
     while (e->rc == MQ_OK && it->value->uses.n) {
         mq_node *old = it->value->uses.items[it->value->uses.n - 1].node, *made;
@@ -45,8 +46,10 @@ void mq_rewrite_gather_nbits(mq_emit *e)
     mq_quant_item *it = e->item;
 
     mq_emit_params(e);
-    while (e->rc == MQ_OK && it->value->uses.n) {
-        mq_node *old = it->value->uses.items[it->value->uses.n - 1].node, *made;
+    for (size_t i = it->value->uses.n; e->rc == MQ_OK && i-- > 0;) {
+        mq_node *old = it->value->uses.items[i].node, *made;
+        if (mq_quant_passes_on(old)) /* for another item */
+            continue;
         mq_value *in[4] = { e->q, old->inputs[1], e->scale, e->zero_point }, *out = old->outputs[0];
         const char *base = mq_node_label(old);
         e->rc = mq_node_set_output(old, 0, NULL, e->err);

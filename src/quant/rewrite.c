@@ -30,6 +30,10 @@ static mq_status free_value(mq_emit *e)
         mq_graph_remove_input(v->graph, v);
         return MQ_OK;
     }
+    if (v->producer && mq_node_is(v->producer, "", "Constant")) {
+        mq_node_remove(v->producer);
+        return MQ_OK;
+    }
     return v->producer ? mq_node_set_output(v->producer, v->producer_index, NULL, e->err) : MQ_OK;
 }
 
@@ -127,10 +131,12 @@ static void rewrite_gather(mq_emit *e, mq_node *g)
 
 static void rewrite_embedding(mq_emit *e)
 {
-    mq_value *v = e->item->value;
+    const mq_value *v = e->item->value;
 
-    while (e->rc == MQ_OK && v->uses.n)
-        rewrite_gather(e, v->uses.items[v->uses.n - 1].node);
+    /* a Transpose may see the table, too, for another item */
+    for (size_t i = v->uses.n; e->rc == MQ_OK && i-- > 0;)
+        if (!mq_quant_passes_on(v->uses.items[i].node))
+            rewrite_gather(e, v->uses.items[i].node);
 }
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
@@ -141,8 +147,8 @@ static void drop_unused(mq_value *v)
     for (size_t i = v->uses.n; i-- > 0;) {
         mq_node *n = i < v->uses.n ? v->uses.items[i].node : NULL; /* one removal may take several uses along */
         mq_value *out = n && n->n_outputs == 1 ? n->outputs[0] : NULL;
-        if (!n || n->n_outputs != 1 || (out && !mq_quant_constant_behind(out)))
-            continue; /* no operator that only passes the constant on */
+        if (!n || n->n_outputs != 1 || !mq_quant_passes_on(n))
+            continue;
         if (out)
             drop_unused(out);
         if (!out || mq_value_unused(out))

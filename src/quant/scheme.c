@@ -21,9 +21,9 @@ mq_scheme mq_scheme_of(mq_dtype type, bool symmetric, bool reduce_range, mq_dtyp
     return s;
 }
 
-int16_t mq_scheme_middle(const mq_scheme *s)
+int32_t mq_scheme_middle(const mq_scheme *s)
 {
-    return (int16_t)(mq_dtype_is_signed(s->type) ? 0 : (s->q_max + 1) / 2);
+    return mq_dtype_is_signed(s->type) ? 0 : (s->q_max + 1) / 2;
 }
 
 size_t mq_scheme_width(const mq_scheme *s)
@@ -31,45 +31,63 @@ size_t mq_scheme_width(const mq_scheme *s)
     return mq_dtype_bits(s->type) > 8 ? 2 : 1;
 }
 
-/* A scale as its type holds it: at least the smallest normal number, at most the largest finite one, sign kept. */
-static float store_scale(const mq_scheme *s, double scale)
+/* A positive number in the type of the scales, to the nearest; what float16 holds with few bits is rounded up, so that no
+ * value is left out. */
+static float round_to(mq_dtype type, double size)
 {
-    double smallest = s->scale_type == MQ_FLOAT16 ? 0x1p-14 : FLT_MIN;
-    double largest = s->scale_type == MQ_FLOAT16 ? 65504.0 : s->scale_type == MQ_BFLOAT16 ? 0x1.fep127 : FLT_MAX;
-    double size = fabs(scale);
-    float f;
-
-    size = size < smallest ? smallest : size > largest ? largest : size;
-    f = (float)(scale < 0 ? -size : size);
-    if (s->scale_type == MQ_FLOAT16)
-        return mq_f16_to_f32(mq_f16_from_f32(f));
-    if (s->scale_type == MQ_BFLOAT16)
-        f = mq_bf16_to_f32(mq_bf16_from_f32(f));
-    /* rounded up, the largest value could come back as infinity */
-    while (fabsf(f) * (float)(s->q_max - s->q_min) > FLT_MAX && fabsf(f) * (float)(s->q_max - mq_scheme_middle(s)) > FLT_MAX)
-        f = s->scale_type == MQ_BFLOAT16 ? f * 0.99f : nextafterf(f, 0);
-    return f;
+    if (type == MQ_FLOAT16 && size < 0x1p-14)
+        return (float)(ceil(size * 0x1p24) * 0x1p-24);
+    if (type == MQ_FLOAT16)
+        return mq_f16_to_f32(mq_f16_from_f32((float)size));
+    return type == MQ_BFLOAT16 ? mq_bf16_to_f32(mq_bf16_from_f32((float)size)) : (float)size;
 }
 
-void mq_scheme_affine(const mq_scheme *s, float lo, float hi, float *scale, int16_t *zero_point)
+/* The next one in magnitude, smaller or larger. */
+static float step(mq_dtype type, float f, bool up)
+{
+    if (type == MQ_FLOAT16)
+        return mq_f16_to_f32((uint16_t)(mq_f16_from_f32(f) + (up ? 1 : -1)));
+    if (type == MQ_BFLOAT16)
+        return mq_bf16_to_f32((uint16_t)(mq_bf16_from_f32(f) + (up ? 1 : -1)));
+    return nextafterf(f, up ? INFINITY : 0);
+}
+
+float mq_scheme_store(const mq_scheme *s, double scale, int32_t zero_point)
+{
+    double top = s->scale_type == MQ_FLOAT16 ? 65504.0 : s->scale_type == MQ_BFLOAT16 ? 0x1.fep127 : (double)FLT_MAX;
+    double least = s->scale_type == MQ_FLOAT16 ? 0x1p-24 : (double)FLT_MIN;
+    int below = zero_point - s->q_min, above = s->q_max - zero_point, most = below > above ? below : above;
+    double given = fabs(scale), largest = top / (most > 1 ? most : 1);
+    double size = given < least ? least : given > largest ? largest : given;
+    float f = round_to(s->scale_type, size);
+
+    if ((size - (double)f) * (s->q_max - s->q_min) > 0.5 * (double)f) /* 16 bits: many integers would be missing */
+        f = step(s->scale_type, f, true);
+    while ((double)f * most > top)
+        f = step(s->scale_type, f, false);
+    return scale < 0 ? -f : f;
+}
+
+void mq_scheme_affine(const mq_scheme *s, float lo, float hi, float *scale, int32_t *zero_point)
 {
     double from = lo < 0 ? (double)lo : 0, to = hi > 0 ? (double)hi : 0;
     int middle = mq_scheme_middle(s);
     double zp;
 
-    *zero_point = (int16_t)(s->symmetric ? middle : 0); /* every type has 0 */
+    *zero_point = s->symmetric ? middle : 0; /* every type has 0 */
     if (!(to - from > 0)) {
         *scale = 1;
         return;
     }
     if (s->peak) {
-        *scale = store_scale(s, (-from > to ? from : to) / (s->q_min - middle));
+        *scale = mq_scheme_store(s, (-from > to ? from : to) / (s->q_min - middle), middle);
     } else if (s->symmetric) {
-        *scale = store_scale(s, (-from > to ? -from : to) / (s->q_max - middle));
+        *scale = mq_scheme_store(s, (-from > to ? -from : to) / (s->q_max - middle), middle);
     } else {
-        *scale = store_scale(s, (to - from) / (s->q_max - s->q_min));
+        *scale = mq_scheme_store(s, (to - from) / (s->q_max - s->q_min), middle);
         zp = nearbyint(s->q_min - from / (double)*scale);
-        *zero_point = (int16_t)(zp < s->q_min ? s->q_min : zp > s->q_max ? s->q_max : zp);
+        *zero_point = (int32_t)(zp < s->q_min ? s->q_min : zp > s->q_max ? s->q_max : zp);
+        *scale = mq_scheme_store(s, (double)*scale, *zero_point); /* more integers may lie on one side of it now */
     }
 }
 

@@ -25,11 +25,15 @@ typedef struct mq_scheme {
 mq_scheme mq_scheme_of(mq_dtype type, bool symmetric, bool reduce_range, mq_dtype scale_type);
 
 /* Scale and zero point for values in [lo, hi] (finite). Zero is always in the range and always exact. A range of zero gives
- * scale 1; a scale is never below the smallest normal number of scale_type and never infinite. */
-void mq_scheme_affine(const mq_scheme *s, float lo, float hi, float *scale, int16_t *zero_point);
+ * scale 1. */
+void mq_scheme_affine(const mq_scheme *s, float lo, float hi, float *scale, int32_t *zero_point);
+
+/* The scale as scale_type holds it: never zero, not below the smallest normal float, and so that no integer stands for a
+ * number beyond scale_type's largest. The sign is kept. */
+float mq_scheme_store(const mq_scheme *s, double scale, int32_t zero_point);
 
 /* The zero point of a symmetric scheme. */
-int16_t mq_scheme_middle(const mq_scheme *s);
+int32_t mq_scheme_middle(const mq_scheme *s);
 
 /* Bytes per integer while computing: 1, or 2 for 16-bit types. */
 size_t mq_scheme_width(const mq_scheme *s);

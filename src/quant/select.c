@@ -8,6 +8,7 @@
 
 #include "ops/ops.h"
 #include "quant/filters.h"
+#include "quant/overrides.h"
 #include "quant/quant.h"
 #include "quant/tie.h"
 #include "quant/trace.h"
@@ -50,6 +51,8 @@ struct selector {
     mq_quant_plan *plan;
     mq_quant_filters *filters;
     mq_dtype type, ends_type;
+    mq_overrides *overrides;
+    const mq_override *now; /* that of the item being decided, or NULL */
     mq_error *err;
 };
 
@@ -144,7 +147,7 @@ static mq_status add_other(struct selector *s, mq_value *v)
 static mq_status look_at_input(struct selector *s, mq_node *n, size_t at)
 {
     mq_value *v = n->inputs[at], *constant;
-    bool embedding = rule_of(n)->quant->embedding;
+    bool embedding = rule_of(n)->quant->embedding, wanted = mq_quant_filters_want(s->filters, n, v);
     mq_quant_item *it;
     mq_source view;
     mq_status rc;
@@ -152,7 +155,7 @@ static mq_status look_at_input(struct selector *s, mq_node *n, size_t at)
     if (!mq_quant_trace(v, &constant, &view))
         return add_other(s, v);
     if ((it = item_of(s->plan, v))) {
-        if (it->stay == MQ_STAY_NOT && !mq_quant_filters_want(s->filters, n, v))
+        if (it->stay == MQ_STAY_NOT && !wanted)
             it->stay = MQ_STAY_EXCLUDED;
         it->embedding &= embedding;
         return MQ_OK;
@@ -162,7 +165,7 @@ static mq_status look_at_input(struct selector *s, mq_node *n, size_t at)
     it->op_type = n->op_type;
     it->embedding = embedding;
     find_axes(n, at, view.n_dims, &it->channel_axis, &it->reduce_axis);
-    if (!mq_quant_filters_want(s->filters, n, v))
+    if (!wanted)
         it->stay = MQ_STAY_EXCLUDED;
     else if (n->graph->function)
         it->stay = MQ_STAY_SCOPE;
@@ -222,7 +225,7 @@ static const mq_node *other_user(const mq_value *v, int depth, bool *is_output)
 static bool other_axis(const mq_value *v)
 {
     for (size_t i = 0; i < v->uses.n; i++)
-        if (mq_node_attr_int(v->uses.items[i].node, "axis", 0) != 0)
+        if (!mq_quant_passes_on(v->uses.items[i].node) && mq_node_attr_int(v->uses.items[i].node, "axis", 0) != 0)
             return true;
     return false;
 }
@@ -279,7 +282,7 @@ static size_t adjusted_block(size_t n, size_t block)
 /* Block size for n elements along the axis; 0: the tensor stays (it->stay says why). */
 static size_t choose_block(const struct selector *s, mq_quant_item *it, size_t n, mq_status *rc)
 {
-    size_t block = (size_t)s->plan->opts->block_size, smaller;
+    size_t block = s->now && s->now->block_size ? s->now->block_size : (size_t)s->plan->opts->block_size, smaller;
 
     if (n % block == 0)
         return block;
@@ -354,15 +357,29 @@ static bool is_symmetric(const mq_quantize_opts *o, mq_dtype t)
     return t == MQ_INT8 || t == MQ_INT16;
 }
 
+/* The axis that the override asks for; -1: none, or that of the channels anyway. */
+static int asked_axis(const struct selector *s, const mq_quant_item *it)
+{
+    int64_t axis = s->now && s->now->has_axis ? s->now->axis : it->channel_axis;
+
+    axis += axis < 0 && s->now ? it->weight.source.n_dims : 0;
+    return axis == it->channel_axis ? -1 : (int)axis;
+}
+
 static mq_treatment choose_treatment(const struct selector *s, const mq_quant_item *it, mq_dtype type)
 {
     const mq_quantize_opts *o = s->plan->opts;
-    bool nbits = o->format == MQ_FORMAT_NBITS && mq_dtype_bits(type) <= 8;
+    bool own = s->now && (s->now->has_axis || mq_override_is_explicit(s->now));
+    bool nbits = o->format == MQ_FORMAT_NBITS && mq_dtype_bits(type) <= 8 && !own;
 
+    if (asked_axis(s, it) >= 0 || (s->now && s->now->block_size && !nbits))
+        return MQ_TREAT_DEQUANTIZE;
     if (it->embedding)
-        return !is_low_bit(type) ? MQ_TREAT_EMBEDDING : nbits && mq_dtype_bits(type) == 4 ? MQ_TREAT_GATHER_NBITS
-                                                                                          : MQ_TREAT_DEQUANTIZE;
-    if (o->mode == MQ_MODE_DYNAMIC && mq_dtype_bits(type) == 8 && fits_dynamic(it))
+        return !is_low_bit(type)                                                    ? MQ_TREAT_EMBEDDING
+               : nbits && mq_dtype_bits(type) == 4 && it->weight.source.n_dims >= 2 ? MQ_TREAT_GATHER_NBITS
+                                                                                    : MQ_TREAT_DEQUANTIZE;
+    if (o->mode == MQ_MODE_DYNAMIC && mq_dtype_bits(type) == 8 && fits_dynamic(it) &&
+        (strcmp(it->op_type, "Conv") != 0 || o->per_tensor || is_symmetric(o, type))) /* ConvInteger: one zero point */
         return MQ_TREAT_DYNAMIC;
     return nbits && fits_nbits(it) ? MQ_TREAT_NBITS : MQ_TREAT_DEQUANTIZE;
 }
@@ -382,10 +399,18 @@ static void turn_view(mq_quant_item *it)
     it->channel_axis = 1 - it->channel_axis;
 }
 
+static bool wants_blocks(const struct selector *s, mq_dtype type)
+{
+    if (s->now && (s->now->block_size || s->now->has_axis))
+        return s->now->block_size > 0;
+    return is_low_bit(type);
+}
+
 static mq_status choose_grid(struct selector *s, mq_quant_item *it, mq_dtype type)
 {
     mq_source *src = &it->weight.source;
-    bool blocks = it->treatment == MQ_TREAT_NBITS || it->treatment == MQ_TREAT_GATHER_NBITS || is_low_bit(type);
+    bool always = it->treatment == MQ_TREAT_NBITS || it->treatment == MQ_TREAT_GATHER_NBITS; /* they know nothing else */
+    bool per_tensor = s->now && s->now->has_axis ? false : mq_override_is_per_tensor(s->now) || s->plan->opts->per_tensor;
     mq_granularity kind = MQ_PER_TENSOR;
     size_t block = 0;
     mq_status rc = MQ_OK;
@@ -394,13 +419,13 @@ static mq_status choose_grid(struct selector *s, mq_quant_item *it, mq_dtype typ
         turn_view(it);
     else if (it->treatment == MQ_TREAT_DYNAMIC && strcmp(it->op_type, "Gemm") == 0 && it->channel_axis == 0)
         turn_view(it); /* MatMulInteger has no transB */
-    if (blocks && (!s->plan->opts->per_tensor || it->treatment == MQ_TREAT_NBITS)) {
+    if (always || (wants_blocks(s, type) && !per_tensor && it->reduce_axis >= 0)) {
         block = choose_block(s, it, (size_t)src->dims[it->reduce_axis], &rc);
         if (!block)
             return rc;
         kind = MQ_PER_BLOCK;
         it->axis = it->reduce_axis;
-    } else if (!s->plan->opts->per_tensor && it->channel_axis >= 0 && src->dims[it->channel_axis] != 1) {
+    } else if (!per_tensor && it->channel_axis >= 0 && src->dims[it->channel_axis] != 1) {
         kind = MQ_PER_CHANNEL;
         it->axis = it->channel_axis;
     }
@@ -419,12 +444,31 @@ static mq_fit fit_of(const mq_quantize_opts *o)
     return f;
 }
 
+/* 7 bits of 8: with --mode dynamic only where products are of integers. */
+static bool reduces_range(const struct selector *s, const mq_quant_item *it, mq_dtype type)
+{
+    const mq_quantize_opts *o = s->plan->opts;
+
+    if (mq_dtype_bits(type) != 8)
+        return false;
+    if (s->now && s->now->reduce_range)
+        return s->now->reduce_range == MQ_CHOICE_YES;
+    return o->reduce_range == MQ_CHOICE_YES && (o->mode != MQ_MODE_DYNAMIC || it->treatment == MQ_TREAT_DYNAMIC);
+}
+
 static mq_status choose_scheme(struct selector *s, mq_quant_item *it)
 {
     const mq_quantize_opts *o = s->plan->opts;
-    mq_dtype given = mq_quant_filters_type(s->filters, it->value), type = given ? given : s->type;
+    mq_dtype given = mq_quant_filters_type(s->filters, it->value), type;
+    bool symmetric;
     mq_status rc;
 
+    if ((s->now = mq_overrides_find(s->overrides, it->value->name))) {
+        if ((rc = mq_override_check(s->now, it, o->target, s->err)) != MQ_OK)
+            return rc;
+        given = s->now->type ? s->now->type : given;
+    }
+    type = given ? given : s->type;
     if (given == MQ_FLOAT) {
         it->stay = MQ_STAY_EXCLUDED;
         return MQ_OK;
@@ -432,14 +476,17 @@ static mq_status choose_scheme(struct selector *s, mq_quant_item *it)
     if (!given && is_low_bit(type) && (it->embedding || it->last || !has_room_for_blocks(it)))
         type = s->ends_type;
     it->treatment = choose_treatment(s, it, type);
+    if (asked_axis(s, it) >= 0)
+        it->channel_axis = asked_axis(s, it);
+    symmetric = s->now && s->now->symmetric ? s->now->symmetric == MQ_CHOICE_YES : is_symmetric(o, type);
     if (it->treatment == MQ_TREAT_NBITS)
         type = unsigned_of(type);
     if ((rc = choose_grid(s, it, type)) != MQ_OK || it->stay)
         return rc;
-    it->weight.scheme = mq_scheme_of(type, is_symmetric(o, given ? given : s->type), o->reduce_range == MQ_CHOICE_YES,
+    it->weight.scheme = mq_scheme_of(type, symmetric, reduces_range(s, it, type),
                                      it->value->type ? it->value->type->dtype : MQ_FLOAT);
     it->weight.fit = fit_of(o);
-    return MQ_OK;
+    return s->now ? mq_override_apply(s->now, it, s->err) : MQ_OK;
 }
 
 /* About what the operators and names around the integers take in the file. */
@@ -452,7 +499,7 @@ static uint64_t overhead(const mq_quant_item *it)
 static bool writes_zero_points(const mq_quant_item *it)
 {
     const mq_scheme *s = &it->weight.scheme;
-    return !s->symmetric || (it->treatment != MQ_TREAT_NBITS && mq_scheme_middle(s) != 0);
+    return !s->symmetric || mq_scheme_middle(s) != (it->treatment == MQ_TREAT_NBITS ? 1 << (mq_dtype_bits(s->type) - 1) : 0);
 }
 
 static uint64_t payload(const mq_quant_item *it)
@@ -498,6 +545,29 @@ static mq_status decide(struct selector *s, mq_quant_item *it)
         it->bytes_after = it->bytes_before;
     }
     return MQ_OK;
+}
+
+/* A constant that has to stay for one operator would lie beside its integers for another: it stays for all. */
+static void keep_whole(const mq_quant_plan *plan, mq_quant_item *it)
+{
+    for (size_t i = 0; i < plan->items.n; i++) {
+        const mq_quant_item *other = plan->items.items[i];
+        if (other->constant == it->constant && other->stay) {
+            it->stay = MQ_STAY_SHARED;
+            it->stay_detail = other->n_users ? other->users[0] : "";
+            it->bytes_after = it->bytes_before;
+            return;
+        }
+    }
+}
+
+static void keep_shared(mq_quant_plan *plan)
+{
+    for (size_t i = 0; i < plan->items.n; i++) {
+        mq_quant_item *it = plan->items.items[i];
+        if (it->stay == MQ_STAY_NOT && it->constant->uses.n > 1)
+            keep_whole(plan, it);
+    }
 }
 
 /* ---- opset --------------------------------------------------------------------------------------------------------- */
@@ -559,11 +629,14 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
     MQ_TRY(mq_quant_type("--type", plan->opts->type, false, &s.type, err));
     MQ_TRY(mq_quant_type("--ends-type", plan->opts->ends_type, false, &s.ends_type, err));
     MQ_TRY(mq_quant_filters_create(&s.filters, plan->opts, err));
+    MQ_TRY(mq_overrides_load(&s.overrides, plan->opts->overrides, hooks, err));
     MQ_TRY(find_items(&s));
+    MQ_TRY(mq_overrides_check(s.overrides, plan, err));
     for (size_t i = 0; i < plan->items.n; i++) {
         MQ_TRY(decide(&s, plan->items.items[i]));
         MQ_TRY(list_users(&s, plan->items.items[i]));
     }
+    keep_shared(plan);
     MQ_TRY(mq_quant_tie(plan, hooks, err));
     for (size_t i = 0; i < plan->items.n; i++) {
         if (plan->items.items[i]->stay != MQ_STAY_NOT)
@@ -573,6 +646,7 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
     }
 done:
     mq_quant_filters_free(s.filters);
+    mq_overrides_free(s.overrides);
     return rc;
 }
 

@@ -75,13 +75,21 @@ static size_t offset_of(const mq_source *s, size_t at)
     return offset;
 }
 
-/* The view as rows of consecutive steps of one stride: the last dimension together with those before it that continue it. */
-static size_t row_length(const mq_source *s)
+/* The view as rows of consecutive steps of one stride: the last dimension together with those before it that continue it.
+ * Strides of dimensions of size 1 say nothing. */
+static size_t row_length(const mq_source *s, size_t *stride)
 {
     size_t n = 1;
-    int64_t next = s->n_dims ? s->strides[s->n_dims - 1] : 1;
+    int64_t next = 0;
 
-    for (int i = s->n_dims - 1; i >= 0 && (s->dims[i] == 1 || s->strides[i] == next); i--) {
+    *stride = 1;
+    for (int i = s->n_dims - 1; i >= 0; i--) {
+        if (s->dims[i] == 1)
+            continue;
+        if (n == 1)
+            *stride = (size_t)s->strides[i];
+        else if (s->strides[i] != next)
+            break;
         n *= (size_t)s->dims[i];
         next = s->strides[i] * s->dims[i];
     }
@@ -123,8 +131,7 @@ static size_t rows_beside(const mq_source *s, size_t from, size_t n, size_t row)
 
 const mq_unaligned_f32 *mq_source_read(const mq_source *s, const void *bytes, size_t from, size_t n, float *room)
 {
-    size_t row = row_length(s), done = 0;
-    size_t stride = s->n_dims ? (size_t)s->strides[s->n_dims - 1] : 1;
+    size_t stride, row = row_length(s, &stride), done = 0;
 
     if (mq_source_is_plain(s)) {
         if (s->tensor->dtype == MQ_FLOAT)

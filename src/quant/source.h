@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* A weight as its operator sees it: the stored constant, seen through the Transpose, Reshape, Identity and Cast nodes between
- * the two. Elements are read as float in the order of the view; nothing is copied to be seen. */
+/* A weight as its operator sees it: the stored constant, seen through the Transpose, Reshape, Identity and Cast nodes
+ * between the two. Elements are read as float in the order of the view; nothing is copied to be seen. */
 #ifndef MQ_QUANT_SOURCE_H
 #define MQ_QUANT_SOURCE_H
 

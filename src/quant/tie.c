@@ -40,7 +40,8 @@ static bool may_tie(const mq_quant_item *it, const mq_quant_item *e)
     return it->stay == MQ_STAY_NOT && e->stay == MQ_STAY_NOT && it != e && !it->embedding &&
            e->treatment == MQ_TREAT_EMBEDDING && it->treatment == MQ_TREAT_DEQUANTIZE &&
            it->weight.grid.kind == e->weight.grid.kind && it->weight.scheme.type == e->weight.scheme.type &&
-           it->weight.source.n_dims == 2 && e->weight.source.n_dims == 2 && it->value->graph == e->value->graph &&
+           it->weight.source.n_dims == 2 && it->axis != 0 && e->weight.source.n_dims == 2 &&
+           it->value->graph == e->value->graph &&
            it->weight.scheme.scale_type == e->weight.scheme.scale_type;
 }
 

@@ -14,9 +14,10 @@ static bool is_any(const mq_node *n, const char *const *names)
     return false;
 }
 
-static bool looks_through(const mq_node *n)
+bool mq_quant_passes_on(const mq_node *n)
 {
-    static const char *const names[] = { "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", NULL };
+    static const char *const names[] = { "Identity", "Transpose", "Reshape", "Flatten",
+                                         "Squeeze",  "Unsqueeze", "Cast",    NULL };
     return n && n->n_inputs > 0 && n->inputs[0] && is_any(n, names);
 }
 
@@ -25,7 +26,7 @@ mq_value *mq_quant_constant_behind(const mq_value *v)
     for (int i = 0; i < MAX_CHAIN; i++) {
         if (mq_value_constant(v, true))
             return (mq_value *)v;
-        if (!looks_through(v->producer))
+        if (!mq_quant_passes_on(v->producer))
             return NULL;
         v = v->producer->inputs[0];
     }
@@ -91,7 +92,7 @@ bool mq_quant_trace(const mq_value *v, mq_value **constant, mq_source *view)
     int n = 0;
 
     while (!mq_value_constant(v, true)) {
-        if (n == MAX_CHAIN || !looks_through(v->producer))
+        if (n == MAX_CHAIN || !mq_quant_passes_on(v->producer))
             return false;
         chain[n++] = v;
         v = v->producer->inputs[0];

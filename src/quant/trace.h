@@ -6,6 +6,9 @@
 
 #include "quant/source.h"
 
+/* Is n one of the operators that are looked through? NULL is none. */
+bool mq_quant_passes_on(const mq_node *n);
+
 /* Looks through Identity, Transpose, Reshape, Flatten, Squeeze, Unsqueeze and Cast to a constant of floating-point numbers.
  * *constant is the value that holds it, *view what v sees of it. false: there is none, or no view can say it. */
 bool mq_quant_trace(const mq_value *v, mq_value **constant, mq_source *view);

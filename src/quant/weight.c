@@ -139,6 +139,7 @@ static void merge_ranges(mq_weight *w, struct ranges *r, int n_threads)
     size_t n = r->grid->n_scales;
 
     w->bad = r->bad[0];
+    w->n_zero_groups = 0;
     for (int t = 1; t < n_threads; t++) {
         for (size_t i = 0; i < n; i++) {
             float lo = r->lo[(size_t)t * n + i], hi = r->hi[(size_t)t * n + i];
@@ -164,11 +165,14 @@ static size_t tile_of(const mq_grid *g, size_t scale, const mq_group *group)
     return left < TILE ? left : TILE;
 }
 
-/* Values of scales [scale, scale + tile) into out, group after group; what is not finite becomes 0. */
-static void gather_groups(const struct pass *p, const mq_group *g, size_t tile, size_t len, float *out)
+/* Values of scales [scale, scale + tile), group after group, where they lie or in `out`; what is not finite becomes 0. */
+static const mq_unaligned_f32 *gather_groups(const struct pass *p, const mq_group *g, size_t tile, size_t len, float *out)
 {
+    bool all_finite = p->w->bad.n_nan == 0 && p->w->bad.n_inf == 0;
     float room[TILE];
 
+    if (g->n_pieces == 1 && all_finite)
+        return mq_source_read(&p->w->source, p->bytes, g->from, g->piece, out);
     if (tile == 1) {
         for (size_t k = 0; k < g->n_pieces; k++) {
             float *to = out + k * g->piece;
@@ -184,9 +188,9 @@ static void gather_groups(const struct pass *p, const mq_group *g, size_t tile, 
                 out[c * len + k] = x[c];
         }
     }
-    if (p->w->bad.n_nan || p->w->bad.n_inf)
-        for (size_t i = 0; i < tile * len; i++)
-            out[i] = isfinite(out[i]) ? out[i] : 0;
+    for (size_t i = 0; !all_finite && i < tile * len; i++)
+        out[i] = isfinite(out[i]) ? out[i] : 0;
+    return (const mq_unaligned_f32 *)out;
 }
 
 static void fit_tile(const struct pass *p, size_t scale, size_t tile, const float *lo, const float *hi, float *room)
@@ -194,10 +198,10 @@ static void fit_tile(const struct pass *p, size_t scale, size_t tile, const floa
     mq_weight *w = p->w;
     mq_group g = mq_grid_group(&w->grid, scale);
     size_t len = g.piece * g.n_pieces;
+    const mq_unaligned_f32 *x = gather_groups(p, &g, tile, len, room);
 
-    gather_groups(p, &g, tile, len, room);
     for (size_t c = 0; c < tile; c++)
-        mq_fit_group(&w->fit, &w->scheme, room + c * len, len, lo[scale + c], hi[scale + c], &w->scales[scale + c],
+        mq_fit_group(&w->fit, &w->scheme, x + c * len, len, lo[scale + c], hi[scale + c], &w->scales[scale + c],
                      &w->zero_points[scale + c]);
 }
 
@@ -221,15 +225,16 @@ static mq_status fit_values(struct pass *p, const float *lo, const float *hi, mq
 {
     const mq_grid *g = &p->w->grid;
     mq_group first = mq_grid_group(g, 0);
-    size_t n_tiles, len = first.piece * first.n_pieces, *starts = list_tiles(g, &n_tiles);
-    float *rooms = malloc((size_t)p->n_threads * TILE * (len + 1) * sizeof *rooms);
+    size_t n_tiles, *starts = list_tiles(g, &n_tiles);
+    size_t room = tile_of(g, 0, &first) * first.piece * first.n_pieces + 1; /* the first tile is the largest */
+    float *rooms = malloc((size_t)p->n_threads * room * sizeof *rooms);
     mq_status rc = starts && rooms ? MQ_OK : mq_oom(err);
 
     for (size_t t = 0; rc == MQ_OK && t < n_tiles; t += 4096) {
         size_t last = t + 4096 < n_tiles ? t + 4096 : n_tiles;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(p->n_threads) if (last - t > 1 && p->n_threads > 1)
         for (size_t i = t; i < last; i++)
-            fit_tile(p, starts[i], starts[i + 1] - starts[i], lo, hi, rooms + (size_t)thread_number() * TILE * (len + 1));
+            fit_tile(p, starts[i], starts[i + 1] - starts[i], lo, hi, rooms + (size_t)thread_number() * room);
         mq_progress(p->hooks, "fitting", last, n_tiles);
         rc = mq_check_cancelled(p->hooks, err);
     }
@@ -451,9 +456,7 @@ static mq_status make_zero_points(void *user, mq_sink *sink, const mq_hooks *hoo
 
     if (rc != MQ_OK)
         return rc;
-    if (bits == 16)
-        return sink->write_at(sink, 0, w->zero_points, n * sizeof *w->zero_points, err);
-    if (!(q = malloc(2 * n + 2)))
+    if (!(q = malloc(3 * n + 3)))
         return mq_oom(err);
     out = q + n;
     for (size_t i = 0; i < n; i++)
@@ -461,8 +464,12 @@ static mq_status make_zero_points(void *user, mq_sink *sink, const mq_hooks *hoo
     for (size_t row = 0; row * per_row < n && per_row; row++) {
         if (bits < 8)
             mq_pack_bits(bits, q + row * per_row, per_row, out + row * row_bytes);
-        else
+        else if (bits == 8)
             memcpy(out + row * row_bytes, q + row * per_row, per_row);
+    }
+    for (size_t i = 0; bits == 16 && i < n; i++) {
+        out[2 * i] = q[i];
+        out[2 * i + 1] = (uint8_t)((uint32_t)w->zero_points[i] >> 8);
     }
     rc = sink->write_at(sink, 0, out, (size_t)mq_weight_zero_point_bytes(w), err);
     free(q);

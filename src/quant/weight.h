@@ -26,7 +26,7 @@ typedef struct mq_weight {
 
     /* found when first needed; n_scales of each, heap */
     float *scales;
-    int16_t *zero_points;
+    int32_t *zero_points;
 
     /* set while the integers are made */
     bool measured;

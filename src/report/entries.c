@@ -302,6 +302,15 @@ void mq_report_add_file(mq_report *r, const char *role, const char *path, uint64
         mq_report_put_text(r, e, "sha256", sha256);
 }
 
+void mq_report_set_mode(mq_report *r, const char *name, const char *note)
+{
+    json_t *e = mq_report_section(r, "mode");
+
+    mq_report_put_text(r, e, "name", name);
+    if (note)
+        mq_report_put_text(r, e, "note", note);
+}
+
 void mq_report_set_proof(mq_report *r, const char *mode, bool ok, const char *note)
 {
     json_t *e = mq_report_section(r, "proof");

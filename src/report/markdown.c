@@ -396,6 +396,7 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
 {
     const json_t *bounds = json_object_get(doc, "bounds"), *findings = json_object_get(doc, "findings");
     const json_t *worst = json_object_get(doc, "worst_layers"), *proof = json_object_get(doc, "proof");
+    const json_t *mode = json_object_get(doc, "mode");
 
     heading(out, doc);
     if (json_array_size(bounds))
@@ -403,6 +404,11 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
     if (json_array_size(findings))
         table(out, findings, "| | place | finding | code |", finding_row, BUDGET_LONG);
     before_after(out, doc);
+    if (*mq_json_get_text(mode, "note")) {
+        mq_str_add(out, "Mode: ");
+        prose(out, mq_json_get_text(mode, "note"));
+        mq_str_add(out, "\n\n");
+    }
     if (*mq_json_get_text(proof, "note")) {
         mq_str_add(out, "Proof: ");
         prose(out, mq_json_get_text(proof, "note"));

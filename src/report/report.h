@@ -69,6 +69,9 @@ void mq_report_add_finding(mq_report *report, mq_report_level level, const char 
  * NULL. */
 void mq_report_add_file(mq_report *report, const char *role, const char *path, uint64_t bytes, const char *sha256);
 
+/* What was done as a whole: "weight", "dynamic"; note: why, where mq chose it, or NULL. */
+void mq_report_set_mode(mq_report *report, const char *name, const char *note);
+
 /* How the written model was proved: mode "none", "load" or "run"; note: what was done or why not, or NULL. */
 void mq_report_set_proof(mq_report *report, const char *mode, bool ok, const char *note);
 

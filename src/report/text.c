@@ -153,6 +153,7 @@ static void warnings(mq_str *out, const json_t *list)
 void mq_render_text(const json_t *doc, mq_str *out)
 {
     const json_t *error = json_object_get(doc, "error"), *proof = json_object_get(doc, "proof");
+    const json_t *mode = json_object_get(doc, "mode");
 
     mq_str_addf(out, "verdict  %s", mq_json_get_text(doc, "verdict"));
     if (error) {
@@ -164,6 +165,11 @@ void mq_render_text(const json_t *doc, mq_str *out)
     findings(out, json_object_get(doc, "findings"));
     size_line(out, doc);
     weights_line(out, doc);
+    if (*mq_json_get_text(mode, "note")) {
+        mq_str_add(out, "mode     ");
+        cell(out, mq_json_get_text(mode, "note"), 0);
+        mq_str_add(out, "\n");
+    }
     if (*mq_json_get_text(proof, "note")) {
         mq_str_add(out, "proof    ");
         cell(out, mq_json_get_text(proof, "note"), 0);

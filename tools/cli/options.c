@@ -113,6 +113,8 @@ static mq_status bad_word(const cli_row *row, const char *text, mq_error *err)
     char words[256];
 
     list_words(words, sizeof words, row->words);
+    if (find_word(row->later, text) >= 0 && row->later_why)
+        return cli_fail(err, MQ_ERR_USAGE, "%s %s is not in this version: %s", row->label, text, row->later_why);
     if (find_word(row->later, text) >= 0)
         return cli_fail(err, MQ_ERR_USAGE, "%s %s is not in this version, which has %s", row->label, text, words);
     return cli_fail(err, MQ_ERR_USAGE, "%s is %s, not '%s'", row->label, words, text);
@@ -133,7 +135,28 @@ static mq_status set_count(cli_value *v, const cli_row *row, const char *text, m
     if (n < row->min || (row->max && n > row->max))
         return cli_fail(err, MQ_ERR_USAGE, "%s is %llu to %llu, not %s", row->label, (unsigned long long)row->min,
                         (unsigned long long)row->max, text);
+    if (row->power_of_two && (n & (n - 1)))
+        return cli_fail(err, MQ_ERR_USAGE, "%s is a power of two, not %s", row->label, text);
     v->number = n;
+    return MQ_OK;
+}
+
+/* "WORD,SECOND". */
+static mq_status set_pair(cli_value *v, const cli_row *row, const char *text, mq_error *err)
+{
+    const char *comma = row->second ? strchr(text, ',') : NULL;
+    char word[64];
+
+    if (!comma || (size_t)(comma - text) >= sizeof word)
+        return bad_word(row, text, err);
+    memcpy(word, text, (size_t)(comma - text));
+    word[comma - text] = '\0';
+    if ((v->word = find_word(row->words, word)) < 0)
+        return bad_word(row, word, err);
+    if ((v->second = find_word(row->second, comma + 1)) < 0) {
+        list_words(word, sizeof word, row->second);
+        return cli_fail(err, MQ_ERR_USAGE, "%s: behind the comma is %s, not '%s'", row->label, word, comma + 1);
+    }
     return MQ_OK;
 }
 
@@ -143,11 +166,12 @@ static mq_status set_scalar(cli_value *v, const cli_row *row, const char *text, 
     mq_status rc = MQ_OK;
 
     v->is_ratio = false;
+    v->second = -1;
     v->word = find_word(row->words, text);
     if (v->word < 0) {
         switch (row->kind) {
         case KIND_WORD:
-            rc = bad_word(row, text, err);
+            rc = set_pair(v, row, text, err);
             break;
         case KIND_COUNT:
             rc = set_count(v, row, text, err);
@@ -155,6 +179,10 @@ static mq_status set_scalar(cli_value *v, const cli_row *row, const char *text, 
         case KIND_SIZE:
             if (!cli_parse_size(text, &v->number))
                 rc = bad_number(row, text, "bytes, as 4096, 4K or 1.5M", err);
+            break;
+        case KIND_RANGE:
+            if (!cli_parse_range(text, &v->range))
+                rc = bad_number(row, text, "LO..HI, stddev=K", err);
             break;
         case KIND_SIZE_OR_RATIO: /* a bare number: with a point a ratio, without one bytes */
             if (!cli_parse_size(text, &v->number)) {
@@ -330,7 +358,7 @@ static mq_status set_defaults(cli_options *o, mq_error *err)
         cli_value *v = &o->values[id];
         mq_status rc;
 
-        v->word = -1;
+        v->word = v->second = -1;
         if (row->kind == KIND_SWITCH)
             v->on = row->fallback != NULL;
         else if (row->fallback && (rc = set_scalar(v, row, row->fallback, err)) != MQ_OK)
@@ -359,6 +387,8 @@ static mq_status unknown_option(const parser *p, const char *arg, size_t len, mq
         *c = *c == '-' ? '_' : *c;
     if ((hint = cli_peer_hint(plain, sentence, sizeof sentence)))
         return cli_fail(err, MQ_ERR_USAGE, "unknown option '%.*s': %s", (int)len, arg, hint);
+    if (strcmp(plain, "data") == 0)
+        return cli_fail(err, MQ_ERR_UNSUPPORTED, "--data is not in this version: --mode weight and dynamic need no data");
     if (cli_option_is_later(plain))
         return cli_fail(err, MQ_ERR_USAGE, "option '%.*s' is not in this version", (int)len, arg);
     for (int id = OPT_NONE + 1; id < N_OPTS; id++) {
@@ -374,11 +404,12 @@ static mq_status unknown_option(const parser *p, const char *arg, size_t len, mq
 }
 
 /* The argument behind an option. One that is itself an option was forgotten, not meant: "-o --force". */
-static const char *next_value(parser *p)
+static const char *next_value(parser *p, cli_kind kind)
 {
     const char *value = p->next < p->argc ? p->argv[p->next] : NULL;
+    bool number = value && kind == KIND_RANGE && value[0] == '-' && strchr("0123456789.", value[1]);
 
-    if (!value || (value[0] == '-' && value[1] != '\0'))
+    if (!value || (value[0] == '-' && value[1] != '\0' && !number))
         return NULL;
     p->next++;
     return value;
@@ -396,6 +427,18 @@ static mq_status parse_switch(const parser *p, cli_opt id, const char *arg, size
     p->o->help |= id == OPT_HELP;
     p->o->version |= id == OPT_VERSION;
     return MQ_OK;
+}
+
+/* An option of another command, which may be another tool's name for one of this. */
+static mq_status not_taken(const cli_command *cmd, cli_opt id, mq_error *err)
+{
+    char buf[128];
+    const char *hint = cli_peer_hint(cli_opt_name(id), buf, sizeof buf);
+
+    if (hint)
+        return cli_fail(err, MQ_ERR_USAGE, "mq %s has no option %s: %s", cmd->name, cli_row_of(id)->label, hint);
+    return cli_fail(err, MQ_ERR_USAGE, "mq %s has no option %s: mq %s -h lists the options", cmd->name,
+                    cli_row_of(id)->label, cmd->name);
 }
 
 static mq_status parse_option(parser *p, const char *arg, mq_error *err)
@@ -420,11 +463,10 @@ static mq_status parse_option(parser *p, const char *arg, mq_error *err)
     if (id == OPT_NONE)
         return unknown_option(p, arg, len, err);
     if (!cli_command_takes(p->cmd, id))
-        return cli_fail(err, MQ_ERR_USAGE, "mq %s has no option %s: mq %s -h lists the options", p->cmd->name,
-                        cli_row_of(id)->label, p->cmd->name);
+        return not_taken(p->cmd, id, err);
     if (cli_row_of(id)->kind == KIND_SWITCH)
         return parse_switch(p, id, arg, len, value, on, err);
-    return cli_options_set(p->o, id, value ? value : next_value(p), err);
+    return cli_options_set(p->o, id, value ? value : next_value(p, cli_row_of(id)->kind), err);
 }
 
 mq_status cli_options_parse(cli_options *o, const cli_command *cmd, int argc, char *const *argv, mq_error *err)
@@ -449,7 +491,9 @@ mq_status cli_options_parse(cli_options *o, const cli_command *cmd, int argc, ch
         goto done;
     if (o->values[OPT_CONFIG].given)
         CLI_TRY(cli_config_apply(o, cmd, o->values[OPT_CONFIG].text, err));
-    rc = cli_options_check(o, cmd, err);
+    CLI_TRY(cli_options_check(o, cmd, err));
+    if (cmd->check)
+        rc = cmd->check(o, err);
 done:
     return rc;
 }

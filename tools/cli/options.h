@@ -75,28 +75,51 @@ typedef enum cli_opt {
     OPT_EXCLUDE_TENSORS,  /* items */
     OPT_OP_TYPES,         /* items */
     OPT_EXCLUDE_OP_TYPES, /* items */
-    OPT_TARGET,           /* word: index into cli_row_of(OPT_TARGET)->words, text is its name; default onnx */
+    OPT_TARGET,           /* word: index into cli_row_of(OPT_TARGET)->words, the runtime; second: the CPU, -1: none;
+                             text: both as written */
     /* quantize */
     OPT_MODE,        /* word: cli_mode */
-    OPT_TYPE,        /* text: "int8"; word 0 */
+    OPT_TYPE,        /* text: "int8"; word */
+    OPT_TENSOR_TYPE, /* items: "PATTERN=TYPE" */
+    OPT_ENDS_TYPE,   /* text, word as of OPT_TYPE */
     OPT_PER_CHANNEL, /* on (default on); --per-tensor is its other name turned round */
     OPT_PER_TENSOR,  /* never stored: read OPT_PER_CHANNEL */
+    OPT_SYMMETRIC,   /* given: on or not; else by type and target */
+    OPT_ASYMMETRIC,  /* never stored: read OPT_SYMMETRIC */
+    OPT_FORMAT,         /* word: cli_format */
+    OPT_BLOCK_SIZE,     /* number */
+    OPT_BLOCK_FALLBACK, /* word: cli_block_fallback */
+    OPT_ACCURACY_LEVEL, /* number */
+    OPT_ALGORITHM,      /* word: cli_algorithm */
+    OPT_RANGE,          /* word 0: minmax; else range */
+    OPT_REDUCE_RANGE,   /* given: on or not; else by target */
+    OPT_OVERRIDES,      /* text: a file */
+    OPT_REQUANTIZE,     /* on */
+    OPT_LIST_TYPES,     /* on: print and do nothing else */
+    OPT_LIST_TARGETS,   /* on */
     N_OPTS
 } cli_opt;
 
 /* Words of rows, in the rows' order. */
 typedef enum cli_external { EXTERNAL_AUTO, EXTERNAL_NONE, EXTERNAL_PER_TENSOR } cli_external;
 typedef enum cli_verify { VERIFY_AUTO, VERIFY_NONE, VERIFY_LOAD } cli_verify;
-typedef enum cli_mode { MODE_AUTO, MODE_WEIGHT } cli_mode;
+typedef enum cli_mode { MODE_AUTO, MODE_WEIGHT, MODE_DYNAMIC } cli_mode;
+typedef enum cli_type {
+    TYPE_INT8, TYPE_UINT8, TYPE_INT4, TYPE_UINT4, TYPE_INT2, TYPE_UINT2, TYPE_INT16, TYPE_UINT16
+} cli_type;
+typedef enum cli_format { FORMAT_QDQ, FORMAT_NBITS } cli_format;
+typedef enum cli_block_fallback { BLOCK_PARTIAL, BLOCK_ERROR, BLOCK_SKIP, BLOCK_ADJUST } cli_block_fallback;
+typedef enum cli_algorithm { ALGORITHM_RTN, ALGORITHM_MSE, ALGORITHM_HQQ } cli_algorithm;
 typedef enum cli_annotate { ANNOTATE_GITHUB, ANNOTATE_NONE } cli_annotate;
 
 typedef enum cli_kind {
     KIND_SWITCH,
-    KIND_WORD,          /* one of `words` */
+    KIND_WORD,          /* one of `words`; with `second`: WORD[,SECOND] */
     KIND_TEXT,          /* anything: a file name */
     KIND_COUNT,
     KIND_SIZE,
     KIND_SIZE_OR_RATIO,
+    KIND_RANGE,         /* LO..HI or stddev=K */
     KIND_LIST,          /* texts: commas and repeats add up */
     KIND_PATTERNS,      /* a list; "@FILE" stands for its lines; "re:..." takes the rest of its argument, commas too */
     KIND_DIMS,          /* a list of NAME=N */
@@ -113,8 +136,11 @@ typedef struct cli_row {
     const char *words;    /* legal words, "auto|none"; for other kinds words that stand beside a value of the kind */
     const char *later;    /* words that a later version will take: answered as such */
     const char *fallback; /* the default as one would write it; NULL: none, or said in `help` */
+    const char *later_why; /* what is said about `later`; NULL: the words that there are */
+    const char *second;   /* of KIND_WORD: legal words behind a comma; NULL: none */
     uint64_t min;         /* of KIND_COUNT */
     uint64_t max;         /* 0: no limit */
+    bool power_of_two;    /* of KIND_COUNT: nothing else */
     bool no_negation;     /* of switches: there is no --no-x */
     cli_opt opposite;     /* --per-tensor: sets this one to the contrary instead */
     const char *help;     /* one sentence without a full stop */
@@ -126,8 +152,10 @@ typedef struct cli_value {
     bool on;              /* KIND_SWITCH */
     bool is_ratio;        /* KIND_SIZE_OR_RATIO: `ratio` counts, not `number` */
     int word;             /* place in the row's `words`; -1: none of them */
+    int second;           /* place in the row's `second`; -1: none is given */
     uint64_t number;      /* KIND_COUNT; bytes of KIND_SIZE */
     double ratio;
+    cli_range range;      /* KIND_RANGE */
     const char *text;     /* as written, the last one; NULL: not given and no default */
     const char **items;   /* lists, in the order given */
     size_t n_items;
@@ -137,6 +165,7 @@ typedef struct cli_value {
 } cli_value;
 
 typedef struct cli_session cli_session;
+typedef struct cli_options cli_options;
 
 /* A command. */
 typedef struct cli_command {
@@ -147,11 +176,12 @@ typedef struct cli_command {
     bool needs_output;     /* -o is required (not with --dry-run) */
     const char *summary;   /* one line */
     const cli_opt *takes;  /* ends with OPT_NONE; without the common ones */
+    mq_status (*check)(const cli_options *o, mq_error *err); /* options against each other, before any file; or NULL */
     mq_status (*run)(cli_session *s, mq_error *err); /* see session.h */
 } cli_command;
 
 /* What was asked for. */
-typedef struct cli_options {
+struct cli_options {
     cli_value values[N_OPTS];
     const char **files; /* positional */
     size_t n_files;
@@ -161,7 +191,7 @@ typedef struct cli_options {
     bool help, version; /* -h or -V was seen: parsing stopped there */
     void **owned;       /* every allocation, freed by release */
     size_t n_owned;
-} cli_options;
+};
 
 /* Parses argv[1..] (argv[0] is not looked at), then --config, and checks everything that needs no model. *o
  * is filled in any case, to be released. MQ_ERR_USAGE with the sentence; MQ_ERR_INPUT for a file that cannot

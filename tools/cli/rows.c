@@ -12,6 +12,7 @@
 #define SHAPES "Shapes"
 #define WHICH "Which nodes and tensors"
 #define QUANTIZE "Quantization"
+#define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
 
 static const cli_row rows[N_OPTS] = {
     [OPT_HELP] = { "--help", 'h', KIND_SWITCH, ALL, .no_negation = true, .help = "print this table" },
@@ -69,18 +70,56 @@ static const cli_row rows[N_OPTS] = {
     [OPT_OP_TYPES] = { "--op-types", 0, KIND_LIST, WHICH, "OP",
                        .help = "only these operators (default: all that are suited)" },
     [OPT_EXCLUDE_OP_TYPES] = { "--exclude-op-types", 0, KIND_LIST, WHICH, "OP", .help = "not these operators" },
-    [OPT_TARGET] = { "--target", 0, KIND_WORD, WHICH, "onnx|onnxruntime|tensorrt|c|portable",
-                     "onnx|onnxruntime|tensorrt|c|portable", .fallback = "onnx",
-                     .help = "the runtime that has to take the model" },
+    [OPT_TARGET] = { "--target", 0, KIND_WORD, WHICH, "RUNTIME[,CPU]",
+                     "onnx|onnxruntime|tensorrt|c|portable", .second = "x64-avx2|x64-vnni|arm64|native",
+                     .fallback = "onnx",
+                     .help = "what has to take the model: onnx, onnxruntime, tensorrt, c or portable; with a CPU behind a "
+                             "comma: x64-avx2, x64-vnni, arm64 or native" },
 
-    [OPT_MODE] = { "--mode", 0, KIND_WORD, QUANTIZE, "auto|weight", "auto|weight", "dynamic|static",
-                   .fallback = "auto", .help = "weight: weights only, computed in float" },
-    [OPT_TYPE] = { "--type", 0, KIND_WORD, QUANTIZE, "int8", "int8", "uint8|int4|uint4|int2|uint2|int16",
-                   .fallback = "int8", .help = "type of the weights" },
+    [OPT_MODE] = { "--mode", 0, KIND_WORD, QUANTIZE, "auto|weight|dynamic", "auto|weight|dynamic", .later = "static",
+                   .later_why = "it comes with --data", .fallback = "auto",
+                   .help = "weight: weights only, computed in float; dynamic: products of integers, ranges of activations "
+                           "found at run time; auto says what it chose" },
+    [OPT_TYPE] = { "--type", 0, KIND_WORD, QUANTIZE, "TYPE", TYPES, .fallback = "int8",
+                   .help = "type of the weights: int8, uint8, int4, uint4, int2, uint2, int16 or uint16" },
+    [OPT_TENSOR_TYPE] = { "--tensor-type", 0, KIND_LIST, QUANTIZE, "PATTERN=TYPE",
+                          .help = "type of these weights; float leaves them; the last that fits counts" },
+    [OPT_ENDS_TYPE] = { "--ends-type", 0, KIND_WORD, QUANTIZE, "TYPE", TYPES, .fallback = "int8",
+                        .help = "with types of 2 and 4 bits: that of embeddings and last layers" },
     [OPT_PER_CHANNEL] = { "--per-channel", 0, KIND_SWITCH, QUANTIZE, .fallback = "on",
                           .help = "one scale per output channel (default)" },
     [OPT_PER_TENSOR] = { "--per-tensor", 0, KIND_SWITCH, QUANTIZE, .opposite = OPT_PER_CHANNEL,
                          .help = "one scale per tensor" },
+    [OPT_SYMMETRIC] = { "--symmetric", 0, KIND_SWITCH, QUANTIZE,
+                        .help = "zero point 0 (default for int8 and int16; by target)" },
+    [OPT_ASYMMETRIC] = { "--asymmetric", 0, KIND_SWITCH, QUANTIZE, .opposite = OPT_SYMMETRIC,
+                         .help = "a zero point that fits the range (default for the other types)" },
+    [OPT_FORMAT] = { "--format", 0, KIND_WORD, QUANTIZE, "qdq|nbits", "qdq|nbits", "qoperator", .fallback = "qdq",
+                     .help = "qdq: DequantizeLinear, standard ONNX; nbits: MatMulNBits and GatherBlockQuantized of ONNX "
+                             "Runtime where they fit" },
+    [OPT_BLOCK_SIZE] = { "--block-size", 0, KIND_COUNT, QUANTIZE, "N", .fallback = "32", .min = 16, .max = 256,
+                         .power_of_two = true, .help = "values that share a scale, of types of 2 and 4 bits and of nbits" },
+    [OPT_BLOCK_FALLBACK] = { "--block-fallback", 0, KIND_WORD, QUANTIZE, "partial|error|skip|adjust",
+                             "partial|error|skip|adjust", .fallback = "partial",
+                             .help = "where blocks do not divide a weight: the last one is shorter, exit 4, it stays float, "
+                                     "or smaller blocks" },
+    [OPT_ACCURACY_LEVEL] = { "--accuracy-level", 0, KIND_COUNT, QUANTIZE, "N", .fallback = "4", .max = 4,
+                             .help = "of nbits: how ONNX Runtime computes, 4 with int8 activations, 1 in float" },
+    [OPT_ALGORITHM] = { "--algorithm", 0, KIND_WORD, QUANTIZE, "rtn|mse|hqq", "rtn|mse|hqq", "gptq|awq|adaround",
+                        .fallback = "rtn",
+                        .help = "how scales are found: rtn from the range, mse with the least squared error, hqq "
+                                "half-quadratic" },
+    [OPT_RANGE] = { "--range", 0, KIND_RANGE, QUANTIZE, "minmax|LO..HI|stddev=K", "minmax", .fallback = "minmax",
+                    .help = "range of the values: their own, a given one, or K standard deviations around the mean" },
+    [OPT_REDUCE_RANGE] = { "--reduce-range", 0, KIND_SWITCH, QUANTIZE,
+                           .help = "use 7 of 8 bits, for x86 CPUs without VNNI (default: by target)" },
+    [OPT_OVERRIDES] = { "--overrides", 0, KIND_TEXT, QUANTIZE, "FILE.json",
+                        .help = "type, scale, zero point, range, axis or block size of single tensors" },
+    [OPT_REQUANTIZE] = { "--requantize", 0, KIND_SWITCH, QUANTIZE,
+                         .help = "take a model that is quantized already: its float weights" },
+    [OPT_LIST_TYPES] = { "--list-types", 0, KIND_SWITCH, QUANTIZE, .no_negation = true,
+                         .help = "print the types: bytes per weight, what each suits and needs" },
+    [OPT_LIST_TARGETS] = { "--list-targets", 0, KIND_SWITCH, QUANTIZE, .no_negation = true, .help = "print the targets" },
 };
 
 const cli_row *cli_row_of(cli_opt id)

@@ -4,6 +4,7 @@
 #include "cli/rules.h"
 
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,12 +50,21 @@ mq_status cli_report_split(const char *item, mq_report_form *form, const char **
                     "before it", item);
 }
 
+/* What people write behind a switch out of habit: "--symmetric True". */
+static bool is_truth(const char *s)
+{
+    return strcasecmp(s, "true") == 0 || strcasecmp(s, "false") == 0;
+}
+
 static mq_status check_files(const cli_options *o, const cli_command *cmd, mq_error *err)
 {
     const char *output = cmd->needs_output ? " -o FILE" : "";
 
     if (o->n_files == 0)
         return cli_fail(err, MQ_ERR_USAGE, "no model is given: mq %s %s%s", cmd->name, cmd->files, output);
+    if (o->n_files > cmd->max_files && is_truth(o->files[cmd->max_files]))
+        return cli_fail(err, MQ_ERR_USAGE, "'%s': switches take no value: --symmetric, or --no-symmetric for the contrary",
+                        o->files[cmd->max_files]);
     if (o->n_files > cmd->max_files && cli_command_takes(cmd, OPT_OUTPUT))
         return cli_fail(err, MQ_ERR_USAGE, "'%s' is one file too many: write the output as -o FILE",
                         o->files[cmd->max_files]);
@@ -131,8 +141,8 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Files that options name: those that are needed first, then those that are replaced without being asked, like reports. */
-static const cli_opt single_files[] = { OPT_OUTPUT, OPT_CONFIG, OPT_KEEP_FAILED, OPT_DEPFILE };
-enum { N_NEEDED = 2, N_SINGLE = sizeof single_files / sizeof *single_files };
+static const cli_opt single_files[] = { OPT_OUTPUT, OPT_CONFIG, OPT_OVERRIDES, OPT_KEEP_FAILED, OPT_DEPFILE };
+enum { N_NEEDED = 3, N_SINGLE = sizeof single_files / sizeof *single_files };
 
 /* The i-th file: models, then the above, then reports; NULL: it is not given. */
 static const char *named_file(const cli_options *o, size_t i, const char **label)
@@ -175,6 +185,8 @@ mq_status cli_options_check(const cli_options *o, const cli_command *cmd, mq_err
 {
     mq_status rc = MQ_OK;
 
+    if (o->values[OPT_LIST_TYPES].on || o->values[OPT_LIST_TARGETS].on)
+        return MQ_OK; /* the rest of the line is not looked at */
     CLI_TRY(check_files(o, cmd, err));
     CLI_TRY(check_stdout(o, err));
     CLI_TRY(check_stdin(o, cmd, err));

@@ -91,6 +91,58 @@ bool cli_parse_ratio(const char *text, double *out)
     return true;
 }
 
+/* A number with an optional sign and exponent; *end points behind it. */
+static bool parse_real(const char *text, double *out, const char **end)
+{
+    const char *at = text + (*text == '-' || *text == '+');
+    double v;
+    char *stop;
+
+    if (!parse_decimal(at, &v, end)) /* refuses what strtod would take beside decimals */
+        return false;
+    if (**end == 'e' || **end == 'E') {
+        const char *digits = *end + 1 + (end[0][1] == '-' || end[0][1] == '+');
+        if (strspn(digits, "0123456789") == 0)
+            return false;
+        *end = digits + strspn(digits, "0123456789");
+    }
+    *out = strtod(text, &stop);
+    return true;
+}
+
+/* Like parse_real, but a point that another follows belongs to "..". */
+static bool parse_end(const char *text, double *out, const char **end)
+{
+    const char *dots = strstr(text, "..");
+    char number[64];
+
+    if (!dots || (size_t)(dots - text) >= sizeof number)
+        return false;
+    memcpy(number, text, (size_t)(dots - text));
+    number[dots - text] = '\0';
+    if (!parse_real(number, out, end) || **end != '\0')
+        return false;
+    *end = dots + 2;
+    return true;
+}
+
+bool cli_parse_range(const char *text, cli_range *out)
+{
+    const double most = 1e38; /* of float; differences stay finite */
+    cli_range r = { .is_stddev = strncmp(text, "stddev=", 7) == 0 };
+    const char *end;
+
+    if (r.is_stddev) {
+        if (!parse_decimal(text + 7, &r.k, &end) || *end != '\0' || !(r.k > 0 && r.k <= 1e6))
+            return false;
+    } else if (!parse_end(text, &r.lo, &end) || !parse_real(end, &r.hi, &end) || *end != '\0' ||
+               !(r.lo >= -most && r.hi <= most && (float)r.lo < (float)r.hi)) {
+        return false;
+    }
+    *out = r;
+    return true;
+}
+
 bool cli_parse_time(const char *text, double *out)
 {
     static const struct {

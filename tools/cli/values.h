@@ -24,6 +24,14 @@ bool cli_parse_ratio(const char *text, double *out);
 /* Seconds: "250ms", "10s", "1.5m", "2h"; a bare number is refused, for nobody knows its unit. */
 bool cli_parse_time(const char *text, double *out);
 
+/* "-1..1", "0..255", "stddev=2.5": the lower end is below the upper one, K is over zero. */
+typedef struct cli_range {
+    bool is_stddev;
+    double lo, hi; /* else */
+    double k;      /* is_stddev */
+} cli_range;
+bool cli_parse_range(const char *text, cli_range *out);
+
 /* "N:VALUE" forms are split at the last '=': names may hold ':' and even '='. *name_len is the length of the name;
  * *value points behind the '='. false when there is no '=' or a side is empty. */
 bool cli_split_name(const char *text, size_t *name_len, const char **value);

@@ -2,9 +2,21 @@
 try() { mq quantize model.onnx -o out.onnx "$@" || test $? = 2; }
 try --verify maybe
 try --verify run
-try --type int4
+try --format qoperator
+try --algorithm gptq
 try --type int3
 try --mode static
+try --block-size 48
+try --block-size 8
+try --accuracy-level 5
+try --range 1..0
+try --range 0..inf
+try --range stddev=0
+try --range stddev=-1
+try --target tflite
+try --target onnx,x86
+try --symmetric=yes
+try --tensor-type conv1
 try --opset newest
 try --max-size big
 try --external-threshold -1

@@ -12,29 +12,12 @@
 
 #include "quant_make.h"
 
-static mq_model *m;
-static mq_graph *g;
-static mq_quant_plan plan;
-static mq_quantize_opts opts;
-
 static int setup(void **state)
 {
-    (void)state;
-    m = make_model(17);
-    g = m->graph;
-    plan = (mq_quant_plan){ 0 };
-    opts = mq_quantize_opts_default();
+    quant_setup(state);
     make_input(g, "x", MQ_FLOAT, "N,64");
     make_input(g, "img", MQ_FLOAT, "N,8,16,16");
     make_input(g, "ids", MQ_INT64, "N,S");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mq_quant_plan_release(&plan);
-    mq_model_free(m);
     return 0;
 }
 
@@ -48,7 +31,7 @@ static void set(mq_names *names, const char *const *items, size_t n)
 
 static void is(const char *name, mq_stay stay, const char *detail)
 {
-    const mq_quant_item *it = make_find(&plan, name);
+    const mq_quant_item *it = quant_find(name);
 
     assert_non_null(it);
     assert_int_equal(it->stay, stay);
@@ -57,13 +40,13 @@ static void is(const char *name, mq_stay stay, const char *detail)
 
 static void quantized(const char *name, int axis, int64_t n_channels)
 {
-    const mq_quant_item *it = make_find(&plan, name);
+    const mq_quant_item *it = quant_find(name);
 
     is(name, MQ_STAY_NOT, "");
     assert_int_equal(it->axis, axis);
-    assert_int_equal(it->n_channels, n_channels);
-    assert_int_equal(it->bytes_before, 4 * it->n);
-    assert_int_equal(it->bytes_after, it->n + 4 * n_channels);
+    assert_int_equal(it->weight.grid.n_scales, n_channels);
+    assert_int_equal(it->bytes_before, 4 * it->weight.source.n);
+    assert_int_equal(it->bytes_after, it->weight.source.n + 4 * n_channels);
 }
 
 static void test_axes(void **state)
@@ -93,7 +76,7 @@ static void test_axes(void **state)
     make_node(g, "Gather", "one_channel,ids", "y10");
     make_weight(g, "one_output", "1,64,3,3");
     make_node(g, "Conv", "img64,one_output", "y11");
-    make_plan(&plan, m, &opts);
+    quant_select();
     quantized("conv", 0, 12);
     quantized("conv1d", 0, 12);
     quantized("mm", 1, 40);
@@ -106,8 +89,8 @@ static void test_axes(void **state)
     quantized("table", 0, 100);
     quantized("one_channel", 0, 64);
     quantized("one_output", -1, 1);
-    assert_true(make_find(&plan, "table")->embedding);
-    assert_false(make_find(&plan, "mm")->embedding);
+    assert_true(quant_find("table")->embedding);
+    assert_false(quant_find("mm")->embedding);
     assert_int_equal(plan.needed_opset, 13);
     assert_int_equal(plan.n_quantized, 12);
 }
@@ -118,7 +101,7 @@ static void test_per_tensor(void **state)
     make_weight(g, "mm", "64,40");
     make_node(g, "MatMul", "x,mm", "y");
     opts.per_tensor = true;
-    make_plan(&plan, m, &opts);
+    quant_select();
     quantized("mm", -1, 1);
     assert_int_equal(plan.needed_opset, 10);
 }
@@ -137,7 +120,7 @@ static void test_what_is_no_weight(void **state)
     make_node(g, "Gemm", "x,xt,c", "y4");
     make_weight(g, "other_domain", "64,64");
     make_node(g, "MatMul", "x,other_domain", "y5")->domain = "my.domain";
-    make_plan(&plan, m, &opts);
+    quant_select();
     assert_int_equal(plan.items.n, 1);
     quantized("w", 0, 12);
 }
@@ -155,7 +138,7 @@ static void test_constant_nodes_and_inputs(void **state)
     make_type(v, MQ_FLOAT, "64,40");
     mq_graph_add_input(g, v, NULL);
     make_node(g, "MatMul", "x,default", "z");
-    make_plan(&plan, m, &opts);
+    quant_select();
     quantized("c", 1, 40);
     quantized("default", 1, 40);
 }
@@ -180,17 +163,17 @@ static void test_stays(void **state)
     make_node(g, "MatMul", "x,out", "y6");
     make_output(g, "out");
     make_weight(g, "columns", "10,64");
-    mq_node_set_attr_int(make_node(g, "Gather", "columns,ids", "y7"), "axis", 1, NULL);
-    make_init(g, "half", MQ_FLOAT16, "64,2", ids);
-    make_node(g, "MatMul", "xh,half", "y8");
+    make_node_int(g, "Gather", "columns,ids", "y7", "axis", 1);
     make_init(g, "shape_table", MQ_INT64, "100", ids);
     make_node(g, "Gather", "shape_table,ids", "y9");
     make_weight(g, "both_sides", "40,40");
     make_node(g, "MatMul", "both_sides,both_sides", "y10");
-    make_plan(&plan, m, &opts);
+    make_weight(g, "nine", "1,1,1,1,1,1,1,1,4");
+    make_node(g, "Gather", "nine,ids", "y11");
+    make_weight_of(g, "float8", MQ_FLOAT8E4M3FN, "64,64");
+    make_node(g, "MatMul", "x,float8", "y12");
+    quant_select();
     is("double", MQ_STAY_TYPE, "double");
-    is("half", MQ_STAY_TYPE, "float16");
-    is("shape_table", MQ_STAY_TYPE, "int64");
     is("small", MQ_STAY_SMALL, "");
     is("empty", MQ_STAY_SMALL, "");
     is("shared", MQ_STAY_SHARED, "relu");
@@ -198,11 +181,215 @@ static void test_stays(void **state)
     is("both_sides", MQ_STAY_SHARED, "y10");
     is("out", MQ_STAY_OUTPUT, "");
     is("columns", MQ_STAY_AXIS, "");
+    is("float8", MQ_STAY_TYPE, "float8e4m3fn");
+    for (size_t i = 0; i < plan.items.n; i++) {
+        assert_string_not_equal(plan.items.items[i]->value->name, "shape_table"); /* integers are no weights */
+        assert_int_equal(plan.items.items[i]->bytes_after, plan.items.items[i]->bytes_before);
+    }
     assert_int_equal(plan.n_quantized, 0);
-    for (mq_stay s = MQ_STAY_EXCLUDED; s <= MQ_STAY_AXIS; s++) {
+    for (mq_stay s = MQ_STAY_EXCLUDED; s < MQ_N_STAYS; s++) {
         assert_true(strlen(mq_stay_code(s)) > 0);
         assert_true(strlen(mq_stay_text(s)) > 0);
     }
+}
+
+static void test_float16(void **state)
+{
+    static const mq_dtype types[] = { MQ_FLOAT16, MQ_BFLOAT16 };
+
+    (void)state;
+    make_input(g, "xh", MQ_FLOAT16, "N,64");
+    make_weight_of(g, "float16", MQ_FLOAT16, "64,64");
+    make_node(g, "MatMul", "xh,float16", "y1");
+    make_input(g, "xb", MQ_BFLOAT16, "N,64");
+    make_weight_of(g, "bfloat16", MQ_BFLOAT16, "64,64");
+    make_node(g, "MatMul", "xb,bfloat16", "y2");
+    make_weight_of(g, "cast", MQ_FLOAT16, "64,64");
+    make_node_int(g, "Cast", "cast", "wide", "to", MQ_FLOAT);
+    make_node(g, "MatMul", "x,wide", "y3");
+    quant_select();
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(quant_find(mq_dtype_name(types[i]))->weight.scheme.scale_type, types[i]);
+    assert_int_equal(quant_find("wide")->weight.scheme.scale_type, MQ_FLOAT);
+    assert_string_equal(quant_find("wide")->constant->name, "cast");
+    assert_int_equal(quant_find("float16")->bytes_after, 64 * 64 + 2 * 64);
+    assert_int_equal(plan.needed_opset, 19);
+    assert_int_equal(plan.n_quantized, 3);
+}
+
+/* ---- constants behind operators ------------------------------------------------------------------------------------ */
+
+static void test_chains(void **state)
+{
+    static const int64_t shape[2] = { 64, 50 };
+
+    (void)state;
+    make_weight(g, "a", "40,64");
+    make_node(g, "Transpose", "a", "a_t");
+    make_node(g, "Identity", "a_t", "a_i");
+    make_node(g, "MatMul", "x,a_i", "y1");
+    make_weight(g, "b", "3200");
+    make_init(g, "shape", MQ_INT64, "2", shape);
+    make_node(g, "Reshape", "b,shape", "b_r");
+    make_node(g, "MatMul", "x,b_r", "y2");
+    quant_select();
+    quantized("a_i", 1, 40);
+    quantized("b_r", 1, 50);
+    assert_string_equal(quant_find("a_i")->constant->name, "a");
+    assert_string_equal(quant_find("b_r")->constant->name, "b");
+}
+
+/* Used behind its Transpose by something that is no product: the constant has to stay. */
+static void test_other_use_behind_a_chain(void **state)
+{
+    (void)state;
+    make_weight(g, "a", "64,64");
+    make_node(g, "MatMul", "x,a", "y1");
+    make_node(g, "Transpose", "a", "a_t");
+    make_node(g, "Relu", "a_t", "relu");
+    make_weight(g, "b", "64,64");
+    make_node(g, "MatMul", "x,b", "y2");
+    make_node(g, "Transpose", "b", "b_t");
+    make_output(g, "b_t");
+    quant_select();
+    is("a", MQ_STAY_SHARED, "relu");
+    is("b", MQ_STAY_OUTPUT, "");
+}
+
+/* One constant, seen two ways: each way has its integers, unless one has to stay. */
+static void test_shared_constant(void **state)
+{
+    (void)state;
+    make_weight(g, "w", "64,64");
+    make_node(g, "MatMul", "x,w", "first");
+    make_node(g, "Transpose", "w", "w_t");
+    make_node(g, "MatMul", "first,w_t", "second");
+    quant_select();
+    quantized("w", 1, 64);
+    quantized("w_t", 1, 64);
+    SET(&opts.exclude_nodes, "second");
+    quant_select();
+    is("w_t", MQ_STAY_EXCLUDED, "");
+    is("w", MQ_STAY_SHARED, "second");
+    assert_int_equal(quant_find("w")->bytes_after, quant_find("w")->bytes_before);
+}
+
+/* ---- types of few bits --------------------------------------------------------------------------------------------- */
+
+static void has(const char *name, mq_dtype type, mq_granularity kind, size_t n_scales)
+{
+    const mq_quant_item *it = quant_find(name);
+
+    is(name, MQ_STAY_NOT, "");
+    assert_int_equal(it->weight.scheme.type, type);
+    assert_int_equal(it->weight.grid.kind, kind);
+    assert_int_equal(it->weight.grid.n_scales, n_scales);
+}
+
+/* Embeddings, last layers and what has no room for blocks take the type of the ends. */
+static void test_low_bits(void **state)
+{
+    (void)state;
+    make_weight(g, "conv", "12,64,3,3");
+    make_node(g, "Conv", "img64,conv", "c1");
+    make_weight(g, "depthwise", "64,1,3,3");
+    make_node(g, "Conv", "c1,depthwise", "c2");
+    make_weight(g, "table", "100,64");
+    make_node(g, "Gather", "table,ids", "rows");
+    make_weight(g, "inner", "64,70");
+    make_node(g, "MatMul", "rows,inner", "h");
+    make_node(g, "Relu", "h", "r");
+    make_weight(g, "last", "70,50");
+    make_node(g, "MatMul", "r,last", "s");
+    make_node(g, "Softmax", "s", "out");
+    make_output(g, "out");
+    opts.type = "int4";
+    quant_select();
+    has("conv", MQ_INT4, MQ_PER_BLOCK, 12 * 2 * 9);
+    has("depthwise", MQ_INT8, MQ_PER_CHANNEL, 64);
+    has("table", MQ_INT8, MQ_PER_CHANNEL, 100);
+    has("inner", MQ_INT4, MQ_PER_BLOCK, 2 * 70);
+    has("last", MQ_INT8, MQ_PER_CHANNEL, 50);
+    assert_true(quant_find("last")->last);
+    assert_false(quant_find("inner")->last);
+    assert_int_equal(plan.needed_opset, 21);
+    opts.ends_type = "int16";
+    quant_select();
+    has("last", MQ_INT16, MQ_PER_CHANNEL, 50);
+    opts.type = "uint2";
+    quant_select();
+    has("inner", MQ_UINT2, MQ_PER_BLOCK, 2 * 70);
+    assert_int_equal(plan.needed_opset, 25);
+}
+
+/* A type that is asked for by name is taken, also where there is no axis for blocks. */
+static void test_tensor_types(void **state)
+{
+    (void)state;
+    make_weight(g, "vector", "640");
+    make_node(g, "MatMul", "x640,vector", "y1");
+    make_weight(g, "flat_table", "700");
+    make_node(g, "Gather", "flat_table,ids", "y2");
+    make_weight(g, "table", "100,64");
+    make_node(g, "Gather", "table,ids", "y3");
+    make_weight(g, "left_alone", "64,64");
+    make_node(g, "MatMul", "y3,left_alone", "y4");
+    SET(&opts.tensor_types, "*=int4", "left_alone=float");
+    quant_select();
+    has("vector", MQ_INT4, MQ_PER_TENSOR, 1);
+    has("flat_table", MQ_INT4, MQ_PER_TENSOR, 1);
+    has("table", MQ_INT4, MQ_PER_BLOCK, 200);
+    is("left_alone", MQ_STAY_EXCLUDED, "");
+    opts.format = MQ_FORMAT_NBITS;
+    opts.per_tensor = true; /* those operators know nothing but blocks */
+    quant_select();
+    has("flat_table", MQ_INT4, MQ_PER_TENSOR, 1);
+    has("table", MQ_INT4, MQ_PER_BLOCK, 200);
+    assert_string_equal(mq_treatment_name(quant_find("table")), "gather-nbits");
+}
+
+static void test_block_fallback(void **state)
+{
+    mq_error err = { 0 };
+
+    (void)state;
+    make_input(g, "x80", MQ_FLOAT, "N,80");
+    make_weight(g, "w", "80,64");
+    make_node(g, "MatMul", "x80,w", "y");
+    make_weight(g, "even", "64,64");
+    make_node(g, "MatMul", "x,even", "y2");
+    opts.type = "int4";
+    quant_select();
+    has("w", MQ_INT4, MQ_PER_BLOCK, 3 * 64);
+    opts.block_fallback = MQ_BLOCK_ADJUST;
+    quant_select();
+    has("w", MQ_INT4, MQ_PER_BLOCK, 5 * 64);
+    opts.block_fallback = MQ_BLOCK_SKIP;
+    quant_select();
+    is("w", MQ_STAY_BLOCKS, "");
+    has("even", MQ_INT4, MQ_PER_BLOCK, 2 * 64);
+    opts.block_fallback = MQ_BLOCK_ERROR;
+    assert_int_equal(quant_try(&err), MQ_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "weight 'w': blocks of 32 do not divide 80 (--block-fallback)");
+}
+
+/* Constants of a function body belong to every call: they are not looked at. */
+static void test_function_body(void **state)
+{
+    mq_function *f = mq_arena_calloc(m->arena, 1, sizeof *f);
+
+    (void)state;
+    assert_non_null(f);
+    f->name = "F";
+    f->domain = "my";
+    f->overload = "";
+    f->body = mq_graph_create(m, NULL, NULL, "F");
+    f->body->function = f;
+    assert_int_equal(mq_model_add_function(m, f, NULL), MQ_OK);
+    make_weight(f->body, "w", "64,64");
+    make_node(f->body, "MatMul", "a,w", "b");
+    quant_select();
+    assert_int_equal(plan.items.n, 0);
 }
 
 /* Every Gather of a table counts, not only the first. */
@@ -212,7 +399,7 @@ static void test_table_looked_up_both_ways(void **state)
     make_weight(g, "table", "50,64");
     make_node(g, "Gather", "table,ids", "rows");
     mq_node_set_attr_int(make_node(g, "Gather", "table,ids", "columns"), "axis", 1, NULL);
-    make_plan(&plan, m, &opts);
+    quant_select();
     is("table", MQ_STAY_AXIS, "");
 }
 
@@ -223,9 +410,9 @@ static void test_table_that_is_also_a_factor(void **state)
     make_weight(g, "tied", "64,50");
     mq_node_set_attr_int(make_node(g, "Gather", "tied,ids", "columns"), "axis", 1, NULL);
     make_node(g, "MatMul", "x,tied", "y");
-    make_plan(&plan, m, &opts);
+    quant_select();
     is("tied", MQ_STAY_NOT, "");
-    assert_false(make_find(&plan, "tied")->embedding);
+    assert_false(quant_find("tied")->embedding);
 }
 
 static void test_weights_in_subgraphs(void **state)
@@ -239,7 +426,7 @@ static void test_weights_in_subgraphs(void **state)
     make_node(branch, "MatMul", "x,outer", "b1");
     make_node(branch, "MatMul", "x,inner", "b2");
     make_output(branch, "b1");
-    make_plan(&plan, m, &opts);
+    quant_select();
     quantized("outer", 1, 40);
     quantized("inner", 1, 40);
 }
@@ -277,8 +464,7 @@ static void test_filters(void **state)
                             &opts.exclude_op_types };
         opts = mq_quantize_opts_default();
         SET(all[i], table[i].text);
-        mq_quant_plan_release(&plan);
-        make_plan(&plan, m, &opts);
+        quant_select();
         is("w1", table[i].first, "");
         is("w2", table[i].second, "");
         is("w3", table[i].third, "");
@@ -289,10 +475,7 @@ static void refused(const char *text)
 {
     mq_error err = { 0 };
 
-    mq_quant_plan_release(&plan);
-    plan = (mq_quant_plan){ .model = m, .opts = &opts };
-    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
-    assert_int_equal(mq_quant_select(&plan, &err), MQ_ERR_USAGE);
+    assert_int_equal(quant_try(&err), MQ_ERR_USAGE);
     assert_string_equal(err.text, text);
     opts = mq_quantize_opts_default();
 }
@@ -315,6 +498,18 @@ static void test_filters_without_a_match(void **state)
     refused("--exclude-op-types: 'Matmul' matches nothing (did you mean 'MatMul'?)");
 }
 
+/* Two users of a shared weight are excluded by name: both names have matched. */
+static void test_shared_weight_excluded_twice(void **state)
+{
+    (void)state;
+    make_weight(g, "w", "64,64");
+    make_node(g, "MatMul", "x,w", "first");
+    make_node(g, "MatMul", "first,w", "second");
+    SET(&opts.exclude_nodes, "first", "second");
+    quant_select();
+    is("w", MQ_STAY_EXCLUDED, "");
+}
+
 /* One of two users of a shared weight is excluded: the weight stays. */
 static void test_shared_weight_partly_excluded(void **state)
 {
@@ -323,26 +518,35 @@ static void test_shared_weight_partly_excluded(void **state)
     make_node(g, "MatMul", "x,w", "first");
     make_node(g, "MatMul", "first,w", "second");
     SET(&opts.exclude_nodes, "second");
-    make_plan(&plan, m, &opts);
+    quant_select();
     is("w", MQ_STAY_EXCLUDED, "");
 }
 
-#define ON_MODEL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define SELECTING(test) cmocka_unit_test_setup_teardown(test, setup, quant_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_MODEL(test_axes),
-        ON_MODEL(test_per_tensor),
-        ON_MODEL(test_what_is_no_weight),
-        ON_MODEL(test_constant_nodes_and_inputs),
-        ON_MODEL(test_stays),
-        ON_MODEL(test_table_looked_up_both_ways),
-        ON_MODEL(test_table_that_is_also_a_factor),
-        ON_MODEL(test_weights_in_subgraphs),
-        ON_MODEL(test_filters),
-        ON_MODEL(test_filters_without_a_match),
-        ON_MODEL(test_shared_weight_partly_excluded),
+        SELECTING(test_axes),
+        SELECTING(test_per_tensor),
+        SELECTING(test_what_is_no_weight),
+        SELECTING(test_constant_nodes_and_inputs),
+        SELECTING(test_stays),
+        SELECTING(test_float16),
+        SELECTING(test_chains),
+        SELECTING(test_other_use_behind_a_chain),
+        SELECTING(test_shared_constant),
+        SELECTING(test_low_bits),
+        SELECTING(test_tensor_types),
+        SELECTING(test_block_fallback),
+        SELECTING(test_function_body),
+        SELECTING(test_table_looked_up_both_ways),
+        SELECTING(test_table_that_is_also_a_factor),
+        SELECTING(test_weights_in_subgraphs),
+        SELECTING(test_filters),
+        SELECTING(test_filters_without_a_match),
+        SELECTING(test_shared_weight_partly_excluded),
+        SELECTING(test_shared_weight_excluded_twice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

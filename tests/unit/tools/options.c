@@ -16,7 +16,9 @@
 
 static const cli_opt takes[] = { OPT_OUTPUT,  OPT_FORCE, OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET,
                                  OPT_VERIFY,  OPT_MAX_SIZE, OPT_NODES, OPT_OP_TYPES, OPT_SHAPE, OPT_DIM, OPT_TYPE,
-                                 OPT_DEPFILE, OPT_PER_CHANNEL, OPT_NONE };
+                                 OPT_DEPFILE, OPT_PER_CHANNEL, OPT_PER_TENSOR, OPT_MODE, OPT_TARGET,
+                                 OPT_SYMMETRIC, OPT_ASYMMETRIC, OPT_BLOCK_SIZE, OPT_RANGE, OPT_FORMAT, OPT_LIST_TYPES,
+                                 OPT_REDUCE_RANGE, OPT_NONE };
 static const cli_command command = {
     .name = "test", .files = "MODEL", .max_files = 1, .summary = "tests", .takes = takes
 };
@@ -115,6 +117,59 @@ static void numbers(void **state)
     assert_fails("m.onnx --max-size 1Q", MQ_ERR_USAGE, "or none");
 }
 
+static void choices_know_whether_they_were_made(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("m.onnx"), MQ_OK);
+    assert_false(value(OPT_SYMMETRIC)->given || value(OPT_REDUCE_RANGE)->given);
+    assert_int_equal(parse("m.onnx --asymmetric"), MQ_OK);
+    assert_true(value(OPT_SYMMETRIC)->given && !value(OPT_SYMMETRIC)->on);
+    assert_int_equal(parse("m.onnx --asymmetric --no-asymmetric --no-reduce-range"), MQ_OK);
+    assert_true(value(OPT_SYMMETRIC)->given && value(OPT_SYMMETRIC)->on);
+    assert_true(value(OPT_REDUCE_RANGE)->given && !value(OPT_REDUCE_RANGE)->on);
+}
+
+static void a_target_is_a_runtime_and_a_cpu(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("m.onnx"), MQ_OK);
+    assert_int_equal(value(OPT_TARGET)->word, 0);
+    assert_int_equal(value(OPT_TARGET)->second, -1);
+    assert_int_equal(parse("m.onnx --target onnxruntime,arm64"), MQ_OK);
+    assert_int_equal(value(OPT_TARGET)->word, 1);
+    assert_int_equal(value(OPT_TARGET)->second, 2);
+    assert_string_equal(value(OPT_TARGET)->text, "onnxruntime,arm64");
+    assert_int_equal(parse("m.onnx --target onnx,x64-avx2 --target tensorrt"), MQ_OK);
+    assert_int_equal(value(OPT_TARGET)->second, -1);
+    assert_fails("m.onnx --target tvm,arm64", MQ_ERR_USAGE, "not 'tvm'");
+    assert_fails("m.onnx --target onnx,", MQ_ERR_USAGE, "behind the comma");
+    assert_fails("m.onnx --target ,arm64", MQ_ERR_USAGE, "--target is onnx");
+    assert_fails("m.onnx --type int8,int4", MQ_ERR_USAGE, "not 'int8,int4'");
+}
+
+static void ranges_and_block_sizes(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("m.onnx --range -1..0.5 --block-size 64"), MQ_OK);
+    assert_int_equal(value(OPT_RANGE)->word, -1);
+    assert_true(value(OPT_RANGE)->range.lo == -1 && value(OPT_RANGE)->range.hi == 0.5);
+    assert_int_equal(value(OPT_BLOCK_SIZE)->number, 64);
+    assert_int_equal(parse("m.onnx --range=stddev=2.5 --range minmax"), MQ_OK);
+    assert_int_equal(value(OPT_RANGE)->word, 0);
+    assert_fails("m.onnx --range --force", MQ_ERR_USAGE, "needs a value");
+    assert_fails("m.onnx --range 3", MQ_ERR_USAGE, "LO..HI");
+    assert_fails("m.onnx --block-size 24", MQ_ERR_USAGE, "power of two");
+    assert_fails("m.onnx --block-size 512", MQ_ERR_USAGE, "16 to 256");
+}
+
+static void lists_need_no_model(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--list-types"), MQ_OK);
+    assert_true(value(OPT_LIST_TYPES)->on);
+    assert_fails("--no-list-types", MQ_ERR_USAGE, "only switches");
+}
+
 static void lists_take_commas_and_add_up(void **state)
 {
     (void)state;
@@ -161,7 +216,8 @@ static void unknown_options_are_answered(void **state)
     assert_fails("m.onnx -opset 3", MQ_ERR_USAGE, "did you mean --opset?");
     assert_fails("m.onnx --nodes_to_exclude=a", MQ_ERR_USAGE, "mq calls it --exclude-nodes");
     assert_fails("m.onnx -output a", MQ_ERR_USAGE, "mq calls it -o");
-    assert_fails("m.onnx --data x", MQ_ERR_USAGE, "not in this version");
+    assert_fails("m.onnx --data x", MQ_ERR_UNSUPPORTED, "not in this version");
+    assert_fails("m.onnx --act-type uint8", MQ_ERR_USAGE, "not in this version");
     assert_fails("m.onnx --xyzzy", MQ_ERR_USAGE, "mq test -h");
     assert_fails("m.onnx --o x", MQ_ERR_USAGE, "unknown option '--o'");
     assert_fails("m.onnx --sync", MQ_ERR_USAGE, "has no option --sync");
@@ -171,7 +227,9 @@ static void unknown_options_are_answered(void **state)
     assert_fails("m.onnx -o", MQ_ERR_USAGE, "needs a value");
     assert_fails("m.onnx -o --force", MQ_ERR_USAGE, "needs a value");
     assert_fails("m.onnx --type=", MQ_ERR_USAGE, "needs a value");
-    assert_fails("m.onnx --type int4", MQ_ERR_USAGE, "not in this version");
+    assert_fails("m.onnx --format qoperator", MQ_ERR_USAGE, "not in this version, which has qdq or nbits");
+    assert_fails("m.onnx --mode static", MQ_ERR_USAGE, "it comes with --data");
+    assert_fails("m.onnx --symmetric True", MQ_ERR_USAGE, "switches take no value");
     assert_fails("m.onnx --verify maybe", MQ_ERR_USAGE, "auto, none or load");
 }
 
@@ -221,6 +279,10 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(options_stand_anywhere_and_the_last_wins),
         cmocka_unit_test(numbers),
+        cmocka_unit_test(choices_know_whether_they_were_made),
+        cmocka_unit_test(a_target_is_a_runtime_and_a_cpu),
+        cmocka_unit_test(ranges_and_block_sizes),
+        cmocka_unit_test(lists_need_no_model),
         cmocka_unit_test(lists_take_commas_and_add_up),
         cmocka_unit_test(patterns_come_from_files),
         cmocka_unit_test(unknown_options_are_answered),

@@ -137,11 +137,30 @@ static void bad_shapes(void **state)
     cli_shape_release(&s);
 }
 
+static void ranges(void **state)
+{
+    static const char *const bad[] = { "",       "1",      "..",      "1..",     "..1",      "1..1",     "2..1",
+                                       "1.2",    "0..nan", "0..inf",  "0..1e39", "-..1",     "0..1 ",    " 0..1",
+                                       "0x0..1", "stddev", "stddev=", "0..1e",   "0..1..2",  "stddev=0", "stddev=-1",
+                                       "stddev=1e3", "stddev=9999999" };
+    cli_range r = { .k = 7 };
+
+    (void)state;
+    assert_true(cli_parse_range("0..255", &r) && !r.is_stddev && r.lo == 0 && r.hi == 255);
+    assert_true(cli_parse_range("-1.5..+2e-1", &r) && r.lo == -1.5 && r.hi == 0.2);
+    assert_true(cli_parse_range("-2..-1", &r) && r.lo == -2 && r.hi == -1);
+    assert_true(cli_parse_range("stddev=2.5", &r) && r.is_stddev && r.k == 2.5);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (cli_parse_range(bad[i], &r))
+            fail_msg("'%s' was taken", bad[i]);
+    assert_true(r.k == 2.5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts), cmocka_unit_test(sizes),  cmocka_unit_test(ratios),
-        cmocka_unit_test(times),  cmocka_unit_test(shapes), cmocka_unit_test(bad_shapes),
+        cmocka_unit_test(times),  cmocka_unit_test(ranges), cmocka_unit_test(shapes), cmocka_unit_test(bad_shapes),
         cmocka_unit_test(names_split_at_the_last_equals_sign),
     };
 

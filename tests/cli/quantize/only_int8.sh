@@ -1,1 +1,0 @@
-mq quantize "$TESTDATA/digits_cnn.onnx" -o out.onnx --type int4
