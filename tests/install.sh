@@ -10,9 +10,11 @@ rm -rf "$target"
 meson install -C "$build" --no-rebuild --quiet --destdir "$target"
 cd "$target"
 bad=0
+# lib, or lib/ARCHITECTURE where meson knows Debian's name for it
+lib=$(cd usr/local && dirname "$(find lib -name libmq.a)")
 
-for pattern in bin/mq bin/mq-quantize bin/mq-inspect bin/mq-check 'lib/*/libmq.so' 'lib/*/libmq.a' include/mq/mq.h \
-    include/mq/model.h include/mq/quantize.h 'lib/*/pkgconfig/mq.pc' share/man/man1/mq.1 share/man/man1/mq-quantize.1 \
+for pattern in bin/mq bin/mq-quantize bin/mq-inspect bin/mq-check "$lib/libmq.so" "$lib/libmq.a" include/mq/mq.h \
+    include/mq/model.h include/mq/quantize.h "$lib/pkgconfig/mq.pc" share/man/man1/mq.1 share/man/man1/mq-quantize.1 \
     share/man/man1/mq-inspect.1 share/man/man1/mq-check.1 share/bash-completion/completions/mq share/zsh/site-functions/_mq \
     share/fish/vendor_completions.d/mq.fish; do
     # shellcheck disable=SC2086

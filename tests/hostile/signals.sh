@@ -79,9 +79,9 @@ cases=$((cases + 1))
 rm -f work/*
 # A group of its own, as a terminal makes one: both get the signal. Background jobs ignore SIGINT unless told otherwise.
 setsid env --default-signal=INT bash loop.sh 2>.err &
+group=$! # no leader of a group here, so setsid does not fork
 sleep 0.3
-group=$(pgrep -f "^bash loop.sh$" | head -1)
-if [[ $group ]]; then
+if kill -0 -- "-$group" 2>/dev/null; then
     kill -INT -- "-$group"
     wait
     grep -q through rounds && wrong 'a shell loop around mq went on after SIGINT'

@@ -30,6 +30,7 @@ struct cli_private {
         size_t n;
     } codes[MAX_CODES];
     size_t n_codes;
+    char step[40]; /* that runs, for -v */
     mq_error report_error; /* the first failure to add to the report */
 };
 
@@ -229,6 +230,10 @@ static void on_progress(void *user, const char *step, uint64_t done, uint64_t to
 {
     cli_session *s = user;
 
+    if (strncmp(s->priv->step, step, sizeof s->priv->step - 1) != 0) {
+        snprintf(s->priv->step, sizeof s->priv->step, "%s", step);
+        cli_detail(s, "%s", step);
+    }
     if (!on(s, OPT_QUIET))
         cli_progress_update(&s->priv->progress, step, done, total);
 }
@@ -424,7 +429,8 @@ static int close_session(cli_session *s, mq_status rc, const mq_error *err)
     } else if (cli_missed(s)) {
         code = EXIT_MISSED;
         if (mq_report_n_missed(s->report) == 0)
-            cli_say(s, "--strict: warnings make the exit status %d", EXIT_MISSED);
+            cli_say_missed(s, "--strict: %zu warnings make the exit status %d", mq_report_n_warnings(s->report),
+                           EXIT_MISSED);
     }
     say_hidden_warnings(s);
     if (s->report && code != EXIT_USAGE)
