@@ -26,6 +26,13 @@ from onnxruntime.quantization import quantize_dynamic, QuantType
 quantize_dynamic(sys.argv[1], sys.argv[2], per_channel=True, weight_type=QuantType.QInt8,
                  use_external_data_format=sys.argv[3] == "external")
 """
+ORT_NBITS = """
+import sys, onnx
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+q = MatMulNBitsQuantizer(onnx.load(sys.argv[1]), bits=4, block_size=32, is_symmetric=True, accuracy_level=4)
+q.process()
+q.model.save_model_to_file(sys.argv[2], False)
+"""
 QUANTIZE_RS = """
 import sys, quantize_rs
 quantize_rs.quantize(sys.argv[1], sys.argv[2], bits=8, per_channel=True, symmetric=True)
@@ -78,6 +85,15 @@ def tools(mq, path, external, out):
     return listed
 
 
+def tools_int4(mq, path, external, out):
+    src, dst = str(path), str(out / "q.onnx")
+    forms = {"mq, MatMulNBits": ["--format", "nbits", "--symmetric"], "mq, blocked DequantizeLinear": [],
+             "mq, mse": ["--algorithm", "mse"], "mq, hqq": ["--algorithm", "hqq"]}
+    listed = [(name, [mq, "quantize", src, "-o", dst, "-q", "--type", "int4", "--ends-type", "int4", *form])
+              for name, form in forms.items()]
+    return listed + [("ONNX Runtime MatMulNBits", [sys.executable, "-c", ORT_NBITS, src, dst])]
+
+
 def cpu():
     for line in open("/proc/cpuinfo"):
         if line.startswith("model name"):
@@ -85,7 +101,7 @@ def cpu():
     return platform.processor()
 
 
-def measure(mq, name, path, external, runs, folder):
+def measure(mq, name, path, external, runs, folder, tools, peer):
     out = folder / "out"
     results = {}
     for r in range(runs + 1):
@@ -95,7 +111,7 @@ def measure(mq, name, path, external, runs, folder):
             if r:
                 results.setdefault(tool, []).append(got)
     clean(out)
-    base = [x for x in results.get("ONNX Runtime quantize_dynamic", []) if x]
+    base = [x for x in results.get(peer, []) if x]
     lines = [f"### {name}", "", "| tool | median s | min to max | peak MB | share of ONNX Runtime's time |",
              "| --- | --: | --: | --: | --: |"]
     for tool, got in results.items():
@@ -121,7 +137,10 @@ def main():
     a.folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{cpu()}, {os.cpu_count()} CPUs; medians of {a.runs} runs in turn.", ""]
     for name, path, external in models(a.folder, a.size):
-        lines += measure(a.mq, name, path, external, a.runs, a.folder)
+        lines += measure(a.mq, name, path, external, a.runs, a.folder, tools, "ONNX Runtime quantize_dynamic")
+        if not external:
+            lines += measure(a.mq, name + ", 4 bits in blocks of 32", path, external, a.runs, a.folder, tools_int4,
+                             "ONNX Runtime MatMulNBits")
     text = "\n".join(lines)
     print(text)
     if a.markdown:

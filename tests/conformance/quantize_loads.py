@@ -33,7 +33,6 @@ EXPECTED = {
     "lr_mnist_scikit.onnx": (4, "nothing to quantize"),
     "scan_1.onnx": (4, "nothing to quantize"),
     "starry-night-fp16.onnx": (3, "IR version 1 has no opset imports"),
-    "digits_cnn_fp16.onnx": (4, "nothing to quantize"),
 }
 # Lowest signal to quantization noise, in dB, on random inputs: they show mistakes, not accuracy. Deep nets on noise, and
 # decisions inside the graph (arg max, non-maximum suppression), amplify rounding.

@@ -47,6 +47,7 @@ run checker "$python" "$here/check_agrees.py" --mq "$build/tools/mq" --broken $(
 run opsets "$python" "$here/opset_raise.py" "$build/tests/opset_raise" "${models[@]:1}" \
     --to "$([ $long = 1 ] && echo 13,17,21,26,28 || echo 13,21,26)"
 run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"
+run quantize_modes "$python" "$here/quantize_modes.py" "$build/tools/mq" "${models[@]}"
 run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"
 run fidelity "$python" "$here/fidelity_weights.py" "$build/tools/mq"
 exit $bad
