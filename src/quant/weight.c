@@ -356,46 +356,54 @@ static mq_status make_plain(mq_weight *w, struct pass *p, mq_sink *sink, mq_erro
 }
 
 /* MatMulNBits: the view is [rows, k]; each row becomes n_blocks blocks of block elements, the last padded with the integer
- * of its zero point (which stands for 0). */
-static mq_status make_row(const struct quantizing *z, const struct pass *p, size_t row, uint8_t *q, float *x, mq_error *err)
+ * of its zero point (which stands for 0). Makes n rows from `first` on, at most TILE: the columns of the stored matrix that
+ * share cache lines are read together. room: TILE * k floats, then TILE * padded bytes. */
+static mq_status make_rows(const struct quantizing *z, const struct pass *p, size_t first, size_t n, float *room,
+                           mq_error *err)
 {
     const mq_weight *w = z->w;
-    size_t k = w->grid.n, padded = w->grid.n_blocks * w->grid.block;
+    const mq_grid *g = &w->grid;
+    size_t k = g->n, padded = g->n_blocks * g->block;
     int bits = mq_dtype_bits(w->scheme.type);
-    const mq_unaligned_f32 *src = mq_source_read(&w->source, p->bytes, row * k, k, x);
     size_t bytes = padded * (size_t)bits / 8;
+    const mq_unaligned_f32 *x = mq_source_read(&w->source, p->bytes, first * k, n * k, room);
+    uint8_t *q = (uint8_t *)(room + TILE * k);
 
-    quantize_span(w, src, row * k, row * k + k, q, &z->sums[row]);
-    memset(q + k, w->zero_points[row * w->grid.n_blocks + w->grid.n_blocks - 1], padded - k);
-    if (bits < 8)
-        mq_pack_bits(bits, q, padded, q);
-    return z->sink->write_at(z->sink, (uint64_t)row * bytes, q, bytes, err);
+    for (size_t i = 0; i < n; i++) {
+        size_t row = first + i;
+        uint8_t *mine = q + i * padded;
+        quantize_span(w, x + i * k, row * k, row * k + k, mine, &z->sums[row]);
+        memset(mine + k, w->zero_points[row * g->n_blocks + g->n_blocks - 1], padded - k);
+        if (bits < 8) /* moves towards the front, never past what is still to be read */
+            mq_pack_bits(bits, mine, padded, q + i * bytes);
+    }
+    return z->sink->write_at(z->sink, (uint64_t)first * bytes, q, n * bytes, err);
 }
 
-/* Rows are taken TILE at a time: the columns of the stored matrix that share cache lines. */
 static mq_status make_nbits(mq_weight *w, struct pass *p, mq_sink *sink, mq_error *err)
 {
+    enum { WAVE = 64 }; /* tiles between two looks at the clock */
     size_t rows = w->grid.outer, k = w->grid.n, padded = w->grid.n_blocks * w->grid.block;
+    size_t n_tiles = (rows + TILE - 1) / TILE, room = TILE * (k + (padded + 3) / 4);
     struct quantizing z = { .w = w, .sink = sink, .sums = calloc(rows + 1, sizeof *z.sums) };
-    size_t room = (k + padded) * sizeof(float);
-    uint8_t *rooms = malloc((size_t)p->n_threads * room);
+    float *rooms = malloc((size_t)p->n_threads * room * sizeof *rooms);
     bool failed = false;
     mq_status rc = z.sums && rooms ? MQ_OK : mq_oom(err);
 
-    for (size_t at = 0; rc == MQ_OK && at < rows; at += 1024) {
-        size_t last = at + 1024 < rows ? at + 1024 : rows;
-#pragma omp parallel for schedule(static, TILE) num_threads(p->n_threads) if (p->n_threads > 1)
-        for (size_t r = at; r < last; r++) {
-            uint8_t *mine = rooms + (size_t)thread_number() * room;
+    for (size_t at = 0; rc == MQ_OK && at < n_tiles; at += WAVE) {
+        size_t last = at + WAVE < n_tiles ? at + WAVE : n_tiles;
+#pragma omp parallel for schedule(static) num_threads(p->n_threads) if (last - at > 1 && p->n_threads > 1)
+        for (size_t t = at; t < last; t++) {
+            size_t first = t * TILE, n = rows - first < TILE ? rows - first : TILE;
             mq_error e = { MQ_OK, "" };
-            mq_status got = make_row(&z, p, r, mine + k * sizeof(float), (float *)mine, &e);
+            mq_status got = make_rows(&z, p, first, n, rooms + (size_t)thread_number() * room, &e);
             if (got != MQ_OK && !__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) {
                 rc = got;
                 if (err)
                     *err = e;
             }
         }
-        mq_progress(p->hooks, "quantizing", last, rows);
+        mq_progress(p->hooks, "quantizing", last, n_tiles);
         if (rc == MQ_OK)
             rc = mq_check_cancelled(p->hooks, err);
     }
