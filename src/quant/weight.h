@@ -22,9 +22,8 @@ typedef struct mq_weight {
     mq_grid grid; /* over the source's view */
     mq_fit fit;
     mq_packing packing;
-    bool explicit_params; /* scales and zero points are the user's: not to be found */
 
-    /* found when first needed; n_scales of each, heap */
+    /* found when first needed, or the user's from the start; n_scales of each, heap */
     float *scales;
     int32_t *zero_points;
 

@@ -65,7 +65,7 @@ static void type_and_scheme(void **state)
     assert_int_equal(it->weight.scheme.type, MQ_UINT8);
     assert_true(it->weight.scheme.symmetric);
     assert_true(it->weight.scheme.q_max == 127);
-    assert_false(it->weight.explicit_params);
+    assert_null(it->weight.scales);
     it = chosen("w", "{\"w\": {\"quant_type\": \"int4\"}}");
     assert_int_equal(it->weight.scheme.type, MQ_INT4);
     assert_int_equal(it->weight.grid.kind, MQ_PER_BLOCK);
@@ -81,7 +81,7 @@ static void one_scale_for_the_tensor(void **state)
     make();
     w = &chosen("w", "{\"w\": [{\"scale\": 0.5, \"zero_point\": -3}]}")->weight;
     assert_int_equal(w->grid.kind, MQ_PER_TENSOR);
-    assert_true(w->explicit_params && w->scales[0] == 0.5f && w->zero_points[0] == -3);
+    assert_true(w->scales && w->scales[0] == 0.5f && w->zero_points[0] == -3);
     assert_false(w->scheme.symmetric);
     assert_int_equal(w->scheme.q_min, -128);
     w = &chosen("w", "{\"w\": [{\"scale\": 0.5}]}")->weight;
@@ -180,7 +180,7 @@ static void targets_hold_for_single_tensors(void **state)
     refused("{\"w\": [{\"symmetric\": false}]}", "zero points of 0");
     refused("{\"w\": [{\"scale\": 1, \"zero_point\": 1}]}", "zero points of 0");
     refused("{\"w\": [{\"block_size\": 16}]}", "no blocks");
-    assert_true(chosen("w", "{\"w\": [{\"scale\": 1}]}")->weight.explicit_params);
+    assert_non_null(chosen("w", "{\"w\": [{\"scale\": 1}]}")->weight.scales);
 }
 
 int main(void)
