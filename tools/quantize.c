@@ -186,23 +186,33 @@ static mq_status print_list(char *text, mq_error *err)
     return MQ_OK;
 }
 
+static mq_status print_lists(bool types, bool targets, mq_error *err)
+{
+    mq_status rc = types ? print_list(mq_quantize_list_types(), err) : MQ_OK;
+
+    if (types && targets)
+        putchar('\n');
+    return rc == MQ_OK && targets ? print_list(mq_quantize_list_targets(), err) : rc;
+}
+
 static mq_status run(cli_session *s, mq_error *err)
 {
     mq_quantize_opts opts = read_options(s);
     char missed[256];
     mq_status rc = MQ_OK;
 
-    if (cli_get(s, OPT_LIST_TYPES)->on)
-        return print_list(mq_quantize_list_types(), err);
-    if (cli_get(s, OPT_LIST_TARGETS)->on)
-        return print_list(mq_quantize_list_targets(), err);
-    CLI_TRY(mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts,
-                             s->report, &s->hooks, err));
+    if (cli_get(s, OPT_LIST_TYPES)->on || cli_get(s, OPT_LIST_TARGETS)->on)
+        return print_lists(cli_get(s, OPT_LIST_TYPES)->on, cli_get(s, OPT_LIST_TARGETS)->on, err);
+    rc = mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts, s->report,
+                          &s->hooks, err);
+    if (rc == MQ_ERR_USAGE && strncmp(err->text, "--", 2) == 0)
+        s->file = NULL; /* options against each other: where it is also about the model, the library names it */
+    if (rc != MQ_OK)
+        return rc;
     if ((rc = print_summary(s, err)) != MQ_OK && !opts.dry_run && !cli_missed(s))
         cli_say(s, "the model was written and stays in place");
     for (size_t i = 0; mq_report_missed_bound(s->report, i, missed, sizeof missed); i++)
         cli_say_missed(s, "%s: the result is not put in place", missed);
-done:
     return rc;
 }
 

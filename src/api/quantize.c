@@ -182,7 +182,8 @@ static mq_status fail_nothing(const struct job *j)
     for (mq_stay s = MQ_STAY_NOT; s < MQ_N_STAYS; s++)
         most = counts[s] > counts[most] ? s : most;
     if (!p->items.n)
-        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: no operator has a constant weight", j->input);
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: no operator has a constant %sweight", j->input,
+                       find_quantized(j->model) ? "float " : "");
     return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: %zu of %zu weights stay as they are: %s", j->input,
                    counts[most], p->items.n, mq_stay_text(most));
 }
@@ -225,7 +226,24 @@ static mq_status choose(struct job *j)
     j->work = mq_quant_work_of(&j->plan);
     mq_quant_mode_warn(&j->work, j->hooks);
 done:
+    if (rc == MQ_ERR_USAGE)
+        mq_error_prefix(j->err, "%s", j->input); /* an option and what is in this model */
     return rc;
+}
+
+/* A form that was asked for and is nowhere in the result: the types or the operators do not allow it. */
+static void warn_unused_form(const struct job *j)
+{
+    size_t n[MQ_TREAT_DYNAMIC + 1] = { 0 };
+
+    for (size_t i = 0; i < j->plan.items.n; i++)
+        n[j->plan.items.items[i]->treatment] += j->plan.items.items[i]->stay == MQ_STAY_NOT;
+    if (j->opts->mode == MQ_MODE_DYNAMIC && !n[MQ_TREAT_DYNAMIC])
+        mq_warn(j->hooks, "dynamic-none", "",
+                "--mode dynamic: no operator is computed with integers, only weights are smaller");
+    if (j->opts->format == MQ_FORMAT_NBITS && !n[MQ_TREAT_NBITS] && !n[MQ_TREAT_GATHER_NBITS])
+        mq_warn(j->hooks, "nbits-none", "",
+                "--format nbits: no weight fits MatMulNBits or GatherBlockQuantized, all are behind DequantizeLinear");
 }
 
 /* ---- report ------------------------------------------------------------------------------------------------------- */
@@ -474,6 +492,7 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     MQ_TRY(end_step(&j, "load and check"));
     MQ_TRY(choose(&j));
     MQ_TRY(mq_quant_rewrite(&j.plan, hooks, err));
+    warn_unused_form(&j);
     MQ_TRY(end_step(&j, "rewrite"));
     rc = j.opts->dry_run ? estimate_output(&j) : write_output(&j);
 done:

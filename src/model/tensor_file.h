@@ -5,7 +5,7 @@
 #ifndef MQ_MODEL_TENSOR_FILE_H
 #define MQ_MODEL_TENSOR_FILE_H
 
-#include "graph/graph.h"
+#include "graph/array.h"
 
 /* A value in memory, in the arena of the model it was read into. */
 typedef struct mq_datum mq_datum;
@@ -23,5 +23,11 @@ mq_status mq_datum_load(mq_model *m, const char *path, const mq_type *type, mq_d
 
 /* Writes a datum to a file, replacing it. */
 mq_status mq_datum_save(const mq_datum *d, const char *path, mq_error *err);
+
+/* The datum as a value at run time; elements are borrowed from its model where they can be. A sparse tensor comes dense.
+ * MQ_ERR_UNSUPPORTED for maps. */
+mq_status mq_array_of_datum(mq_array **out, const mq_datum *d, mq_error *err);
+/* The reverse, in the arena of m, elements copied. */
+mq_status mq_datum_of_array(mq_datum **out, mq_model *m, const char *name, const mq_array *a, mq_error *err);
 
 #endif

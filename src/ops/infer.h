@@ -8,10 +8,10 @@
 #include "ops/ops.h"
 
 /* A call being inferred, and the calls around it. */
-typedef struct mq_call {
+typedef struct mq_infer_call {
     const mq_function *function;
-    const struct mq_call *up;
-} mq_call;
+    const struct mq_infer_call *up;
+} mq_infer_call;
 
 typedef struct mq_walk {
     mq_model *model;
@@ -22,7 +22,7 @@ typedef struct mq_walk {
     uint64_t budget;     /* of nodes and values that may still be inferred: bodies call and nest, so work could explode */
     size_t max_memory;   /* of the model's arena, for the same reason */
     int depth;           /* of graphs in graphs */
-    const mq_call *call; /* the innermost, or NULL */
+    const mq_infer_call *call; /* the innermost, or NULL */
 } mq_walk;
 
 /* Hands over a finding unless it was told before. MQ_ERR_NOMEM only. */

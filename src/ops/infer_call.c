@@ -135,11 +135,11 @@ static void take_outputs(mq_infer *in, const mq_graph *body)
 
 mq_status mq_walk_call(mq_walk *w, mq_infer *in, mq_function *f)
 {
-    const mq_call here = { .function = f, .up = w->call };
+    const mq_infer_call here = { .function = f, .up = w->call };
     rebound_vec saved = { 0 };
     mq_status rc = MQ_OK;
 
-    for (const mq_call *c = w->call; c; c = c->up)
+    for (const mq_infer_call *c = w->call; c; c = c->up)
         if (c->function == f)
             return mq_walk_tell(w, in->node, "function '%s' calls itself", f->name);
     if (!f->body)

@@ -5,12 +5,14 @@
  *
  *   MatMul(A, W)         =>  MatMulInteger(A_q, W_q, A_zp [, W_zp]) -> Cast -> Mul(A_scale * W_scale)
  *   Gemm(A, W, C)        =>  the same and Add(C)
- *   Conv(X, W, B)        =>  ConvInteger(...) -> Cast -> Mul -> Add(B)
+ *   Conv(X, W, B)        =>  ConvInteger(...) -> DequantizeLinear(X_scale * W_scale) -> Add(B)
  *
- * ONNX Runtime fuses the first into one kernel. Operators that take the same activation share its DynamicQuantizeLinear. */
+ * ONNX Runtime fuses the first into one kernel. Per channel the last is faster there with DequantizeLinear than with Cast
+ * and a broadcast Mul, which one scale, and opsets before 13, have. Operators that take the same activation share its
+ * DynamicQuantizeLinear. LSTM is in dynamic_lstm.c. */
 #include <string.h>
 
-#include "quant/emit.h"
+#include "quant/dynamic_lstm.h"
 
 /* What DynamicQuantizeLinear gives for an activation. */
 struct quantized {
@@ -41,18 +43,43 @@ static struct quantized quantize_activation(mq_emit *e, mq_node *user, mq_value 
     return out;
 }
 
-/* int32 sums -> float: Cast, then the product of both scales. */
+/* Both scales in one. */
+static mq_value *multiply_scales(mq_emit *e, mq_node *before, const char *base, mq_value *x_scale)
+{
+    mq_value *scales[2] = { x_scale, e->scale }, *factor = mq_emit_value(e, before->graph, base, "_factor");
+
+    mq_emit_node(e, before, before->graph, "", "Mul", base, scales, 2, factor);
+    return factor;
+}
+
+/* int32 sums -> float. */
 static void scale_back(mq_emit *e, mq_node *before, const char *base, mq_value *sums, mq_value *x_scale, mq_value *out)
 {
     mq_graph *g = before->graph;
-    mq_value *real = mq_emit_value(e, g, base, "_sums"), *factor = mq_emit_value(e, g, base, "_factor");
-    mq_value *scales[2] = { x_scale, e->scale }, *both[2] = { real, factor };
-    mq_node *cast = mq_emit_node(e, before, g, "", "Cast", base, &sums, 1, real);
+    mq_value *both[2] = { mq_emit_value(e, g, base, "_sums"), NULL };
+    mq_node *cast = mq_emit_node(e, before, g, "", "Cast", base, &sums, 1, both[0]);
 
     if (cast)
         mq_emit_attr_int(e, cast, "to", MQ_FLOAT);
-    mq_emit_node(e, before, g, "", "Mul", base, scales, 2, factor);
+    both[1] = multiply_scales(e, before, base, x_scale);
     mq_emit_node(e, before, g, "", "Mul", base, both, 2, out);
+}
+
+/* The same along the channels of a convolution. */
+static void scale_channels_back(mq_emit *e, mq_node *before, const char *base, mq_value *sums, mq_value *x_scale,
+                                mq_value *out)
+{
+    mq_value *in[2] = { sums, multiply_scales(e, before, base, x_scale) };
+    mq_node *n = mq_emit_node(e, before, before->graph, "", "DequantizeLinear", base, in, 2, out);
+
+    if (n)
+        mq_emit_attr_int(e, n, "axis", 1);
+}
+
+/* Does DequantizeLinear take scales per channel? */
+static bool has_axis(const mq_emit *e)
+{
+    return mq_opset_of(e->graph, "") >= 13;
 }
 
 static void add(mq_emit *e, mq_node *before, const char *base, mq_value *a, mq_value *b, mq_value *out)
@@ -61,8 +88,8 @@ static void add(mq_emit *e, mq_node *before, const char *base, mq_value *a, mq_v
     mq_emit_node(e, before, before->graph, "", "Add", base, in, 2, out);
 }
 
-/* The integers of the weight in the form of MatMulInteger, or of ConvInteger: scales per channel are broadcast over the
- * spatial axes behind them. */
+/* The integers of the weight in the form of MatMulInteger, or of ConvInteger: where Mul applies the scales per channel, they
+ * are broadcast over the spatial axes behind them. */
 static void emit_weight(mq_emit *e, bool conv)
 {
     mq_quant_item *it = e->item;
@@ -71,7 +98,7 @@ static void emit_weight(mq_emit *e, bool conv)
     int n_dims = w->grid.kind == MQ_PER_CHANNEL ? 1 : 0;
     uint8_t middle = (uint8_t)mq_scheme_middle(&w->scheme);
 
-    for (int i = 2; conv && n_dims && i < w->source.n_dims; i++)
+    for (int i = 2; conv && n_dims && !has_axis(e) && i < w->source.n_dims; i++)
         dims[n_dims++] = 1;
     mq_weight_init_makers(w);
     e->q = mq_emit_made(e, "_quantized", w->scheme.type, w->source.n_dims, w->source.dims, &w->make_integers);
@@ -126,7 +153,10 @@ static void rewrite_conv(mq_emit *e, mq_node *old, const char *base)
         n->attrs = old->attrs; /* ConvInteger has Conv's attributes */
         n->n_attrs = old->n_attrs;
     }
-    scale_back(e, old, base, sums, x.scale, product);
+    if (e->item->weight.grid.kind == MQ_PER_CHANNEL && has_axis(e))
+        scale_channels_back(e, old, base, sums, x.scale, product);
+    else
+        scale_back(e, old, base, sums, x.scale, product);
     if (bias)
         add(e, old, base, product, spread_bias(e, old, base, bias), out);
 }
@@ -136,6 +166,10 @@ void mq_rewrite_dynamic(mq_emit *e)
     mq_value *v = e->item->value;
     bool conv = strcmp(e->item->op_type, "Conv") == 0;
 
+    if (strcmp(e->item->op_type, "LSTM") == 0) {
+        mq_lstm_emit_weight(e); /* the node needs both weights: later */
+        return;
+    }
     emit_weight(e, conv);
     while (e->rc == MQ_OK && v->uses.n) {
         mq_node *old = v->uses.items[v->uses.n - 1].node;

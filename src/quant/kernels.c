@@ -15,20 +15,18 @@ enum { LANES = 16, BLOCK = 1024 };
 
 /* ---- finite or not ------------------------------------------------------------------------------------------------- */
 
-/* Is every value finite? w * 0 is 0 or -0 for finite values and NaN for the others. */
+MQ_INLINE int is_bad(float x)
+{
+    return !(fabsf(x) <= FLT_MAX);
+}
+
 MQ_CLONES static bool all_finite(const mq_unaligned_f32 *w, size_t n)
 {
-    float lanes[LANES] = { 0 }, sum = 0;
-    size_t i = 0;
+    int bad = 0;
 
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lanes[k] += w[i + (size_t)k] * 0.0f;
-    for (; i < n; i++)
-        sum += w[i] * 0.0f;
-    for (int k = 0; k < LANES; k++)
-        sum += lanes[k];
-    return sum == 0;
+    for (size_t i = 0; i < n; i++)
+        bad += is_bad(w[i]);
+    return bad == 0;
 }
 
 static void count_nonfinite(const mq_unaligned_f32 *w, size_t n, mq_nonfinite *bad)
@@ -41,7 +39,16 @@ static void count_nonfinite(const mq_unaligned_f32 *w, size_t n, mq_nonfinite *b
 
 /* ---- ranges -------------------------------------------------------------------------------------------------------- */
 
-MQ_CLONES static void finite_run_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi)
+/* The lanes' ranges become that of lane 0. */
+MQ_INLINE void fold_lanes(float *restrict least, float *restrict most, int from)
+{
+    for (int k = 0; k < from; k++) {
+        least[k] = least[k + from] < least[k] ? least[k + from] : least[k];
+        most[k] = most[k + from] > most[k] ? most[k + from] : most[k];
+    }
+}
+
+MQ_INLINE void finite_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi)
 {
     float least[LANES], most[LANES];
     size_t i = 0;
@@ -60,52 +67,86 @@ MQ_CLONES static void finite_run_range(const mq_unaligned_f32 *w, size_t n, floa
         least[0] = w[i] < least[0] ? w[i] : least[0];
         most[0] = w[i] > most[0] ? w[i] : most[0];
     }
-    for (int k = 0; k < LANES; k++) {
-        *lo = least[k] < *lo ? least[k] : *lo;
-        *hi = most[k] > *hi ? most[k] : *hi;
-    }
+    fold_lanes(least, most, 8);
+    fold_lanes(least, most, 4);
+    fold_lanes(least, most, 2);
+    fold_lanes(least, most, 1);
+    *lo = least[0];
+    *hi = most[0];
 }
 
-MQ_CLONES static void finite_columns_range(const mq_unaligned_f32 *restrict w, size_t n, float *restrict lo,
-                                           float *restrict hi)
+MQ_CLONES static void finite_run_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi)
 {
+    finite_range(w, n, lo, hi);
+}
+
+MQ_CLONES static void finite_blocks_range(const mq_unaligned_f32 *w, size_t n, size_t block, float *restrict lo,
+                                          float *restrict hi)
+{
+    for (size_t b = 0; b * block < n; b++)
+        finite_range(w + b * block, n - b * block < block ? n - b * block : block, &lo[b], &hi[b]);
+}
+
+/* How many are not finite; these are left out. */
+MQ_CLONES static int block_of_columns_range(const mq_unaligned_f32 *restrict w, size_t n, float *restrict lo,
+                                            float *restrict hi)
+{
+    int bad = 0;
+
     for (size_t i = 0; i < n; i++) {
-        float x = w[i];
-        lo[i] = x < lo[i] ? x : lo[i];
-        hi[i] = x > hi[i] ? x : hi[i];
+        float x = w[i], low = x >= -FLT_MAX ? x : 0, high = x <= FLT_MAX ? x : 0;
+        lo[i] = low < lo[i] ? low : lo[i];
+        hi[i] = high > hi[i] ? high : hi[i];
+        bad += is_bad(x);
     }
+    return bad;
+}
+
+static void widen(float x, float *lo, float *hi)
+{
+    if (!isfinite(x))
+        return;
+    *lo = x < *lo ? x : *lo;
+    *hi = x > *hi ? x : *hi;
 }
 
 void mq_run_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi, mq_nonfinite *bad)
 {
-    float least = *lo, most = *hi;
-
-    finite_run_range(w, n, &least, &most); /* NaN never compares */
-    if (least >= -FLT_MAX && most <= FLT_MAX && all_finite(w, n)) {
-        *lo = least;
-        *hi = most;
-        return;
-    }
-    count_nonfinite(w, n, bad);
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(w[i])) {
-            *lo = w[i] < *lo ? w[i] : *lo;
-            *hi = w[i] > *hi ? w[i] : *hi;
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        if (all_finite(w + at, m)) {
+            finite_run_range(w + at, m, lo, hi);
+            continue;
         }
+        count_nonfinite(w + at, m, bad);
+        for (size_t i = at; i < at + m; i++)
+            widen(w[i], lo, hi);
+    }
 }
 
 void mq_columns_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi, mq_nonfinite *bad)
 {
-    if (all_finite(w, n)) {
-        finite_columns_range(w, n, lo, hi);
-        return;
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        if (block_of_columns_range(w + at, m, lo + at, hi + at))
+            count_nonfinite(w + at, m, bad);
     }
-    count_nonfinite(w, n, bad);
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(w[i])) {
-            lo[i] = w[i] < lo[i] ? w[i] : lo[i];
-            hi[i] = w[i] > hi[i] ? w[i] : hi[i];
+}
+
+void mq_blocks_range(const mq_unaligned_f32 *w, size_t n, size_t block, float *lo, float *hi, mq_nonfinite *bad)
+{
+    size_t most = block < BLOCK ? BLOCK / block * block : block; /* whole blocks */
+
+    for (size_t at = 0; at < n; at += most) {
+        size_t m = n - at < most ? n - at : most;
+        if (all_finite(w + at, m)) {
+            finite_blocks_range(w + at, m, block, lo + at / block, hi + at / block);
+            continue;
         }
+        count_nonfinite(w + at, m, bad);
+        for (size_t i = at; i < at + m; i++)
+            widen(w[i], &lo[i / block], &hi[i / block]);
+    }
 }
 
 /* ---- integers ------------------------------------------------------------------------------------------------------ */
@@ -113,86 +154,101 @@ void mq_columns_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi,
 /* Sums of one block, lane by lane. */
 struct lanes {
     double signal[LANES], error[LANES]; /* the square of a large float does not fit a float */
-    float max_error[LANES];
-    int clipped[LANES];
+    float max_error;
+    int clipped;
 };
 
-/* Quantizes finite values. step 0: one scale and zero point for all, step 1: one per value. r: the integers, d: w - w'. */
-MQ_INLINE void round_block(int q_min, int q_max, const mq_unaligned_f32 *restrict w, size_t n,
-                           const float *restrict scales, const int32_t *restrict zero_points, size_t step,
-                           float *restrict r, float *restrict d)
+/* How many values are not finite; their integers mean nothing. step 0: one scale and zero point for all, step 1: one per
+ * value. r: the integers, d: w - w'. */
+MQ_INLINE int round_block(int q_min, int q_max, const mq_unaligned_f32 *restrict w, size_t n,
+                          const float *restrict scales, const int32_t *restrict zero_points, size_t step,
+                          int32_t *restrict r, float *restrict d)
 {
+    int bad = 0;
+
     for (size_t i = 0; i < n; i++) {
-        float s = scales[i * step], zp = zero_points[i * step], lo = (float)q_min - zp, hi = (float)q_max - zp;
+        float s = scales[i * step], zp = (float)zero_points[i * step], lo = (float)q_min - zp, hi = (float)q_max - zp;
         float x = w[i] / s;
-        x = x > hi ? hi : x;
-        x = x < lo ? lo : x;
+        x = x < hi ? x : hi; /* NaN becomes hi, so that there is an integer */
+        x = x > lo ? x : lo;
         x = (x + ROUND_MAGIC) - ROUND_MAGIC;
-        r[i] = x + zp;
+        r[i] = (int32_t)(x + zp);
         d[i] = w[i] - x * s;
+        bad += is_bad(w[i]);
     }
+    return bad;
+}
+
+/* Bits of |x|, which are in the order of the numbers. */
+MQ_INLINE int32_t magnitude_bits(float x)
+{
+    int32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return bits & INT32_MAX;
+}
+
+/* sums[k] = sum of squares of every LANES-th value from k on. One list at a time: compilers vectorize no more. */
+MQ_INLINE void sum_squares(const mq_unaligned_f32 *w, size_t n, double *restrict sums)
+{
+    double lanes[LANES] = { 0 };
+    size_t whole = n / LANES * LANES;
+
+    for (size_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lanes[k] += (double)w[i + (size_t)k] * (double)w[i + (size_t)k];
+    for (size_t i = whole; i < n; i++)
+        lanes[i - whole] += (double)w[i] * (double)w[i];
+    memcpy(sums, lanes, sizeof lanes);
 }
 
 MQ_INLINE void sum_block(const mq_unaligned_f32 *restrict w, const float *restrict d, size_t n,
                          const float *restrict scales, size_t step, struct lanes *restrict out)
 {
-    double signal[LANES] = { 0 }, error[LANES] = { 0 };
-    float worst[LANES] = { 0 };
-    int clipped[LANES] = { 0 };
-    size_t whole = n / LANES * LANES;
+    int32_t worst = 0;
+    int clipped = 0;
 
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            double wk = (double)w[i + (size_t)k], dk = (double)d[i + (size_t)k];
-            signal[k] += wk * wk;
-            error[k] += dk * dk;
-        }
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float e = fabsf(d[i + (size_t)k]), half = fabsf(scales[(i + (size_t)k) * step]) * 0.5001f;
-            worst[k] = e > worst[k] ? e : worst[k];
-            clipped[k] += e > half;
-        }
-    for (size_t i = whole; i < n; i++) {
-        int k = (int)(i - whole);
-        float e = fabsf(d[i]);
-        signal[k] += (double)w[i] * (double)w[i];
-        error[k] += (double)d[i] * (double)d[i];
-        worst[k] = e > worst[k] ? e : worst[k];
-        clipped[k] += e > fabsf(scales[i * step]) * 0.5001f;
+    for (size_t i = 0; i < n; i++) {
+        int32_t e = magnitude_bits(d[i]);
+        worst = e > worst ? e : worst;
+        clipped += fabsf(d[i]) > fabsf(scales[i * step]) * 0.5001f;
     }
-    memcpy(out->signal, signal, sizeof signal);
-    memcpy(out->error, error, sizeof error);
-    memcpy(out->max_error, worst, sizeof worst);
-    memcpy(out->clipped, clipped, sizeof clipped);
+    memcpy(&out->max_error, &worst, sizeof worst);
+    out->clipped = clipped;
+    sum_squares(w, n, out->signal);
+    sum_squares((const mq_unaligned_f32 *)d, n, out->error);
 }
 
-MQ_INLINE void quantize_block(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
+MQ_INLINE bool quantize_block(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
                               const float *scales, const int32_t *zero_points, size_t step, void *q, struct lanes *l)
 {
-    float r[BLOCK], d[BLOCK];
+    int32_t r[BLOCK];
+    float d[BLOCK];
 
-    round_block(q_min, q_max, w, n, scales, zero_points, step, r, d);
+    if (round_block(q_min, q_max, w, n, scales, zero_points, step, r, d))
+        return false;
     if (width == 1)
         for (size_t i = 0; i < n; i++)
-            ((uint8_t *)q)[i] = (uint8_t)(int)r[i];
+            ((uint8_t *)q)[i] = (uint8_t)r[i];
     else
         for (size_t i = 0; i < n; i++)
-            ((uint16_t *)q)[i] = (uint16_t)(int)r[i];
+            ((uint16_t *)q)[i] = (uint16_t)r[i];
     if (l)
         sum_block(w, d, n, scales, step, l);
+    return true;
 }
 
-MQ_CLONES static void block_of_run(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n, float scale,
+/* Both: false when not all values are finite. */
+MQ_CLONES static bool block_of_run(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n, float scale,
                                    int32_t zero_point, void *q, struct lanes *l)
 {
-    quantize_block(q_min, q_max, width, w, n, &scale, &zero_point, 0, q, l);
+    return quantize_block(q_min, q_max, width, w, n, &scale, &zero_point, 0, q, l);
 }
 
-MQ_CLONES static void block_of_columns(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
+MQ_CLONES static bool block_of_columns(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
                                        const float *scales, const int32_t *zero_points, void *q, struct lanes *l)
 {
-    quantize_block(q_min, q_max, width, w, n, scales, zero_points, 1, q, l);
+    return quantize_block(q_min, q_max, width, w, n, scales, zero_points, 1, q, l);
 }
 
 static void add_lanes(mq_quant_sums *sums, const struct lanes *l)
@@ -200,10 +256,10 @@ static void add_lanes(mq_quant_sums *sums, const struct lanes *l)
     for (int k = 0; k < LANES; k++) {
         sums->signal += l->signal[k];
         sums->error += l->error[k];
-        sums->n_clipped += l->clipped[k];
-        if (l->max_error[k] > sums->max_error)
-            sums->max_error = l->max_error[k];
     }
+    sums->n_clipped += l->clipped;
+    if (l->max_error > sums->max_error)
+        sums->max_error = l->max_error;
 }
 
 static void store_integer(const mq_scheme *s, void *q, size_t i, int v)
@@ -223,8 +279,7 @@ static void block_with_nonfinite(const mq_scheme *s, const mq_unaligned_f32 *w, 
     for (size_t i = 0; i < n; i++) {
         float scale = scales[i * step];
         int32_t zp = zero_points[i * step];
-        if (isfinite(w[i])) {
-            block_of_run(s->q_min, s->q_max, mq_scheme_width(s), &w[i], 1, scale, zp, q + i * mq_scheme_width(s), &l);
+        if (block_of_run(s->q_min, s->q_max, mq_scheme_width(s), &w[i], 1, scale, zp, q + i * mq_scheme_width(s), &l)) {
             if (sums)
                 add_lanes(sums, &l);
         } else {
@@ -242,12 +297,9 @@ void mq_run_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, fl
 
     for (size_t at = 0; at < n; at += BLOCK) {
         size_t m = n - at < BLOCK ? n - at : BLOCK;
-        if (!all_finite(w + at, m)) {
+        if (!block_of_run(s->q_min, s->q_max, width, w + at, m, scale, zero_point, out + at * width, sums ? &l : NULL))
             block_with_nonfinite(s, w + at, m, &scale, &zero_point, 0, out + at * width, sums);
-            continue;
-        }
-        block_of_run(s->q_min, s->q_max, width, w + at, m, scale, zero_point, out + at * width, sums ? &l : NULL);
-        if (sums)
+        else if (sums)
             add_lanes(sums, &l);
     }
 }
@@ -261,21 +313,53 @@ void mq_columns_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n
 
     for (size_t at = 0; at < n; at += BLOCK) {
         size_t m = n - at < BLOCK ? n - at : BLOCK;
-        if (!all_finite(w + at, m)) {
+        if (!block_of_columns(s->q_min, s->q_max, width, w + at, m, scales + at, zero_points + at, out + at * width,
+                              sums ? &l : NULL))
             block_with_nonfinite(s, w + at, m, scales + at, zero_points + at, 1, out + at * width, sums);
+        else if (sums)
+            add_lanes(sums, &l);
+    }
+}
+
+/* Of short blocks: a scale per value, which makes them columns. */
+MQ_CLONES static void spread(size_t n, size_t block, const float *restrict scales, const int32_t *restrict zero_points,
+                             float *restrict s, int32_t *restrict zp)
+{
+    for (size_t b = 0; b * block < n; b++) {
+        size_t m = n - b * block < block ? n - b * block : block;
+        float scale = scales[b];
+        int32_t zero_point = zero_points[b];
+        for (size_t i = 0; i < m; i++)
+            s[b * block + i] = scale;
+        for (size_t i = 0; i < m; i++)
+            zp[b * block + i] = zero_point;
+    }
+}
+
+void mq_blocks_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, size_t block, const float *scales,
+                        const int32_t *zero_points, void *q, mq_quant_sums *sums)
+{
+    size_t width = mq_scheme_width(s), most = block <= BLOCK ? BLOCK / block * block : block;
+    float each_scale[BLOCK];
+    int32_t each_zero_point[BLOCK];
+    uint8_t *out = q;
+
+    for (size_t at = 0; at < n; at += most) {
+        size_t m = n - at < most ? n - at : most, b = at / block;
+        if (block > BLOCK) {
+            mq_run_quantize(s, w + at, m, scales[b], zero_points[b], out + at * width, sums);
             continue;
         }
-        block_of_columns(s->q_min, s->q_max, width, w + at, m, scales + at, zero_points + at, out + at * width,
-                         sums ? &l : NULL);
-        if (sums)
-            add_lanes(sums, &l);
+        spread(m, block, scales + b, zero_points + b, each_scale, each_zero_point);
+        mq_columns_quantize(s, w + at, m, each_scale, each_zero_point, out + at * width, sums);
     }
 }
 
 MQ_CLONES static double block_error(int q_min, int q_max, const mq_unaligned_f32 *w, size_t n, float scale,
                                     int32_t zero_point)
 {
-    float r[BLOCK], d[BLOCK];
+    int32_t r[BLOCK];
+    float d[BLOCK];
     double lanes[LANES] = { 0 }, sum = 0;
     size_t i = 0;
 
@@ -299,19 +383,33 @@ double mq_run_error(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, flo
     return sum;
 }
 
+/* ---- packing ------------------------------------------------------------------------------------------------------- */
+
+MQ_CLONES static void pack_fours(const uint8_t *restrict q, size_t n, uint8_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)((q[2 * i] & 0xf) | q[2 * i + 1] << 4);
+}
+
+MQ_CLONES static void pack_twos(const uint8_t *restrict q, size_t n, uint8_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)((q[4 * i] & 3) | (q[4 * i + 1] & 3) << 2 | (q[4 * i + 2] & 3) << 4 | q[4 * i + 3] << 6);
+}
+
 void mq_pack_bits(int bits, const uint8_t *q, size_t n, uint8_t *out)
 {
     size_t per = 8 / (size_t)bits, whole = n / per;
     unsigned mask = (1u << bits) - 1, last = 0;
+    uint8_t packed[BLOCK];
 
-    if (bits == 4)
-        for (size_t i = 0; i < whole; i++)
-            out[i] = (uint8_t)((q[2 * i] & 0xf) | q[2 * i + 1] << 4);
-    else
-        for (size_t i = 0; i < whole; i++)
-            out[i] = (uint8_t)((q[4 * i] & 3) | (q[4 * i + 1] & 3) << 2 | (q[4 * i + 2] & 3) << 4 | q[4 * i + 3] << 6);
     for (size_t i = whole * per; i < n; i++)
         last |= (q[i] & mask) << ((i - whole * per) * (size_t)bits);
+    for (size_t at = 0; at < whole; at += BLOCK) { /* through a room of its own, since out may be q */
+        size_t m = whole - at < BLOCK ? whole - at : BLOCK;
+        (bits == 4 ? pack_fours : pack_twos)(q + at * per, m, packed);
+        memcpy(out + at, packed, m);
+    }
     if (n % per)
         out[whole] = (uint8_t)last;
 }

@@ -4,6 +4,7 @@
  * Runtime; integer matrix products are faster. So the share of Conv decides what is said. */
 #include "quant/mode.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -64,15 +65,39 @@ void mq_quant_mode_warn(const mq_quant_work *w, const mq_hooks *hooks)
     if (is_mostly_conv(w->dynamic_conv, w->dynamic_other))
         mq_warn(hooks, "dynamic-conv-slow", "",
                 "the work is mostly Conv (%.0f%%), which --mode dynamic makes slower than float in ONNX Runtime: --mode "
-                "weight is as small and keeps the speed, --exclude-op-types Conv leaves convolutions alone",
+                "weight is as small and computes in float, --exclude-op-types Conv leaves convolutions alone",
                 100 * w->dynamic_conv / (w->dynamic_conv + w->dynamic_other));
+}
+
+/* "3.9 times smaller"; a share where that would be "1.0 times". */
+static void add_size(mq_str *out, uint64_t before, uint64_t after)
+{
+    double b = (double)before, a = (double)after;
+
+    if (after && b >= 1.1 * a)
+        mq_str_addf(out, "%.1f times smaller", b / a);
+    else
+        mq_str_addf(out, "%.1f%% %s", before ? 100 * fabs(b - a) / b : 0.0, after > before ? "larger" : "smaller");
+}
+
+/* It knows fast convolutions for constant weights only, and those behind DequantizeLinear are none unless it is told to
+ * dequantize when it loads. */
+static bool for_onnxruntime(const mq_quantize_opts *o)
+{
+    return !o->target || strncmp(o->target, "onnx", 4) == 0; /* the standard's operators, or its own */
 }
 
 void mq_quant_mode_note(mq_str *out, const mq_quant_work *w, const mq_quantize_opts *o, uint64_t before, uint64_t after)
 {
-    mq_str_addf(out, "weights only: %.1f times smaller, not faster", after ? (double)before / (double)after : 0.0);
+    bool is_8_bits = mq_dtype_bits(mq_dtype_from_name(o->type)) == 8;
+
+    mq_str_add(out, "weights only: ");
+    add_size(out, before, after);
+    mq_str_add(out, ", not faster");
     if (is_mostly_conv(w->conv, w->other))
-        mq_str_add(out, " (most of the work is Conv: --mode dynamic would be slower)");
+        mq_str_addf(out, " (most of the work is Conv: --mode dynamic would be slower%s)",
+                    for_onnxruntime(o) ? "; ONNX Runtime needs session.disable_quant_qdq=1 to be as fast" : "");
     else if (w->other > 0 && mq_quant_target_dynamic(o->target) && o->format == MQ_FORMAT_QDQ)
-        mq_str_addf(out, " (most of the work is %s: for speed try --mode dynamic)", w->most);
+        mq_str_addf(out, " (most of the work is %s: for speed try --mode dynamic%s)", w->most,
+                    is_8_bits ? "" : " with --type int8");
 }

@@ -6,9 +6,11 @@
  *   Gather(W, ids)   =>  Gather(W_quantized, ids), Gather(W_scale, ids) -> DequantizeLinear
  *
  * The second form never expands the table. DequantizeLinear takes one scale per index of one axis, so ids of rank 2 and more
- * are flattened before and the result is given its shape back. The other forms are in nbits.c and dynamic.c. */
+ * are flattened before and the result is given its shape back. The other forms are in nbits.c, dynamic.c and
+ * dynamic_lstm.c. */
 #include <string.h>
 
+#include "quant/dynamic_lstm.h"
 #include "quant/emit.h"
 #include "quant/trace.h"
 
@@ -182,8 +184,6 @@ static mq_status rewrite_item(mq_quant_item *it, const mq_quant_plan *plan, mq_e
         rewrite_dequantize(&e);
         break;
     }
-    if (e.rc == MQ_OK)
-        drop_unused(it->constant);
     return e.rc;
 }
 
@@ -198,6 +198,13 @@ static mq_status rewrite_all(mq_quant_plan *plan, bool tied, mq_error *err)
             rc = rewrite_item(it, plan, err);
     }
     return rc;
+}
+
+static void drop_floats(const mq_quant_plan *plan)
+{
+    for (size_t i = 0; i < plan->items.n; i++)
+        if (plan->items.items[i]->stay == MQ_STAY_NOT)
+            drop_unused(plan->items.items[i]->constant);
 }
 
 static bool needs_microsoft(const mq_quant_plan *plan)
@@ -228,6 +235,8 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
     const char *first = NULL;
     mq_status rc = MQ_OK;
 
+    MQ_TRY(mq_lstm_plan(plan, err));
+    mq_lstm_warn(plan, hooks);
     for (size_t i = 0; i < plan->items.n; i++) {
         const mq_quant_item *it = plan->items.items[i];
         if (it->stay == MQ_STAY_NOT && it->constant->is_input) {
@@ -239,6 +248,8 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
         MQ_TRY(mq_opset_set(plan->model, "com.microsoft", 1, err));
     MQ_TRY(rewrite_all(plan, false, err));
     MQ_TRY(rewrite_all(plan, true, err));
+    MQ_TRY(mq_lstm_rewrite(plan, err));
+    drop_floats(plan);
     if (plan->n_quantized)
         raise_ir(plan->model, hooks);
     if (n_inputs)

@@ -52,7 +52,8 @@ static float step(mq_dtype type, float f, bool up)
     return nextafterf(f, up ? INFINITY : 0);
 }
 
-float mq_scheme_store(const mq_scheme *s, double scale, int32_t zero_point)
+/* For scales of 16 bits, and near the ends of what a float holds. */
+static float store_carefully(const mq_scheme *s, double scale, int32_t zero_point)
 {
     double top = s->scale_type == MQ_FLOAT16 ? 65504.0 : s->scale_type == MQ_BFLOAT16 ? 0x1.fep127 : (double)FLT_MAX;
     double least = s->scale_type == MQ_FLOAT16 ? 0x1p-24 : (double)FLT_MIN;
@@ -66,6 +67,13 @@ float mq_scheme_store(const mq_scheme *s, double scale, int32_t zero_point)
     while ((double)f * most > top)
         f = step(s->scale_type, f, false);
     return scale < 0 ? -f : f;
+}
+
+float mq_scheme_store(const mq_scheme *s, double scale, int32_t zero_point)
+{
+    if (s->scale_type == MQ_FLOAT && fabs(scale) >= (double)FLT_MIN && fabs(scale) < 0x1p100)
+        return (float)scale;
+    return store_carefully(s, scale, zero_point);
 }
 
 void mq_scheme_affine(const mq_scheme *s, float lo, float hi, float *scale, int32_t *zero_point)
@@ -118,10 +126,28 @@ mq_line mq_grid_line(const mq_grid *g, size_t from)
         return (mq_line){ .n = g->inner - i, .scale = k };
     }
     if (g->inner == 1) {
-        size_t left = g->block - k % g->block;
-        return (mq_line){ .n = left < g->n - k ? left : g->n - k, .scale = o * g->n_blocks + k / g->block };
+        size_t left = g->block - k % g->block, scale = o * g->n_blocks + k / g->block;
+        if (left == g->block)
+            return (mq_line){ .n = g->n - k, .scale = scale, .block = g->block };
+        return (mq_line){ .n = left < g->n - k ? left : g->n - k, .scale = scale };
     }
     return (mq_line){ .n = g->inner - i, .scale = (o * g->n_blocks + k / g->block) * g->inner + i, .columns = true };
+}
+
+mq_grid mq_grid_turned(const mq_grid *g)
+{
+    mq_grid turned = *g;
+
+    turned.outer = g->inner;
+    turned.inner = g->outer;
+    return turned;
+}
+
+size_t mq_grid_turned_scale(const mq_grid *g, size_t scale)
+{
+    size_t i = scale % g->inner, b = scale / g->inner % g->n_blocks, o = scale / g->inner / g->n_blocks;
+
+    return g->kind == MQ_PER_BLOCK ? (i * g->n_blocks + b) * g->outer + o : scale;
 }
 
 mq_group mq_grid_group(const mq_grid *g, size_t scale)

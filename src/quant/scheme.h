@@ -55,13 +55,21 @@ typedef struct mq_grid {
 /* axis is ignored per tensor. No dimension is negative and the product fits (mq_tensor_count >= 0). */
 mq_grid mq_grid_of(mq_granularity kind, int n_dims, const int64_t *dims, int axis, size_t block);
 
-/* Consecutive elements from `from` on: with columns their scales are scale, scale + 1, ...; else all have `scale`. */
+/* Consecutive elements from `from` on: with columns their scales are scale, scale + 1, ...; with a block the first `block`
+ * of them have `scale`, the next ones scale + 1, and so on; else all have `scale`. */
 typedef struct mq_line {
     size_t n;
     size_t scale;
+    size_t block; /* 0: none */
     bool columns;
 } mq_line;
 mq_line mq_grid_line(const mq_grid *g, size_t from);
+
+/* The grid of the transposed matrix, for a grid with one dimension on either side of the blocks' or channels' axis: what
+ * shares a scale there shares one here. */
+mq_grid mq_grid_turned(const mq_grid *g);
+/* The number that a scale of g has in the turned grid. */
+size_t mq_grid_turned_scale(const mq_grid *g, size_t scale);
 
 /* Elements of one scale as `n_pieces` pieces of `piece` consecutive elements, `stride` apart, the first at `from`. */
 typedef struct mq_group {

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-enum { TILE = 16 }; /* floats of a cache line */
+enum {
+    TILE = 16, /* floats of a cache line */
+    WIDE = 64, /* rows of a transposed matrix that are read together: neighbouring lines of one page */
+};
 
 static void set_plain_strides(mq_source *s)
 {
@@ -63,6 +66,17 @@ bool mq_source_reshape(mq_source *s, int n_dims, const int64_t *dims)
     return true;
 }
 
+bool mq_source_is_turned(const mq_source *s, mq_source *stored)
+{
+    static const int64_t swap[2] = { 1, 0 };
+
+    if (s->n_dims != 2 || mq_source_is_plain(s))
+        return false;
+    *stored = *s;
+    mq_source_transpose(stored, swap);
+    return mq_source_is_plain(stored);
+}
+
 /* Offset in the tensor of element `at` of the view. */
 static size_t offset_of(const mq_source *s, size_t at)
 {
@@ -108,23 +122,39 @@ static void read_strided(const mq_source *s, const void *bytes, size_t offset, s
         mq_dtype_to_f32(s->tensor->dtype, bytes, offset + i * stride, 1, &out[i]);
 }
 
-/* A matrix whose columns are consecutive in the file, TILE rows at once, so that a cache line is read once. */
+/* TILE rows of TILE floats that lie `stride` apart, transposed. */
+static void turn_tile(const mq_unaligned_f32 *w, size_t stride, float *out, size_t row)
+{
+    float tile[TILE][TILE], turned[TILE][TILE];
+
+    for (size_t k = 0; k < TILE; k++)
+        memcpy(tile[k], w + k * stride, sizeof tile[k]);
+    for (size_t r = 0; r < TILE; r++)
+        for (size_t k = 0; k < TILE; k++)
+            turned[r][k] = tile[k][r];
+    for (size_t r = 0; r < TILE; r++)
+        memcpy(out + r * row, turned[r], sizeof turned[r]);
+}
+
+/* A matrix whose columns are consecutive in the file, at most WIDE rows at once, so that a cache line is read once. */
 static void read_rows_tiled(const mq_source *s, const void *bytes, size_t offset, size_t stride, size_t row, size_t n_rows,
                             float *out)
 {
     for (size_t k = 0; k < row; k += TILE) {
-        size_t m = row - k < TILE ? row - k : TILE;
-        for (size_t r = 0; r < n_rows; r++)
-            read_strided(s, bytes, offset + r + k * stride, stride, m, out + r * row + k);
+        size_t m = row - k < TILE ? row - k : TILE, r = 0, at = offset + k * stride;
+        for (; m == TILE && r + TILE <= n_rows && s->tensor->dtype == MQ_FLOAT; r += TILE)
+            turn_tile((const mq_unaligned_f32 *)bytes + at + r, stride, out + r * row + k, row);
+        for (; r < n_rows; r++)
+            read_strided(s, bytes, at + r, stride, m, out + r * row + k);
     }
 }
 
-/* Whole rows from `from` on that lie beside each other in the file: at most TILE, at most n elements; at least 1. */
+/* Whole rows from `from` on that lie beside each other in the file: at most WIDE, at most n elements; at least 1. */
 static size_t rows_beside(const mq_source *s, size_t from, size_t n, size_t row)
 {
     size_t first = offset_of(s, from), rows = 1;
 
-    while (rows < TILE && (rows + 1) * row <= n && offset_of(s, from + rows * row) == first + rows)
+    while (rows < WIDE && (rows + 1) * row <= n && offset_of(s, from + rows * row) == first + rows)
         rows++;
     return rows;
 }

@@ -29,6 +29,9 @@ bool mq_source_reshape(mq_source *s, int n_dims, const int64_t *dims);
 /* Are the elements consecutive in the tensor, in the order of the view? */
 bool mq_source_is_plain(const mq_source *s);
 
+/* Is it a matrix that is stored transposed? Then *stored is the view of it as it is stored. */
+bool mq_source_is_turned(const mq_source *s, mq_source *stored);
+
 /* Elements [from, from + n) as float: a pointer into the file when they are stored so (not aligned), else into room, which
  * has space for n. mq_tensor_bytes must have succeeded for the tensor (bytes). Thread-safe. */
 const mq_unaligned_f32 *mq_source_read(const mq_source *s, const void *bytes, size_t from, size_t n, float *room);

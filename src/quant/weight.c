@@ -20,6 +20,8 @@ enum {
     STEP = 1 << 16,   /* elements per step of a thread; a multiple of what a byte packs */
     WINDOW = 4 << 20, /* elements whose pages are asked for at a time */
     TILE = 16,        /* neighbouring columns that are fitted together: the floats of a cache line */
+    ROWS = 64,        /* rows of a transposed matrix that are made together, so that its pages are visited less often */
+    FEW = 4096,       /* scales that are not worth other threads */
 };
 /* A weight up to this many bytes stays resident between its passes. */
 #define KEEP_BYTES ((size_t)80 << 20)
@@ -27,6 +29,7 @@ enum {
 /* One pass over the weight. */
 struct pass {
     mq_weight *w;
+    mq_source source; /* the weight's, or the same elements in the order in which they are stored */
     const void *bytes;
     const mq_hooks *hooks;
     int n_threads;
@@ -45,7 +48,8 @@ static int thread_number(void)
 
 static mq_status start_pass(struct pass *p, mq_weight *w, const mq_hooks *hooks, mq_error *err)
 {
-    *p = (struct pass){ .w = w, .hooks = hooks, .n_threads = mq_threads(hooks ? hooks->n_threads : 0) };
+    *p = (struct pass){ .w = w, .hooks = hooks, .source = w->source,
+                        .n_threads = mq_threads(hooks ? hooks->n_threads : 0) };
     p->total = (uint64_t)w->source.n * 2;
     p->give_back = (size_t)w->source.n * 4 > KEEP_BYTES;
     return mq_tensor_bytes(w->source.tensor, &p->bytes, err);
@@ -58,7 +62,7 @@ typedef mq_status (*step_fn)(void *user, int thread, size_t step, const mq_unali
 static mq_status run_steps(const struct pass *p, size_t first, size_t last, float *rooms, step_fn body, void *user,
                            mq_error *err)
 {
-    size_t n = (size_t)p->w->source.n;
+    size_t n = (size_t)p->source.n;
     bool failed = false;
     mq_status rc = MQ_OK;
 
@@ -69,7 +73,7 @@ static mq_status run_steps(const struct pass *p, size_t first, size_t last, floa
         float *room = rooms ? rooms + (size_t)thread * STEP : NULL;
         mq_error mine = { MQ_OK, "" };
         mq_status got =
-            body(user, thread, s, mq_source_read(&p->w->source, p->bytes, from, to - from, room), from, to, &mine);
+            body(user, thread, s, mq_source_read(&p->source, p->bytes, from, to - from, room), from, to, &mine);
         if (got != MQ_OK && !__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) { /* the first failure is told */
             rc = got;
             if (err)
@@ -82,7 +86,7 @@ static mq_status run_steps(const struct pass *p, size_t first, size_t last, floa
 /* Calls body for the whole weight, window by window. */
 static mq_status each_step(struct pass *p, step_fn body, void *user, mq_error *err)
 {
-    const mq_source *src = &p->w->source;
+    const mq_source *src = &p->source;
     size_t n = (size_t)src->n, n_steps = (n + STEP - 1) / STEP;
     bool in_place = mq_source_is_plain(src) && src->tensor->dtype == MQ_FLOAT;
     float *rooms = in_place ? NULL : malloc((size_t)p->n_threads * STEP * sizeof *rooms);
@@ -104,10 +108,21 @@ static mq_status each_step(struct pass *p, step_fn body, void *user, mq_error *e
     return rc;
 }
 
+/* The line at `from`, as far as it lies before `to`. */
+static mq_line line_within(const mq_grid *g, size_t from, size_t to)
+{
+    mq_line l = mq_grid_line(g, from);
+
+    l.n = l.n < to - from ? l.n : to - from;
+    return l;
+}
+
 /* ---- ranges -------------------------------------------------------------------------------------------------------- */
 
+/* The ranges are found in the order in which the elements are stored: those of a transposed matrix in its turned grid. */
 struct ranges {
-    const mq_grid *grid;
+    mq_grid grid;
+    bool turned;
     float *lo, *hi; /* n_scales per thread; least and most do not depend on who saw what */
     mq_nonfinite *bad; /* one per thread */
 };
@@ -116,19 +131,20 @@ static mq_status range_step(void *user, int thread, size_t step, const mq_unalig
                             mq_error *err)
 {
     struct ranges *r = user;
-    float *lo = r->lo + (size_t)thread * r->grid->n_scales, *hi = r->hi + (size_t)thread * r->grid->n_scales;
+    float *lo = r->lo + (size_t)thread * r->grid.n_scales, *hi = r->hi + (size_t)thread * r->grid.n_scales;
 
     (void)step;
     (void)err;
     while (from < to) {
-        mq_line l = mq_grid_line(r->grid, from);
-        size_t n = l.n < to - from ? l.n : to - from;
+        mq_line l = line_within(&r->grid, from, to);
         if (l.columns)
-            mq_columns_range(x, n, lo + l.scale, hi + l.scale, &r->bad[thread]);
+            mq_columns_range(x, l.n, lo + l.scale, hi + l.scale, &r->bad[thread]);
+        else if (l.block)
+            mq_blocks_range(x, l.n, l.block, lo + l.scale, hi + l.scale, &r->bad[thread]);
         else
-            mq_run_range(x, n, lo + l.scale, hi + l.scale, &r->bad[thread]);
-        x += n;
-        from += n;
+            mq_run_range(x, l.n, lo + l.scale, hi + l.scale, &r->bad[thread]);
+        x += l.n;
+        from += l.n;
     }
     return MQ_OK;
 }
@@ -136,21 +152,23 @@ static mq_status range_step(void *user, int thread, size_t step, const mq_unalig
 /* The threads' ranges become one, in lo[0..n_scales) and hi[0..n_scales). */
 static void merge_ranges(mq_weight *w, struct ranges *r, int n_threads)
 {
-    size_t n = r->grid->n_scales;
+    size_t n = r->grid.n_scales, n_zero = 0;
 
     w->bad = r->bad[0];
-    w->n_zero_groups = 0;
     for (int t = 1; t < n_threads; t++) {
-        for (size_t i = 0; i < n; i++) {
+        w->bad.n_nan += r->bad[t].n_nan;
+        w->bad.n_inf += r->bad[t].n_inf;
+    }
+#pragma omp parallel for schedule(static) num_threads(n_threads) reduction(+ : n_zero) if (n > FEW && n_threads > 1)
+    for (size_t i = 0; i < n; i++) {
+        for (int t = 1; t < n_threads; t++) {
             float lo = r->lo[(size_t)t * n + i], hi = r->hi[(size_t)t * n + i];
             r->lo[i] = lo < r->lo[i] ? lo : r->lo[i];
             r->hi[i] = hi > r->hi[i] ? hi : r->hi[i];
         }
-        w->bad.n_nan += r->bad[t].n_nan;
-        w->bad.n_inf += r->bad[t].n_inf;
+        n_zero += r->lo[i] == 0 && r->hi[i] == 0;
     }
-    for (size_t i = 0; i < n; i++)
-        w->n_zero_groups += r->lo[i] == 0 && r->hi[i] == 0;
+    w->n_zero_groups = n_zero;
 }
 
 /* ---- fitting ------------------------------------------------------------------------------------------------------- */
@@ -193,7 +211,15 @@ static const mq_unaligned_f32 *gather_groups(const struct pass *p, const mq_grou
     return (const mq_unaligned_f32 *)out;
 }
 
-static void fit_tile(const struct pass *p, size_t scale, size_t tile, const float *lo, const float *hi, float *room)
+/* Scale and zero point of one scale; x as for mq_fit_group. */
+static void fit_one(mq_weight *w, const struct ranges *r, size_t scale, const mq_unaligned_f32 *x, size_t n)
+{
+    size_t at = r->turned ? mq_grid_turned_scale(&w->grid, scale) : scale;
+
+    mq_fit_group(&w->fit, &w->scheme, x, n, r->lo[at], r->hi[at], &w->scales[scale], &w->zero_points[scale]);
+}
+
+static void fit_tile(const struct pass *p, const struct ranges *r, size_t scale, size_t tile, float *room)
 {
     mq_weight *w = p->w;
     mq_group g = mq_grid_group(&w->grid, scale);
@@ -201,8 +227,7 @@ static void fit_tile(const struct pass *p, size_t scale, size_t tile, const floa
     const mq_unaligned_f32 *x = gather_groups(p, &g, tile, len, room);
 
     for (size_t c = 0; c < tile; c++)
-        mq_fit_group(&w->fit, &w->scheme, x + c * len, len, lo[scale + c], hi[scale + c], &w->scales[scale + c],
-                     &w->zero_points[scale + c]);
+        fit_one(w, r, scale + c, x + c * len, len);
 }
 
 /* The tiles of the grid, as the scale each begins with. */
@@ -221,7 +246,7 @@ static size_t *list_tiles(const mq_grid *g, size_t *n)
     return starts;
 }
 
-static mq_status fit_values(struct pass *p, const float *lo, const float *hi, mq_error *err)
+static mq_status fit_values(struct pass *p, const struct ranges *r, mq_error *err)
 {
     const mq_grid *g = &p->w->grid;
     mq_group first = mq_grid_group(g, 0);
@@ -234,7 +259,7 @@ static mq_status fit_values(struct pass *p, const float *lo, const float *hi, mq
         size_t last = t + 4096 < n_tiles ? t + 4096 : n_tiles;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(p->n_threads) if (last - t > 1 && p->n_threads > 1)
         for (size_t i = t; i < last; i++)
-            fit_tile(p, starts[i], starts[i + 1] - starts[i], lo, hi, rooms + (size_t)thread_number() * room);
+            fit_tile(p, r, starts[i], starts[i + 1] - starts[i], rooms + (size_t)thread_number() * room);
         mq_progress(p->hooks, "fitting", last, n_tiles);
         rc = mq_check_cancelled(p->hooks, err);
     }
@@ -243,20 +268,32 @@ static mq_status fit_values(struct pass *p, const float *lo, const float *hi, mq
     return rc;
 }
 
+static void fit_ranges(const struct pass *p, const struct ranges *r)
+{
+    size_t n = r->grid.n_scales;
+
+#pragma omp parallel for schedule(static) num_threads(p->n_threads) if (n > FEW && p->n_threads > 1)
+    for (size_t i = 0; i < n; i++)
+        fit_one(p->w, r, i, NULL, 0);
+}
+
 static mq_status find_params(mq_weight *w, struct pass *p, mq_error *err)
 {
     size_t n = w->grid.n_scales, t = (size_t)p->n_threads;
-    struct ranges r = { .grid = &w->grid, .lo = calloc(t * n + 1, sizeof(float)),
-                        .hi = calloc(t * n + 1, sizeof(float)), .bad = calloc(t, sizeof(mq_nonfinite)) };
-    mq_status rc = r.lo && r.hi && r.bad ? each_step(p, range_step, &r, err) : mq_oom(err);
+    struct ranges r = { .grid = w->grid, .lo = calloc(t * n + 1, sizeof(float)), .hi = calloc(t * n + 1, sizeof(float)),
+                        .bad = calloc(t, sizeof(mq_nonfinite)) };
+    mq_status rc = MQ_OK;
 
+    r.turned = w->grid.kind != MQ_PER_TENSOR && mq_source_is_turned(&w->source, &p->source);
+    if (r.turned)
+        r.grid = mq_grid_turned(&w->grid);
+    rc = r.lo && r.hi && r.bad ? each_step(p, range_step, &r, err) : mq_oom(err);
     if (rc == MQ_OK) {
         merge_ranges(w, &r, p->n_threads);
         if (mq_fit_needs_values(&w->fit))
-            rc = fit_values(p, r.lo, r.hi, err);
+            rc = fit_values(p, &r, err);
         else
-            for (size_t i = 0; i < n; i++)
-                mq_fit_group(&w->fit, &w->scheme, NULL, 0, r.lo[i], r.hi[i], &w->scales[i], &w->zero_points[i]);
+            fit_ranges(p, &r);
     }
     free(r.lo);
     free(r.hi);
@@ -301,15 +338,18 @@ static void quantize_span(const mq_weight *w, const mq_unaligned_f32 *x, size_t 
     size_t width = mq_scheme_width(&w->scheme);
 
     while (from < to) {
-        mq_line l = mq_grid_line(&w->grid, from);
-        size_t n = l.n < to - from ? l.n : to - from;
+        mq_line l = line_within(&w->grid, from, to);
+        const float *scales = w->scales + l.scale;
+        const int32_t *zero_points = w->zero_points + l.scale;
         if (l.columns)
-            mq_columns_quantize(&w->scheme, x, n, w->scales + l.scale, w->zero_points + l.scale, q, sums);
+            mq_columns_quantize(&w->scheme, x, l.n, scales, zero_points, q, sums);
+        else if (l.block)
+            mq_blocks_quantize(&w->scheme, x, l.n, l.block, scales, zero_points, q, sums);
         else
-            mq_run_quantize(&w->scheme, x, n, w->scales[l.scale], w->zero_points[l.scale], q, sums);
-        x += n;
-        q += n * width;
-        from += n;
+            mq_run_quantize(&w->scheme, x, l.n, *scales, *zero_points, q, sums);
+        x += l.n;
+        q += l.n * width;
+        from += l.n;
     }
 }
 
@@ -356,8 +396,8 @@ static mq_status make_plain(mq_weight *w, struct pass *p, mq_sink *sink, mq_erro
 }
 
 /* MatMulNBits: the view is [rows, k]; each row becomes n_blocks blocks of block elements, the last padded with the integer
- * of its zero point (which stands for 0). Makes n rows from `first` on, at most TILE: the columns of the stored matrix that
- * share cache lines are read together. room: TILE * k floats, then TILE * padded bytes. */
+ * of its zero point (which stands for 0). Makes n rows from `first` on, at most ROWS: the columns of the stored matrix that
+ * share cache lines are read together. room: ROWS * k floats, then ROWS * padded bytes. */
 static mq_status make_rows(const struct quantizing *z, const struct pass *p, size_t first, size_t n, float *room,
                            mq_error *err)
 {
@@ -367,7 +407,7 @@ static mq_status make_rows(const struct quantizing *z, const struct pass *p, siz
     int bits = mq_dtype_bits(w->scheme.type);
     size_t bytes = padded * (size_t)bits / 8;
     const mq_unaligned_f32 *x = mq_source_read(&w->source, p->bytes, first * k, n * k, room);
-    uint8_t *q = (uint8_t *)(room + TILE * k);
+    uint8_t *q = (uint8_t *)(room + ROWS * k);
 
     for (size_t i = 0; i < n; i++) {
         size_t row = first + i;
@@ -384,7 +424,7 @@ static mq_status make_nbits(mq_weight *w, struct pass *p, mq_sink *sink, mq_erro
 {
     enum { WAVE = 64 }; /* tiles between two looks at the clock */
     size_t rows = w->grid.outer, k = w->grid.n, padded = w->grid.n_blocks * w->grid.block;
-    size_t n_tiles = (rows + TILE - 1) / TILE, room = TILE * (k + (padded + 3) / 4);
+    size_t n_tiles = (rows + ROWS - 1) / ROWS, room = ROWS * (k + (padded + 3) / 4);
     struct quantizing z = { .w = w, .sink = sink, .sums = calloc(rows + 1, sizeof *z.sums) };
     float *rooms = malloc((size_t)p->n_threads * room * sizeof *rooms);
     bool failed = false;
@@ -394,7 +434,7 @@ static mq_status make_nbits(mq_weight *w, struct pass *p, mq_sink *sink, mq_erro
         size_t last = at + WAVE < n_tiles ? at + WAVE : n_tiles;
 #pragma omp parallel for schedule(static) num_threads(p->n_threads) if (last - at > 1 && p->n_threads > 1)
         for (size_t t = at; t < last; t++) {
-            size_t first = t * TILE, n = rows - first < TILE ? rows - first : TILE;
+            size_t first = t * ROWS, n = rows - first < ROWS ? rows - first : ROWS;
             mq_error e = { MQ_OK, "" };
             mq_status got = make_rows(&z, p, first, n, rooms + (size_t)thread_number() * room, &e);
             if (got != MQ_OK && !__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) {

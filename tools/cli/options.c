@@ -141,6 +141,17 @@ static mq_status set_count(cli_value *v, const cli_row *row, const char *text, m
     return MQ_OK;
 }
 
+/* A bare number: with a point a ratio, without one bytes. Nothing can hold a bound of 0. */
+static mq_status set_size_or_ratio(cli_value *v, const cli_row *row, const char *text, mq_error *err)
+{
+    if (cli_parse_size(text, &v->number) && v->number > 0)
+        return MQ_OK;
+    v->is_ratio = strpbrk(text, ".%") && cli_parse_ratio(text, &v->ratio);
+    if (v->is_ratio && v->ratio > 0)
+        return MQ_OK;
+    return bad_number(row, text, "a size as 4M, a ratio as 40% or 0.4,", err);
+}
+
 /* "WORD,SECOND". */
 static mq_status set_pair(cli_value *v, const cli_row *row, const char *text, mq_error *err)
 {
@@ -184,12 +195,8 @@ static mq_status set_scalar(cli_value *v, const cli_row *row, const char *text, 
             if (!cli_parse_range(text, &v->range))
                 rc = bad_number(row, text, "LO..HI, stddev=K", err);
             break;
-        case KIND_SIZE_OR_RATIO: /* a bare number: with a point a ratio, without one bytes */
-            if (!cli_parse_size(text, &v->number)) {
-                v->is_ratio = cli_parse_ratio(text, &v->ratio);
-                if (!v->is_ratio)
-                    rc = bad_number(row, text, "a size as 4M, a ratio as 40% or 0.4,", err);
-            }
+        case KIND_SIZE_OR_RATIO:
+            rc = set_size_or_ratio(v, row, text, err);
             break;
         default:
             break;

@@ -429,8 +429,8 @@ static int close_session(cli_session *s, mq_status rc, const mq_error *err)
     } else if (cli_missed(s)) {
         code = EXIT_MISSED;
         if (mq_report_n_missed(s->report) == 0)
-            cli_say_missed(s, "--strict: %zu warnings make the exit status %d", mq_report_n_warnings(s->report),
-                           EXIT_MISSED);
+            cli_say_missed(s, "--strict: %zu warning%s the exit status %d", mq_report_n_warnings(s->report),
+                           mq_report_n_warnings(s->report) == 1 ? " makes" : "s make", EXIT_MISSED);
     }
     say_hidden_warnings(s);
     if (s->report && code != EXIT_USAGE)

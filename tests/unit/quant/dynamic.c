@@ -86,15 +86,53 @@ static void test_conv(void **state)
     quant_becomes("input x float[N,8,16,16]\n"
                   "init b float[12]\n"
                   "init w_quantized int8[12,8,3,3]\n"
-                  "init w_scale float[12,1,1]\n"
+                  "init w_scale float[12]\n"
                   "init y_bias_shape int64[3]\n"
                   "node 'x_DynamicQuantizeLinear' DynamicQuantizeLinear(x) -> x_quantized, x_scale, x_zero_point\n"
                   "node 'y_ConvInteger' ConvInteger(x_quantized, w_quantized, x_zero_point) -> y_int32 pads=[1,1,1,1]\n"
-                  "node 'y_Cast' Cast(y_int32) -> y_sums to=1\n"
                   "node 'y_Mul' Mul(x_scale, w_scale) -> y_factor\n"
-                  "node 'y_Mul_1' Mul(y_sums, y_factor) -> y_product\n"
+                  "node 'y_DequantizeLinear' DequantizeLinear(y_int32, y_factor) -> y_product axis=1\n"
                   "node 'y_Reshape' Reshape(b, y_bias_shape) -> y_bias\n"
                   "node 'y_Add' Add(y_product, y_bias) -> y\n"
+                  "output y ?\n");
+}
+
+/* Before opset 13 DequantizeLinear has no axis; one scale needs none. */
+static void test_conv_without_axis(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 12, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "N,8,16,16");
+    make_weight(g, "w", "12,8,3,3");
+    make_node(g, "Conv", "x,w", "y");
+    make_output(g, "y");
+    quant_becomes("input x float[N,8,16,16]\n"
+                  "init w_quantized int8[12,8,3,3]\n"
+                  "init w_scale float[12,1,1]\n"
+                  "node 'x_DynamicQuantizeLinear' DynamicQuantizeLinear(x) -> x_quantized, x_scale, x_zero_point\n"
+                  "node 'y_ConvInteger' ConvInteger(x_quantized, w_quantized, x_zero_point) -> y_int32\n"
+                  "node 'y_Cast' Cast(y_int32) -> y_sums to=1\n"
+                  "node 'y_Mul' Mul(x_scale, w_scale) -> y_factor\n"
+                  "node 'y_Mul_1' Mul(y_sums, y_factor) -> y\n"
+                  "output y ?\n");
+}
+
+static void test_conv_per_tensor(void **state)
+{
+    (void)state;
+    opts.per_tensor = true;
+    make_input(g, "x", MQ_FLOAT, "N,8,16");
+    make_weight(g, "w", "12,8,3");
+    make_node(g, "Conv", "x,w", "y");
+    make_output(g, "y");
+    quant_becomes("input x float[N,8,16]\n"
+                  "init w_quantized int8[12,8,3]\n"
+                  "init w_scale float[]\n"
+                  "node 'x_DynamicQuantizeLinear' DynamicQuantizeLinear(x) -> x_quantized, x_scale, x_zero_point\n"
+                  "node 'y_ConvInteger' ConvInteger(x_quantized, w_quantized, x_zero_point) -> y_int32\n"
+                  "node 'y_Cast' Cast(y_int32) -> y_sums to=1\n"
+                  "node 'y_Mul' Mul(x_scale, w_scale) -> y_factor\n"
+                  "node 'y_Mul_1' Mul(y_sums, y_factor) -> y\n"
                   "output y ?\n");
 }
 
@@ -143,8 +181,8 @@ static void test_what_does_not_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DYNAMIC(test_products), DYNAMIC(test_gemm), DYNAMIC(test_conv), DYNAMIC(test_per_tensor),
-        DYNAMIC(test_what_does_not_fit),
+        DYNAMIC(test_products), DYNAMIC(test_gemm), DYNAMIC(test_conv), DYNAMIC(test_conv_without_axis),
+        DYNAMIC(test_conv_per_tensor), DYNAMIC(test_per_tensor), DYNAMIC(test_what_does_not_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

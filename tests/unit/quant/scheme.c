@@ -177,7 +177,7 @@ static void check_grid(const mq_grid *g, const size_t *want, size_t n)
         const mq_line l = mq_grid_line(g, from);
         assert_in_range(l.n, 1, n - from);
         for (size_t i = 0; i < l.n; i++)
-            assert_int_equal(want[from + i], l.scale + (l.columns ? i : 0));
+            assert_int_equal(want[from + i], l.scale + (l.columns ? i : l.block ? i / l.block : 0));
     }
     for (size_t i = 0; i < n; i++)
         seen[i] = 0;

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The tables of fast kernels, in order of preference; each table ends with an empty row, the list with NULL. */
+#ifndef MQ_EXEC_FAST_H
+#define MQ_EXEC_FAST_H
+
+#include "exec/kernel.h"
+
+extern const mq_fast *const mq_fast_tables[];
+
+#endif

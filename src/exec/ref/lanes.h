@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Element by element: walking one array, or several broadcast ones, with a leaf function for each contiguous stretch. Takes
+ * care of threads, of strides and of writing over an input that nobody needs any more. */
+#ifndef MQ_EXEC_REF_LANES_H
+#define MQ_EXEC_REF_LANES_H
+
+#include "exec/ref/util.h"
+
+/* In front of a loop whose turns do not depend on each other, although the result may lie over an operand (element k over
+ * element k): without it compilers see overlap when they run and fall back to one element at a time. No code of its own
+ * is made for this pragma (nothing is outlined), so it may stand in MQ_CLONES functions. */
+#define MQ_LANES _Pragma("omp simd")
+
+/* n elements; out may be in. */
+typedef void (*mq_map_fn)(int64_t n, const void *in, void *out, const void *param);
+/* Output 0, of input 0's shape and element type `type` (8 bits or more), is fn over the elements of input 0. */
+mq_status mq_call_map(mq_call *c, mq_dtype type, mq_map_fn fn, const void *param);
+/* The same from plain memory to plain memory. */
+void mq_map_run(const mq_call *c, int64_t n, const void *in, size_t in_size, void *out, size_t out_size, mq_map_fn fn,
+                const void *param);
+
+/* n elements; operand k advances by step[k] elements, 0 or 1, from one to the next; out by 1. Out may be an operand with
+ * step 1. */
+typedef void (*mq_zip_fn)(int64_t n, const void *const *in, const int64_t *step, void *out, const void *param);
+/* Output 0 is fn over inputs 0 to n_in-1 (all there; at most 3), broadcast. */
+mq_status mq_call_zip(mq_call *c, size_t n_in, mq_dtype type, mq_zip_fn fn, const void *param);
+/* The same into given memory of the common shape of the arrays. */
+void mq_zip_run(const mq_call *c, size_t n_in, const mq_array *const *in, const mq_bcast *b, void *out, size_t out_size,
+                mq_zip_fn fn, const void *param);
+
+#endif
