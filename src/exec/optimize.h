@@ -9,7 +9,4 @@
 /* Folds constants, fuses, drops what does nothing. Values that are graph outputs stay. Infers types and shapes. */
 mq_status mq_plan_optimize(mq_plan *p, mq_error *err);
 
-/* Removes nodes whose outputs nobody uses, last first. */
-void mq_plan_drop_dead(mq_graph *g);
-
 #endif

@@ -12,7 +12,9 @@
 #include "exec/optimize.h"
 #include "graph/clone.h"
 #include "ops/ops.h"
+#include "passes/pass.h"
 
+#define OLDEST_RAISED 7 /* the first opset that adapters know */
 #define LISTED 8 /* operators without a kernel that are told one by one */
 
 /* ---- the part to run ----------------------------------------------------------------------------------------------- */
@@ -76,23 +78,6 @@ static mq_status set_outputs(mq_plan *p, mq_error *err)
         if (g->values.items[i]->producer && !g->values.items[i]->n_output_uses)
             rc = mq_graph_add_output(g, g->values.items[i], err);
     return rc;
-}
-
-static bool node_unused(const mq_node *n)
-{
-    for (size_t i = 0; i < n->n_outputs; i++)
-        if (n->outputs[i] && !mq_value_unused(n->outputs[i]))
-            return false;
-    return true;
-}
-
-void mq_plan_drop_dead(mq_graph *g)
-{
-    for (mq_node *n = g->last, *prev; n; n = prev) {
-        prev = n->prev;
-        if (node_unused(n))
-            mq_node_remove(n);
-    }
 }
 
 /* ---- what has no kernel -------------------------------------------------------------------------------------------- */
@@ -196,13 +181,29 @@ static mq_status drop_missing(mq_plan *p, mq_error *err)
 
 /* ---- making -------------------------------------------------------------------------------------------------------- */
 
+/* Does every operator mean the same in both versions? */
+static bool same_since(const mq_graph *g, int64_t now, int64_t newest)
+{
+    for (const mq_node *n = g->first; n; n = n->next) {
+        const mq_op_schema *a, *b;
+
+        if (*mq_domain_norm(n->domain))
+            continue;
+        a = mq_schema_find("", n->op_type, now);
+        b = mq_schema_find("", n->op_type, newest);
+        if (!a || !b || a->since != b->since)
+            return false;
+    }
+    return true;
+}
+
 static mq_status raise_opset(mq_plan *p, mq_error *err)
 {
     const int newest = mq_schema_newest_opset();
     const int64_t now = mq_opset_of(p->model->graph, "");
     mq_status rc;
 
-    if (now <= 0 || now >= newest)
+    if (now <= 0 || now >= newest || (now < OLDEST_RAISED && same_since(p->model->graph, now, newest)))
         return MQ_OK;
     if ((rc = mq_infer_model(p->model, NULL, NULL, err)) != MQ_OK)
         return rc;
@@ -240,14 +241,14 @@ static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
     MQ_TRY(set_outputs(p, err));
     MQ_TRY(mq_model_inline_functions(p->model, NULL, err));
     MQ_TRY(mq_graph_sort(p->model->graph, &moved, err));
-    mq_plan_drop_dead(p->model->graph);
+    mq_graph_drop_dead(p->model->graph, NULL);
     MQ_TRY(raise_opset(p, err));
     MQ_TRY(drop_missing(p, err));
     if (!p->opts.reference && !p->opts.training)
         MQ_TRY(mq_plan_optimize(p, err));
     else
         MQ_TRY(mq_infer_model(p->model, NULL, NULL, err));
-    mq_plan_drop_dead(p->model->graph);
+    mq_graph_drop_dead(p->model->graph, NULL);
     MQ_TRY(mq_plan_build(p, err));
     MQ_TRY(mark_watched(p, err));
 done:

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "quant/targets.h"
+
 /* ---- deciding ------------------------------------------------------------------------------------------------------ */
 
 /* The item of the weight at input `at`; items' values are tagged with their places. NULL: none. */
@@ -61,6 +63,8 @@ static const char *node_misfit(const mq_quant_plan *plan, const mq_node *n)
     const mq_type *x = n->n_inputs && n->inputs[0] ? n->inputs[0]->type : NULL;
     const char *why = weight_misfit(w);
 
+    if (!mq_quant_target_blocks(plan->opts->target)) /* the same targets have no operators of com.microsoft */
+        return "the target has standard operators only";
     if (why || (why = weight_misfit(r)))
         return why;
     if (!x || x->dtype != MQ_FLOAT)
@@ -201,7 +205,7 @@ static void warn_about(const mq_quant_plan *plan, const mq_node *n, const mq_hoo
         return;
     why = node_misfit(plan, n);
     mq_warn(hooks, "dynamic-lstm-float", mq_node_label(n),
-            "LSTM '%s' computes in float, its weights behind DequantizeLinear: DynamicQuantizeLSTM does not take it: %s",
+            "LSTM '%s' computes in float, its weights behind DequantizeLinear, and not as DynamicQuantizeLSTM: %s",
             mq_node_label(n), why ? why : "a weight is also that of another operator that it does not take");
 }
 

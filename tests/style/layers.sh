@@ -6,7 +6,7 @@
 # the public headers and its own; libraries that belong to one room stay in it. Usage: layers.sh SOURCE_ROOT
 set -eu
 cd "$1"
-rooms='base graph ops model report exec quant api'
+rooms='base graph ops model passes report exec quant api'
 bad=0
 
 complain() {

@@ -7,9 +7,13 @@
 #include "exec/kernel.h"
 
 #define MQ_KERNEL_FAMILIES(F) \
+    F(contrib) \
+    F(contrib_move) \
     F(control) \
     F(grid_sample) \
     F(image) \
+    F(ml) \
+    F(ml_models) \
     F(optimizer) \
     F(resize) \
     F(signal) \

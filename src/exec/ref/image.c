@@ -174,6 +174,8 @@ static mq_status op_roi_align(mq_call *c)
     dims[2] = r.out_height;
     dims[3] = r.out_width;
     MQ_TRY(mq_call_out(c, 0, x->dtype, 4, dims, &out));
+    if (mq_span(dims, 0, 4) == 0)
+        goto done;
     found = mq_call_scratch(c, ((size_t)dims[0] + 1) * sizeof *found);
     if (!found)
         return MQ_ERR_NOMEM;
@@ -255,6 +257,8 @@ static mq_status op_crop_and_resize(mq_call *c)
     dims[2] = size[0];
     dims[3] = size[1];
     MQ_TRY(mq_call_out(c, 0, x->dtype, 4, dims, &out));
+    if (mq_span(dims, 0, 4) == 0)
+        goto done;
 #pragma omp parallel for num_threads(mq_call_threads(c, dims[0] * dims[1] * size[0] * size[1] * 8)) schedule(static)
     for (int64_t k = 0; k < dims[0] * dims[1]; k++) {
         const int64_t i = k / dims[1], n = mq_array_i64(c->in[2], (size_t)i);

@@ -49,6 +49,18 @@ done:
     return rc;
 }
 
+mq_status mq_call_map_typed(mq_call *c, const mq_map_fn leaves[MQ_N_DTYPES], const void *param)
+{
+    mq_status rc;
+
+    MQ_TRY(mq_call_need(c, 1));
+    if (!leaves[c->in[0]->dtype])
+        return mq_call_bad_type(c, c->in[0]->dtype);
+    MQ_TRY(mq_call_map(c, c->in[0]->dtype, leaves[c->in[0]->dtype], param));
+done:
+    return rc;
+}
+
 /* One piece of a walk: where it stands in the outer dims, and each operand's offset there. */
 typedef struct walk {
     const mq_bcast *b;
@@ -138,6 +150,23 @@ mq_status mq_call_zip(mq_call *c, size_t n_in, mq_dtype type, mq_zip_fn fn, cons
                        : mq_call_out(c, 0, type, b.out_rank, b.out_dims, &out));
     if (out)
         mq_zip_run(c, n_in, c->in, &b, out, size, fn, param);
+done:
+    return rc;
+}
+
+mq_status mq_call_zip_typed(mq_call *c, const mq_zip_fn leaves[MQ_N_DTYPES], mq_dtype type, const void *param)
+{
+    mq_dtype of;
+    mq_status rc;
+
+    MQ_TRY(mq_call_need(c, 2));
+    of = c->in[0]->dtype;
+    if (!leaves[of])
+        return mq_call_bad_type(c, of);
+    if (c->in[1]->dtype != of)
+        return mq_call_fail(c, "the inputs are %s and %s, they must be the same", mq_dtype_name(of),
+                            mq_dtype_name(c->in[1]->dtype));
+    MQ_TRY(mq_call_zip(c, 2, type == MQ_UNDEFINED ? of : type, leaves[of], param));
 done:
     return rc;
 }

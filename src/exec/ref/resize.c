@@ -434,12 +434,14 @@ static mq_status run_nearest(mq_call *c, resize *r)
     mq_status rc = MQ_OK;
     char *out = NULL;
 
+    MQ_TRY(mq_call_out(c, 0, x->dtype, r->rank, r->dims, (void **)&out));
+    if (mq_span(r->dims, 0, r->rank) == 0)
+        goto done;
     for (int i = 0; i < r->rank; i++)
         MQ_TRY(plan_nearest(c, r, &r->axes[i]));
-    MQ_TRY(mq_call_out(c, 0, x->dtype, r->rank, r->dims, (void **)&out));
     fill_element(x->dtype, r->extrapolation, fill);
     mq_strides(x->rank, x->dims, strides);
-    rows = mq_span(r->dims, 0, r->rank) == 0 ? 0 : mq_span(r->dims, 0, last);
+    rows = mq_span(r->dims, 0, last);
 #pragma omp parallel for num_threads(mq_call_threads(c, rows * r->dims[last])) schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         int64_t rest = row, offset = 0;

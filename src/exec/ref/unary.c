@@ -27,18 +27,6 @@
 /* The leaf of each element type; NULL: the operator does not have it. */
 typedef mq_map_fn leaf_table[MQ_N_DTYPES];
 
-static mq_status map_by_type(mq_call *c, const leaf_table leaves)
-{
-    mq_status rc;
-
-    MQ_TRY(mq_call_need(c, 1));
-    if (!leaves[c->in[0]->dtype])
-        return mq_call_bad_type(c, c->in[0]->dtype);
-    MQ_TRY(mq_call_map(c, c->in[0]->dtype, leaves[c->in[0]->dtype], NULL));
-done:
-    return rc;
-}
-
 /* ---- float and double alone --------------------------------------------------------------------------------------- */
 
 /* The float leaf calls mq_v<fn>; the double leaf is an expression. */
@@ -55,7 +43,7 @@ done:
     static mq_status op_##name(mq_call *c)                                         \
     {                                                                              \
         static const leaf_table t = { [MQ_FLOAT] = name##_f32, [MQ_DOUBLE] = name##_f64 }; \
-        return map_by_type(c, t);                                                  \
+        return mq_call_map_typed(c, t, NULL);                                                  \
     }
 
 #define FLOATS(name, leaf, fexpr, dexpr)                 \
@@ -107,7 +95,7 @@ SIGNED_LEAVES(neg, -x, -x, 0u - (uint32_t)x, 0u - (uint64_t)x)
 static mq_status op_neg(mq_call *c)
 {
     static const leaf_table t = { [MQ_FLOAT] = neg_f32, [MQ_DOUBLE] = neg_f64, SIGNED_ROWS(neg) };
-    return map_by_type(c, t);
+    return mq_call_map_typed(c, t, NULL);
 }
 
 FAST_LEAF(abs_f32, float, float, fabsf(x))
@@ -119,7 +107,7 @@ UNSIGNED_LEAVES(same, x)
 static mq_status op_abs(mq_call *c)
 {
     static const leaf_table t = { [MQ_FLOAT] = abs_f32, [MQ_DOUBLE] = abs_f64, SIGNED_ROWS(abs), UNSIGNED_ROWS(same) };
-    return map_by_type(c, t);
+    return mq_call_map_typed(c, t, NULL);
 }
 
 /* NaN stays. */
@@ -132,7 +120,7 @@ UNSIGNED_LEAVES(sign, x > 0)
 static mq_status op_sign(mq_call *c)
 {
     static const leaf_table t = { [MQ_FLOAT] = sign_f32, [MQ_DOUBLE] = sign_f64, SIGNED_ROWS(sign), UNSIGNED_ROWS(sign) };
-    return map_by_type(c, t);
+    return mq_call_map_typed(c, t, NULL);
 }
 
 UNSIGNED_LEAVES(flip, ~x)
@@ -141,7 +129,7 @@ static mq_status op_bitwise_not(mq_call *c)
 {
     static const leaf_table t = { UNSIGNED_ROWS(flip), [MQ_INT8] = flip_u8, [MQ_INT16] = flip_u16,
                                   [MQ_INT32] = flip_u32, [MQ_INT64] = flip_u64 };
-    return map_by_type(c, t);
+    return mq_call_map_typed(c, t, NULL);
 }
 
 LEAF(not_bool, uint8_t, uint8_t, x == 0)
@@ -149,7 +137,7 @@ LEAF(not_bool, uint8_t, uint8_t, x == 0)
 static mq_status op_not(mq_call *c)
 {
     static const leaf_table t = { [MQ_BOOL] = not_bool };
-    return map_by_type(c, t);
+    return mq_call_map_typed(c, t, NULL);
 }
 
 /* ---- tests for NaN and infinity ----------------------------------------------------------------------------------- */

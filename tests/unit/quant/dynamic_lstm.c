@@ -267,6 +267,16 @@ static void not_with_wrong_shapes(void **state)
     stays("shapes");
 }
 
+static void not_with_standard_operators(void **state)
+{
+    (void)state;
+    make_weights("1,64,24", "1,64,16");
+    make_lstm("x,w,r", "y");
+    make_output(g, "y");
+    opts.target = "c";
+    stays("standard operators");
+}
+
 /* z cannot be; y shares a weight with it, and v one with y. */
 static void not_beside_one_that_is_not(void **state)
 {
@@ -330,6 +340,7 @@ int main(void)
         DYNAMIC(not_with_many_zero_points),
         DYNAMIC(not_with_half_floats),
         DYNAMIC(not_with_wrong_shapes),
+        DYNAMIC(not_with_standard_operators),
         DYNAMIC(not_beside_one_that_is_not),
         DYNAMIC(not_beside_another_operator),
         DYNAMIC(not_in_other_modes),

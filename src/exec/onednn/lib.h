@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* oneDNN as this room sees it: tensors' descriptions by value, primitives with their memory objects, attributes as a plain
+ * struct. What differs between versions of its C interface is behind these functions (lib.c, make.c); other files of the room
+ * name only constants of dnnl.h. Version 2.6 is what is used here.
+ *
+ * Every primitive has an engine and a stream of its own (0.2 microseconds), its scratch memory comes from the call. */
+#ifndef MQ_EXEC_ONEDNN_LIB_H
+#define MQ_EXEC_ONEDNN_LIB_H
+
+#include <dnnl.h>
+
+#include "exec/kernel.h"
+
+/* ---- descriptions ------------------------------------------------------------------------------------------------- */
+
+typedef struct mq_dn_desc {
+    dnnl_memory_desc_t md;
+} mq_dn_desc;
+
+/* Row-major; any order that the library likes; with strides in elements; nothing (an absent bias). False: a type or a rank that
+ * the library does not have. */
+bool mq_dn_plain(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
+bool mq_dn_any(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
+bool mq_dn_strided(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims, const int64_t *strides);
+void mq_dn_none(mq_dn_desc *d);
+/* The innermost axis is axis 1, the others keep their order: a convolution's image with channels last. */
+bool mq_dn_channels_last(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
+
+/* As an array lies there: its layout, or row-major. */
+bool mq_dn_of_array(mq_dn_desc *d, const mq_array *a);
+/* The same; images of one spatial dim get a second one of 1 before it. */
+bool mq_dn_of_image(mq_dn_desc *d, const mq_array *a);
+/* [N, C, L] to [N, C, 1, L]: the new rank. */
+int mq_dn_image_dims(int rank, const int64_t *dims, int64_t out[MQ_MAX_RANK]);
+/* The same dims, type and order with other dims (of a plain or blocked tensor); false: it cannot be said. */
+bool mq_dn_with_type(mq_dn_desc *d, const mq_dn_desc *like, mq_dtype dtype);
+
+size_t mq_dn_bytes(const mq_dn_desc *d);
+int mq_dn_rank(const mq_dn_desc *d);
+const int64_t *mq_dn_dims(const mq_dn_desc *d);
+/* The same elements at the same places. */
+bool mq_dn_same(const mq_dn_desc *a, const mq_dn_desc *b);
+bool mq_dn_is_plain(const mq_dn_desc *d);
+
+/* ---- attributes --------------------------------------------------------------------------------------------------- */
+
+typedef enum mq_dn_post_kind { MQ_DN_ELTWISE, MQ_DN_SUM, MQ_DN_BINARY } mq_dn_post_kind;
+
+typedef struct mq_dn_post {
+    mq_dn_post_kind kind;
+    dnnl_alg_kind_t alg;
+    float alpha, beta;  /* ELTWISE; SUM: alpha is the factor of what is there */
+    mq_dn_desc other;   /* BINARY */
+} mq_dn_post;
+
+#define MQ_DN_MAX_POST 4
+typedef struct mq_dn_attr {
+    int n_post;
+    mq_dn_post post[MQ_DN_MAX_POST];
+    int64_t n_scales;    /* of the result before the post-ops: 0, 1, or one for each channel (axis scale_axis) */
+    const float *scales; /* NULL: given at each run (MQ_DN_ARG_SCALES) */
+    int scale_axis;
+    bool src_zero, weights_zero, dst_zero; /* zero points, given at each run (int32) */
+} mq_dn_attr;
+
+/* false: no room, or not expressible. */
+bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float beta);
+bool mq_dn_add_sum(mq_dn_attr *a, float factor);
+bool mq_dn_add_binary(mq_dn_attr *a, dnnl_alg_kind_t alg, const mq_dn_desc *other);
+
+/* ---- primitives --------------------------------------------------------------------------------------------------- */
+
+/* What is handed to a primitive at run time. */
+#define MQ_DN_SRC DNNL_ARG_SRC_0
+#define MQ_DN_SRC1 DNNL_ARG_SRC_1
+#define MQ_DN_WEIGHTS DNNL_ARG_WEIGHTS
+#define MQ_DN_BIAS DNNL_ARG_BIAS
+#define MQ_DN_DST DNNL_ARG_DST
+#define MQ_DN_POST(i) (DNNL_ARG_ATTR_MULTIPLE_POST_OP(i) | DNNL_ARG_SRC_1)
+
+typedef struct mq_dn_arg {
+    int what;
+    const void *data;
+} mq_dn_arg;
+
+typedef struct mq_dn_op mq_dn_op;
+
+/* Runs with memory for each argument. */
+mq_status mq_dn_run(mq_call *c, mq_dn_op *op, int n, const mq_dn_arg *args);
+void mq_dn_free(mq_dn_op *op); /* NULL is fine */
+/* What the primitive wants or makes for an argument. */
+mq_dn_desc mq_dn_wants(const mq_dn_op *op, int what);
+/* "jit:avx512_core" */
+const char *mq_dn_impl(const mq_dn_op *op);
+/* Is it the plain C++ code of the library? */
+bool mq_dn_is_slow(const mq_dn_op *op);
+
+/* Threads worth using. */
+int mq_dn_threads_macs(const mq_call *c, double macs);
+int mq_dn_threads_bytes(const mq_call *c, double bytes);
+
+/* Each makes a primitive, or NULL when the library has none. Errors: MQ_ERR_NOMEM. */
+typedef struct mq_dn_window {
+    dnnl_dims_t stride, dilation, lo, hi, kernel; /* dilation 0: none */
+} mq_dn_window;
+
+mq_status mq_dn_make_conv(mq_call *c, int threads, bool transposed, const mq_dn_desc *src, const mq_dn_desc *weights,
+                          const mq_dn_desc *bias, const mq_dn_desc *dst, const mq_dn_window *w, const mq_dn_attr *a,
+                          mq_dn_op **out);
+mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights, const mq_dn_desc *bias,
+                            const mq_dn_desc *dst, const mq_dn_attr *a, mq_dn_op **out);
+mq_status mq_dn_make_eltwise(mq_call *c, int threads, dnnl_alg_kind_t alg, float alpha, float beta, const mq_dn_desc *data,
+                             const mq_dn_attr *a, mq_dn_op **out);
+mq_status mq_dn_make_binary(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src0, const mq_dn_desc *src1,
+                            const mq_dn_desc *dst, mq_dn_op **out);
+mq_status mq_dn_make_pool(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
+                          const mq_dn_window *w, mq_dn_op **out);
+mq_status mq_dn_make_concat(mq_call *c, int threads, int axis, int n, const mq_dn_desc *src, const mq_dn_desc *dst,
+                            mq_dn_op **out);
+mq_status mq_dn_make_softmax(mq_call *c, int threads, bool logarithm, int axis, const mq_dn_desc *data, mq_dn_op **out);
+mq_status mq_dn_make_batch_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out);
+mq_status mq_dn_make_layer_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out);
+mq_status mq_dn_make_reduce(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
+                            mq_dn_op **out);
+mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
+                              mq_dn_op **out);
+mq_status mq_dn_make_lrn(mq_call *c, int threads, int64_t size, float alpha, float beta, float k, const mq_dn_desc *data,
+                         mq_dn_op **out);
+mq_status mq_dn_make_reorder(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *dst, mq_dn_op **out);
+
+/* ---- what kernels share (feed.c) ---------------------------------------------------------------------------------- */
+
+/* An input as the primitive wants it. */
+typedef struct mq_dn_feed {
+    size_t input;
+    int what;
+    mq_dn_desc have, want;
+    mq_dn_op *reorder; /* NULL: as it lies there; or it is constant */
+    bool constant;
+} mq_dn_feed;
+
+/* Input i, lying there as `have`, is wanted as op wants it. Constants are put into the order once for the plan. */
+mq_status mq_dn_feed_init(mq_call *c, mq_dn_feed *f, size_t i, int what, const mq_dn_desc *have, const mq_dn_op *op);
+void mq_dn_feed_release(mq_dn_feed *f);
+/* Its memory for this call. */
+mq_status mq_dn_feed_data(mq_call *c, mq_dn_feed *f, mq_dn_arg *arg);
+
+/* An output: handed on in the order in which op makes it when all readers take that, else plain. */
+typedef struct mq_dn_result {
+    size_t output;
+    mq_dtype dtype;
+    int rank;
+    int64_t dims[MQ_MAX_RANK];
+    const void *layout; /* NULL: plain */
+    size_t bytes;       /* as op makes it */
+    mq_dn_op *reorder;  /* to plain; NULL: it is already what is handed on */
+    void *data, *plain;
+} mq_dn_result;
+
+mq_status mq_dn_result_init(mq_call *c, mq_dn_result *r, size_t i, mq_dtype dtype, int rank, const int64_t *dims,
+                            const mq_dn_desc *made);
+void mq_dn_result_release(mq_dn_result *r);
+/* Makes the output; r->data is where op writes to. */
+mq_status mq_dn_result_open(mq_call *c, mq_dn_result *r, mq_dn_arg *arg);
+mq_status mq_dn_result_close(mq_call *c, mq_dn_result *r);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* 8-bit integers to numbers and back, and the scales and zero points among a node's inputs. */
+#include "exec/ref/quant_lanes.h"
+
+#include <math.h>
+
+#include "base/compiler.h"
+
+bool mq_is_i8(const mq_array *a)
+{
+    return a->dtype == MQ_INT8 || a->dtype == MQ_UINT8;
+}
+
+mq_status mq_call_scales(mq_call *c, size_t i, int64_t n, const float **all, int *step)
+{
+    if (!mq_call_has(c, i) || c->in[i]->dtype != MQ_FLOAT)
+        return mq_call_fail(c, "input %zu must be a float scale", i);
+    if (c->in[i]->count != 1 && c->in[i]->count != (uint64_t)n)
+        return mq_call_fail(c, "input %zu has %zu scales; 1 or %lld are wanted", i, c->in[i]->count, (long long)n);
+    *all = c->in[i]->data;
+    *step = c->in[i]->count != 1;
+    return MQ_OK;
+}
+
+mq_status mq_call_zeros(mq_call *c, size_t i, mq_dtype type, int64_t n, int32_t **all, int *step)
+{
+    const bool given = mq_call_has(c, i);
+    const size_t count = given ? c->in[i]->count : 1;
+
+    if (given && c->in[i]->dtype != type)
+        return mq_call_fail(c, "input %zu is a zero point of type %s; %s is wanted", i, mq_dtype_name(c->in[i]->dtype),
+                            mq_dtype_name(type));
+    if (count != 1 && count != (uint64_t)n)
+        return mq_call_fail(c, "input %zu has %zu zero points; 1 or %lld are wanted", i, count, (long long)n);
+    *all = mq_call_scratch(c, (count ? count : 1) * sizeof **all);
+    if (!*all)
+        return MQ_ERR_NOMEM;
+    if (!given)
+        **all = 0;
+    for (size_t k = 0; given && k < count; k++)
+        (*all)[k] = (int32_t)mq_array_i64(c->in[i], k);
+    *step = count != 1;
+    return MQ_OK;
+}
+
+mq_status mq_call_scale(mq_call *c, size_t i, float *out)
+{
+    const float *all = NULL;
+    int step = 0;
+    const mq_status rc = mq_call_scales(c, i, 1, &all, &step);
+
+    if (rc == MQ_OK)
+        *out = *all;
+    return rc;
+}
+
+mq_status mq_call_zero(mq_call *c, size_t i, mq_dtype type, int32_t *out)
+{
+    int32_t *all = NULL;
+    int step = 0;
+    const mq_status rc = mq_call_zeros(c, i, type, 1, &all, &step);
+
+    if (rc == MQ_OK)
+        *out = *all;
+    return rc;
+}
+
+MQ_CLONES void mq_i8_widen(mq_dtype type, const void *src, int64_t n, int32_t zero, int32_t *restrict out)
+{
+    const int8_t *s = src;
+    const uint8_t *u = src;
+
+    if (type == MQ_INT8) {
+        for (int64_t k = 0; k < n; k++)
+            out[k] = s[k] - zero;
+    } else {
+        for (int64_t k = 0; k < n; k++)
+            out[k] = u[k] - zero;
+    }
+}
+
+MQ_CLONES void mq_i8_dequantize(mq_dtype type, const void *src, int64_t n, float scale, int32_t zero, float *restrict out)
+{
+    const int8_t *s = src;
+    const uint8_t *u = src;
+
+    if (type == MQ_INT8) {
+        for (int64_t k = 0; k < n; k++)
+            out[k] = (float)(s[k] - zero) * scale;
+    } else {
+        for (int64_t k = 0; k < n; k++)
+            out[k] = (float)(u[k] - zero) * scale;
+    }
+}
+
+/* Rounds and saturates in float, where both are exact: a zero point has 8 bits. */
+MQ_INLINE int32_t to_i8(float v, float zero, float low, float high)
+{
+    const float q = rintf(v) + zero;
+
+    return (int32_t)(q >= low ? (q > high ? high : q) : low);
+}
+
+MQ_CLONES void mq_i8_requantize(const int32_t *restrict acc, int64_t n, float scale, int32_t zero, mq_dtype type,
+                                void *restrict dst)
+{
+    const float low = type == MQ_INT8 ? -128.0f : 0.0f, high = type == MQ_INT8 ? 127.0f : 255.0f;
+    uint8_t *out = dst;
+
+    for (int64_t k = 0; k < n; k++)
+        out[k] = (uint8_t)to_i8((float)acc[k] * scale, (float)zero, low, high);
+}
+
+MQ_CLONES void mq_i8_quantize(const float *restrict x, int64_t n, float scale, int32_t zero, mq_dtype type, void *restrict dst)
+{
+    const float low = type == MQ_INT8 ? -128.0f : 0.0f, high = type == MQ_INT8 ? 127.0f : 255.0f;
+    uint8_t *out = dst;
+
+    for (int64_t k = 0; k < n; k++)
+        out[k] = (uint8_t)to_i8(x[k] / scale, (float)zero, low, high);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* 8-bit integers to numbers and back, for the operators that compute on quantized tensors. */
+#ifndef MQ_EXEC_REF_QUANT_LANES_H
+#define MQ_EXEC_REF_QUANT_LANES_H
+
+#include "exec/kernel.h"
+
+bool mq_is_i8(const mq_array *a); /* int8 or uint8 */
+/* Input i must be a single float (a scale), or a single 8-bit integer of type `type` (a zero point; absent: 0). */
+mq_status mq_call_scale(mq_call *c, size_t i, float *out);
+mq_status mq_call_zero(mq_call *c, size_t i, mq_dtype type, int32_t *out);
+/* The same with one element, or n of them: *step is 0 or 1. *all points at them. Absent zero points: one 0. */
+mq_status mq_call_scales(mq_call *c, size_t i, int64_t n, const float **all, int *step);
+mq_status mq_call_zeros(mq_call *c, size_t i, mq_dtype type, int64_t n, int32_t **all, int *step);
+
+/* out[k] = src[k] - zero, from 8-bit elements. */
+void mq_i8_widen(mq_dtype type, const void *src, int64_t n, int32_t zero, int32_t *out);
+/* out[k] = (src[k] - zero) * scale. */
+void mq_i8_dequantize(mq_dtype type, const void *src, int64_t n, float scale, int32_t zero, float *out);
+/* dst[k] = saturate(round_half_even(acc[k] * scale) + zero). */
+void mq_i8_requantize(const int32_t *acc, int64_t n, float scale, int32_t zero, mq_dtype type, void *dst);
+/* dst[k] = saturate(round_half_even(x[k] / scale) + zero). NaN becomes the least number. */
+void mq_i8_quantize(const float *x, int64_t n, float scale, int32_t zero, mq_dtype type, void *dst);
+
+#endif

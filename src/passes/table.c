@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The ordered lists of passes, and running one. */
+#include "ops/ops.h"
+#include "passes/pass.h"
+
+extern const mq_pass mq_pass_drop_identity;
+extern const mq_pass mq_pass_fold_constants;
+
+const mq_pass *const mq_engine_passes[] = {
+    &mq_pass_drop_identity,  /* first: patterns below need not look through them */
+    &mq_pass_fold_constants, /* shapes and weights become constants, which the fusions ask for */
+    NULL,
+};
+
+static mq_status run_inside(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (mq_node *n = g->first; n && rc == MQ_OK; n = n->next)
+        for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
+            for (size_t j = 0; n->attrs[i]->graphs && j < n->attrs[i]->n && rc == MQ_OK; j++)
+                rc = run_inside(pass, n->attrs[i]->graphs[j], ctx, n_changed, err);
+    if (rc == MQ_OK)
+        rc = pass->run(g, ctx, n_changed, err);
+    if (rc == MQ_OK)
+        mq_graph_drop_dead(g, NULL);
+    return rc;
+}
+
+mq_status mq_passes_run(mq_model *m, const mq_pass *const *list, const mq_pass_ctx *ctx, mq_error *err)
+{
+    mq_status rc = mq_infer_model(m, NULL, NULL, err);
+
+    for (size_t i = 0; list[i] && rc == MQ_OK; i++) {
+        size_t n_changed = 0;
+
+        rc = run_inside(list[i], m->graph, ctx, &n_changed, err);
+        if (rc == MQ_OK && n_changed)
+            rc = mq_infer_model(m, NULL, NULL, err);
+    }
+    return rc;
+}
