@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* mq check: is a model valid. Prints one line per finding and a line that sums up, on standard output: they are
- * what was asked for. What is looked at, and how it is judged, is the library's (mq/check.h). */
+/* mq check: is a model valid; with --against, --data or --tests: does it give what it should. Prints one line per finding or tensor
+ * and a line that sums up, on standard output: they are what was asked for. What is looked at, and how it is judged, is the
+ * library's (mq/check.h, mq/run.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/session.h"
+#include "cli/source.h"
 #include "cli/text.h"
 #include "commands.h"
 #include "mq/check.h"
+#include "mq/run.h"
 
-static const cli_opt takes[] = { OPT_TARGET, OPT_NONE };
+static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL, CLI_SOURCE_OPTS, OPT_TENSORS,
+                                 OPT_OUTPUTS, OPT_NONE };
 
 static void print_finding(cli_session *s, const mq_finding *f)
 {
@@ -67,7 +71,131 @@ static void print_summary(const cli_session *s, const mq_check_result *r)
     printf("\n");
 }
 
-static mq_status run(cli_session *s, mq_error *err)
+/* ---- --against ----------------------------------------------------------------------------------------------------- */
+
+static void print_agreement(cli_session *s, const mq_agreement *a)
+{
+    char line[MQ_ERROR_SIZE];
+
+    if (*a->note)
+        snprintf(line, sizeof line, "not compared: %s", a->note);
+    else if (a->differ == 0)
+        snprintf(line, sizeof line, "equal (%" PRIu64 " elements)", a->count);
+    else
+        snprintf(line, sizeof line, "SQNR %.2f dB, max abs %.3g, max rel %.3g, cosine %.6f, arg-max agrees %.2f%%, %" PRIu64
+                 " of %" PRIu64 " outside", a->sqnr, a->max_abs, a->max_rel, a->cosine, a->agree * 100, a->outside, a->count);
+    if (!a->ok && a->is_output) {
+        char text[2 * MQ_ERROR_SIZE];
+
+        snprintf(text, sizeof text, "output '%s': %s", a->name, line);
+        cli_annotate_error(s, text);
+    }
+    if (cli_stdout_taken(s) || (cli_get(s, OPT_QUIET)->on && a->ok))
+        return;
+    printf("%s ", a->ok ? "ok  " : "FAIL");
+    cli_put_safe(stdout, a->name);
+    printf(": %s\n", line);
+}
+
+static mq_status run_against(cli_session *s, mq_error *err)
+{
+    const cli_value *sqnr = cli_get(s, OPT_MIN_SQNR), *atol = cli_get(s, OPT_ATOL), *rtol = cli_get(s, OPT_RTOL);
+    const cli_value *out = cli_get(s, OPT_OUTPUTS), *tensors = cli_get(s, OPT_TENSORS);
+    mq_against_opts o = mq_against_opts_default();
+    mq_model *model = NULL, *reference = NULL;
+    mq_against_result *r = NULL;
+    mq_status rc = MQ_OK;
+
+    o.source = cli_source(s);
+    o.outputs = out->given ? out->items : NULL;
+    o.n_outputs = out->n_items;
+    o.tensors = tensors->items;
+    o.n_tensors = tensors->n_items;
+    o.has_tolerance = atol->given || rtol->given;
+    o.atol = atol->given ? atol->real : o.has_tolerance ? 0 : o.atol;
+    o.rtol = rtol->given ? rtol->real : o.has_tolerance ? 0 : o.rtol;
+    if (sqnr->given)
+        o.min_sqnr = sqnr->real;
+    o.note = cli_source_note;
+    o.user = s;
+    CLI_TRY(mq_model_load(&model, s->file, err));
+    if (cli_get(s, OPT_AGAINST)->given) {
+        CLI_TRY(cli_note_read(s, cli_get(s, OPT_AGAINST)->text, err));
+        CLI_TRY(mq_model_load(&reference, cli_get(s, OPT_AGAINST)->text, err));
+    }
+    CLI_TRY(mq_check_against(model, reference, &o, s->report, &s->hooks, &r, err));
+    for (size_t i = 0; i < r->n_tensors; i++)
+        print_agreement(s, &r->tensors[i]);
+    if (!cli_stdout_taken(s) && !(cli_get(s, OPT_QUIET)->on && r->ok))
+        printf("%s: %s on %" PRIu64 " %ssample%s\n", s->file, r->ok ? "agrees" : "differs", r->n_samples,
+               r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s");
+done:
+    mq_against_result_free(r);
+    mq_model_free(reference);
+    mq_model_free(model);
+    return rc;
+}
+
+/* ---- --tests ------------------------------------------------------------------------------------------------------- */
+
+static void on_outcome(void *user, const char *folder, mq_test_outcome outcome, const char *text)
+{
+    static const char *const words[] = { "ok", "DIFFERS", "unsupported", "BROKEN" };
+    cli_session *s = user;
+
+    if (outcome != MQ_TEST_EQUAL && outcome != MQ_TEST_UNSUPPORTED) {
+        char line[MQ_ERROR_SIZE * 2];
+
+        snprintf(line, sizeof line, "%s: %s", folder, text);
+        cli_annotate_error(s, line);
+    }
+    if (cli_stdout_taken(s) || (outcome == MQ_TEST_EQUAL && !cli_get(s, OPT_VERBOSE)->on))
+        return;
+    printf("%s: %s: ", folder, words[outcome]);
+    cli_put_safe(stdout, text);
+    printf("\n");
+}
+
+static mq_status run_tests(cli_session *s, mq_error *err)
+{
+    const cli_value *atol = cli_get(s, OPT_ATOL), *rtol = cli_get(s, OPT_RTOL);
+    const mq_tests_opts o = { .has_tolerance = atol->given || rtol->given, .atol = atol->real, .rtol = rtol->real,
+                              .outcome = on_outcome, .user = s };
+    mq_tests_summary sum;
+    mq_status rc;
+
+    s->file = cli_get(s, OPT_TESTS)->text;
+    CLI_TRY(mq_check_tests(s->file, &o, s->report, &s->hooks, &sum, err));
+    if (!cli_stdout_taken(s))
+        printf("%s: %zu equal, %zu different, %zu broken, %zu unsupported\n", s->file, sum.n_equal, sum.n_differs, sum.n_broken,
+               sum.n_unsupported);
+    if (sum.n_unsupported && !sum.n_differs && !sum.n_broken)
+        rc = cli_fail(err, MQ_ERR_UNSUPPORTED, "%zu test%s need what the engine does not have", sum.n_unsupported,
+                      sum.n_unsupported == 1 ? "" : "s");
+done:
+    return rc;
+}
+
+/* ---- the command --------------------------------------------------------------------------------------------------- */
+
+static mq_status check_options(const cli_options *o, mq_error *err)
+{
+    const bool compares = o->values[OPT_AGAINST].given || o->values[OPT_DATA].given, tests = o->values[OPT_TESTS].given;
+    static const cli_opt of_comparing[] = { OPT_MIN_SQNR, OPT_OUTPUTS, OPT_TENSORS, OPT_SAMPLES, OPT_BATCH, OPT_FILL, OPT_CARRY,
+                                            OPT_PREPROCESS, OPT_SKIP_BAD, OPT_ALLOW_NONFINITE, OPT_SEED };
+
+    if (tests && (o->n_files || compares))
+        return cli_fail(err, MQ_ERR_USAGE, "--tests stands alone: its folders hold the models and the data");
+    for (size_t i = 0; i < sizeof of_comparing / sizeof *of_comparing; i++)
+        if (o->values[of_comparing[i]].given && !compares)
+            return cli_fail(err, MQ_ERR_USAGE, "%s needs --against REFERENCE, or --data with reference outputs",
+                            cli_row_of(of_comparing[i])->label);
+    if ((o->values[OPT_ATOL].given || o->values[OPT_RTOL].given) && !compares && !tests)
+        return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol need --against, --data or --tests");
+    return MQ_OK;
+}
+
+static mq_status run_valid(cli_session *s, mq_error *err)
 {
     mq_status rc = MQ_OK;
     mq_model *model = NULL;
@@ -89,11 +217,22 @@ done:
     return rc;
 }
 
+static mq_status run(cli_session *s, mq_error *err)
+{
+    if (cli_get(s, OPT_TESTS)->given)
+        return run_tests(s, err);
+    if (cli_get(s, OPT_AGAINST)->given || cli_get(s, OPT_DATA)->given)
+        return run_against(s, err);
+    return run_valid(s, err);
+}
+
 const cli_command mq_command_check = {
     .name = "check",
     .files = "MODEL",
     .max_files = 1,
-    .summary = "is a model valid, and does a runtime take it",
+    .instead = OPT_TESTS,
+    .summary = "is a model valid, does a runtime take it, does it equal another",
     .takes = takes,
+    .check = check_options,
     .run = run,
 };

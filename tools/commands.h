@@ -9,5 +9,6 @@
 extern const cli_command mq_command_quantize;
 extern const cli_command mq_command_inspect;
 extern const cli_command mq_command_check;
+extern const cli_command mq_command_run;
 
 #endif

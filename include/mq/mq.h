@@ -9,6 +9,7 @@
 #include "mq/model.h"
 #include "mq/quantize.h"
 #include "mq/report.h"
+#include "mq/run.h"
 #include "mq/status.h"
 #include "mq/version.h"
 

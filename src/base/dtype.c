@@ -263,6 +263,27 @@ static int sign_extend(unsigned v, unsigned bits)
     return (int)(v ^ (1u << (bits - 1))) - (1 << (bits - 1));
 }
 
+/* Both halves of each byte; (v ^ flip) - flip extends the sign when flip is the sign's bit. */
+MQ_CLONES static void nibble_pairs(const uint8_t *p, uint64_t n, int flip, float *restrict out)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        out[2 * i] = (float)(((p[i] & 15) ^ flip) - flip);
+        out[2 * i + 1] = (float)(((p[i] >> 4) ^ flip) - flip);
+    }
+}
+
+static void nibbles_to_f32(const uint8_t *p, uint64_t start, uint64_t n, int flip, float *out)
+{
+    p += start / 2;
+    if (n && start % 2) {
+        *out++ = (float)(((*p++ >> 4) ^ flip) - flip);
+        n--;
+    }
+    nibble_pairs(p, n / 2, flip, out);
+    if (n % 2)
+        out[n - 1] = (float)(((p[n / 2] & 15) ^ flip) - flip);
+}
+
 /* Where there are many elements, each code is converted once. */
 static void small_floats_to_f32(mq_dtype t, const uint8_t *p, uint64_t start, uint64_t n, float *out)
 {
@@ -323,16 +344,19 @@ void mq_dtype_to_f32(mq_dtype t, const void *packed, uint64_t start, uint64_t n,
             out[i] = (float)re;
         }
         break;
-    case MQ_UINT4:
     case MQ_UINT2:
         for (uint64_t i = 0; i < n; i++)
-            out[i] = (float)packed_bits(p, start + i, (unsigned)mq_dtype_bits(t));
+            out[i] = (float)packed_bits(p, start + i, 2);
         break;
-    case MQ_INT4:
     case MQ_INT2:
         for (uint64_t i = 0; i < n; i++)
-            out[i] = (float)sign_extend(packed_bits(p, start + i, (unsigned)mq_dtype_bits(t)),
-                                        (unsigned)mq_dtype_bits(t));
+            out[i] = (float)sign_extend(packed_bits(p, start + i, 2), 2);
+        break;
+    case MQ_UINT4:
+        nibbles_to_f32(p, start, n, 0, out);
+        break;
+    case MQ_INT4:
+        nibbles_to_f32(p, start, n, 8, out);
         break;
     case MQ_FLOAT4E2M1:
     case MQ_FLOAT6E2M3:
@@ -459,7 +483,9 @@ float mq_f32_to_odd(double d)
 
 float mq_f32_to_odd_i64(int64_t i)
 {
-    /* to 53 bits and one that stands for the rest, which a double holds exactly */
+    if (i > -((int64_t)1 << 53) && i < (int64_t)1 << 53)
+        return mq_f32_to_odd((double)i);
+    /* to 53 bits, the last of which stands for the rest: a double holds them */
     return mq_f32_to_odd((double)((i >> 11) | ((i & 0x7ff) != 0)) * 2048.0);
 }
 
@@ -482,6 +508,52 @@ void mq_dtype_pack(mq_dtype t, const uint8_t *codes, uint64_t n, void *packed)
         *out = (uint8_t)have;
 }
 
+/* Integers under 8 bits: to the nearest, halves to even. */
+static void to_few_bits(mq_dtype t, const float *in, uint64_t n, uint8_t *out)
+{
+    const float low = (float)mq_dtype_min(t), high = (float)mq_dtype_max(t);
+
+    for (uint64_t i = 0; i < n; i++) {
+        const float v = in[i];
+        out[i] = (uint8_t)(int)(v != v ? 0 : v < low ? low : v > high ? high : rintf(v));
+    }
+}
+
+void mq_dtype_codes_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *codes, bool saturate)
+{
+    switch (t) {
+    case MQ_FLOAT4E2M1:
+        to_e2m1(in, n, true, codes);
+        break;
+    case MQ_FLOAT6E2M3:
+        to_e2m3(in, n, true, codes);
+        break;
+    case MQ_FLOAT6E3M2:
+        to_e3m2(in, n, true, codes);
+        break;
+    case MQ_FLOAT8E4M3FN:
+        to_e4m3fn(in, n, saturate, codes);
+        break;
+    case MQ_FLOAT8E4M3FNUZ:
+        to_e4m3fnuz(in, n, saturate, codes);
+        break;
+    case MQ_FLOAT8E5M2:
+        to_e5m2(in, n, saturate, codes);
+        break;
+    case MQ_FLOAT8E5M2FNUZ:
+        to_e5m2fnuz(in, n, saturate, codes);
+        break;
+    case MQ_FLOAT8E8M0:
+        to_e8m0(in, n, saturate, codes);
+        break;
+    default:
+        if (mq_dtype_bits(t) < 8)
+            to_few_bits(t, in, n, codes);
+        else
+            mq_dtype_from_f32(t, in, n, codes, saturate);
+    }
+}
+
 /* Under 8 bits: through codes, a block at a time (of whole bytes). */
 static void pack_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *out)
 {
@@ -490,17 +562,7 @@ static void pack_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *out)
     for (uint64_t i = 0; i < n; i += sizeof codes) {
         const uint64_t m = n - i < sizeof codes ? n - i : sizeof codes;
 
-        if (t == MQ_FLOAT4E2M1)
-            to_e2m1(in + i, m, true, codes);
-        else if (t == MQ_FLOAT6E2M3)
-            to_e2m3(in + i, m, true, codes);
-        else if (t == MQ_FLOAT6E3M2)
-            to_e3m2(in + i, m, true, codes);
-        else
-            for (uint64_t k = 0; k < m; k++) {
-                const float low = (float)mq_dtype_min(t), high = (float)mq_dtype_max(t), v = in[i + k];
-                codes[k] = (uint8_t)(int)(v != v ? 0 : v < low ? low : v > high ? high : rintf(v));
-            }
+        mq_dtype_codes_from_f32(t, in + i, m, codes, true);
         mq_dtype_pack(t, codes, m, out + i / 8 * (uint64_t)mq_dtype_bits(t));
     }
 }
@@ -558,19 +620,11 @@ void mq_dtype_from_f32(mq_dtype t, const float *in, uint64_t n, void *packed, bo
             memcpy(p + i * 16, (double[]){ (double)in[i], 0 }, 16);
         break;
     case MQ_FLOAT8E4M3FN:
-        to_e4m3fn(in, n, saturate, p);
-        break;
     case MQ_FLOAT8E4M3FNUZ:
-        to_e4m3fnuz(in, n, saturate, p);
-        break;
     case MQ_FLOAT8E5M2:
-        to_e5m2(in, n, saturate, p);
-        break;
     case MQ_FLOAT8E5M2FNUZ:
-        to_e5m2fnuz(in, n, saturate, p);
-        break;
     case MQ_FLOAT8E8M0:
-        to_e8m0(in, n, saturate, p);
+        mq_dtype_codes_from_f32(t, in, n, p, saturate);
         break;
     default:
         if (mq_dtype_bits(t) > 0 && mq_dtype_bits(t) < 8)

@@ -72,6 +72,9 @@ void mq_dtype_to_i64(mq_dtype t, const void *packed, uint64_t start, uint64_t n,
  * nearest even and saturate, NaN gives 0; bool is x != 0; complex gets no imaginary part. Strings: nothing. */
 void mq_dtype_from_f32(mq_dtype t, const float *in, uint64_t n, void *packed, bool saturate);
 
+/* The same for integers, bool and floats of at most 8 bits, with one element to a byte. */
+void mq_dtype_codes_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *codes, bool saturate);
+
 /* n codes, one to a byte (high bits are dropped), to packed elements of 2, 4 or 6 bits, low bits first. */
 void mq_dtype_pack(mq_dtype t, const uint8_t *codes, uint64_t n, void *packed);
 

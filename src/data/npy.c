@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/data.h"
 #include "data/table.h"
 
 /* ---- header ------------------------------------------------------------------------------------------------------- */

@@ -143,7 +143,7 @@ static mq_status read_entry(mq_zip *z, const unsigned char *p, mq_error *err)
 
 static mq_status read_directory(mq_zip *z, mq_error *err)
 {
-    struct directory d;
+    struct directory d = { 0 };
     const unsigned char *p, *end;
     mq_status rc = find_directory(z->buf, z->path, &d, err);
 

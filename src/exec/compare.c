@@ -14,13 +14,13 @@ static bool same_shape(const mq_array *a, const mq_array *b)
            memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
 }
 
-static void add_pair(mq_compare *c, double a, double b, double rtol, double atol)
+/* d is |a-b|: for large integers more than the doubles say. */
+static void add_difference(mq_compare *c, double a, double b, double d, double rtol, double atol)
 {
-    const double d = fabs(a - b);
     bool out;
 
     c->count++;
-    if (a == b || (isnan(a) && isnan(b))) {
+    if ((a == b && !(d > 0)) || (isnan(a) && isnan(b))) {
         if (isfinite(a)) {
             c->sum_aa += a * a;
             c->sum_bb += b * b;
@@ -52,7 +52,12 @@ static void add_pair(mq_compare *c, double a, double b, double rtol, double atol
     c->sum_dd += d * d;
 }
 
-/* Elements [start, start+n) as doubles; 64-bit integers beyond 2^53 are compared by their difference elsewhere. */
+static void add_pair(mq_compare *c, double a, double b, double rtol, double atol)
+{
+    add_difference(c, a, b, fabs(a - b), rtol, atol);
+}
+
+/* Elements [start, start+n) as doubles; 64-bit integers beyond 2^53 lose their low bits here. */
 static void read_block(const mq_array *a, size_t start, size_t n, double *out)
 {
     float f[BLOCK];
@@ -81,12 +86,14 @@ static void add_numbers(mq_compare *c, const mq_array *a, const mq_array *b, dou
         read_block(a, at, n, x);
         read_block(b, at, n, y);
         for (size_t i = 0; i < n; i++) {
-            if (wide && x[i] == y[i]) { /* doubles may agree where the integers do not */
+            double d = fabs(x[i] - y[i]);
+
+            if (wide && d == 0) { /* doubles may agree where the integers do not */
                 const uint64_t p = ((const uint64_t *)a->data)[at + i], q = ((const uint64_t *)b->data)[at + i];
 
-                x[i] += p == q ? 0 : (double)(int64_t)(p - q);
+                d = fabs((double)(int64_t)(p - q));
             }
-            add_pair(c, x[i], y[i], rtol, atol);
+            add_difference(c, x[i], y[i], d, rtol, atol);
         }
     }
 }

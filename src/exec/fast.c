@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Which tables of fast kernels this build has. */
+/* Which tables of fast kernels this build has, in order of preference. */
 #include "exec/fast.h"
 
 #include "exec/layout.h"
+#ifdef MQ_HAVE_ONEDNN
+#include "exec/onednn/kernels.h"
+#endif
 
 const mq_fast *const mq_fast_tables[] = {
+#ifdef MQ_HAVE_ONEDNN
+    mq_dn_conv_rows,
+    mq_dn_matmul_rows,
+#endif
     NULL,
 };
 
+#ifndef MQ_HAVE_ONEDNN
 mq_status mq_layout_to_plain(mq_array **out, const mq_array *a, int n_threads, mq_error *err)
 {
     (void)out;
@@ -16,3 +24,4 @@ mq_status mq_layout_to_plain(mq_array **out, const mq_array *a, int n_threads, m
     (void)n_threads;
     return mq_fail(err, MQ_ERR_UNSUPPORTED, "this build has no kernel library, so no tensor is in its order");
 }
+#endif

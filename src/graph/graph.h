@@ -139,10 +139,6 @@ mq_status mq_tensor_bytes(mq_tensor *t, const void **data, mq_error *err);
 mq_status mq_tensor_read_f32(mq_tensor *t, uint64_t start, uint64_t n, float *out, mq_error *err);
 mq_status mq_tensor_read_i64(mq_tensor *t, uint64_t start, uint64_t n, int64_t *out, mq_error *err);
 
-/* Resident memory hints for the pages of a tensor (see mq_buf_want, mq_buf_done_with). */
-void mq_tensor_want(const mq_tensor *t);
-void mq_tensor_done_with(const mq_tensor *t);
-
 /* A new tensor in the model's arena; name and dims are copied. `data` (packed) is copied into the arena; for a large
  * one pass NULL and set buf/data or maker afterwards. NULL when out of memory. */
 mq_tensor *mq_tensor_create(mq_model *m, const char *name, mq_dtype dtype, int n_dims, const int64_t *dims,

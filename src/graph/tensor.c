@@ -183,18 +183,6 @@ mq_status mq_tensor_read_i64(mq_tensor *t, uint64_t start, uint64_t n, int64_t *
     return rc;
 }
 
-void mq_tensor_want(const mq_tensor *t)
-{
-    if (t->buf && t->data)
-        mq_buf_want(t->buf, t->data, t->n_bytes);
-}
-
-void mq_tensor_done_with(const mq_tensor *t)
-{
-    if (t->buf && t->data)
-        mq_buf_done_with(t->buf, t->data, t->n_bytes);
-}
-
 mq_tensor *mq_tensor_create(mq_model *m, const char *name, mq_dtype dtype, int n_dims, const int64_t *dims,
                             const void *data)
 {

@@ -51,4 +51,33 @@ mq_status mq_value_bypass(mq_value *from, mq_value *to, bool *done, mq_error *er
 /* Removes nodes whose outputs nobody uses, last first; counts them (may be NULL). */
 void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped);
 
+/* A node before `at` with these inputs (NULL: absent) and the attributes of `like` (may be NULL), without outputs. Imports
+ * com.microsoft when the domain is that. */
+mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in, size_t n_in,
+                         mq_node **out, mq_error *err);
+/* Output 0 of `to` becomes the value that output 0 of `from` is; `from` goes, and with it what made its inputs, as far as nobody
+ * reads that any more. A walk that stands at `from` must know its next node before. */
+mq_status mq_pass_take_over(mq_node *to, mq_node *from, mq_error *err);
+/* The same with an unnamed new value, named after `like`: for a node in the middle of what is made. */
+mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, mq_error *err);
+/* The node goes when nobody reads its outputs, and then what made its inputs. */
+void mq_pass_drop(mq_node *n);
+
+/* The producer of v when it is this operator of ai.onnx, in v's graph, and v is read only once (by the node asking); else NULL. */
+mq_node *mq_pass_only_producer(const mq_value *v, const char *op);
+/* A constant of exactly one element, as a number; false: v is none. */
+bool mq_constant_number(const mq_value *v, double *out);
+/* The count elements of a float constant, in the arena; NULL: v is no float constant of that many elements, or out of memory. */
+float *mq_constant_floats(const mq_value *v, int64_t count);
+/* A constant of this type and shape beside g's others, named after base. `data` is copied. */
+mq_status mq_constant_of(mq_graph *g, const char *base, mq_dtype dtype, int rank, const int64_t *dims, const void *data,
+                         mq_value **out, mq_error *err);
+/* The same over memory from malloc, which passes to the model (freed on failure too). */
+mq_status mq_constant_of_heap(mq_graph *g, const char *base, mq_dtype dtype, int rank, const int64_t *dims, void *data,
+                              mq_value **out, mq_error *err);
+/* Rank and every dim known and equal, or the same symbol. */
+bool mq_same_shape(const mq_value *a, const mq_value *b);
+/* Dim i (negative: from the end) of v; MQ_DIM_UNKNOWN when not known. */
+mq_dim mq_value_dim(const mq_value *v, int i);
+
 #endif

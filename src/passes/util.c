@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* What passes share. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "passes/pass.h"
+
+#define DROP_DEPTH 64 /* what dies further up is left to mq_graph_drop_dead */
 
 mq_node *mq_only_reader(const mq_value *v)
 {
@@ -90,4 +93,169 @@ void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped)
     }
     if (n_dropped)
         *n_dropped += n;
+}
+
+/* ---- making nodes -------------------------------------------------------------------------------------------------- */
+
+mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in, size_t n_in,
+                         mq_node **out, mq_error *err)
+{
+    mq_graph *g = at->graph;
+    mq_status rc = MQ_OK;
+    mq_node *n;
+
+    if (*domain && mq_opset_of(g, domain) == 0)
+        MQ_TRY(mq_opset_set(g->model, domain, 1, err));
+    if (!(n = mq_node_create(g, at, domain, op, mq_unique_node_name(g->model, mq_node_label(like ? like : at)))))
+        return mq_oom(err);
+    for (size_t i = 0; i < n_in; i++)
+        MQ_TRY(mq_node_set_input(n, i, in[i], err));
+    mq_node_trim_inputs(n);
+    if (like && like->n_attrs) {
+        if (!(n->attrs = mq_arena_memdup(g->model->arena, like->attrs, like->n_attrs * sizeof *n->attrs)))
+            return mq_oom(err);
+        n->n_attrs = like->n_attrs;
+    }
+    *out = n;
+done:
+    return rc;
+}
+
+static void drop(mq_node *n, int depth)
+{
+    for (size_t i = 0; i < n->n_outputs; i++)
+        if (n->outputs[i] && !mq_value_unused(n->outputs[i]))
+            return;
+    mq_node_remove(n);
+    for (size_t i = 0; i < n->n_inputs && depth < DROP_DEPTH; i++) {
+        mq_node *p = n->inputs[i] ? n->inputs[i]->producer : NULL;
+
+        if (p && p->graph)
+            drop(p, depth + 1);
+    }
+}
+
+void mq_pass_drop(mq_node *n)
+{
+    drop(n, 0);
+}
+
+mq_status mq_pass_take_over(mq_node *to, mq_node *from, mq_error *err)
+{
+    mq_value *v = from->outputs[0];
+    mq_status rc = mq_node_set_output(from, 0, NULL, err);
+
+    if (rc == MQ_OK)
+        rc = mq_node_set_output(to, 0, v, err);
+    if (rc == MQ_OK)
+        mq_pass_drop(from);
+    return rc;
+}
+
+mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, mq_error *err)
+{
+    mq_value *v = mq_value_create_unique(n->graph, like->name);
+
+    *out = v;
+    return v ? mq_node_set_output(n, 0, v, err) : mq_oom(err);
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------------- */
+
+mq_node *mq_pass_only_producer(const mq_value *v, const char *op)
+{
+    return v && v->producer && v->producer_index == 0 && mq_only_reader(v) && mq_node_is(v->producer, "", op) ? v->producer : NULL;
+}
+
+bool mq_constant_number(const mq_value *v, double *out)
+{
+    mq_tensor *t = v ? mq_value_constant(v, false) : NULL;
+    const void *data;
+    int64_t i;
+    float f;
+
+    if (!t || mq_tensor_count(t) != 1)
+        return false;
+    if (t->dtype == MQ_DOUBLE) {
+        if (mq_tensor_bytes(t, &data, NULL) != MQ_OK)
+            return false;
+        memcpy(out, data, sizeof *out);
+        return true;
+    }
+    if (t->dtype == MQ_INT64 || t->dtype == MQ_INT32) {
+        if (mq_tensor_read_i64(t, 0, 1, &i, NULL) != MQ_OK)
+            return false;
+        *out = (double)i;
+        return true;
+    }
+    if (mq_tensor_read_f32(t, 0, 1, &f, NULL) != MQ_OK)
+        return false;
+    *out = (double)f;
+    return true;
+}
+
+float *mq_constant_floats(const mq_value *v, int64_t count)
+{
+    mq_tensor *t = v ? mq_value_constant(v, false) : NULL;
+    float *out;
+
+    if (!t || t->dtype != MQ_FLOAT || mq_tensor_count(t) != count)
+        return NULL;
+    if (!(out = mq_arena_calloc(v->graph->model->arena, (size_t)count + 1, sizeof *out)))
+        return NULL;
+    return mq_tensor_read_f32(t, 0, (uint64_t)count, out, NULL) == MQ_OK ? out : NULL;
+}
+
+mq_status mq_constant_of(mq_graph *g, const char *base, mq_dtype dtype, int rank, const int64_t *dims, const void *data,
+                         mq_value **out, mq_error *err)
+{
+    mq_tensor *t = mq_tensor_create(g->model, base, dtype, rank, dims, data);
+
+    return t ? mq_constant_create(g, base, t, out, err) : mq_oom(err);
+}
+
+mq_status mq_constant_of_heap(mq_graph *g, const char *base, mq_dtype dtype, int rank, const int64_t *dims, void *data,
+                              mq_value **out, mq_error *err)
+{
+    mq_tensor *t = mq_tensor_create(g->model, base, dtype, rank, dims, NULL);
+    const int64_t size = t ? mq_tensor_size(t) : -1;
+    mq_buf *buf;
+    mq_status rc;
+
+    if (size < 0) {
+        free(data);
+        return mq_oom(err);
+    }
+    if ((rc = mq_buf_from_heap(&buf, data, (size_t)size, err)) != MQ_OK)
+        return rc;
+    t->storage = MQ_STORE_RAW;
+    t->buf = buf;
+    t->data = buf->data;
+    t->n_bytes = (size_t)size;
+    if ((rc = mq_model_keep_buf(g->model, buf, err)) == MQ_OK)
+        rc = mq_constant_create(g, base, t, out, err);
+    return rc;
+}
+
+mq_dim mq_value_dim(const mq_value *v, int i)
+{
+    const mq_tensor *t = v ? mq_value_constant(v, false) : NULL;
+    const int rank = mq_value_rank(v);
+
+    i = i < 0 ? i + rank : i;
+    if (i < 0 || i >= rank)
+        return MQ_DIM_UNKNOWN;
+    return t ? MQ_DIM(t->dims[i]) : v->type->dims[i];
+}
+
+bool mq_same_shape(const mq_value *a, const mq_value *b)
+{
+    const int rank = mq_value_rank(a);
+
+    if (rank < 0 || rank != mq_value_rank(b))
+        return false;
+    for (int i = 0; i < rank; i++)
+        if (!mq_dim_equal(mq_value_dim(a, i), mq_value_dim(b, i)))
+            return false;
+    return true;
 }

@@ -41,6 +41,29 @@ void mq_emit_attr_int(mq_emit *e, mq_node *n, const char *name, int64_t v)
         e->rc = mq_node_set_attr_int(n, name, v, e->err);
 }
 
+void mq_emit_reshape(mq_emit *e, mq_node *before, const char *base, mq_value *in, mq_value *shape, mq_value *out)
+{
+    mq_value *inputs[2] = { in, shape };
+    mq_node *n = mq_emit_node(e, before, before->graph, "", "Reshape", base, inputs, 2, out);
+
+    if (n && mq_opset_of(before->graph, "") >= 14)
+        mq_emit_attr_int(e, n, "allowzero", 1);
+}
+
+void mq_emit_drop_node(mq_node *n)
+{
+    for (size_t i = 1; i < n->n_inputs; i++) {
+        mq_value *v = n->inputs[i];
+        if (!v || v->is_input || mq_node_set_input(n, i, NULL, NULL) != MQ_OK || !mq_value_unused(v))
+            continue;
+        if (v->init)
+            mq_value_clear_init(v);
+        else if (v->producer && mq_node_is(v->producer, "", "Constant"))
+            mq_node_remove(v->producer);
+    }
+    mq_node_remove(n);
+}
+
 static mq_value *add_init(mq_emit *e, mq_value *v, mq_tensor *t)
 {
     if (!v || !t) {

@@ -26,6 +26,14 @@ mq_node *mq_emit_node(mq_emit *e, mq_node *before, mq_graph *g, const char *doma
                       mq_value *const *inputs, size_t n_inputs, mq_value *out);
 void mq_emit_attr_int(mq_emit *e, mq_node *n, const char *name, int64_t v);
 
+/* Reshape(in, shape) -> out. A 0 in the shape is a dimension of 0 from opset 14 on, where that can be said; before, it is the
+ * input's dimension at that place. */
+void mq_emit_reshape(mq_emit *e, mq_node *before, const char *base, mq_value *in, mq_value *shape, mq_value *out);
+
+/* Removes the node, and the constants that it alone took beside its first input (shapes, axes). Those that are also inputs
+ * of the graph stay: a caller may pass them. */
+void mq_emit_drop_node(mq_node *n);
+
 /* A small constant as an initializer of e->graph. */
 mq_value *mq_emit_const(mq_emit *e, const char *base, const char *suffix, mq_dtype dtype, int n_dims, const int64_t *dims,
                         const void *data);

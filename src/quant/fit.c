@@ -287,7 +287,7 @@ static void fit_hqq(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, flo
 
     search(s, w, n, false, scale, zero_point);
     if (p_norm(s, w, n, *scale, *zero_point) < norm &&
-        mq_run_error(s, w, n, *scale, *zero_point) <= 1.02 * mq_run_error(s, w, n, plain, plain_zero_point))
+        mq_run_error(s, w, n, *scale, *zero_point) <= 1.01 * mq_run_error(s, w, n, plain, plain_zero_point))
         return;
     *scale = plain;
     *zero_point = plain_zero_point;

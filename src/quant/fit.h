@@ -14,7 +14,7 @@ typedef enum mq_fit_kind {
     MQ_FIT_MSE,    /* least squared error; never more than MINMAX */
     MQ_FIT_HQQ,    /* half-quadratic quantization (Badri and Shaji 2023, "Half-Quadratic Quantization of Large Machine
                       Learning Models"): least sum of |error|^p, p < 1, so that outliers count less; never more than MINMAX,
-                      and squared error at most 2 % above it */
+                      and squared error at most 1 % above it */
 } mq_fit_kind;
 
 typedef struct mq_fit {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Which constants are weights, and what is done with each. A weight is a constant that an operator takes at a weight input
+/* Which constants are weights, and which of them stay. A weight is a constant that an operator takes at a weight input
  * (quantization traits of the operator table); bias, normalization and shape constants are at other inputs and so are never
- * weights. */
+ * weights. How one is quantized is chosen in choose.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ops/ops.h"
+#include "quant/choose.h"
 #include "quant/filters.h"
 #include "quant/overrides.h"
 #include "quant/quant.h"
@@ -50,9 +51,8 @@ const char *mq_treatment_name(const mq_quant_item *it)
 struct selector {
     mq_quant_plan *plan;
     mq_quant_filters *filters;
-    mq_dtype type, ends_type;
     mq_overrides *overrides;
-    const mq_override *now; /* that of the item being decided, or NULL */
+    mq_chooser chooser;
     mq_error *err;
 };
 
@@ -266,229 +266,6 @@ static void mark_last(struct selector *s, const mq_value *v, size_t mark, int de
 
 /* ---- deciding ------------------------------------------------------------------------------------------------------ */
 
-static bool is_low_bit(mq_dtype t)
-{
-    return mq_dtype_bits(t) <= 4;
-}
-
-/* The largest power of two from 16 on that divides n; 0: none. */
-static size_t adjusted_block(size_t n, size_t block)
-{
-    while (block >= 16 && n % block)
-        block /= 2;
-    return block >= 16 ? block : 0;
-}
-
-/* Block size for n elements along the axis; 0: the tensor stays (it->stay says why). */
-static size_t choose_block(const struct selector *s, mq_quant_item *it, size_t n, mq_status *rc)
-{
-    size_t block = s->now && s->now->block_size ? s->now->block_size : (size_t)s->plan->opts->block_size, smaller;
-
-    if (n % block == 0)
-        return block;
-    switch (s->plan->opts->block_fallback) {
-    case MQ_BLOCK_ERROR:
-        *rc = mq_fail(s->err, MQ_ERR_UNSUPPORTED, "weight '%s': blocks of %zu do not divide %zu (--block-fallback)",
-                      it->value->name, block, n);
-        return 0;
-    case MQ_BLOCK_SKIP:
-        it->stay = MQ_STAY_BLOCKS;
-        return 0;
-    case MQ_BLOCK_ADJUST:
-        smaller = adjusted_block(n, block);
-        return smaller ? smaller : block;
-    default:
-        return block;
-    }
-}
-
-/* Does every user take it as the right-hand matrix of a plain product? */
-static bool fits_nbits(const mq_quant_item *it)
-{
-    if (it->weight.source.n_dims != 2 || it->value->uses.n == 0)
-        return false;
-    for (size_t i = 0; i < it->value->uses.n; i++)
-        if (!mq_node_is(it->value->uses.items[i].node, "", "MatMul") || it->value->uses.items[i].index != 1)
-            return false;
-    return true;
-}
-
-/* Is n a product whose weight, at input `at`, can be multiplied as integers? */
-static bool is_integer_product(const mq_node *n, size_t at, int rank)
-{
-    if (mq_node_is(n, "", "MatMul"))
-        return at == 1 && rank == 2;
-    if (mq_node_is(n, "", "Gemm"))
-        return at == 1 && !mq_node_attr_int(n, "transA", 0) && mq_node_attr_float(n, "alpha", 1) == 1 &&
-               mq_node_attr_float(n, "beta", 1) == 1;
-    return mq_node_is(n, "", "Conv") && rank >= 3;
-}
-
-/* Are all users such products, of one kind, so that one form of the integers serves them? */
-static bool fits_dynamic(const mq_quant_item *it)
-{
-    const mq_value *v = it->value;
-
-    for (size_t i = 0; i < v->uses.n; i++) {
-        const mq_node *n = v->uses.items[i].node, *first = v->uses.items[0].node;
-        if (!is_integer_product(n, v->uses.items[i].index, it->weight.source.n_dims) ||
-            strcmp(n->op_type, first->op_type) != 0 ||
-            mq_node_attr_int(n, "transB", 0) != mq_node_attr_int(first, "transB", 0) ||
-            !v->type || v->type->dtype != MQ_FLOAT)
-            return false;
-    }
-    return v->uses.n > 0;
-}
-
-static mq_dtype unsigned_of(mq_dtype t)
-{
-    switch (t) {
-    case MQ_INT8: return MQ_UINT8;
-    case MQ_INT4: return MQ_UINT4;
-    case MQ_INT2: return MQ_UINT2;
-    default: return t;
-    }
-}
-
-static bool is_symmetric(const mq_quantize_opts *o, mq_dtype t)
-{
-    if (o->symmetric != MQ_CHOICE_DEFAULT)
-        return o->symmetric == MQ_CHOICE_YES;
-    return t == MQ_INT8 || t == MQ_INT16;
-}
-
-/* The axis that the override asks for; -1: none, or that of the channels anyway. */
-static int asked_axis(const struct selector *s, const mq_quant_item *it)
-{
-    int64_t axis = s->now && s->now->has_axis ? s->now->axis : it->channel_axis;
-
-    axis += axis < 0 && s->now ? it->weight.source.n_dims : 0;
-    return axis == it->channel_axis ? -1 : (int)axis;
-}
-
-static mq_treatment choose_treatment(const struct selector *s, const mq_quant_item *it, mq_dtype type)
-{
-    const mq_quantize_opts *o = s->plan->opts;
-    bool own = s->now && (s->now->has_axis || mq_override_is_explicit(s->now));
-    bool nbits = o->format == MQ_FORMAT_NBITS && mq_dtype_bits(type) <= 8 && !own;
-
-    if (asked_axis(s, it) >= 0 || (s->now && s->now->block_size && !nbits))
-        return MQ_TREAT_DEQUANTIZE;
-    if (it->embedding)
-        return !is_low_bit(type)                                                    ? MQ_TREAT_EMBEDDING
-               : nbits && mq_dtype_bits(type) == 4 && it->weight.source.n_dims >= 2 ? MQ_TREAT_GATHER_NBITS
-                                                                                    : MQ_TREAT_DEQUANTIZE;
-    if (o->mode == MQ_MODE_DYNAMIC && mq_dtype_bits(type) == 8 && fits_dynamic(it) &&
-        (strcmp(it->op_type, "Conv") != 0 || o->per_tensor || is_symmetric(o, type))) /* ConvInteger: one zero point */
-        return MQ_TREAT_DYNAMIC;
-    return nbits && fits_nbits(it) ? MQ_TREAT_NBITS : MQ_TREAT_DEQUANTIZE;
-}
-
-/* Blocks need room along the axis that is summed over; elsewhere (depthwise convolutions, the first layer) the type of the
- * ends is used, per channel. */
-static bool has_room_for_blocks(const mq_quant_item *it)
-{
-    return it->reduce_axis >= 0 && it->weight.source.dims[it->reduce_axis] >= 16;
-}
-
-/* The view becomes its transposed matrix. */
-static void turn_view(mq_quant_item *it)
-{
-    mq_source_transpose(&it->weight.source, (const int64_t[]){ 1, 0 });
-    it->reduce_axis = 1 - it->reduce_axis;
-    it->channel_axis = 1 - it->channel_axis;
-}
-
-static bool wants_blocks(const struct selector *s, mq_dtype type)
-{
-    if (s->now && (s->now->block_size || s->now->has_axis))
-        return s->now->block_size > 0;
-    return is_low_bit(type);
-}
-
-static mq_status choose_grid(struct selector *s, mq_quant_item *it, mq_dtype type)
-{
-    mq_source *src = &it->weight.source;
-    bool always = it->treatment == MQ_TREAT_NBITS || it->treatment == MQ_TREAT_GATHER_NBITS; /* they know nothing else */
-    bool per_tensor = s->now && s->now->has_axis ? false : mq_override_is_per_tensor(s->now) || s->plan->opts->per_tensor;
-    mq_granularity kind = MQ_PER_TENSOR;
-    size_t block = 0;
-    mq_status rc = MQ_OK;
-
-    if (it->treatment == MQ_TREAT_NBITS) /* stored by rows of outputs */
-        turn_view(it);
-    else if (it->treatment == MQ_TREAT_DYNAMIC && strcmp(it->op_type, "Gemm") == 0 && it->channel_axis == 0)
-        turn_view(it); /* MatMulInteger has no transB */
-    if (always || (wants_blocks(s, type) && !per_tensor && it->reduce_axis >= 0)) {
-        block = choose_block(s, it, (size_t)src->dims[it->reduce_axis], &rc);
-        if (!block)
-            return rc;
-        kind = MQ_PER_BLOCK;
-        it->axis = it->reduce_axis;
-    } else if (!per_tensor && it->channel_axis >= 0 && src->dims[it->channel_axis] != 1) {
-        kind = MQ_PER_CHANNEL;
-        it->axis = it->channel_axis;
-    }
-    it->weight.grid = mq_grid_of(kind, src->n_dims, src->dims, it->axis, block);
-    it->weight.packing = it->treatment == MQ_TREAT_NBITS ? MQ_PACK_NBITS : MQ_PACK_PLAIN;
-    return MQ_OK;
-}
-
-static mq_fit fit_of(const mq_quantize_opts *o)
-{
-    static const mq_fit_kind kinds[] = { MQ_FIT_MINMAX, MQ_FIT_MSE, MQ_FIT_HQQ };
-    mq_fit f = { .kind = kinds[o->algorithm], .lo = o->range_lo, .hi = o->range_hi, .k = o->range_k };
-
-    if (o->range != MQ_RANGE_MINMAX)
-        f.kind = o->range == MQ_RANGE_FIXED ? MQ_FIT_FIXED : MQ_FIT_STDDEV;
-    return f;
-}
-
-/* 7 bits of 8: with --mode dynamic only where products are of integers. */
-static bool reduces_range(const struct selector *s, const mq_quant_item *it, mq_dtype type)
-{
-    const mq_quantize_opts *o = s->plan->opts;
-
-    if (mq_dtype_bits(type) != 8)
-        return false;
-    if (s->now && s->now->reduce_range)
-        return s->now->reduce_range == MQ_CHOICE_YES;
-    return o->reduce_range == MQ_CHOICE_YES && (o->mode != MQ_MODE_DYNAMIC || it->treatment == MQ_TREAT_DYNAMIC);
-}
-
-static mq_status choose_scheme(struct selector *s, mq_quant_item *it)
-{
-    const mq_quantize_opts *o = s->plan->opts;
-    mq_dtype given = mq_quant_filters_type(s->filters, it->value), type;
-    bool symmetric;
-    mq_status rc;
-
-    if ((s->now = mq_overrides_find(s->overrides, it->value->name))) {
-        if ((rc = mq_override_check(s->now, it, o->target, s->err)) != MQ_OK)
-            return rc;
-        given = s->now->type ? s->now->type : given;
-    }
-    type = given ? given : s->type;
-    if (given == MQ_FLOAT) {
-        it->stay = MQ_STAY_EXCLUDED;
-        return MQ_OK;
-    }
-    if (!given && is_low_bit(type) && (it->embedding || it->last || !has_room_for_blocks(it)))
-        type = s->ends_type;
-    it->treatment = choose_treatment(s, it, type);
-    if (asked_axis(s, it) >= 0)
-        it->channel_axis = asked_axis(s, it);
-    symmetric = s->now && s->now->symmetric ? s->now->symmetric == MQ_CHOICE_YES : is_symmetric(o, type);
-    if (it->treatment == MQ_TREAT_NBITS)
-        type = unsigned_of(type);
-    if ((rc = choose_grid(s, it, type)) != MQ_OK || it->stay)
-        return rc;
-    it->weight.scheme = mq_scheme_of(type, symmetric, reduces_range(s, it, type),
-                                     it->value->type ? it->value->type->dtype : MQ_FLOAT);
-    it->weight.fit = fit_of(o);
-    return s->now ? mq_override_apply(s->now, it, s->err) : MQ_OK;
-}
-
 /* About what the operators and names around the integers take in the file. */
 static uint64_t overhead(const mq_quant_item *it)
 {
@@ -535,7 +312,7 @@ static mq_status decide(struct selector *s, mq_quant_item *it)
     } else if (it->weight.source.n == 0) {
         it->stay = MQ_STAY_SMALL;
     } else {
-        rc = choose_scheme(s, it);
+        rc = mq_quant_choose(&s->chooser, it, s->err);
     }
     if (rc != MQ_OK || it->stay)
         return rc;
@@ -626,18 +403,21 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
     struct selector s = { .plan = plan, .err = err };
     mq_status rc = MQ_OK;
 
-    MQ_TRY(mq_quant_type("--type", plan->opts->type, false, &s.type, err));
-    MQ_TRY(mq_quant_type("--ends-type", plan->opts->ends_type, false, &s.ends_type, err));
+    MQ_TRY(mq_quant_type("--type", plan->opts->type, false, &s.chooser.type, err));
+    MQ_TRY(mq_quant_type("--ends-type", plan->opts->ends_type, false, &s.chooser.ends_type, err));
     MQ_TRY(mq_quant_filters_create(&s.filters, plan->opts, err));
     MQ_TRY(mq_overrides_load(&s.overrides, plan->opts->overrides, hooks, err));
     MQ_TRY(find_items(&s));
     MQ_TRY(mq_overrides_check(s.overrides, plan, err));
+    s.chooser.opts = plan->opts;
+    s.chooser.filters = s.filters;
+    s.chooser.overrides = s.overrides;
     for (size_t i = 0; i < plan->items.n; i++) {
         MQ_TRY(decide(&s, plan->items.items[i]));
         MQ_TRY(list_users(&s, plan->items.items[i]));
     }
     keep_shared(plan);
-    MQ_TRY(mq_quant_tie(plan, hooks, err));
+    MQ_TRY(mq_quant_tie(plan, s.overrides, hooks, err));
     for (size_t i = 0; i < plan->items.n; i++) {
         if (plan->items.items[i]->stay != MQ_STAY_NOT)
             continue;

@@ -45,7 +45,33 @@ static bool may_tie(const mq_quant_item *it, const mq_quant_item *e)
            it->weight.scheme.scale_type == e->weight.scheme.scale_type;
 }
 
-mq_status mq_quant_tie(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err)
+/* Would both become the same integers? */
+static bool same_settings(const mq_weight *a, const mq_weight *b)
+{
+    const mq_scheme *s = &a->scheme, *t = &b->scheme;
+    size_t n = a->grid.n_scales;
+
+    if (s->symmetric != t->symmetric || s->q_min != t->q_min || s->q_max != t->q_max || n != b->grid.n_scales ||
+        (a->scales != NULL) != (b->scales != NULL))
+        return false;
+    for (size_t i = 0; a->scales && i < n; i++)
+        if (a->scales[i] != b->scales[i] || a->zero_points[i] != b->zero_points[i])
+            return false;
+    return true;
+}
+
+/* What overrides say about tying two that hold the same numbers. */
+static mq_status obey(const mq_overrides *o, const mq_quant_item *it, const mq_quant_item *e, bool *tie, mq_error *err)
+{
+    *tie = !mq_overrides_find(o, it->value->name) || same_settings(&it->weight, &e->weight);
+    if (!*tie && mq_overrides_find(o, e->value->name))
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "--overrides %s: '%s' and '%s' hold the same numbers and are stored once: give both the same settings",
+                       o->path, e->value->name, it->value->name);
+    return MQ_OK;
+}
+
+mq_status mq_quant_tie(mq_quant_plan *plan, const mq_overrides *overrides, const mq_hooks *hooks, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -58,6 +84,8 @@ mq_status mq_quant_tie(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err
                 continue;
             MQ_TRY(mq_check_cancelled(hooks, err));
             MQ_TRY(is_transposed(&it->weight.source, &e->weight.source, &same, err));
+            if (same)
+                MQ_TRY(obey(overrides, it, e, &same, err));
             if (same) {
                 it->tied = e;
                 it->bytes_after = 0;

@@ -35,6 +35,9 @@ done
 for file in $(grep -lE '#include [<"](protobuf-c|onnx\.pb-c|zlib)' -r src include tools | grep -v '^src/model/'); do
     complain "$file sees protobuf-c or zlib: only src/model may"
 done
+for file in $(grep -lE '#include [<"](oneapi/)?dnnl' -r src include tools | grep -v '^src/exec/onednn/'); do
+    complain "$file sees oneDNN: only src/exec/onednn may"
+done
 for file in tools/*.[ch] tools/cli/*.[ch]; do
     for used in $(sed -n 's|^#include "\([^"]*\)".*|\1|p' "$file"); do
         case $used in

@@ -191,6 +191,10 @@ static mq_status set_scalar(cli_value *v, const cli_row *row, const char *text, 
             if (!cli_parse_size(text, &v->number))
                 rc = bad_number(row, text, "bytes, as 4096, 4K or 1.5M", err);
             break;
+        case KIND_REAL:
+            if (!cli_parse_real(text, &v->real))
+                rc = bad_number(row, text, "a number", err);
+            break;
         case KIND_RANGE:
             if (!cli_parse_range(text, &v->range))
                 rc = bad_number(row, text, "LO..HI, stddev=K", err);
@@ -306,7 +310,7 @@ static size_t item_length(const cli_row *row, const char *text)
 {
     size_t n = strcspn(text, ",");
 
-    if (row->kind == KIND_PATTERNS && strncmp(text, "re:", 3) == 0)
+    if (row->kind == KIND_TEXTS || (row->kind == KIND_PATTERNS && strncmp(text, "re:", 3) == 0))
         return strlen(text);
     while (row->kind == KIND_SHAPES && text[n] == ',') {
         size_t piece = strcspn(text + n + 1, ",");
@@ -394,8 +398,6 @@ static mq_status unknown_option(const parser *p, const char *arg, size_t len, mq
         *c = *c == '-' ? '_' : *c;
     if ((hint = cli_peer_hint(plain, sentence, sizeof sentence)))
         return cli_fail(err, MQ_ERR_USAGE, "unknown option '%.*s': %s", (int)len, arg, hint);
-    if (strcmp(plain, "data") == 0)
-        return cli_fail(err, MQ_ERR_UNSUPPORTED, "--data is not in this version: --mode weight and dynamic need no data");
     if (cli_option_is_later(plain))
         return cli_fail(err, MQ_ERR_USAGE, "option '%.*s' is not in this version", (int)len, arg);
     for (int id = OPT_NONE + 1; id < N_OPTS; id++) {
@@ -414,7 +416,7 @@ static mq_status unknown_option(const parser *p, const char *arg, size_t len, mq
 static const char *next_value(parser *p, cli_kind kind)
 {
     const char *value = p->next < p->argc ? p->argv[p->next] : NULL;
-    bool number = value && kind == KIND_RANGE && value[0] == '-' && strchr("0123456789.", value[1]);
+    bool number = value && (kind == KIND_RANGE || kind == KIND_REAL) && value[0] == '-' && strchr("0123456789.", value[1]);
 
     if (!value || (value[0] == '-' && value[1] != '\0' && !number))
         return NULL;
@@ -442,6 +444,8 @@ static mq_status not_taken(const cli_command *cmd, cli_opt id, mq_error *err)
     char buf[128];
     const char *hint = cli_peer_hint(cli_opt_name(id), buf, sizeof buf);
 
+    if (id == OPT_DATA && cli_command_takes(cmd, OPT_MODE))
+        return cli_fail(err, MQ_ERR_UNSUPPORTED, "--data is not in this version: --mode weight and dynamic need no data");
     if (hint)
         return cli_fail(err, MQ_ERR_USAGE, "mq %s has no option %s: %s", cmd->name, cli_row_of(id)->label, hint);
     return cli_fail(err, MQ_ERR_USAGE, "mq %s has no option %s: mq %s -h lists the options", cmd->name,

@@ -65,6 +65,19 @@ typedef enum cli_opt {
     OPT_VERIFY,             /* word: cli_verify */
     /* bounds */
     OPT_MAX_SIZE, /* word 0: none; else is_ratio ? ratio (default 1.0) : number of bytes */
+    OPT_MIN_SQNR, /* given: real, in dB */
+    OPT_ATOL,     /* given: real */
+    OPT_RTOL,     /* given: real */
+    /* data: cli/source.h fills an mq_data_source */
+    OPT_DATA,            /* items, as written */
+    OPT_PREPROCESS,      /* items, as written */
+    OPT_SAMPLES,         /* number; 0: all */
+    OPT_BATCH,           /* number; 0 when not given */
+    OPT_FILL,            /* items, as written */
+    OPT_CARRY,           /* items, as written */
+    OPT_SKIP_BAD,        /* on */
+    OPT_ALLOW_NONFINITE, /* on */
+    OPT_SEED,            /* number */
     /* shapes */
     OPT_SHAPE, /* shapes, n_items of them */
     OPT_DIM,   /* items: "NAME=N"; names and numbers: split already, see cli_value */
@@ -75,8 +88,13 @@ typedef enum cli_opt {
     OPT_EXCLUDE_TENSORS,  /* items */
     OPT_OP_TYPES,         /* items */
     OPT_EXCLUDE_OP_TYPES, /* items */
+    OPT_INPUTS,           /* items: names */
+    OPT_OUTPUTS,          /* items: names */
     OPT_TARGET,           /* word: index into cli_row_of(OPT_TARGET)->words, the runtime; second: the CPU, -1: none;
                              text: both as written */
+    /* check */
+    OPT_AGAINST, /* text: a model */
+    OPT_TESTS,   /* text: a folder */
     /* quantize */
     OPT_MODE,        /* word: cli_mode */
     OPT_TYPE,        /* text: "int8"; word */
@@ -120,7 +138,9 @@ typedef enum cli_kind {
     KIND_SIZE,
     KIND_SIZE_OR_RATIO,
     KIND_RANGE,         /* LO..HI or stddev=K */
+    KIND_REAL,          /* a finite number */
     KIND_LIST,          /* texts: commas and repeats add up */
+    KIND_TEXTS,         /* texts: repeats add up, commas belong to them */
     KIND_PATTERNS,      /* a list; "@FILE" stands for its lines; "re:..." takes the rest of its argument, commas too */
     KIND_DIMS,          /* a list of NAME=N */
     KIND_SHAPES,        /* a list of cli_shape; commas inside a shape belong to it */
@@ -155,6 +175,7 @@ typedef struct cli_value {
     int second;           /* place in the row's `second`; -1: none is given */
     uint64_t number;      /* KIND_COUNT; bytes of KIND_SIZE */
     double ratio;
+    double real;          /* KIND_REAL */
     cli_range range;      /* KIND_RANGE */
     const char *text;     /* as written, the last one; NULL: not given and no default */
     const char **items;   /* lists, in the order given */
@@ -173,6 +194,7 @@ typedef struct cli_command {
     const char *alias;     /* another name, or NULL */
     const char *files;     /* as the synopsis shows them: "MODEL" */
     size_t max_files;      /* positional files; at least one is needed */
+    cli_opt instead;       /* an option that stands for the file; OPT_NONE: there is none */
     bool needs_output;     /* -o is required (not with --dry-run) */
     const char *summary;   /* one line */
     const cli_opt *takes;  /* ends with OPT_NONE; without the common ones */

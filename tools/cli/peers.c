@@ -103,12 +103,10 @@ static const char *const peers[][2] = {
 
 /* Options that are settled but not here yet. */
 static const char *const later[] = {
-    "isa", "seed", "time_limit", "data", "labels", "val_data", "val_labels", "preprocess", "samples", "batch", "fill",
-    "skip_bad", "allow_nonfinite", "carry", "metric", "metric_output", "eval_cmd", "lower_is_better", "max_evals",
-    "with_onnxruntime", "max_drop", "min_sqnr", "min_metric", "max_latency", "min_speedup", "max_macs", "max_ram",
-    "inputs", "outputs", "act_type", "act_symmetric", "act_asymmetric", "effort", "calibration", "percentile",
-    "calibration_cache", "calibrate_only", "shard", "smooth", "equalize", "bias_correction", "io_type", "sensitivity",
-    "against", "layers", "tests", "atol", "rtol",
+    "isa", "time_limit", "labels", "val_labels", "metric", "metric_output", "eval_cmd", "lower_is_better", "max_evals",
+    "with_onnxruntime", "max_drop", "min_metric", "max_latency", "min_speedup", "max_macs", "max_ram", "act_type",
+    "act_symmetric", "act_asymmetric", "effort", "calibration", "percentile", "calibration_cache", "calibrate_only", "shard",
+    "smooth", "equalize", "bias_correction", "io_type", "sensitivity", "layers",
 };
 
 static const struct {

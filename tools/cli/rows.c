@@ -9,7 +9,9 @@
 #define ALL "All commands"
 #define WRITING "Writing"
 #define BOUNDS "Bounds"
+#define DATA "Data"
 #define SHAPES "Shapes"
+#define CHECK "Comparing"
 #define WHICH "Which nodes and tensors"
 #define QUANTIZE "Quantization"
 #define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
@@ -57,6 +59,32 @@ static const cli_row rows[N_OPTS] = {
     [OPT_MAX_SIZE] = { "--max-size", 0, KIND_SIZE_OR_RATIO, BOUNDS, "SIZE|RATIO|none", "none", .fallback = "100%",
                        .help = "largest file with its external data, or its share of the input's" },
 
+    [OPT_MIN_SQNR] = { "--min-sqnr", 0, KIND_REAL, BOUNDS, "DB",
+                       .help = "least signal to noise of every output, in dB: 10 log10(sum b^2 / sum (a-b)^2)" },
+    [OPT_ATOL] = { "--atol", 0, KIND_REAL, BOUNDS, "F",
+                   .help = "largest difference: every element within ATOL + RTOL*|reference| (default: 1e-5, unless another "
+                           "bound is given)" },
+    [OPT_RTOL] = { "--rtol", 0, KIND_REAL, BOUNDS, "F", .help = "its part relative to the reference (default: 1e-3)" },
+
+    [OPT_DATA] = { "--data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
+                   .help = "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, "
+                           "or random:N; may be given several times (mq help data)" },
+    [OPT_PREPROCESS] = { "--preprocess", 0, KIND_TEXTS, DATA, "SPEC|FILE.json",
+                         .help = "how images and uint8 arrays become inputs (mq help preprocess)" },
+    [OPT_SAMPLES] = { "--samples", 0, KIND_COUNT, DATA, "N", .fallback = "0", .max = UINT32_MAX,
+                      .help = "use so many samples, evenly spread; 0: all" },
+    [OPT_BATCH] = { "--batch", 0, KIND_COUNT, DATA, "N", .min = 1, .max = 1000000,
+                    .help = "samples per run (default: the model's, else 1)" },
+    [OPT_FILL] = { "--fill", 0, KIND_TEXTS, DATA, "INPUT=VALUE",
+                   .help = "an input without data: zeros, ones, range, empty, random or a number" },
+    [OPT_CARRY] = { "--carry", 0, KIND_TEXTS, DATA, "OUTPUT=INPUT",
+                    .help = "state of a recurrent model: this output feeds that input of the next run, zeros at first" },
+    [OPT_SKIP_BAD] = { "--skip-bad", 0, KIND_SWITCH, DATA, .help = "leave out samples that cannot be read, and count them" },
+    [OPT_ALLOW_NONFINITE] = { "--allow-nonfinite", 0, KIND_SWITCH, DATA,
+                              .help = "NaN and infinity in data are no warning" },
+    [OPT_SEED] = { "--seed", 0, KIND_COUNT, DATA, "N", .fallback = "0", .max = UINT32_MAX,
+                   .help = "of random inputs and random operators" },
+
     [OPT_SHAPE] = { "--shape", 0, KIND_SHAPES, SHAPES, "[INPUT=]SHAPE",
                     .help = "shape of an input, as 1x3x224x224 or 1,3,224,224 or batch,seq" },
     [OPT_DIM] = { "--dim", 0, KIND_DIMS, SHAPES, "NAME=N", .help = "size of a symbolic dimension" },
@@ -70,11 +98,18 @@ static const cli_row rows[N_OPTS] = {
     [OPT_OP_TYPES] = { "--op-types", 0, KIND_LIST, WHICH, "OP",
                        .help = "only these operators (default: all that are suited)" },
     [OPT_EXCLUDE_OP_TYPES] = { "--exclude-op-types", 0, KIND_LIST, WHICH, "OP", .help = "not these operators" },
+    [OPT_INPUTS] = { "--inputs", 0, KIND_LIST, WHICH, "NAME", .help = "feed these tensors instead of the model's inputs" },
+    [OPT_OUTPUTS] = { "--outputs", 0, KIND_LIST, WHICH, "NAME", .help = "only these outputs (any tensor may be one)" },
     [OPT_TARGET] = { "--target", 0, KIND_WORD, WHICH, "RUNTIME[,CPU]",
                      "onnx|onnxruntime|tensorrt|c|portable", .second = "x64-avx2|x64-vnni|arm64|native",
                      .fallback = "onnx",
                      .help = "what has to take the model: onnx, onnxruntime, tensorrt, c or portable; with a CPU behind a "
                              "comma: x64-avx2, x64-vnni, arm64 or native" },
+
+    [OPT_AGAINST] = { "--against", 0, KIND_TEXT, CHECK, "REFERENCE",
+                      .help = "run both models on the same data and compare their outputs (and --tensors)" },
+    [OPT_TESTS] = { "--tests", 0, KIND_TEXT, CHECK, "DIR",
+                    .help = "run an ONNX test folder (model.onnx, test_data_set_N), or every one in DIR" },
 
     [OPT_MODE] = { "--mode", 0, KIND_WORD, QUANTIZE, "auto|weight|dynamic", "auto|weight|dynamic", .later = "static",
                    .later_why = "it comes with --data", .fallback = "auto",
@@ -129,7 +164,7 @@ const cli_row *cli_row_of(cli_opt id)
 
 bool cli_kind_is_list(cli_kind kind)
 {
-    return kind == KIND_LIST || kind == KIND_PATTERNS || kind == KIND_DIMS || kind == KIND_SHAPES;
+    return kind == KIND_LIST || kind == KIND_TEXTS || kind == KIND_PATTERNS || kind == KIND_DIMS || kind == KIND_SHAPES;
 }
 
 static bool same_name(const char *row, const char *text, size_t len)

@@ -60,6 +60,8 @@ static mq_status check_files(const cli_options *o, const cli_command *cmd, mq_er
 {
     const char *output = cmd->needs_output ? " -o FILE" : "";
 
+    if (o->n_files == 0 && cmd->instead != OPT_NONE && o->values[cmd->instead].given)
+        return MQ_OK;
     if (o->n_files == 0)
         return cli_fail(err, MQ_ERR_USAGE, "no model is given: mq %s %s%s", cmd->name, cmd->files, output);
     if (o->n_files > cmd->max_files && is_truth(o->files[cmd->max_files]))

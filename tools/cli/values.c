@@ -45,6 +45,21 @@ static bool parse_decimal(const char *text, double *out, const char **end)
     return true;
 }
 
+bool cli_parse_real(const char *text, double *out)
+{
+    const size_t sign = *text == '-';
+    char *end;
+    double v;
+
+    if (!strchr("0123456789.", text[sign]) || text[sign] == '\0' || text[sign + strspn(text + sign, "0123456789.eE+-")] != '\0')
+        return false;
+    v = strtod(text, &end);
+    if (*end != '\0' || v != v || v > 1.7976931348623157e308 || v < -1.7976931348623157e308)
+        return false;
+    *out = v;
+    return true;
+}
+
 bool cli_parse_size(const char *text, uint64_t *out)
 {
     const char *end;

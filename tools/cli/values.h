@@ -21,6 +21,9 @@ bool cli_parse_size(const char *text, uint64_t *out);
 /* "0.5" or "50%", both 0.5; never negative, may be over 1. */
 bool cli_parse_ratio(const char *text, double *out);
 
+/* A finite number: "30", "-1.5", "1e-3". */
+bool cli_parse_real(const char *text, double *out);
+
 /* Seconds: "250ms", "10s", "1.5m", "2h"; a bare number is refused, for nobody knows its unit. */
 bool cli_parse_time(const char *text, double *out);
 

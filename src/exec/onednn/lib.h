@@ -33,7 +33,7 @@ bool mq_dn_of_array(mq_dn_desc *d, const mq_array *a);
 bool mq_dn_of_image(mq_dn_desc *d, const mq_array *a);
 /* [N, C, L] to [N, C, 1, L]: the new rank. */
 int mq_dn_image_dims(int rank, const int64_t *dims, int64_t out[MQ_MAX_RANK]);
-/* The same dims, type and order with other dims (of a plain or blocked tensor); false: it cannot be said. */
+/* The same dims and order with elements of another type; false: it cannot be said. */
 bool mq_dn_with_type(mq_dn_desc *d, const mq_dn_desc *like, mq_dtype dtype);
 
 size_t mq_dn_bytes(const mq_dn_desc *d);
@@ -127,7 +127,7 @@ mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, cons
                               mq_dn_op **out);
 mq_status mq_dn_make_lrn(mq_call *c, int threads, int64_t size, float alpha, float beta, float k, const mq_dn_desc *data,
                          mq_dn_op **out);
-mq_status mq_dn_make_reorder(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *dst, mq_dn_op **out);
+mq_status mq_dn_make_reorder(int threads, const mq_dn_desc *src, const mq_dn_desc *dst, mq_dn_op **out, mq_error *err);
 
 /* ---- what kernels share (feed.c) ---------------------------------------------------------------------------------- */
 

@@ -142,26 +142,6 @@ done:
 
 /* ---- EyeLike ------------------------------------------------------------------------------------------------------ */
 
-/* The bytes of 1; false: a type without it. */
-static bool one_of(mq_dtype dtype, uint64_t *bytes)
-{
-    const float one = 1;
-    const double one_wide = 1;
-
-    *bytes = 1; /* integers and bool, little-endian */
-    if (dtype == MQ_FLOAT)
-        memcpy(bytes, &one, sizeof one);
-    else if (dtype == MQ_DOUBLE)
-        memcpy(bytes, &one_wide, sizeof one_wide);
-    else if (dtype == MQ_FLOAT16)
-        *bytes = mq_f16_from_f32(1);
-    else if (dtype == MQ_BFLOAT16)
-        *bytes = mq_bf16_from_f32(1);
-    else
-        return dtype == MQ_BOOL || (mq_dtype_is_integer(dtype) && mq_dtype_bits(dtype) >= 8);
-    return true;
-}
-
 static mq_status op_eye_like(mq_call *c)
 {
     const int64_t k = mq_node_attr_int(c->node, "k", 0);
@@ -175,7 +155,7 @@ static mq_status op_eye_like(mq_call *c)
     if (c->in[0]->rank != 2)
         return mq_call_fail(c, "the input has rank %d; 2 is wanted", c->in[0]->rank);
     dtype = (mq_dtype)mq_node_attr_int(c->node, "dtype", c->in[0]->dtype);
-    if (!one_of(dtype, &one))
+    if (!mq_one_bytes(dtype, &one))
         return mq_call_bad_type(c, dtype);
     MQ_TRY(mq_call_out(c, 0, dtype, 2, c->in[0]->dims, &out));
     if (!out)

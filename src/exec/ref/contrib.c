@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Operators that ONNX Runtime adds and that compute: sums with biases, complex products, distances, inverses, and products with an
- * activation behind. Those that are ONNX's own under another domain run as these. Attention, normalization and what is
+/* Operators that ONNX Runtime adds and that compute: sums with biases, complex products, distances, inverses. Those that are ONNX's own under another domain run as these. Attention, normalization and what is
  * quantized are elsewhere; what moves elements is in contrib_move.c. */
 #include <math.h>
 #include <string.h>
 
-#include "exec/ref/activation.h"
 #include "exec/ref/util.h"
 
 static double read_at(const mq_array *a, int64_t i)
@@ -306,57 +304,12 @@ done:
 
 /* ---- other operators' kernels ------------------------------------------------------------------------------------- */
 
-static mq_status run_other(mq_call *c, const char *domain, const char *op)
-{
-    const mq_kernel *k = mq_kernel_find(domain, op);
-
-    return k ? k->run(c) : mq_call_unsupported(c, "%s, which it is made of, is not there", op);
-}
-
+/* ONNX's own operator of that name. */
 static mq_status op_as_onnx(mq_call *c)
 {
-    return run_other(c, "", c->node->op_type);
-}
+    const mq_kernel *k = mq_kernel_find("", c->node->op_type);
 
-/* The activation by name; attributes that are there take the place of its defaults. */
-static mq_status find_activation(mq_call *c, mq_activation *act)
-{
-    const mq_attr *name = mq_node_attr(c->node, "activation");
-
-    *act = (mq_activation){ MQ_ACT_NONE, 0, 0 };
-    if (name && name->type == MQ_ATTR_STRING && name->s.n > 0 && !mq_activation_find(name->s, act))
-        return mq_call_unsupported(c, "activation '%.*s' is not known", (int)name->s.n, (const char *)name->s.data);
-    if (mq_node_attr(c->node, "activation_alpha"))
-        act->alpha = (double)mq_node_attr_float(c->node, "activation_alpha", 0);
-    if (mq_node_attr(c->node, "activation_beta"))
-        act->beta = (double)mq_node_attr_float(c->node, "activation_beta", 0);
-    return MQ_OK;
-}
-
-static mq_status with_activation(mq_call *c, const char *domain, const char *op)
-{
-    mq_activation act;
-    mq_status rc = MQ_OK;
-
-    MQ_TRY(find_activation(c, &act));
-    MQ_TRY(run_other(c, domain, op));
-    if (act.kind == MQ_ACT_NONE || !c->out[0])
-        goto done;
-    if (c->out[0]->dtype != MQ_FLOAT && c->out[0]->dtype != MQ_DOUBLE)
-        return mq_call_bad_type(c, c->out[0]->dtype);
-    mq_activation_run(&act, c->out[0]->dtype, c->out[0]->data, (int64_t)c->out[0]->count);
-done:
-    return rc;
-}
-
-static mq_status op_fused_gemm(mq_call *c)
-{
-    return with_activation(c, "", "Gemm");
-}
-
-static mq_status op_fused_matmul_activation(mq_call *c)
-{
-    return with_activation(c, "com.microsoft", "FusedMatMul");
+    return k ? k->run(c) : mq_call_unsupported(c, "ONNX's own operator of that name is not there");
 }
 
 const mq_kernel mq_kernels_contrib[] = {
@@ -367,8 +320,6 @@ const mq_kernel mq_kernels_contrib[] = {
     { "com.microsoft", "CDist", op_cdist, MQ_KERNEL_WIDEN },
     { "com.microsoft", "ComplexMul", op_complex_mul, MQ_KERNEL_WIDEN },
     { "com.microsoft", "ComplexMulConj", op_complex_mul, MQ_KERNEL_WIDEN },
-    { "com.microsoft", "FusedGemm", op_fused_gemm, MQ_KERNEL_WIDEN },
-    { "com.microsoft", "FusedMatMulActivation", op_fused_matmul_activation, MQ_KERNEL_WIDEN },
     { "com.microsoft", "GatherND", op_as_onnx, MQ_KERNEL_MOVES },
     { "com.microsoft", "Inverse", op_inverse, MQ_KERNEL_WIDEN },
     { "com.microsoft", "Pad", op_as_onnx, MQ_KERNEL_MOVES },

@@ -26,7 +26,7 @@ typedef struct transpose {
 static void pads_for(mq_window *w, const int64_t *out_pad, bool upper)
 {
     for (int d = 0; d < w->rank; d++) {
-        int64_t total = w->stride[d] * (w->in[d] - 1) + out_pad[d] + mq_window_extent(w, d) - w->out[d];
+        int64_t total = w->stride[d] * (w->in[d] - 1) + out_pad[d] + mq_slide_extent(w, d) - w->out[d];
         total = total > 0 ? total : 0;
         w->lo[d] = upper ? total / 2 : total - total / 2;
     }
@@ -51,7 +51,7 @@ static mq_status read_output(mq_call *c, mq_window *w)
         else if (upper || lower)
             w->out[d] = w->in[d] * w->stride[d];
         else
-            w->out[d] = w->stride[d] * (w->in[d] - 1) + out_pad[d] + mq_window_extent(w, d) -
+            w->out[d] = w->stride[d] * (w->in[d] - 1) + out_pad[d] + mq_slide_extent(w, d) -
                         (valid ? 0 : w->lo[d] + w->hi[d]);
         if (w->out[d] < 0)
             return mq_call_fail(c, "the result would have %lld elements along spatial axis %d", (long long)w->out[d], d);
@@ -95,7 +95,7 @@ static mq_status make_tables(mq_call *c, transpose *t)
     t->positions = mq_window_count(w->rank, w->in);
     t->plane = 1;
     for (int d = 0; d < w->rank; d++) {
-        t->full[d] = w->in[d] ? w->stride[d] * (w->in[d] - 1) + mq_window_extent(w, d) : 0;
+        t->full[d] = w->in[d] ? w->stride[d] * (w->in[d] - 1) + mq_slide_extent(w, d) : 0;
         if ((size *= (double)t->full[d]) > 1e6 + 16 * ((double)t->positions + (double)c->out[0]->count))
             return mq_call_unsupported(c, "paddings cut away nearly all of the result");
         t->plane *= t->full[d];

@@ -7,17 +7,54 @@
 #include "exec/kernel.h"
 
 #define MQ_KERNEL_FAMILIES(F) \
+    F(activation) \
+    F(binary) \
+    F(cast) \
+    F(col2im) \
+    F(constant) \
     F(contrib) \
+    F(contrib_fused) \
     F(contrib_move) \
     F(control) \
+    F(conv) \
+    F(conv_transpose) \
+    F(deform_conv) \
+    F(einsum) \
+    F(gather) \
     F(grid_sample) \
     F(image) \
+    F(index) \
+    F(logic) \
+    F(loss) \
+    F(matmul) \
+    F(matmul_quant) \
     F(ml) \
     F(ml_models) \
+    F(nms) \
+    F(norm) \
+    F(norm_layer) \
+    F(norm_skip) \
     F(optimizer) \
+    F(order) \
+    F(pad) \
+    F(pool) \
+    F(pool_global) \
+    F(quantize) \
+    F(random) \
+    F(reduce) \
+    F(regex) \
+    F(reshape) \
     F(resize) \
+    F(scatter) \
+    F(sequence) \
     F(signal) \
-    F(signal_window)
+    F(signal_window) \
+    F(slice) \
+    F(softmax) \
+    F(text) \
+    F(tfidf) \
+    F(transpose) \
+    F(unary)
 
 #define MQ_DECLARE_FAMILY(name) extern const mq_kernel mq_kernels_##name[];
 MQ_KERNEL_FAMILIES(MQ_DECLARE_FAMILY)

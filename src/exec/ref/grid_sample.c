@@ -81,7 +81,7 @@ static double pad_coordinate(const sampler *s, double x, int64_t n)
 
     if (x >= low && x <= high)
         return x;
-    if (s->pad == BORDER)
+    if (s->pad == BORDER && s->mode != CUBIC) /* cubic weighs what is outside too, as where the operator comes from */
         return clamp(x, 0, (double)(n - 1));
     if (s->pad == REFLECTION)
         return reflect(x, low, high);
@@ -314,7 +314,7 @@ done:
 static double spaced(int64_t i, int64_t n, bool align)
 {
     if (align)
-        return n > 1 ? -1 + 2 * (double)i / (double)(n - 1) : 0;
+        return n > 1 ? -1 + 2 * (double)i / (double)(n - 1) : -1;
     return (2 * (double)i + 1) / (double)n - 1;
 }
 

@@ -200,9 +200,9 @@ static mq_status op_normalizer(mq_call *c)
         double norm = 0;
 
         for (size_t i = from; i < from + width; i++) {
-            const double v = fabs(mq_array_f64(x, i));
+            const double v = mq_array_f64(x, i);
 
-            norm = l1 ? norm + v : l2 ? norm + v * v : v > norm ? v : norm;
+            norm = l1 ? norm + fabs(v) : l2 ? norm + v * v : i == from || v > norm ? v : norm;
         }
         norm = l2 ? sqrt(norm) : norm;
         for (size_t i = from; i < from + width; i++)

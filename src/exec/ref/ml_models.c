@@ -38,7 +38,7 @@ static double probit(double p)
 {
     const double x = 2 * p - 1, l = log((1 - x) * (1 + x)), v = 2 / (M_PI * 0.147) + 0.5 * l;
 
-    if (x == 0 || x <= -1 || x >= 1)
+    if (x == -1 || x == 1)
         return 0;
     return (x < 0 ? -1 : 1) * 1.41421356 * sqrt(-v + sqrt(v * v - l / 0.147));
 }
@@ -165,13 +165,10 @@ static void put_label(const labels *l, int64_t k, void *out, int64_t at)
         ((mq_bytes *)out)[at] = k < 0 ? (mq_bytes){ "", 0 } : l->strings[k];
 }
 
-/* The class of the n transformed scores v. */
-static int64_t class_of(const double *v, int64_t n, post p)
+static int64_t largest(const double *v, int64_t n)
 {
     int64_t best = 0;
 
-    if (n == 1)
-        return v[0] >= (p == NONE ? 0 : 0.5) ? 0 : -1;
     for (int64_t k = 1; k < n; k++)
         best = v[k] > v[best] ? k : best;
     return best;
@@ -193,24 +190,27 @@ static mq_status op_linear_classifier(mq_call *c)
     MQ_TRY(read_labels(c, &l));
     MQ_TRY(read_linear(c, 0, &m));
     dims[0] = m.rows;
-    dims[1] = m.n == 1 && l.n == 2 ? 2 : m.n; /* one set for two classes: the first class has the score's negative */
-    if (dims[1] > l.n)
-        return mq_call_fail(c, "%lld scores do not fit %lld labels", (long long)dims[1], (long long)l.n);
+    dims[1] = m.n;
+    if (m.n > l.n)
+        return mq_call_fail(c, "%lld scores do not fit %lld labels", (long long)m.n, (long long)l.n);
+    if (m.n == 1 && l.n > 1) /* the negative score, or what is missing to 1: the specification does not say */
+        return mq_call_unsupported(c, "one score for %lld classes is not supported", (long long)l.n);
     MQ_TRY(mq_call_out(c, 0, l.ints ? MQ_INT64 : MQ_STRING, 1, dims, &names));
     MQ_TRY(mq_call_out(c, 1, MQ_FLOAT, 2, dims, (void **)&scores));
     if (!(v = mq_call_scratch(c, ((size_t)m.n + 1) * sizeof *v)))
         return MQ_ERR_NOMEM;
     for (int64_t r = 0; r < m.rows; r++) {
+        int64_t best;
+
         linear_row(&m, c->in[0], r, v);
-        if (dims[1] > m.n) {
-            v[1] = v[0];
-            v[0] = -v[0];
-        }
-        transform(p, v, dims[1]);
-        for (int64_t k = 0; scores && k < dims[1]; k++)
-            scores[r * dims[1] + k] = (float)v[k];
+        best = largest(v, m.n);
+        transform(p, v, m.n);
+        if (m.n == 1 && !(v[0] >= (p == NONE ? 0 : 0.5)))
+            best = -1;
+        for (int64_t k = 0; scores && k < m.n; k++)
+            scores[r * m.n + k] = (float)v[k];
         if (names)
-            put_label(&l, class_of(v, dims[1], p), names, r);
+            put_label(&l, best, names, r);
     }
 done:
     return rc;

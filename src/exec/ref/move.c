@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The strided copy: axes are merged where both sides walk them alike, then rows are copied whole, transposed in tiles, or walked
- * by their strides. Elements are only bytes here. */
+/* The strided copy: axes are merged where both sides walk them alike, then rows are copied whole, transposed in
+ * tiles, or walked by their strides. Elements are only bytes here. */
 #include "exec/ref/move.h"
 
 #include <string.h>

@@ -77,29 +77,46 @@ static void inside(const mq_window *w, int d, int64_t t, int64_t *from, int64_t 
         *to = w->out[d];
 }
 
-/* Every tap of the row of results at at[] (all dims but the last). */
+/* Taps [*from, *to) of a window that starts at `first` along dim d lie in [low, high). */
+static void tap_range(const mq_window *w, int d, int64_t first, int64_t low, int64_t high, int64_t *from, int64_t *to)
+{
+    const int64_t step = w->dilation[d];
+
+    *from = first >= low ? 0 : (low - first + step - 1) / step;
+    *to = high <= first ? 0 : (high - first - 1) / step + 1;
+    if (*to > w->kernel[d])
+        *to = w->kernel[d];
+}
+
+/* Every tap that meets the image of the row of results at at[] (all dims but the last). */
 static void run_row(const mq_window *w, const int64_t *strides, const void *x, const int64_t *at, tap_fn fn, size_t elem,
                     char *acc, int64_t *where, double p)
 {
     const int last = w->rank - 1;
-    int64_t tap[MQ_MAX_WINDOW] = { 0 };
+    int64_t start[MQ_MAX_WINDOW], taps[MQ_MAX_WINDOW], tap[MQ_MAX_WINDOW] = { 0 }, from, to, unused;
 
+    for (int d = 0; d < last; d++) {
+        const int64_t first = at[d] * w->stride[d] - w->lo[d];
+        tap_range(w, d, first, 0, w->in[d], &from, &to);
+        if (from >= to)
+            return;
+        start[d] = first + from * w->dilation[d];
+        taps[d] = to - from;
+    }
+    tap_range(w, last, -w->lo[last], 0, w->in[last], &unused, &to);
+    tap_range(w, last, (w->out[last] - 1) * w->stride[last] - w->lo[last], 0, w->in[last], &from, &unused);
     do {
         int64_t row = 0;
-        bool ok = true;
-        for (int d = 0; d < last; d++) {
-            const int64_t i = at[d] * w->stride[d] + tap[d] * w->dilation[d] - w->lo[d];
-            ok = ok && i >= 0 && i < w->in[d];
-            row += ok ? i * strides[d] : 0;
+        for (int d = 0; d < last; d++)
+            row += (start[d] + tap[d] * w->dilation[d]) * strides[d];
+        for (int64_t t = from; t < to; t++) {
+            int64_t left, right;
+            inside(w, last, t, &left, &right);
+            if (left < right)
+                fn(x, row + left * w->stride[last] + t * w->dilation[last] - w->lo[last], w->stride[last], right - left,
+                   acc + (size_t)left * elem, where ? where + left : NULL, p);
         }
-        for (int64_t t = 0; ok && t < w->kernel[last]; t++) {
-            int64_t from, to;
-            inside(w, last, t, &from, &to);
-            if (from < to)
-                fn(x, row + from * w->stride[last] + t * w->dilation[last] - w->lo[last], w->stride[last], to - from,
-                   acc + (size_t)from * elem, where ? where + from : NULL, p);
-        }
-    } while (mq_window_next(last, w->kernel, tap));
+    } while (mq_window_next(last, taps, tap));
 }
 
 mq_status mq_pool_shape(mq_call *c, const mq_array *x, mq_window *w, int64_t dims[MQ_MAX_RANK])
@@ -121,13 +138,10 @@ done:
 /* Taps that count for result o along dim d. */
 static int64_t count_taps(const mq_window *w, int d, int64_t o, bool pads)
 {
-    const int64_t first = o * w->stride[d] - w->lo[d], step = w->dilation[d];
     const int64_t low = pads ? -w->lo[d] : 0, high = pads ? w->in[d] + w->hi[d] : w->in[d]; /* places that count */
-    const int64_t from = first >= low ? 0 : (low - first + step - 1) / step;
-    int64_t to = high <= first ? 0 : (high - first - 1) / step + 1;
+    int64_t from, to;
 
-    if (to > w->kernel[d])
-        to = w->kernel[d];
+    tap_range(w, d, o * w->stride[d] - w->lo[d], low, high, &from, &to);
     return to > from ? to - from : 0;
 }
 

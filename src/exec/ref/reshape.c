@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Operators about the shape alone: views (Reshape, Flatten, Squeeze, Unsqueeze), sizes (Shape, Size), and repetition (Expand,
- * Tile). */
+/* Operators about the shape alone: views (Reshape, Flatten, Squeeze, Unsqueeze), sizes (Shape, Size), and repetition
+ * (Expand, Tile). */
 #include "exec/ref/move.h"
 
 /* Product of dims; false on overflow (dims beside a 0 may be anything). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Writing elements or runs of elements to given places of a copy: ScatterElements, ScatterND, TensorScatter. Updates are taken in
- * their order on one thread, so that places named twice give the same bytes always. */
+/* Writing elements or runs of elements to given places of a copy: ScatterElements, ScatterND, TensorScatter. Updates
+ * are taken in their order on one thread, so that places named twice give the same bytes always. */
 #include "exec/ref/move.h"
 
 #include <string.h>

@@ -73,7 +73,7 @@ done:
     return rc;
 }
 
-int64_t mq_window_extent(const mq_window *w, int d)
+int64_t mq_slide_extent(const mq_window *w, int d)
 {
     return (w->kernel[d] - 1) * w->dilation[d] + 1;
 }
@@ -109,7 +109,7 @@ bool mq_window_next(int rank, const int64_t *dims, int64_t *at)
 /* Sizes with pads as given: windows that would start in the padding behind the image do not count. */
 static int64_t explicit_size(const mq_window *w, int d, bool ceil_mode)
 {
-    const int64_t span = w->in[d] + w->lo[d] + w->hi[d] - mq_window_extent(w, d), stride = w->stride[d];
+    const int64_t span = w->in[d] + w->lo[d] + w->hi[d] - mq_slide_extent(w, d), stride = w->stride[d];
     int64_t out = (span >= 0 ? span / stride : -((-span + stride - 1) / stride)) + 1;
 
     if (ceil_mode && span > 0 && span % stride) {
@@ -123,7 +123,7 @@ static int64_t explicit_size(const mq_window *w, int d, bool ceil_mode)
 static int64_t same_size(mq_window *w, int d, bool upper)
 {
     const int64_t out = (w->in[d] + w->stride[d] - 1) / w->stride[d];
-    int64_t total = (out - 1) * w->stride[d] + mq_window_extent(w, d) - w->in[d];
+    int64_t total = (out - 1) * w->stride[d] + mq_slide_extent(w, d) - w->in[d];
 
     total = total > 0 ? total : 0;
     w->lo[d] = upper ? total / 2 : total - total / 2;
@@ -149,7 +149,7 @@ mq_status mq_call_window(mq_call *c, int rank, const int64_t *in, const int64_t 
         w->out[d] = upper || lower ? same_size(w, d, upper) : explicit_size(w, d, ceil_mode && !valid);
         if (w->out[d] < 0)
             return mq_call_fail(c, "the window is %lld elements long along spatial axis %d, the padded input has %lld",
-                                (long long)mq_window_extent(w, d), d, (long long)(w->in[d] + w->lo[d] + w->hi[d]));
+                                (long long)mq_slide_extent(w, d), d, (long long)(w->in[d] + w->lo[d] + w->hi[d]));
     }
 done:
     return rc;

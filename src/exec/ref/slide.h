@@ -24,7 +24,7 @@ mq_status mq_call_window_attrs(mq_call *c, int rank, const int64_t *in, const in
 mq_status mq_call_window(mq_call *c, int rank, const int64_t *in, const int64_t *kernel, mq_window *w);
 
 /* Extent of the kernel along dim d, gaps included. */
-int64_t mq_window_extent(const mq_window *w, int d);
+int64_t mq_slide_extent(const mq_window *w, int d);
 int64_t mq_window_taps(const mq_window *w); /* at most 2^40 */
 /* Product of dims; 0 when one is 0, however large the others. */
 int64_t mq_window_count(int rank, const int64_t *dims);

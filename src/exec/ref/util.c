@@ -3,10 +3,31 @@
 /* What reference kernels share: inputs as lists of integers, axes, strides, broadcasting. Moving elements is in move.c. */
 #include "exec/ref/util.h"
 
+#include <string.h>
+
 
 mq_status mq_call_bad_type(mq_call *c, mq_dtype dtype)
 {
     return mq_call_unsupported(c, "element type %s is not supported here", mq_dtype_name(dtype));
+}
+
+bool mq_one_bytes(mq_dtype dtype, uint64_t *bytes)
+{
+    const float one = 1;
+    const double one_wide = 1;
+
+    *bytes = 1; /* integers and bool, little-endian */
+    if (dtype == MQ_FLOAT)
+        memcpy(bytes, &one, sizeof one);
+    else if (dtype == MQ_DOUBLE)
+        memcpy(bytes, &one_wide, sizeof one_wide);
+    else if (dtype == MQ_FLOAT16)
+        *bytes = mq_f16_from_f32(1);
+    else if (dtype == MQ_BFLOAT16)
+        *bytes = mq_bf16_from_f32(1);
+    else
+        return dtype == MQ_BOOL || (mq_dtype_is_integer(dtype) && mq_dtype_bits(dtype) >= 8);
+    return true;
 }
 
 /* ---- inputs and attributes ---------------------------------------------------------------------------------------- */

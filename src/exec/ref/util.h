@@ -12,7 +12,8 @@
 /* switch (dtype) { MQ_CASES_NUMERIC(F) default: ... } where F(ctype) is a statement that ends in return, break or a block.
  * float16 and bfloat16 do not appear: the executor widens them (MQ_KERNEL_WIDEN). */
 #define MQ_CASES_FLOAT(F) case MQ_FLOAT: F(float) case MQ_DOUBLE: F(double)
-#define MQ_CASES_SIGNED(F) case MQ_INT8: F(int8_t) case MQ_INT16: F(int16_t) case MQ_INT32: F(int32_t) case MQ_INT64: F(int64_t)
+#define MQ_CASES_SIGNED(F) \
+    case MQ_INT8: F(int8_t) case MQ_INT16: F(int16_t) case MQ_INT32: F(int32_t) case MQ_INT64: F(int64_t)
 #define MQ_CASES_UNSIGNED(F) \
     case MQ_UINT8: F(uint8_t) case MQ_UINT16: F(uint16_t) case MQ_UINT32: F(uint32_t) case MQ_UINT64: F(uint64_t)
 #define MQ_CASES_INTEGER(F) MQ_CASES_SIGNED(F) MQ_CASES_UNSIGNED(F)
@@ -20,6 +21,8 @@
 
 /* "element type TYPE is not supported here": MQ_ERR_UNSUPPORTED. */
 mq_status mq_call_bad_type(mq_call *c, mq_dtype dtype);
+/* The element 1 as bytes (as many as the type has); false: no number of 8 bits or more. */
+bool mq_one_bytes(mq_dtype dtype, uint64_t *bytes);
 
 /* ---- inputs and attributes ---------------------------------------------------------------------------------------- */
 

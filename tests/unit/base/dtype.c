@@ -389,6 +389,170 @@ static void test_types_without_numbers_give_zero(void **state)
     mq_dtype_to_i64(MQ_INT64, NULL, 0, 0, NULL);
 }
 
+/* ---- from float ---------------------------------------------------------------------------------------------------- */
+
+static uint8_t code_of(mq_dtype t, float f, bool saturate)
+{
+    uint8_t code;
+
+    mq_dtype_codes_from_f32(t, &f, 1, &code, saturate);
+    return code;
+}
+
+/* As test_half_rounding: each value, the middle to the next one, and what lies beside it. */
+static void test_small_float_rounding(void **state)
+{
+    static const struct {
+        mq_dtype t;
+        int max;   /* the code of the largest finite value */
+        int sign;  /* added for negative values */
+        float top; /* between the largest and what would be the next one: rounds to the even one, which is the largest or too large */
+    } table[] = {
+        { MQ_FLOAT8E4M3FN, 0x7e, 0x80, 464 }, { MQ_FLOAT8E4M3FNUZ, 0x7f, 0x80, 248 }, { MQ_FLOAT8E5M2, 0x7b, 0x80, 61440 },
+        { MQ_FLOAT8E5M2FNUZ, 0x7f, 0x80, 61440 }, { MQ_FLOAT4E2M1, 7, 8, 7 }, { MQ_FLOAT6E2M3, 0x1f, 0x20, 7.75f },
+        { MQ_FLOAT6E3M2, 0x1f, 0x20, 30 },
+    };
+    float values[256];
+
+    (void)state;
+    for (size_t k = 0; k < MQ_ARRAY_LEN(table); k++) {
+        const mq_dtype t = table[k].t;
+        all_codes(t, values);
+        for (int c = 0; c < table[k].max; c++) {
+            const float middle = (values[c] + values[c + 1]) / 2;
+            assert_int_equal(code_of(t, values[c], false), c);
+            assert_int_equal(code_of(t, middle, false), c % 2 ? c + 1 : c);
+            assert_int_equal(code_of(t, nextafterf(middle, 0), false), c);
+            assert_int_equal(code_of(t, nextafterf(middle, INFINITY), false), c + 1);
+            if (c > 0)
+                assert_int_equal(code_of(t, -values[c], false), c + table[k].sign);
+        }
+        assert_int_equal(code_of(t, nextafterf(table[k].top, 0), false), table[k].max);
+        assert_int_equal(code_of(t, INFINITY, true), table[k].max);
+        assert_int_equal(code_of(t, FLT_MAX, true), table[k].max);
+        assert_int_equal(code_of(t, -FLT_MAX, true), table[k].max + table[k].sign);
+        assert_int_equal(code_of(t, 0x1p-149f, true), 0);
+    }
+}
+
+/* The tables of the ONNX Cast operator. */
+static void test_small_float_specials(void **state)
+{
+    static const struct {
+        mq_dtype t;
+        float in;
+        int saturated, not_saturated;
+    } table[] = {
+        { MQ_FLOAT8E4M3FN, NAN, 0x7f, 0x7f },     { MQ_FLOAT8E4M3FN, INFINITY, 0x7e, 0x7f },
+        { MQ_FLOAT8E4M3FN, -INFINITY, 0xfe, 0xff }, { MQ_FLOAT8E4M3FN, 464, 0x7e, 0x7e },
+        { MQ_FLOAT8E4M3FN, 465, 0x7e, 0x7f },     { MQ_FLOAT8E4M3FN, -0.0f, 0x80, 0x80 },
+        { MQ_FLOAT8E4M3FNUZ, NAN, 0x80, 0x80 },   { MQ_FLOAT8E4M3FNUZ, INFINITY, 0x7f, 0x80 },
+        { MQ_FLOAT8E4M3FNUZ, -INFINITY, 0xff, 0x80 }, { MQ_FLOAT8E4M3FNUZ, -0.0f, 0, 0 },
+        { MQ_FLOAT8E4M3FNUZ, -1e-9f, 0, 0 },      { MQ_FLOAT8E4M3FNUZ, 248, 0x7f, 0x80 },
+        { MQ_FLOAT8E5M2, NAN, 0x7e, 0x7e },       { MQ_FLOAT8E5M2, INFINITY, 0x7b, 0x7c },
+        { MQ_FLOAT8E5M2, -INFINITY, 0xfb, 0xfc }, { MQ_FLOAT8E5M2, 61440, 0x7b, 0x7c },
+        { MQ_FLOAT8E5M2FNUZ, NAN, 0x80, 0x80 },   { MQ_FLOAT8E5M2FNUZ, 1e9f, 0x7f, 0x80 },
+        { MQ_FLOAT8E5M2FNUZ, -0.0f, 0, 0 },       { MQ_FLOAT4E2M1, NAN, 8, 8 },
+        { MQ_FLOAT4E2M1, -INFINITY, 15, 15 },     { MQ_FLOAT6E2M3, NAN, 0x20, 0x20 },
+        { MQ_FLOAT6E3M2, 1e9f, 0x1f, 0x1f },      { MQ_FLOAT8E8M0, NAN, 0xff, 0xff },
+    };
+
+    (void)state;
+    for (size_t k = 0; k < MQ_ARRAY_LEN(table); k++) {
+        assert_int_equal(code_of(table[k].t, table[k].in, true), table[k].saturated);
+        assert_int_equal(code_of(table[k].t, table[k].in, false), table[k].not_saturated);
+    }
+}
+
+static void test_e8m0(void **state)
+{
+    static const struct {
+        float in;
+        int up, down, nearest;
+    } table[] = {
+        { 1, 127, 127, 127 },       { 1.25f, 128, 127, 127 },        { 1.5f, 128, 127, 128 },
+        { 1.75f, 128, 127, 128 },   { 0x1p-127f, 0, 0, 0 },          { 0x1.4p-127f, 1, 0, 0 },
+        { 0x1.8p-127f, 1, 0, 1 },   { 0x1.8p-126f, 2, 1, 2 },        { 0, 0, 0, 0 },
+        { 0x1p-140f, 0, 0, 0 },     { FLT_MAX, 254, 254, 254 },      { 0x1p127f, 254, 254, 254 },
+        { INFINITY, 254, 254, 254 }, { NAN, 255, 255, 255 },
+    };
+
+    (void)state;
+    for (size_t k = 0; k < MQ_ARRAY_LEN(table); k++) {
+        assert_int_equal(mq_e8m0_from_f32(table[k].in, MQ_ROUND_UP, true), table[k].up);
+        assert_int_equal(mq_e8m0_from_f32(table[k].in, MQ_ROUND_DOWN, true), table[k].down);
+        assert_int_equal(mq_e8m0_from_f32(table[k].in, MQ_ROUND_NEAREST, true), table[k].nearest);
+    }
+    assert_int_equal(mq_e8m0_from_f32(0, MQ_ROUND_NEAREST, false), 255);
+    assert_int_equal(mq_e8m0_from_f32(FLT_MAX, MQ_ROUND_NEAREST, false), 255);
+    assert_int_equal(mq_e8m0_from_f32(INFINITY, MQ_ROUND_UP, false), 255);
+}
+
+/* What is written reads back, for any number of elements, and nothing beyond is touched. */
+static void test_from_f32_and_back(void **state)
+{
+    static const float in[] = { 0, 1, 2, 3, 1, 0, 2, 1, 3, 3, 0, 2, 1 };
+
+    (void)state;
+    for (int t = 1; t < MQ_N_DTYPES; t++) {
+        if (t == MQ_STRING || t == MQ_BOOL || t == MQ_INT2 || t == MQ_FLOAT8E8M0)
+            continue;
+        for (uint64_t n = 0; n <= MQ_ARRAY_LEN(in); n++) {
+            uint64_t bytes = 0;
+            float out[MQ_ARRAY_LEN(in)];
+            uint8_t *packed;
+            assert_true(mq_dtype_bytes((mq_dtype)t, n, &bytes));
+            packed = malloc(bytes + 1);
+            assert_non_null(packed);
+            packed[bytes] = 0x5a;
+            mq_dtype_from_f32((mq_dtype)t, in, n, packed, true);
+            mq_dtype_to_f32((mq_dtype)t, packed, 0, n, out);
+            assert_int_equal(packed[bytes], 0x5a);
+            assert_memory_equal(out, in, n * sizeof *in);
+            free(packed);
+        }
+    }
+}
+
+static void test_from_f32_to_integers(void **state)
+{
+    static const float in[] = { NAN, INFINITY, -INFINITY, 0.5f, 1.5f, -2.5f, 3e9f, -1e20f, 126.5f, 1e20f };
+    static const int64_t i8[] = { 0, 127, -128, 0, 2, -2, 127, -128, 126, 127 };
+    static const int64_t u4[] = { 0, 15, 0, 0, 2, 0, 15, 0, 15, 15 };
+    static const int64_t i32[] = { 0, INT32_MAX, INT32_MIN, 0, 2, -2, INT32_MAX, INT32_MIN, 126, INT32_MAX };
+    static const int64_t i64[] = { 0, INT64_MAX, INT64_MIN, 0, 2, -2, 3000000000, INT64_MIN, 126, INT64_MAX };
+    static const struct {
+        mq_dtype t;
+        const int64_t *want;
+    } table[] = { { MQ_INT8, i8 }, { MQ_UINT4, u4 }, { MQ_INT32, i32 }, { MQ_INT64, i64 } };
+    uint8_t packed[sizeof i64];
+    int64_t got[MQ_ARRAY_LEN(in)];
+
+    (void)state;
+    for (size_t k = 0; k < MQ_ARRAY_LEN(table); k++) {
+        mq_dtype_from_f32(table[k].t, in, MQ_ARRAY_LEN(in), packed, true);
+        mq_dtype_to_i64(table[k].t, packed, 0, MQ_ARRAY_LEN(in), got);
+        assert_memory_equal(got, table[k].want, sizeof got);
+    }
+}
+
+static void test_round_to_odd(void **state)
+{
+    (void)state;
+    assert_int_equal(bits_of(mq_f32_to_odd(1.0)), bits_of(1.0f));
+    assert_int_equal(bits_of(mq_f32_to_odd(1 + 0x1p-40)), bits_of(1 + 0x1p-23f));
+    assert_int_equal(bits_of(mq_f32_to_odd(1 - 0x1p-40)), bits_of(1 - 0x1p-24f));
+    assert_int_equal(bits_of(mq_f32_to_odd(-1e300)), bits_of(-FLT_MAX));
+    assert_int_equal(bits_of(mq_f32_to_odd(1e-300)), 1);
+    assert_true(isnan(mq_f32_to_odd((double)NAN)) && isinf(mq_f32_to_odd((double)INFINITY)));
+    /* a tie for float16 that only the last bit of the double breaks */
+    assert_int_equal(mq_f16_from_f32(mq_f32_to_odd(1 + 0x1p-11)), 0x3c00);
+    assert_int_equal(mq_f16_from_f32(mq_f32_to_odd(1 + 0x1p-11 + 0x1p-50)), 0x3c01);
+    assert_true(mq_f32_to_odd_i64(3) == 3 && mq_f32_to_odd_i64(-7) == -7 && mq_f32_to_odd_i64(0) == 0);
+    assert_true(mq_f32_to_odd_i64(INT64_MIN) == -0x1p63f);
+    assert_int_equal(bits_of(mq_f32_to_odd_i64(((int64_t)1 << 60) + 1)), bits_of(0x1p60f) + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +570,12 @@ int main(void)
         cmocka_unit_test(test_floats_to_integers_saturate),
         cmocka_unit_test(test_complex_gives_the_real_part),
         cmocka_unit_test(test_types_without_numbers_give_zero),
+        cmocka_unit_test(test_small_float_rounding),
+        cmocka_unit_test(test_small_float_specials),
+        cmocka_unit_test(test_e8m0),
+        cmocka_unit_test(test_from_f32_and_back),
+        cmocka_unit_test(test_from_f32_to_integers),
+        cmocka_unit_test(test_round_to_odd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,8 +215,6 @@ static void test_external(void **state)
     reads(external("0", "file", 7, 0), NULL, 0);
     t = external("2", "file", 5, 2);
     reads(t, (const float[]){ 6, 7 }, 2);
-    mq_tensor_want(t);
-    mq_tensor_done_with(t);
     fails(external("4", "else", 0, 4), MQ_ERR_INPUT, "tensor 't': no such file");
     fails(external("4", "file", 4, 4), MQ_ERR_INPUT, "tensor 't': needs 4 bytes at 4 of 'file', which has 7");
     fails(external("4", "file", UINT64_MAX - 1, 4), MQ_ERR_INPUT,

@@ -197,6 +197,51 @@ static void check_all(const mq_scheme *s, size_t n, fill kind, size_t skew)
     check_quantize(s, w, n, scales, zps, true);
 }
 
+/* Blocks are runs one after the other. */
+static void check_blocks(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, size_t block)
+{
+    static float lo[MOST], hi[MOST], scales[MOST];
+    static int32_t zps[MOST];
+    static uint16_t room[MOST + 1], again[MOST + 1];
+    const size_t width = mq_scheme_width(s);
+    mq_quant_sums sums = { 0 }, want = { 0 };
+    mq_nonfinite bad = { 0 }, want_bad = { 0 };
+
+    memset(lo, 0, sizeof lo);
+    memset(hi, 0, sizeof hi);
+    memset((uint8_t *)room + n * width, 77, width);
+    mq_blocks_range(w, n, block, lo, hi, &bad);
+    for (size_t b = 0; b * block < n; b++) {
+        const size_t at = b * block, len = n - at < block ? n - at : block;
+        float low = 0, high = 0;
+        mq_run_range(w + at, len, &low, &high, &want_bad);
+        assert_true(lo[b] == low && hi[b] == high);
+        mq_scheme_affine(s, low, high, &scales[b], &zps[b]);
+        mq_run_quantize(s, w + at, len, scales[b], zps[b], (uint8_t *)again + at * width, &want);
+    }
+    assert_memory_equal(&bad, &want_bad, sizeof bad);
+    mq_blocks_quantize(s, w, n, block, scales, zps, room, &sums);
+    assert_memory_equal(room, again, n * width);
+    assert_int_equal(((uint8_t *)room)[n * width], 77);
+    assert_true(near(sums.signal, want.signal) && near(sums.error, want.error));
+    assert_true(sums.max_error == want.max_error && sums.n_clipped == want.n_clipped);
+}
+
+static void test_blocks(void **state)
+{
+    static const size_t blocks[] = { 1, 3, 16, 32, 48, 256, 700, 1024, 1025, 2000 };
+    static unsigned char room[4 * MOST + 8];
+
+    (void)state;
+    for (size_t t = 0; t < MQ_ARRAY_LEN(types); t++)
+        for (fill kind = FILL_RANDOM; kind < N_FILLS; kind++)
+            for (size_t b = 0; b < MQ_ARRAY_LEN(blocks); b++) {
+                const mq_scheme s = mq_scheme_of(types[t], b % 2, false, MQ_FLOAT);
+                check_blocks(&s, values(room, b % 4, 2080, kind, b), 2080, blocks[b]);
+                check_blocks(&s, values(room, b % 4, 65, kind, b), 65, blocks[b]);
+            }
+}
+
 /* Every length about a vector, and about a block of 1024. */
 static void test_all_fills_and_lengths(void **state)
 {
@@ -262,12 +307,12 @@ static void test_same_sums_everywhere(void **state)
 
 static void test_pack_bits(void **state)
 {
-    static uint8_t q[70], out[70];
+    static uint8_t q[9000], out[9000];
     uint64_t rng = 3;
 
     (void)state;
     for (int bits = 2; bits <= 4; bits += 2)
-        for (size_t n = 0; n <= 65; n++) {
+        for (size_t n = 0; n <= 8 * 1024 + 65; n += n < 65 ? 1 : 1009) { /* longer than the room within */
             const size_t per = 8 / (size_t)bits, bytes = (n + per - 1) / per;
             for (size_t i = 0; i < sizeof q; i++)
                 q[i] = (uint8_t)rng_next(&rng); /* upper bits as signed integers have them */
@@ -287,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_fills_and_lengths), cmocka_unit_test(test_ties_to_even),
         cmocka_unit_test(test_infinities), cmocka_unit_test(test_same_sums_everywhere), cmocka_unit_test(test_pack_bits),
+        cmocka_unit_test(test_blocks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

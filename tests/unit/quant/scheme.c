@@ -195,6 +195,30 @@ static void check_grid(const mq_grid *g, const size_t *want, size_t n)
         assert_int_equal(seen[i], 1);
 }
 
+/* Of matrices: what is element (i, k) here is (k, i) in the turned grid, with the scale of the same number. */
+static void test_turned_grids(void **state)
+{
+    static size_t turned_of[MOST];
+
+    (void)state;
+    for (int axis = 0; axis < 2; axis++)
+        for (int64_t rows = 1; rows < 9; rows++)
+            for (int64_t columns = 1; columns < 20; columns += 3) {
+                const mq_granularity kind = rows % 2 ? MQ_PER_BLOCK : MQ_PER_CHANNEL;
+                const mq_grid g = mq_grid_of(kind, 2, (const int64_t[]){ rows, columns }, axis, 4);
+                const mq_grid turned = mq_grid_turned(&g);
+                const mq_grid want = mq_grid_of(kind, 2, (const int64_t[]){ columns, rows }, 1 - axis, 4);
+                assert_true(turned.kind == want.kind && turned.outer == want.outer && turned.inner == want.inner);
+                assert_true(turned.n == want.n && turned.block == want.block && turned.n_scales == want.n_scales);
+                for (size_t s = 0; s < g.n_scales; s++)
+                    turned_of[s] = mq_grid_turned_scale(&g, s);
+                for (size_t i = 0; i < (size_t)(rows * columns); i++) {
+                    const size_t at = i % (size_t)columns * (size_t)rows + i / (size_t)columns;
+                    assert_int_equal(mq_grid_line(&turned, at).scale, turned_of[mq_grid_line(&g, i).scale]);
+                }
+            }
+}
+
 static void test_grids(void **state)
 {
     static size_t want[MOST];
@@ -226,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers_used), cmocka_unit_test(test_scales_are_usable),
         cmocka_unit_test(test_known_scales), cmocka_unit_test(test_grids),
+        cmocka_unit_test(test_turned_grids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

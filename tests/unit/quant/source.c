@@ -161,12 +161,12 @@ static void test_views(void **state)
 static void test_large_matrix(void **state)
 {
     static struct naive v;
-    static const int64_t dims[2] = { 70, 71 }, swap[2] = { 1, 0 };
+    static const int64_t dims[2] = { 33, 150 }, swap[2] = { 1, 0 };
     uint64_t rng = 2;
     mq_source s;
 
     (void)state;
-    v = (struct naive){ .n_dims = 2, .dims = { 70, 71 }, .n = 70 * 71 };
+    v = (struct naive){ .n_dims = 2, .dims = { 33, 150 }, .n = 33 * 150 };
     for (size_t i = 0; i < v.n; i++)
         v.w[i] = rng_float(&rng);
     assert_true(mq_source_init(&s, mq_tensor_create(m, "w", MQ_FLOAT, 2, dims, v.w)));
@@ -174,6 +174,23 @@ static void test_large_matrix(void **state)
     naive_transpose(&v, swap);
     for (int i = 0; i < 50; i++)
         check_reads(&s, &v, &rng);
+}
+
+static void test_turned(void **state)
+{
+    static const int64_t dims[3] = { 5, 7, 1 }, swap[2] = { 1, 0 }, perm[3] = { 1, 0, 2 };
+    static const float zeros[35];
+    mq_source s, stored;
+
+    (void)state;
+    assert_true(mq_source_init(&s, mq_tensor_create(m, "w", MQ_FLOAT, 2, dims, zeros)));
+    assert_false(mq_source_is_turned(&s, &stored));
+    mq_source_transpose(&s, swap);
+    assert_true(mq_source_is_turned(&s, &stored));
+    assert_true(mq_source_is_plain(&stored) && stored.dims[0] == 5 && stored.dims[1] == 7 && stored.n == 35);
+    assert_true(mq_source_init(&s, mq_tensor_create(m, "w", MQ_FLOAT, 3, dims, zeros)));
+    mq_source_transpose(&s, perm);
+    assert_false(mq_source_is_turned(&s, &stored)); /* no matrix */
 }
 
 static void test_refused(void **state)
@@ -193,7 +210,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_views), cmocka_unit_test(test_large_matrix), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_views), cmocka_unit_test(test_large_matrix), cmocka_unit_test(test_turned),
+        cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

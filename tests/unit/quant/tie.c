@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -145,6 +146,47 @@ static void test_excluded_product(void **state)
     assert_int_equal(plan.n_quantized, 0);
 }
 
+/* Tries with overrides of the table and of the head. */
+static mq_status tie_with(const char *json, mq_error *err)
+{
+    static char path[] = "/tmp/mq-tie-XXXXXX";
+    const int fd = mkstemp(path);
+    mq_status rc;
+
+    assert_true(fd >= 0 && write(fd, json, strlen(json)) == (ssize_t)strlen(json));
+    close(fd);
+    opts.overrides = path;
+    rc = quant_try(err);
+    unlink(path);
+    strcpy(path + strlen(path) - 6, "XXXXXX");
+    return rc;
+}
+
+static void test_overrides(void **state)
+{
+    mq_error err = { 0 };
+
+    (void)state;
+    through_transpose();
+    /* one for the table, or the same for both: for both */
+    assert_int_equal(tie_with("{\"table\": [{\"scale\": 0.01}]}", &err), MQ_OK);
+    assert_null(quant_find("head")->tied); /* one scale and one per column */
+    assert_int_equal(tie_with("{\"table\": [{\"symmetric\": false}]}", &err), MQ_OK);
+    is_tied("head", "table");
+    assert_int_equal(tie_with("{\"table\": [{\"scale\": 0.01}], \"head\": [{\"scale\": 0.01}]}", &err), MQ_OK);
+    is_tied("head", "table");
+    /* one for the head: it counts */
+    assert_int_equal(tie_with("{\"head\": [{\"symmetric\": false}]}", &err), MQ_OK);
+    is_tied("head", "");
+    assert_false(quant_find("head")->weight.scheme.symmetric);
+    assert_true(quant_find("table")->weight.scheme.symmetric);
+    assert_int_equal(tie_with("{\"head\": [{\"symmetric\": true}]}", &err), MQ_OK); /* what the table has anyway */
+    is_tied("head", "table");
+    /* two that contradict each other */
+    assert_int_equal(tie_with("{\"table\": [{\"scale\": 0.01}], \"head\": [{\"scale\": 0.02}]}", &err), MQ_ERR_USAGE);
+    assert_non_null(strstr(err.text, "'table' and 'head' hold the same numbers and are stored once: give both the same"));
+}
+
 #define TYING(test) cmocka_unit_test_setup_teardown(test, setup, quant_teardown)
 
 int main(void)
@@ -152,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TYING(test_one_initializer), TYING(test_second_initializer), TYING(test_not_the_same), TYING(test_on_the_left),
         TYING(test_low_bits),        TYING(test_per_tensor),         TYING(test_excluded_product),
+        TYING(test_overrides),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

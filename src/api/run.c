@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* mq_run: a model on data, its outputs told one by one and saved. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/running.h"
+#include "report/report.h"
+
+typedef struct job {
+    const mq_run_opts *opts;
+    const mq_hooks *hooks;
+    mq_running run;
+    mq_dataset *data;
+    mq_results *results;
+    mq_run_summary sum;
+} job;
+
+/* The tensors wanted: outputs (the model's, or those named), then what the patterns match and is not among them. */
+static mq_status choose_outputs(mq_model *m, const mq_run_opts *o, const char ***names, size_t *n, mq_error *err)
+{
+    const mq_graph *g = m->graph;
+    const char **list, **more = NULL;
+    size_t n_more = 0;
+    mq_status rc;
+
+    if (o->n_tensors && (rc = mq_match_tensors(m, "--tensors", o->tensors, o->n_tensors, &more, &n_more, err)) != MQ_OK)
+        return rc;
+    if (!(list = mq_arena_calloc(m->arena, g->outputs.n + o->n_outputs + n_more + 1, sizeof *list)))
+        return mq_oom(err);
+    *n = 0;
+    for (size_t i = 0; i < (o->outputs ? o->n_outputs : g->outputs.n); i++)
+        list[(*n)++] = o->outputs ? o->outputs[i] : g->outputs.items[i]->name;
+    for (size_t i = 0; i < n_more; i++) {
+        bool there = false;
+
+        for (size_t k = 0; k < *n && !there; k++)
+            there = strcmp(list[k], more[i]) == 0;
+        if (!there)
+            list[(*n)++] = more[i];
+    }
+    *names = list;
+    return MQ_OK;
+}
+
+static void tell_result(const job *j, size_t i, const mq_call *call)
+{
+    const mq_array *a = j->run.out[i];
+    char text[256];
+    mq_run_result r = { .name = j->run.outputs[i]->name, .sample = call->n ? call->samples[0] : 0, .n_samples = call->n,
+                        .text = text };
+
+    if (!j->opts->result || !a)
+        return;
+    mq_array_text(a, text, sizeof text);
+    r.is_tensor = a->kind == MQ_TYPE_TENSOR;
+    if (r.is_tensor) {
+        r.view = (mq_view){ .type = (int)a->dtype, .rank = a->rank, .data = a->data, .n_bytes = mq_array_bytes(a) };
+        memcpy(r.view.dims, a->dims, (size_t)a->rank * sizeof *a->dims);
+        r.batched = call->rows && a->rank && a->dims[0] == (int64_t)call->rows;
+    }
+    j->opts->result(j->opts->user, &r);
+}
+
+static mq_status run_call(job *j, const mq_call *call, mq_error *err)
+{
+    const double start = mq_seconds();
+    mq_status rc;
+
+    MQ_TRY(mq_running_run(&j->run, call->in, err));
+    j->sum.seconds += mq_seconds() - start;
+    j->sum.n_runs++;
+    j->sum.n_samples += call->n ? call->n : 1;
+    if (mq_runner_peak(j->run.runner) > j->sum.peak_bytes)
+        j->sum.peak_bytes = mq_runner_peak(j->run.runner);
+    for (size_t i = 0; i < j->run.n_out; i++) {
+        tell_result(j, i, call);
+        if (j->results && j->run.out[i])
+            MQ_TRY(mq_results_add(j->results, i, j->run.out[i], call, err));
+    }
+    if (j->opts->source.n_carry)
+        MQ_TRY(mq_dataset_carry(j->data, j->run.out, err));
+    mq_progress(j->hooks, "run", j->sum.n_samples, mq_dataset_n_samples(j->data));
+    rc = mq_check_cancelled(j->hooks, err);
+done:
+    return rc;
+}
+
+static void fill_report(mq_report *report, const job *j)
+{
+    json_t *s = mq_report_section(report, "run");
+
+    mq_report_put_int(report, s, "samples", (int64_t)j->sum.n_samples);
+    mq_report_put_int(report, s, "runs", (int64_t)j->sum.n_runs);
+    mq_report_put_bool(report, s, "generated_data", mq_dataset_generated(j->data));
+    mq_report_put_int(report, s, "nonfinite_samples", (int64_t)j->sum.nonfinite);
+}
+
+static mq_status run_all(job *j, mq_error *err)
+{
+    const mq_call *call;
+    mq_status rc;
+
+    for (;;) {
+        MQ_TRY(mq_dataset_next(j->data, &call, err));
+        if (!call)
+            break;
+        MQ_TRY(run_call(j, call, err));
+    }
+    j->sum.nonfinite = mq_dataset_counts(j->data)->nonfinite;
+    mq_source_warn(j->data, j->hooks);
+done:
+    return rc;
+}
+
+mq_status mq_run(mq_model *model, const mq_run_opts *opts, mq_report *report, const mq_hooks *hooks, mq_run_summary *summary,
+                 mq_error *err)
+{
+    job j = { .opts = opts, .hooks = hooks };
+    mq_plan_opts plan = { .inputs = opts->inputs, .n_inputs = opts->n_inputs };
+    const char **names = NULL;
+    mq_status rc;
+
+    if (!model->graph)
+        return mq_fail(err, MQ_ERR_INPUT, "the model has no graph");
+    if (opts->save && !mq_results_form(opts->save))
+        return mq_fail(err, MQ_ERR_USAGE, "'%s': outputs are saved as .npz, .npy or .pb", opts->save);
+    MQ_TRY(mq_source_declare(&opts->source, model, err));
+    MQ_TRY(choose_outputs(model, opts, &names, &plan.n_outputs, err));
+    plan.outputs = names;
+    MQ_TRY(mq_running_open(&j.run, model, &plan, hooks, err));
+    MQ_TRY(mq_source_open(&j.data, &opts->source, j.run.inputs, j.run.n_in, j.run.outputs, j.run.n_out, hooks, err));
+    mq_source_tell(j.data, opts->note, opts->user);
+    if (opts->save)
+        MQ_TRY(mq_results_create(&j.results, names, plan.n_outputs, err));
+    MQ_TRY(run_all(&j, err));
+    if (opts->save) {
+        MQ_TRY(mq_results_save(j.results, opts->save, opts->force, opts->sync, err));
+        mq_note_file(hooks, opts->save, true);
+    }
+    fill_report(report, &j);
+    if (summary)
+        *summary = j.sum;
+    rc = mq_report_status(report, err);
+done:
+    mq_results_free(j.results);
+    mq_dataset_free(j.data);
+    mq_running_close(&j.run);
+    return rc;
+}

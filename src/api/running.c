@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* A plan on data: opening, running, and what is said about the data. */
+#include "api/running.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/pattern.h"
+#include "ops/ops.h"
+
+double mq_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+mq_status mq_running_open(mq_running *r, mq_model *m, const mq_plan_opts *opts, const mq_hooks *hooks, mq_error *err)
+{
+    mq_status rc;
+
+    *r = (mq_running){ 0 };
+    MQ_TRY(mq_plan_create(&r->plan, m, opts, hooks, err));
+    MQ_TRY(mq_runner_create(&r->runner, r->plan, hooks ? hooks->n_threads : 0, err));
+    r->n_in = mq_plan_n_inputs(r->plan);
+    r->n_out = mq_plan_n_outputs(r->plan);
+    r->inputs = calloc(r->n_in + 1, sizeof *r->inputs);
+    r->outputs = calloc(r->n_out + 1, sizeof *r->outputs);
+    r->in = calloc(r->n_in + 1, sizeof *r->in);
+    r->out = calloc(r->n_out + 1, sizeof *r->out);
+    if (!r->inputs || !r->outputs || !r->in || !r->out)
+        MQ_TRY(mq_oom(err));
+    for (size_t i = 0; i < r->n_in; i++)
+        r->inputs[i] = mq_plan_input(r->plan, i);
+    for (size_t i = 0; i < r->n_out; i++)
+        r->outputs[i] = mq_plan_output(r->plan, i);
+done:
+    if (rc != MQ_OK)
+        mq_running_close(r);
+    return rc;
+}
+
+static void drop_outputs(mq_running *r)
+{
+    for (size_t i = 0; r->out && i < r->n_out; i++) {
+        mq_array_unref(r->out[i]);
+        r->out[i] = NULL;
+    }
+}
+
+void mq_running_close(mq_running *r)
+{
+    drop_outputs(r);
+    mq_runner_free(r->runner);
+    mq_plan_free(r->plan);
+    free(r->inputs);
+    free(r->outputs);
+    free(r->in);
+    free(r->out);
+    *r = (mq_running){ 0 };
+}
+
+mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err)
+{
+    drop_outputs(r);
+    memcpy(r->in, in, r->n_in * sizeof *in);
+    return mq_runner_run(r->runner, r->in, r->out, err);
+}
+
+/* ---- data ---------------------------------------------------------------------------------------------------------- */
+
+mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err)
+{
+    mq_status rc = mq_shapes_apply(m, s->shapes, s->n_shapes, s->dims, s->n_dims, err);
+
+    return rc == MQ_OK ? mq_infer_model(m, NULL, NULL, err) : rc;
+}
+
+mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
+                         const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err)
+{
+    static const char *const generated[] = { "random:1" };
+    const mq_data_opts opts = {
+        .data = s->n_data ? s->data : generated, .n_data = s->n_data ? s->n_data : 1, .labels = s->labels,
+        .n_labels = s->n_labels, .preprocess = s->preprocess, .n_preprocess = s->n_preprocess, .fills = s->fills,
+        .n_fills = s->n_fills, .carry = s->carry, .n_carry = s->n_carry, .samples = s->samples, .batch = s->batch,
+        .seed = s->seed, .skip_bad = s->skip_bad,
+    };
+
+    return mq_dataset_open(out, &opts, inputs, n_inputs, outputs, n_outputs, hooks, err);
+}
+
+void mq_source_tell(const mq_dataset *ds, void (*note)(void *user, const char *text), void *user)
+{
+    const char *const *notes;
+    const size_t n = mq_dataset_notes(ds, &notes);
+
+    for (size_t i = 0; note && i < n; i++)
+        note(user, notes[i]);
+}
+
+void mq_source_warn(const mq_dataset *ds, const mq_hooks *hooks)
+{
+    const mq_data_counts *c = mq_dataset_counts(ds);
+
+    if (c->nonfinite)
+        mq_warn(hooks, "data-nonfinite", "", "%llu of %llu samples have NaN or infinity; the first is %s",
+                (unsigned long long)c->nonfinite, (unsigned long long)c->samples, c->first_nonfinite);
+    if (c->skipped)
+        mq_warn(hooks, "data-skipped", "", "%llu samples could not be read and are left out", (unsigned long long)c->skipped);
+}
+
+/* ---- names --------------------------------------------------------------------------------------------------------- */
+
+static bool runs(const mq_value *v)
+{
+    return v->producer || (v->is_input && !v->init);
+}
+
+mq_status mq_match_tensors(mq_model *m, const char *option, const char *const *patterns, size_t n, const char ***names,
+                           size_t *n_names, mq_error *err)
+{
+    const mq_value_vec *values = &m->graph->values;
+    mq_patterns *p = NULL;
+    const char **found;
+    mq_status rc;
+
+    *n_names = 0;
+    if (!(found = mq_arena_calloc(m->arena, values->n + 1, sizeof *found)))
+        return mq_oom(err);
+    MQ_TRY(mq_patterns_create(&p, option, patterns, n, err));
+    for (size_t i = 0; i < values->n; i++)
+        if (runs(values->items[i]))
+            mq_patterns_offer(p, values->items[i]->name);
+    for (size_t i = 0; i < values->n; i++)
+        if (runs(values->items[i]) && mq_patterns_match(p, values->items[i]->name))
+            found[(*n_names)++] = values->items[i]->name;
+    MQ_TRY(mq_patterns_check_used(p, err));
+    *names = found;
+done:
+    mq_patterns_free(p);
+    return rc;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* What the commands that run models share: a plan on data. */
+#ifndef MQ_API_RUNNING_H
+#define MQ_API_RUNNING_H
+
+#include "data/data.h"
+#include "exec/exec.h"
+#include "mq/run.h"
+
+/* A model with a plan, a runner and the arrays of one run. */
+typedef struct mq_running {
+    mq_plan *plan;
+    mq_runner *runner;
+    size_t n_in, n_out;
+    const mq_value **inputs, **outputs; /* of the plan */
+    mq_array **in, **out;               /* of the last run: in is borrowed, out held */
+} mq_running;
+
+mq_status mq_running_open(mq_running *r, mq_model *m, const mq_plan_opts *opts, const mq_hooks *hooks, mq_error *err);
+void mq_running_close(mq_running *r);
+/* Runs once; in: n_in arrays. The outputs of the run before are let go of. */
+mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err);
+
+/* Applies --shape and --dim of a source to a model, and infers its types. */
+mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err);
+/* The dataset of a source for these inputs and outputs; without s->data it is one generated sample. */
+mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
+                         const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);
+/* Tells the dataset's notes; at the end warns about what was counted. */
+void mq_source_tell(const mq_dataset *ds, void (*note)(void *user, const char *text), void *user);
+void mq_source_warn(const mq_dataset *ds, const mq_hooks *hooks);
+
+/* Names of the main graph's tensors that match patterns (not constants), in the graph's order: in m's arena. `option` is for
+ * messages. MQ_ERR_USAGE for a pattern that matches nothing. */
+mq_status mq_match_tensors(mq_model *m, const char *option, const char *const *patterns, size_t n, const char ***names,
+                           size_t *n_names, mq_error *err);
+
+/* Seconds on a clock that only goes forward. */
+double mq_seconds(void);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* ONNX test folders: model.onnx and test_data_set_N with inputs and expected outputs, as ONNX's own backend tests are stored. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exec/compare.h"
+#include "exec/exec.h"
+#include "model/tensor_file.h"
+#include "mq/run.h"
+#include "report/report.h"
+
+#define PATH_SIZE 4096
+
+typedef struct job {
+    const mq_tests_opts *opts;
+    mq_report *report;
+    const mq_hooks *hooks;
+    mq_tests_summary *sum;
+    mq_plan *plan;
+    mq_model *data; /* holds what was read from .pb files */
+    double rtol, atol;
+    mq_array **in, **out;
+    char differs[2 * MQ_ERROR_SIZE]; /* the first difference; "" none */
+} job;
+
+static bool exists(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
+static void find_tolerance(job *j, const char *folder)
+{
+    char path[PATH_SIZE];
+    FILE *f;
+
+    j->rtol = 1e-3;
+    j->atol = 1e-7;
+    if (j->opts->has_tolerance) {
+        j->rtol = j->opts->rtol;
+        j->atol = j->opts->atol;
+        return;
+    }
+    snprintf(path, sizeof path, "%s/tol.txt", folder);
+    if ((f = fopen(path, "r"))) {
+        double rtol, atol;
+
+        if (fscanf(f, "%lf %lf", &rtol, &atol) == 2) {
+            j->rtol = rtol;
+            j->atol = atol;
+        }
+        fclose(f);
+    }
+}
+
+/* *out stays NULL when there is no such file. */
+static mq_status load(job *j, const char *set, const char *what, size_t i, const mq_value *v, mq_array **out, mq_error *err)
+{
+    const mq_type *type = v->declared ? v->declared : v->type;
+    char path[PATH_SIZE];
+    mq_datum *d;
+    mq_status rc;
+
+    if (snprintf(path, sizeof path, "%s/%s_%zu.pb", set, what, i) >= PATH_SIZE || !exists(path))
+        return MQ_OK;
+    mq_note_file(j->hooks, path, false);
+    if ((rc = mq_datum_load(j->data, path, type, &d, err)) != MQ_OK)
+        return rc;
+    return mq_array_of_datum(out, d, err);
+}
+
+static mq_status compare_output(job *j, const char *set, size_t i, mq_error *err)
+{
+    const mq_value *v = mq_plan_output(j->plan, i);
+    mq_compare c = { 0 };
+    mq_array *want = NULL;
+    mq_error why = { 0 };
+    mq_status rc = load(j, set, "output", i, v, &want, err);
+
+    if (rc != MQ_OK || !want)
+        return rc;
+    if ((rc = mq_compare_add(&c, j->out[i], want, j->rtol, j->atol, &why)) == MQ_ERR_INPUT) {
+        snprintf(j->differs, sizeof j->differs, "output '%s': %s", v->name, why.text);
+        rc = MQ_OK;
+    } else if (c.outside) {
+        snprintf(j->differs, sizeof j->differs,
+                 "output '%s': %llu of %llu elements differ by more than %g + %g*|expected|; element %llu is %g, expected %g", v->name,
+                 (unsigned long long)c.outside, (unsigned long long)c.count, j->atol, j->rtol, (unsigned long long)c.first,
+                 c.first_a, c.first_b);
+    }
+    mq_array_unref(want);
+    return rc;
+}
+
+static mq_status run_set(job *j, const char *set, mq_error *err)
+{
+    const size_t n_in = mq_plan_n_inputs(j->plan), n_out = mq_plan_n_outputs(j->plan);
+    mq_runner *r = NULL;
+    mq_status rc;
+
+    j->in = calloc(n_in + 1, sizeof *j->in);
+    j->out = calloc(n_out + 1, sizeof *j->out);
+    if (!j->in || !j->out)
+        MQ_TRY(mq_oom(err));
+    MQ_TRY(mq_runner_create(&r, j->plan, j->hooks ? j->hooks->n_threads : 0, err));
+    for (size_t i = 0; i < n_in; i++)
+        MQ_TRY(load(j, set, "input", i, mq_plan_input(j->plan, i), &j->in[i], err));
+    MQ_TRY(mq_runner_run(r, j->in, j->out, err));
+    for (size_t i = 0; i < n_out && !*j->differs; i++)
+        MQ_TRY(compare_output(j, set, i, err));
+done:
+    for (size_t i = 0; j->in && i < n_in; i++)
+        mq_array_unref(j->in[i]);
+    for (size_t i = 0; j->out && i < n_out; i++)
+        mq_array_unref(j->out[i]);
+    free(j->in);
+    free(j->out);
+    mq_runner_free(r);
+    return rc;
+}
+
+static mq_status run_folder(job *j, const char *folder, mq_error *err)
+{
+    const mq_plan_opts opts = { .reference = j->opts->reference };
+    char path[PATH_SIZE];
+    mq_model *m = NULL;
+    mq_status rc;
+
+    find_tolerance(j, folder);
+    snprintf(path, sizeof path, "%s/model.onnx", folder);
+    MQ_TRY(mq_model_load(&m, path, err));
+    MQ_TRY(mq_model_create(&j->data, err));
+    MQ_TRY(mq_plan_create(&j->plan, m, &opts, j->hooks, err));
+    for (int i = 0; !*j->differs; i++) {
+        snprintf(path, sizeof path, "%s/test_data_set_%d", folder, i);
+        if (!exists(path))
+            break;
+        MQ_TRY(run_set(j, path, err));
+    }
+done:
+    mq_plan_free(j->plan);
+    mq_model_free(j->data);
+    mq_model_free(m);
+    j->plan = NULL;
+    j->data = NULL;
+    return rc;
+}
+
+static mq_test_outcome judge(job *j, mq_status rc)
+{
+    if (rc == MQ_ERR_UNSUPPORTED)
+        return j->sum->n_unsupported++, MQ_TEST_UNSUPPORTED;
+    if (rc != MQ_OK)
+        return j->sum->n_broken++, MQ_TEST_BROKEN;
+    if (*j->differs)
+        return j->sum->n_differs++, MQ_TEST_DIFFERS;
+    return j->sum->n_equal++, MQ_TEST_EQUAL;
+}
+
+static mq_status test_folder(job *j, const char *folder, mq_error *err)
+{
+    static const char *const codes[] = { "", "test-differs", "test-unsupported", "test-broken" };
+    mq_error why = { 0 };
+    mq_test_outcome o;
+    mq_status rc;
+
+    *j->differs = '\0';
+    rc = run_folder(j, folder, &why);
+    if (rc == MQ_ERR_NOMEM || rc == MQ_ERR_CANCELLED) {
+        *err = why;
+        return rc;
+    }
+    o = judge(j, rc);
+    if (o != MQ_TEST_EQUAL)
+        mq_report_add_finding(j->report, o == MQ_TEST_UNSUPPORTED ? MQ_REPORT_WARNING : MQ_REPORT_ERROR, codes[o], folder,
+                              rc == MQ_OK ? j->differs : why.text);
+    if (j->opts->outcome)
+        j->opts->outcome(j->opts->user, folder, o, rc == MQ_OK ? j->differs : why.text);
+    return MQ_OK;
+}
+
+static bool is_test(const char *folder)
+{
+    char path[PATH_SIZE];
+
+    return snprintf(path, sizeof path, "%s/model.onnx", folder) < PATH_SIZE && exists(path);
+}
+
+static mq_status test_each(job *j, const char *folder, mq_error *err)
+{
+    struct dirent **list = NULL;
+    char path[PATH_SIZE];
+    int n = scandir(folder, &list, NULL, alphasort);
+    size_t found = 0;
+    mq_status rc = n < 0 ? mq_fail_errno(err, MQ_ERR_INPUT, "read the folder", folder) : MQ_OK;
+
+    for (int i = 0; i < n; i++) {
+        const bool fits = snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name) < PATH_SIZE;
+
+        if (rc == MQ_OK && fits && list[i]->d_name[0] != '.' && is_test(path)) {
+            found++;
+            if ((rc = mq_check_cancelled(j->hooks, err)) == MQ_OK)
+                rc = test_folder(j, path, err);
+            mq_progress(j->hooks, "test", (uint64_t)i + 1, (uint64_t)n);
+        }
+        free(list[i]);
+    }
+    free(list);
+    if (rc == MQ_OK && !found)
+        rc = mq_fail(err, MQ_ERR_INPUT, "'%s' holds no test: a test is a folder with model.onnx and test_data_set_0", folder);
+    return rc;
+}
+
+mq_status mq_check_tests(const char *folder, const mq_tests_opts *opts, mq_report *report, const mq_hooks *hooks,
+                         mq_tests_summary *out, mq_error *err)
+{
+    job j = { .opts = opts, .report = report, .hooks = hooks, .sum = out };
+
+    *out = (mq_tests_summary){ 0 };
+    return is_test(folder) ? test_folder(&j, folder, err) : test_each(&j, folder, err);
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Run after run: samples are read into slots, slots with equal shapes are stacked to a batch, and inputs that no data give are made
+ * to fit. A run never takes samples of two files. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/convert.h"
+#include "data/dataset.h"
+
+/* ---- letting go ------------------------------------------------------------------------------------------------------ */
+
+static void clear_slot(const mq_dataset *ds, mq_slot *s)
+{
+    for (size_t i = 0; i < ds->n_inputs; i++) {
+        mq_array_unref(s->in[i]);
+        s->in[i] = NULL;
+    }
+    for (size_t i = 0; i < ds->n_outputs; i++) {
+        mq_array_unref(s->want[i]);
+        s->want[i] = NULL;
+    }
+    mq_array_unref(s->label);
+    s->label = NULL;
+}
+
+void mq_dataset_drop_call(mq_dataset *ds)
+{
+    for (size_t i = 0; i < ds->n_inputs; i++) {
+        mq_array_unref(ds->call_in[i]);
+        ds->call_in[i] = NULL;
+    }
+    for (size_t i = 0; i < ds->n_outputs; i++) {
+        mq_array_unref(ds->call_want[i]);
+        ds->call_want[i] = NULL;
+    }
+    mq_array_unref(ds->call.labels);
+    ds->call = (mq_call){ .in = ds->call_in, .want = ds->call_want, .samples = ds->call_samples };
+}
+
+void mq_dataset_rewind(mq_dataset *ds)
+{
+    mq_dataset_drop_call(ds);
+    for (size_t i = 0; i <= ds->n_slots; i++)
+        clear_slot(ds, &ds->slots[i]);
+    for (size_t i = 0; i < ds->n_inputs; i++) {
+        mq_array_unref(ds->carried[i]);
+        ds->carried[i] = NULL;
+    }
+    ds->at = 0;
+    ds->n_ready = 0;
+    ds->current = NULL;
+    ds->counts = (mq_data_counts){ 0 };
+}
+
+/* ---- one sample ------------------------------------------------------------------------------------------------------ */
+
+static mq_dtype wanted_type(const mq_value *v)
+{
+    const mq_type *t = mq_port_type(v);
+
+    return t && t->kind == MQ_TYPE_TENSOR ? t->dtype : MQ_UNDEFINED;
+}
+
+/* A row as the input wants it; takes over the reference. */
+static mq_status adapt(const mq_dataset *ds, size_t input, const mq_column *c, mq_array *row, mq_array **out, mq_error *err)
+{
+    const mq_dtype want = wanted_type(ds->inputs[input]);
+    mq_array *pixels = NULL;
+    mq_status rc = MQ_OK;
+
+    if (row->kind != MQ_TYPE_TENSOR) {
+        *out = row;
+        return MQ_OK;
+    }
+    if (ds->pipelines[input]) {
+        MQ_TRY(mq_pipeline_run(ds->pipelines[input], row, c->image, &pixels, err));
+        mq_array_unref(row);
+        row = pixels;
+    }
+    MQ_TRY(mq_array_convert(out, row, want ? want : row->dtype, err));
+done:
+    mq_array_unref(row);
+    return rc;
+}
+
+/* Does a row of those dims (without the batch axis when stacked) fit what the input declares? */
+static bool row_fits(const mq_type *t, const mq_array *a, bool stacked)
+{
+    const int lead = stacked ? 1 : 0;
+
+    if (!t || t->kind != MQ_TYPE_TENSOR || t->rank < 0 || a->kind != MQ_TYPE_TENSOR)
+        return true;
+    if (a->rank + lead != t->rank)
+        return false;
+    for (int i = 0; i < a->rank; i++)
+        if (mq_dim_known(t->dims[i + lead]) && t->dims[i + lead].value != a->dims[i])
+            return false;
+    return true;
+}
+
+static mq_status check_row(const mq_dataset *ds, size_t input, const mq_feed *f, const mq_array *a, mq_error *err)
+{
+    const mq_type *t = mq_port_type(ds->inputs[input]);
+    char have[200], want[200];
+
+    if (row_fits(t, a, f->mode == MQ_FEED_STACK))
+        return MQ_OK;
+    mq_array_text(a, have, sizeof have);
+    mq_type_text(t, want, sizeof want);
+    return mq_fail(err, MQ_ERR_INPUT, "input '%s' is %s, the sample has %s%s", ds->inputs[input]->name, want, have,
+                   f->mode == MQ_FEED_STACK ? " without the batch axis" : "");
+}
+
+static mq_status read_input(mq_dataset *ds, mq_slot *slot, size_t i, mq_error *err)
+{
+    mq_source *s = ds->grouped[i] ? mq_source_of(ds, (int)i, slot->number) : slot->source;
+    mq_array *row = NULL;
+    mq_status rc;
+
+    if (!s || s->in[i].column < 0 || s->in[i].mode == MQ_FEED_WHOLE)
+        return MQ_OK;
+    MQ_TRY(mq_table_row(s->table, (size_t)s->in[i].column, slot->number - s->first, &row, err));
+    MQ_TRY(adapt(ds, i, &s->table->columns[s->in[i].column], row, &slot->in[i], err));
+    rc = check_row(ds, i, &s->in[i], slot->in[i], err);
+done:
+    return rc;
+}
+
+static mq_status read_label(mq_dataset *ds, mq_slot *slot, mq_error *err)
+{
+    for (int group = -1; group < (int)ds->n_inputs; group++) {
+        mq_source *s = mq_source_of(ds, group, slot->number);
+
+        if (s && s->label_column >= 0)
+            return mq_table_row(s->labels ? s->labels : s->table, (size_t)s->label_column, slot->number - s->first, &slot->label,
+                                err);
+    }
+    return MQ_OK;
+}
+
+static mq_status read_wants(mq_dataset *ds, mq_slot *slot, mq_error *err)
+{
+    mq_source *s = slot->source;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; s && i < ds->n_outputs && rc == MQ_OK; i++)
+        if (s->want[i].column >= 0 && s->want[i].mode != MQ_FEED_WHOLE)
+            rc = mq_table_row(s->table, (size_t)s->want[i].column, slot->number - s->first, &slot->want[i], err);
+    return rc;
+}
+
+/* Counts NaN and infinity; where the first of them was. */
+static mq_status look_for_nonfinite(mq_dataset *ds, const mq_slot *slot, mq_error *err)
+{
+    char where[400];
+
+    for (size_t i = 0; i < ds->n_inputs; i++) {
+        double min, max;
+
+        if (!slot->in[i] || !mq_dtype_is_float(slot->in[i]->dtype) || !mq_array_range(slot->in[i], &min, &max))
+            continue;
+        mq_dataset_sample_text(ds, slot->number, where, sizeof where);
+        if (ds->opts.refuse_nonfinite)
+            return mq_fail(err, MQ_ERR_INPUT, "input '%s' holds NaN or infinity (--allow-nonfinite)", ds->inputs[i]->name);
+        if (!ds->counts.nonfinite++)
+            snprintf(ds->counts.first_nonfinite, sizeof ds->counts.first_nonfinite, "input '%.100s': %s", ds->inputs[i]->name,
+                     where);
+        return MQ_OK;
+    }
+    return MQ_OK;
+}
+
+static mq_status read_sample(mq_dataset *ds, mq_slot *slot, uint64_t number, mq_error *err)
+{
+    char where[400];
+    mq_status rc = MQ_OK;
+
+    clear_slot(ds, slot);
+    slot->number = number;
+    slot->source = mq_source_of(ds, -1, number);
+    for (size_t i = 0; i < ds->n_inputs && rc == MQ_OK; i++)
+        rc = read_input(ds, slot, i, err);
+    if (rc == MQ_OK)
+        rc = read_wants(ds, slot, err);
+    if (rc == MQ_OK)
+        rc = read_label(ds, slot, err);
+    if (rc == MQ_OK)
+        rc = look_for_nonfinite(ds, slot, err);
+    if (rc == MQ_ERR_INPUT) {
+        mq_dataset_sample_text(ds, number, where, sizeof where);
+        if (!err || strncmp(err->text, where, strlen(where)) != 0)
+            mq_error_prefix(err, "%s", where);
+    }
+    return rc;
+}
+
+/* ---- several samples ------------------------------------------------------------------------------------------------- */
+
+/* The number of the k-th sample given, evenly spread; with state to be carried they are taken one after the other. */
+static uint64_t number_of(const mq_dataset *ds, uint64_t k)
+{
+    if (ds->has_carry || ds->n_samples == ds->n_total)
+        return k;
+    return (uint64_t)((unsigned __int128)k * ds->n_total / ds->n_samples);
+}
+
+static bool same_shape(const mq_array *a, const mq_array *b)
+{
+    if (!a || !b)
+        return a == b;
+    return a->kind == b->kind && a->dtype == b->dtype && a->rank == b->rank &&
+           memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+}
+
+static bool can_join(const mq_dataset *ds, const mq_slot *a, const mq_slot *b)
+{
+    if (a->source != b->source)
+        return false;
+    for (size_t i = 0; i < ds->n_inputs; i++)
+        if (!same_shape(a->in[i], b->in[i]))
+            return false;
+    for (size_t i = 0; i < ds->n_outputs; i++)
+        if (!same_shape(a->want[i], b->want[i]))
+            return false;
+    return same_shape(a->label, b->label);
+}
+
+static void swap_slots(mq_slot *a, mq_slot *b)
+{
+    const mq_slot c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+/* Fills slots until the batch is full, the file ends, or a sample has another shape (which then waits). */
+static mq_status fill_slots(mq_dataset *ds, size_t *n, mq_error *err)
+{
+    mq_status rc;
+
+    *n = ds->n_ready;
+    ds->n_ready = 0;
+    while (*n < ds->n_slots && ds->at < ds->n_samples) {
+        mq_slot *slot = &ds->slots[*n];
+
+        if ((rc = mq_check_cancelled(ds->hooks, err)) != MQ_OK)
+            return rc;
+        rc = read_sample(ds, slot, number_of(ds, ds->at), err);
+        if (rc == MQ_ERR_INPUT && ds->opts.skip_bad) {
+            char where[400];
+
+            mq_dataset_sample_text(ds, slot->number, where, sizeof where);
+            mq_warn(ds->hooks, "bad-sample", where, "%s: left out", err ? err->text : "the sample cannot be read");
+            ds->counts.skipped++;
+            ds->at++;
+            continue;
+        }
+        if (rc != MQ_OK)
+            return rc;
+        ds->at++;
+        if (*n > 0 && !can_join(ds, &ds->slots[0], slot)) {
+            ds->n_ready = 1;
+            return MQ_OK;
+        }
+        ++*n;
+    }
+    return MQ_OK;
+}
+
+/* ---- a run ----------------------------------------------------------------------------------------------------------- */
+
+/* Arrays of the first n slots along the batch axis, of which `rows` are made; at(slot) says which array. */
+static mq_status stack_slots(mq_dataset *ds, size_t n, size_t rows, mq_array **(*at)(mq_slot *, size_t), size_t index,
+                             mq_array **out, mq_error *err)
+{
+    mq_array *few[64] = { 0 }, **list = n <= 64 ? few : malloc(n * sizeof *list);
+    mq_status rc;
+
+    if (!list)
+        return mq_oom(err);
+    for (size_t i = 0; i < n; i++)
+        list[i] = *at(&ds->slots[i], index);
+    rc = mq_array_stack(out, list, n, rows, err);
+    if (list != few)
+        free(list);
+    return rc;
+}
+
+static mq_array **slot_in(mq_slot *s, size_t i)
+{
+    return &s->in[i];
+}
+
+static mq_array **slot_want(mq_slot *s, size_t i)
+{
+    return &s->want[i];
+}
+
+static mq_array **slot_label(mq_slot *s, size_t i)
+{
+    (void)i;
+    return &s->label;
+}
+
+static mq_status whole_input(mq_dataset *ds, mq_source *s, size_t i, mq_array **out, mq_error *err)
+{
+    mq_feed *f = &s->in[i];
+    mq_array *a = NULL;
+    mq_status rc = MQ_OK;
+
+    if (!f->whole) {
+        MQ_TRY(mq_table_whole(s->table, (size_t)f->column, &a, err));
+        MQ_TRY(adapt(ds, i, &s->table->columns[f->column], mq_array_ref(a), &f->whole, err));
+    }
+    *out = mq_array_ref(f->whole);
+done:
+    return rc;
+}
+
+/* What the data give. */
+static mq_status give_data(mq_dataset *ds, size_t n, size_t rows, mq_error *err)
+{
+    const mq_slot *first = &ds->slots[0];
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < ds->n_inputs && rc == MQ_OK; i++) {
+        mq_source *s = ds->grouped[i] ? mq_source_of(ds, (int)i, first->number) : first->source;
+
+        if (!s || s->in[i].column < 0)
+            continue;
+        if (s->in[i].mode == MQ_FEED_WHOLE)
+            rc = whole_input(ds, s, i, &ds->call_in[i], err);
+        else if (s->in[i].mode == MQ_FEED_SINGLE)
+            ds->call_in[i] = mq_array_ref(first->in[i]);
+        else
+            rc = stack_slots(ds, n, rows, slot_in, i, &ds->call_in[i], err);
+    }
+    for (size_t i = 0; i < ds->n_outputs && rc == MQ_OK; i++) {
+        mq_source *s = first->source;
+        mq_array *a = NULL;
+
+        if (!s || s->want[i].column < 0)
+            continue;
+        if (s->want[i].mode == MQ_FEED_WHOLE) {
+            rc = mq_table_whole(s->table, (size_t)s->want[i].column, &a, err);
+            ds->call_want[i] = rc == MQ_OK ? mq_array_ref(a) : NULL;
+        } else if (s->want[i].mode == MQ_FEED_SINGLE) {
+            ds->call_want[i] = mq_array_ref(first->want[i]);
+        } else {
+            rc = stack_slots(ds, n, n, slot_want, i, &ds->call_want[i], err);
+        }
+    }
+    if (rc == MQ_OK && first->label)
+        rc = stack_slots(ds, n, n, slot_label, 0, &ds->call.labels, err);
+    return rc;
+}
+
+static const mq_fill zeros = { .kind = MQ_FILL_ZEROS };
+
+/* How an input that no array gives is made; NULL: not at all. */
+static const mq_fill *fill_of(const mq_dataset *ds, size_t i, mq_fill *random)
+{
+    const mq_source *s = mq_source_of(ds, ds->grouped[i] ? (int)i : -1, ds->slots[0].number);
+
+    if (ds->carry[i] >= 0)
+        return &zeros;
+    if (ds->fills[i] && !ds->grouped[i])
+        return ds->fills[i];
+    if (!s || !s->table->generated || !mq_port_required(ds->inputs[i]))
+        return NULL;
+    *random = (mq_fill){ .kind = MQ_FILL_RANDOM, .dist = s->spec.dist };
+    return random;
+}
+
+/* What is left: state, fills, random. Empty ones first: their sizes decide those of others ("past + seq"). */
+static mq_status give_filled(mq_dataset *ds, mq_error *err)
+{
+    mq_fill_run *run = &ds->run;
+    mq_status rc = MQ_OK;
+
+    run->sizes.list.n = 0;
+    run->rows = ds->call.rows;
+    run->samples = ds->call_samples;
+    run->n = ds->call.n;
+    run->fed = ds->call_in;
+    run->n_fed = ds->n_inputs;
+    run->guess = ds->slots[0].source && ds->slots[0].source->table->generated;
+    for (size_t i = 0; i < ds->n_inputs && rc == MQ_OK; i++)
+        rc = mq_sizes_learn(&run->sizes, mq_port_type(ds->inputs[i]), ds->call_in[i], err);
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < ds->n_inputs && rc == MQ_OK; i++) {
+            mq_fill random;
+            const mq_fill *f = ds->call_in[i] ? NULL : fill_of(ds, i, &random);
+
+            if (!f || (f->kind == MQ_FILL_EMPTY) != (pass == 0))
+                continue;
+            if (ds->carry[i] >= 0 && ds->carried[i] && !ds->call.restart)
+                ds->call_in[i] = mq_array_ref(ds->carried[i]);
+            else
+                rc = mq_fill_make(&ds->call_in[i], run, i, ds->inputs[i], f, err);
+        }
+    return rc;
+}
+
+static void take_looks(mq_dataset *ds)
+{
+    for (size_t i = 0; i < ds->n_inputs; i++) {
+        mq_input_look *l = &ds->looks[i];
+
+        if (l->seen || !ds->call_in[i])
+            continue;
+        l->seen = true;
+        mq_array_range(ds->call_in[i], &l->min, &l->max);
+        mq_array_text(ds->call_in[i], l->text, sizeof l->text);
+    }
+}
+
+mq_status mq_dataset_next(mq_dataset *ds, const mq_call **call, mq_error *err)
+{
+    size_t n = 0;
+    mq_status rc;
+
+    mq_dataset_drop_call(ds);
+    if ((rc = fill_slots(ds, &n, err)) != MQ_OK)
+        return rc;
+    if (!n) {
+        if (ds->counts.skipped && !ds->counts.samples)
+            return mq_fail(err, MQ_ERR_INPUT, "none of the %llu samples can be read", (unsigned long long)ds->counts.skipped);
+        *call = NULL;
+        return MQ_OK;
+    }
+    ds->call.n = n;
+    ds->call.rows = ds->fixed ? ds->batch : ds->batch ? n : 0;
+    ds->call.restart = !ds->counts.samples || ds->slots[0].source != ds->current;
+    ds->current = ds->slots[0].source;
+    for (size_t i = 0; i < n; i++)
+        ds->call_samples[i] = ds->slots[i].number;
+    MQ_TRY(give_data(ds, n, ds->call.rows, err));
+    MQ_TRY(give_filled(ds, err));
+    take_looks(ds);
+    ds->counts.samples += n;
+    for (size_t i = 0; i < n; i++)
+        clear_slot(ds, &ds->slots[i]);
+    if (ds->n_ready)
+        swap_slots(&ds->slots[0], &ds->slots[n]);
+    *call = &ds->call;
+done:
+    return rc;
+}
+
+mq_status mq_dataset_carry(mq_dataset *ds, mq_array *const *outputs, mq_error *err)
+{
+    for (size_t i = 0; i < ds->n_inputs; i++) {
+        mq_array *a = ds->carry[i] >= 0 ? outputs[ds->carry[i]] : NULL;
+
+        if (ds->carry[i] < 0)
+            continue;
+        if (!a || !row_fits(mq_port_type(ds->inputs[i]), a, false) ||
+            (wanted_type(ds->inputs[i]) && wanted_type(ds->inputs[i]) != a->dtype)) {
+            char have[200] = "nothing";
+
+            if (a)
+                mq_array_text(a, have, sizeof have);
+            return mq_fail(err, MQ_ERR_USAGE, "--carry: output '%s' is %s, which input '%s' does not take",
+                           ds->outputs[ds->carry[i]]->name, have, ds->inputs[i]->name);
+        }
+        mq_array_unref(ds->carried[i]);
+        ds->carried[i] = mq_array_ref(a);
+    }
+    return MQ_OK;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Conv, FusedConv (com.microsoft) and ConvTranspose of floats. Images of one spatial dim run as two with a height of 1. The
+ * library chooses the order of input, weights and output; the output stays in it where all readers take it. Integers are in
+ * qconv.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/onednn/kernels.h"
+
+typedef struct conv_state {
+    mq_dn_op *op;
+    mq_dn_feed x, w, bias, z;
+    bool has_bias, has_z;
+    mq_dn_result y;
+} conv_state;
+
+static void conv_release(void *state)
+{
+    conv_state *s = state;
+
+    mq_dn_feed_release(&s->x);
+    mq_dn_feed_release(&s->w);
+    mq_dn_feed_release(&s->bias);
+    mq_dn_feed_release(&s->z);
+    mq_dn_result_release(&s->y);
+    mq_dn_free(s->op);
+    free(s);
+}
+
+static mq_status conv_run(mq_call *c, void *state)
+{
+    conv_state *s = state;
+    mq_dn_arg args[5];
+    int n = 0;
+    mq_status rc;
+
+    MQ_TRY(mq_dn_feed_data(c, &s->x, &args[n++]));
+    MQ_TRY(mq_dn_feed_data(c, &s->w, &args[n++]));
+    if (s->has_bias)
+        MQ_TRY(mq_dn_feed_data(c, &s->bias, &args[n++]));
+    if (s->has_z)
+        MQ_TRY(mq_dn_feed_data(c, &s->z, &args[n++]));
+    MQ_TRY(mq_dn_result_open(c, &s->y, &args[n++]));
+    MQ_TRY(mq_dn_run(c, s->op, n, args));
+    MQ_TRY(mq_dn_result_close(c, &s->y));
+done:
+    return rc;
+}
+
+bool mq_dn_window_of(const mq_window *v, mq_dn_window *w)
+{
+    const int shift = v->rank == 1; /* a height of 1 comes first */
+
+    memset(w, 0, sizeof *w);
+    if (v->rank > 3)
+        return false;
+    if (shift)
+        w->stride[0] = w->kernel[0] = 1;
+    for (int i = 0; i < v->rank; i++) {
+        w->stride[i + shift] = v->stride[i];
+        w->dilation[i + shift] = v->kernel[i] == 1 ? 0 : v->dilation[i] - 1; /* says nothing then, and is refused */
+        w->kernel[i + shift] = v->kernel[i];
+        w->lo[i + shift] = v->lo[i];
+        w->hi[i + shift] = v->hi[i];
+    }
+    return true;
+}
+
+/* The weights as the library counts them: [group,] output channels, input channels of a group, taps. */
+bool mq_dn_conv_weights(const mq_conv *v, mq_dtype dtype, bool transposed, mq_dn_desc *plain, mq_dn_desc *any)
+{
+    const int64_t in = v->in_ch / v->group, out = v->out_ch / v->group, taps = mq_window_taps(&v->w);
+    int64_t dims[6], strides[6];
+    const int grouped = v->group > 1, shift = v->w.rank == 1;
+    const int rank = grouped + 2 + shift + v->w.rank;
+    int64_t step = 1;
+
+    dims[0] = v->group;
+    dims[grouped] = out;
+    dims[grouped + 1] = in;
+    dims[grouped + 2] = 1;
+    memcpy(dims + grouped + 2 + shift, v->w.kernel, (size_t)v->w.rank * sizeof *dims);
+    for (int i = rank - 1; i >= grouped + 2; i--) {
+        strides[i] = step;
+        step *= dims[i];
+    }
+    strides[0] = in * out * taps;
+    strides[grouped] = transposed ? taps : in * taps;
+    strides[grouped + 1] = transposed ? out * taps : taps;
+    return mq_dn_strided(plain, dtype, rank, dims, strides) && mq_dn_any(any, dtype, rank, dims);
+}
+
+typedef struct conv_case {
+    mq_conv v;
+    bool transposed;
+    mq_dn_window w;
+    mq_dn_desc x, x_any, weights, weights_any, bias, y_plain, y_any, z;
+    int64_t dims[MQ_MAX_RANK]; /* of the result, a height of 1 included */
+    int rank, threads;
+    mq_dn_attr attr;
+} conv_case;
+
+static bool describe(const mq_call *c, conv_case *k)
+{
+    const mq_array *z = k->transposed || !mq_call_has(c, 3) ? NULL : c->in[3];
+
+    k->rank = mq_dn_image_dims(k->v.out_rank, k->v.out_dims, k->dims);
+    return mq_dn_window_of(&k->v.w, &k->w) && mq_dn_of_image(&k->x, c->in[0]) &&
+           mq_dn_any(&k->x_any, MQ_FLOAT, mq_dn_rank(&k->x), mq_dn_dims(&k->x)) &&
+           mq_dn_conv_weights(&k->v, MQ_FLOAT, k->transposed, &k->weights, &k->weights_any) &&
+           mq_dn_plain(&k->bias, MQ_FLOAT, 1, &k->v.out_ch) && mq_dn_plain(&k->y_plain, MQ_FLOAT, k->rank, k->dims) &&
+           mq_dn_any(&k->y_any, MQ_FLOAT, k->rank, k->dims) && (!z || mq_dn_of_image(&k->z, z));
+}
+
+static mq_status make(mq_call *c, const conv_case *k, const mq_dn_desc *y, mq_dn_op **op)
+{
+    return mq_dn_make_conv(c, k->threads, k->transposed, &k->x_any, &k->weights_any, mq_call_has(c, 2) ? &k->bias : NULL, y,
+                           &k->w, &k->attr, op);
+}
+
+/* Plain output where it is wanted and a direct implementation has it: those by matrix products would take the input plain too,
+ * which costs more than one output to be put in order. */
+static mq_status choose(mq_call *c, const conv_case *k, mq_dn_op **op)
+{
+    mq_status rc = MQ_OK;
+
+    *op = NULL;
+    if (!mq_call_readers_take_layout(c, 0)) {
+        MQ_TRY(make(c, k, &k->y_plain, op));
+        if (*op && strncmp(mq_dn_impl(*op), "gemm", 4) != 0 && !mq_dn_is_slow(*op))
+            return MQ_OK;
+        mq_dn_free(*op);
+    }
+    MQ_TRY(make(c, k, &k->y_any, op));
+    if (*op && mq_dn_is_slow(*op)) {
+        mq_dn_free(*op);
+        *op = NULL;
+    }
+done:
+    return rc;
+}
+
+static mq_status start(mq_call *c, conv_case *k, conv_state *s)
+{
+    const bool has_z = !k->transposed && mq_call_has(c, 3);
+    mq_status rc;
+
+    MQ_TRY(mq_dn_feed_init(c, &s->x, 0, MQ_DN_SRC, &k->x, s->op));
+    MQ_TRY(mq_dn_feed_init(c, &s->w, 1, MQ_DN_WEIGHTS, &k->weights, s->op));
+    s->has_bias = mq_call_has(c, 2);
+    if (s->has_bias)
+        MQ_TRY(mq_dn_feed_init(c, &s->bias, 2, MQ_DN_BIAS, &k->bias, s->op));
+    s->has_z = has_z;
+    if (has_z)
+        MQ_TRY(mq_dn_feed_init(c, &s->z, 3, MQ_DN_POST(0), &k->z, s->op));
+    const mq_dn_desc made = mq_dn_wants(s->op, MQ_DN_DST);
+    MQ_TRY(mq_dn_result_init(c, &s->y, 0, MQ_FLOAT, k->v.out_rank, k->v.out_dims, &made));
+done:
+    return rc;
+}
+
+static mq_status prepare(mq_call *c, conv_case *k, void **state)
+{
+    const double macs = (double)k->v.batch * (double)k->v.out_ch * (double)(k->v.in_ch / k->v.group) *
+                        (double)mq_window_taps(&k->v.w) *
+                        (double)mq_window_count(k->v.w.rank, k->transposed ? k->v.w.in : k->v.w.out);
+    conv_state *s = NULL;
+    mq_status rc = MQ_OK;
+
+    if (macs == 0 || !describe(c, k))
+        return MQ_OK;
+    k->threads = mq_dn_threads_macs(c, macs);
+    if (!(s = calloc(1, sizeof *s)))
+        return mq_oom(c->err);
+    rc = choose(c, k, &s->op);
+    if (rc == MQ_OK && s->op)
+        rc = start(c, k, s);
+    return mq_dn_prepared(rc, s->op ? s : NULL, s, conv_release, state);
+}
+
+/* Floats, and a bias that fits. */
+static bool inputs_fit(const mq_call *c)
+{
+    return c->n_in >= 2 && mq_call_has(c, 0) && mq_call_has(c, 1) && mq_dn_all_inputs_are(c, MQ_FLOAT) && c->in[0]->rank >= 3 &&
+           c->in[0]->rank <= 5;
+}
+
+static bool bias_fits(const mq_call *c, const mq_conv *v)
+{
+    return !mq_call_has(c, 2) || (c->in[2]->rank == 1 && c->in[2]->dims[0] == v->out_ch);
+}
+
+static mq_status conv_prepare(mq_call *c, void **state)
+{
+    conv_case k = { .transposed = false };
+
+    if (!inputs_fit(c) || mq_conv_shape(c, c->in[0], c->in[1], &k.v) != MQ_OK || !bias_fits(c, &k.v))
+        return MQ_OK;
+    return prepare(c, &k, state);
+}
+
+/* What is added comes before the activation, in the order of the output. */
+static bool add_z(const mq_array *z, conv_case *k)
+{
+    int64_t dims[MQ_MAX_RANK];
+    const int rank = mq_dn_image_dims(k->v.out_rank, k->v.out_dims, dims);
+    mq_dn_desc like_y;
+
+    return z->rank == k->v.out_rank && memcmp(z->dims, k->v.out_dims, (size_t)z->rank * sizeof *z->dims) == 0 &&
+           mq_dn_any(&like_y, MQ_FLOAT, rank, dims) && mq_dn_add_binary(&k->attr, dnnl_binary_add, &like_y);
+}
+
+static mq_status fused_prepare(mq_call *c, void **state)
+{
+    conv_case k = { .transposed = false };
+
+    if (!inputs_fit(c) || mq_conv_shape(c, c->in[0], c->in[1], &k.v) != MQ_OK || !bias_fits(c, &k.v))
+        return MQ_OK;
+    if ((mq_call_has(c, 3) && !add_z(c->in[3], &k)) || !mq_dn_add_activation_attr(c->node, &k.attr))
+        return MQ_OK;
+    return prepare(c, &k, state);
+}
+
+/* ---- ConvTranspose ------------------------------------------------------------------------------------------------ */
+
+/* Sizes and paddings as the attributes give them; false: worked out by rules that the reference kernel has. */
+static bool transposed_shape(mq_call *c, mq_conv *v)
+{
+    const mq_array *x = c->in[0], *w = c->in[1];
+    const mq_attr *pad = mq_node_attr(c->node, "auto_pad");
+    int64_t out_pad[MQ_MAX_WINDOW];
+
+    v->group = mq_node_attr_int(c->node, "group", 1);
+    v->batch = x->dims[0];
+    v->in_ch = x->dims[1];
+    if (w->rank != x->rank || v->group < 1 || v->in_ch % v->group || w->dims[0] != v->in_ch ||
+        __builtin_mul_overflow(w->dims[1], v->group, &v->out_ch) || mq_node_attr(c->node, "output_shape") ||
+        (pad && !mq_node_attr_is(c->node, "auto_pad", "NOTSET")) ||
+        mq_call_window_attrs(c, x->rank - 2, x->dims + 2, w->dims + 2, &v->w) != MQ_OK ||
+        mq_call_window_list(c, "output_padding", v->w.rank, 0, 0, out_pad) != MQ_OK)
+        return false;
+    v->out_rank = x->rank;
+    v->out_dims[0] = v->batch;
+    v->out_dims[1] = v->out_ch;
+    for (int d = 0; d < v->w.rank; d++) {
+        const int64_t full = v->w.stride[d] * (v->w.in[d] - 1) + mq_window_extent(&v->w, d);
+
+        v->w.out[d] = v->out_dims[d + 2] = full + out_pad[d] - v->w.lo[d] - v->w.hi[d];
+        if (v->w.out[d] < 1 || v->w.out[d] > INT32_MAX || out_pad[d] >= v->w.stride[d])
+            return false;
+    }
+    return true;
+}
+
+static mq_status transpose_prepare(mq_call *c, void **state)
+{
+    conv_case k = { .transposed = true };
+
+    if (!inputs_fit(c) || !transposed_shape(c, &k.v) || !bias_fits(c, &k.v))
+        return MQ_OK;
+    return prepare(c, &k, state);
+}
+
+const mq_fast mq_dn_conv_rows[] = {
+    { "", "Conv", "onednn:conv", conv_prepare, conv_run, conv_release, 1 },
+    { "", "ConvTranspose", "onednn:deconv", transpose_prepare, conv_run, conv_release, 1 },
+    { "com.microsoft", "FusedConv", "onednn:conv", fused_prepare, conv_run, conv_release, 1 | 1 << 3 },
+    { 0 },
+};

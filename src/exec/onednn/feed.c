@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Between the executor's arrays and primitives: inputs put into the order that a primitive wants (constants once for the plan),
+ * outputs handed on in the order in which it makes them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/onednn/lib.h"
+
+/* ---- inputs ------------------------------------------------------------------------------------------------------- */
+
+mq_status mq_dn_feed_init(mq_call *c, mq_dn_feed *f, size_t i, int what, const mq_dn_desc *have, const mq_dn_op *op)
+{
+    mq_status rc = MQ_OK;
+
+    *f = (mq_dn_feed){ .input = i, .what = what, .have = *have, .want = mq_dn_wants(op, what) };
+    f->constant = c->in[i]->constant;
+    if (!f->constant && !mq_dn_same(&f->have, &f->want)) {
+        const int threads = mq_dn_threads_bytes(c, 2.0 * (double)mq_dn_bytes(&f->want));
+
+        rc = mq_dn_make_reorder(threads, &f->have, &f->want, &f->reorder, c->err);
+        if (rc == MQ_OK && !f->reorder)
+            rc = mq_call_unsupported(c, "an input cannot be put into the order of the kernel");
+    }
+    return rc;
+}
+
+void mq_dn_feed_release(mq_dn_feed *f)
+{
+    mq_dn_free(f->reorder);
+    f->reorder = NULL;
+}
+
+/* A constant in another order: a block. */
+static mq_status make_packed(mq_call *c, size_t i, void *user, void **out)
+{
+    const mq_dn_feed *f = user;
+    mq_block *b = mq_block_create(mq_dn_bytes(&f->want));
+    mq_dn_op *op = NULL;
+    mq_status rc;
+
+    if (!b)
+        return mq_oom(c->err);
+    rc = mq_dn_make_reorder(c->n_threads, &f->have, &f->want, &op, c->err);
+    if (rc == MQ_OK && !op)
+        rc = mq_call_unsupported(c, "a constant cannot be put into the order of the kernel");
+    if (rc == MQ_OK)
+        rc = mq_dn_run(c, op, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, c->in[i]->data }, { DNNL_ARG_TO, b->data } });
+    mq_dn_free(op);
+    if (rc == MQ_OK)
+        *out = b;
+    else
+        mq_block_unref(b);
+    return rc;
+}
+
+static void release_packed(void *thing)
+{
+    mq_block_unref(thing);
+}
+
+static bool is_aligned(const mq_array *a)
+{
+    return (uintptr_t)a->data % mq_array_elem_size(a) == 0;
+}
+
+mq_status mq_dn_feed_data(mq_call *c, mq_dn_feed *f, mq_dn_arg *arg)
+{
+    const mq_array *a = c->in[f->input];
+    void *thing = NULL;
+    mq_status rc = MQ_OK;
+
+    arg->what = f->what;
+    arg->data = a->data;
+    if (f->constant) {
+        if (mq_dn_same(&f->have, &f->want) && is_aligned(a))
+            return MQ_OK;
+        rc = mq_call_derived(c, f->input, &f->want, sizeof f->want, make_packed, f, release_packed, &thing);
+        if (rc == MQ_OK)
+            arg->data = ((mq_block *)thing)->data;
+    } else if (f->reorder) {
+        void *to = mq_call_scratch(c, mq_dn_bytes(&f->want));
+
+        if (!to)
+            return MQ_ERR_NOMEM;
+        rc = mq_dn_run(c, f->reorder, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, a->data }, { DNNL_ARG_TO, to } });
+        arg->data = to;
+    }
+    return rc;
+}
+
+/* ---- outputs ------------------------------------------------------------------------------------------------------ */
+
+mq_status mq_dn_result_init(mq_call *c, mq_dn_result *r, size_t i, mq_dtype dtype, int rank, const int64_t *dims,
+                            const mq_dn_desc *made)
+{
+    mq_dn_desc plain;
+    mq_status rc = MQ_OK;
+
+    *r = (mq_dn_result){ .output = i, .dtype = dtype, .rank = rank, .bytes = mq_dn_bytes(made) };
+    memcpy(r->dims, dims, (size_t)rank * sizeof *dims);
+    if (mq_dn_is_plain(made))
+        return MQ_OK;
+    if (mq_call_readers_take_layout(c, i)) {
+        r->layout = mq_call_layout(c, made, sizeof *made);
+        return r->layout ? MQ_OK : MQ_ERR_NOMEM;
+    }
+    if (mq_dn_plain(&plain, dtype, mq_dn_rank(made), mq_dn_dims(made)))
+        rc = mq_dn_make_reorder(mq_dn_threads_bytes(c, 2.0 * (double)r->bytes), made, &plain, &r->reorder, c->err);
+    if (rc == MQ_OK && !r->reorder)
+        rc = mq_call_unsupported(c, "the output cannot be made plain");
+    return rc;
+}
+
+void mq_dn_result_release(mq_dn_result *r)
+{
+    mq_dn_free(r->reorder);
+    r->reorder = NULL;
+}
+
+mq_status mq_dn_result_open(mq_call *c, mq_dn_result *r, mq_dn_arg *arg)
+{
+    mq_status rc;
+
+    if (r->layout)
+        rc = mq_call_out_layout(c, r->output, r->dtype, r->rank, r->dims, r->layout, r->bytes, &r->data);
+    else
+        rc = mq_call_out(c, r->output, r->dtype, r->rank, r->dims, &r->data);
+    r->plain = r->data;
+    if (rc == MQ_OK && r->reorder && !(r->data = mq_call_scratch(c, r->bytes)))
+        rc = MQ_ERR_NOMEM;
+    *arg = (mq_dn_arg){ MQ_DN_DST, r->data };
+    return rc;
+}
+
+mq_status mq_dn_result_close(mq_call *c, mq_dn_result *r)
+{
+    if (!r->reorder)
+        return MQ_OK;
+    return mq_dn_run(c, r->reorder, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, r->data }, { DNNL_ARG_TO, r->plain } });
+}
