@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "cli/session.h"
+#include "cli/source.h"
 #include "cli/text.h"
 #include "commands.h"
 
 static const cli_opt takes[] = {
     OPT_OUTPUT,        OPT_FORCE,   OPT_DRY_RUN,       OPT_KEEP_FAILED, OPT_DEPFILE,        OPT_SYNC,
-    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY,   OPT_MAX_SIZE,       OPT_NODES,
+    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY, OPT_VAL_DATA, OPT_PREPROCESS, OPT_BATCH, OPT_FILL, OPT_SHAPE, OPT_DIM, OPT_SEED, OPT_MIN_SQNR,
+    OPT_MAX_SIZE,       OPT_NODES,
     OPT_EXCLUDE_NODES, OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,  OPT_EXCLUDE_OP_TYPES, OPT_MODE,
     OPT_TYPE,          OPT_TENSOR_TYPE, OPT_ENDS_TYPE, OPT_PER_CHANNEL, OPT_PER_TENSOR,     OPT_SYMMETRIC,
     OPT_ASYMMETRIC,    OPT_FORMAT,  OPT_BLOCK_SIZE,    OPT_BLOCK_FALLBACK, OPT_ACCURACY_LEVEL, OPT_ALGORITHM,
@@ -89,7 +91,7 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
 
 static mq_quantize_opts read_options(const cli_session *s)
 {
-    static const mq_verify verify[] = { MQ_VERIFY_AUTO, MQ_VERIFY_NONE, MQ_VERIFY_LOAD };
+    static const mq_verify verify[] = { MQ_VERIFY_AUTO, MQ_VERIFY_NONE, MQ_VERIFY_LOAD, MQ_VERIFY_RUN };
     mq_quantize_opts o = mq_quantize_opts_default();
     const cli_value *size = cli_get(s, OPT_MAX_SIZE), *opset = cli_get(s, OPT_OPSET);
 
@@ -100,6 +102,11 @@ static mq_quantize_opts read_options(const cli_session *s)
     o.max_size_ratio = size->word == 0 ? 0 : size->is_ratio ? size->ratio : 0;
     o.max_size = size->word == 0 || size->is_ratio ? 0 : size->number;
     o.verify = verify[cli_get(s, OPT_VERIFY)->word];
+    o.verify_on = cli_source(s);
+    o.verify_on.data = cli_get(s, OPT_VAL_DATA)->items;
+    o.verify_on.n_data = cli_get(s, OPT_VAL_DATA)->n_items;
+    if (cli_get(s, OPT_MIN_SQNR)->given)
+        o.min_sqnr = cli_get(s, OPT_MIN_SQNR)->real;
     o.strict = cli_get(s, OPT_STRICT)->on;
     o.dry_run = cli_get(s, OPT_DRY_RUN)->on;
     o.hash = cli_get(s, OPT_REPORT)->n_items > 0 || cli_get(s, OPT_JSON)->on;

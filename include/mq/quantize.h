@@ -6,6 +6,7 @@
 
 #include "mq/model.h"
 #include "mq/report.h"
+#include "mq/run.h"
 #include "mq/status.h"
 
 #ifdef __cplusplus
@@ -19,9 +20,10 @@ typedef struct mq_names {
 } mq_names;
 
 typedef enum mq_verify {
-    MQ_VERIFY_AUTO, /* what is right for the size (in this version: LOAD) */
+    MQ_VERIFY_AUTO, /* RUN for inputs under 64 MB or when data are given, if the engine can; else LOAD */
     MQ_VERIFY_NONE, /* the written file is not looked at */
     MQ_VERIFY_LOAD, /* it is read again and checked before it is put in place */
+    MQ_VERIFY_RUN,  /* and run against its input on the same data */
 } mq_verify;
 
 typedef enum mq_quantize_mode {
@@ -82,6 +84,8 @@ typedef struct mq_quantize_opts {
     double max_size_ratio; /* of the input's bytes, external data included (default 1.0); 0: no bound */
     uint64_t max_size;     /* in bytes; 0 (default): no bound */
     mq_verify verify;      /* default MQ_VERIFY_AUTO */
+    mq_data_source verify_on; /* what models are run on (default: generated inputs) */
+    double min_sqnr;       /* of every output against the input's, in dB; -INFINITY (default): no bound. Runs both models */
     bool strict;           /* a warning counts as a missed bound (default false) */
     bool dry_run;          /* decide and report, write nothing */
     bool hash;             /* SHA-256 of input and output into the report (reads both files once more; default false) */

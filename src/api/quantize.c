@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/prove.h"
 #include "base/hash.h"
 #include "base/str.h"
 #include "base/threads.h"
@@ -24,7 +25,7 @@
 mq_quantize_opts mq_quantize_opts_default(void)
 {
     return (mq_quantize_opts){ .type = "int8", .ends_type = "int8", .block_size = 32, .accuracy_level = 4,
-                               .target = "onnx", .max_size_ratio = 1.0, .save = mq_save_opts_default() };
+                               .target = "onnx", .max_size_ratio = 1.0, .min_sqnr = -INFINITY, .save = mq_save_opts_default() };
 }
 
 struct job {
@@ -378,14 +379,16 @@ static bool missed(const struct job *j)
 
 /* ---- output ------------------------------------------------------------------------------------------------------- */
 
-/* Reads the written files and checks them as a stranger would. */
+/* Reads the written files and checks them as a stranger would; then runs them, where that is asked for or cheap. */
 static mq_status verify(struct job *j, const mq_saving *saving)
 {
+    const mq_proof_opts proof = { .verify = j->opts->verify, .source = &j->opts->verify_on, .input = j->input,
+                                  .input_bytes = j->bytes_before + j->data_before, .min_sqnr = j->opts->min_sqnr };
     mq_model *m = NULL;
     mq_check_result *result = NULL;
     mq_status rc = MQ_OK;
 
-    if (j->opts->verify == MQ_VERIFY_NONE) {
+    if (j->opts->verify == MQ_VERIFY_NONE && !mq_proof_runs(&proof)) {
         mq_report_set_model(j->report, MQ_REPORT_AFTER, j->model, j->after.model_bytes, j->after.data_bytes);
         mq_report_set_proof(j->report, "none", true, NULL);
         return MQ_OK;
@@ -398,6 +401,8 @@ static mq_status verify(struct job *j, const mq_saving *saving)
         rc = mq_fail(j->err, MQ_ERR_SYSTEM, "%s: the written model is not valid: %s: %s (please report this)", j->output,
                      result->n_findings ? result->findings[0].place : "",
                      result->n_findings ? result->findings[0].text : "");
+    else if (mq_proof_runs(&proof))
+        rc = mq_prove_run(&proof, m, j->report, j->hooks, j->err);
 done:
     mq_check_result_free(result);
     mq_model_free(m);

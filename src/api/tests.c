@@ -56,20 +56,56 @@ static void find_tolerance(job *j, const char *folder)
     }
 }
 
-/* *out stays NULL when there is no such file. */
-static mq_status load(job *j, const char *set, const char *what, size_t i, const mq_value *v, mq_array **out, mq_error *err)
+static bool io_path(char path[PATH_SIZE], const char *set, const char *what, size_t i)
 {
-    const mq_type *type = v->declared ? v->declared : v->type;
-    char path[PATH_SIZE];
-    mq_datum *d;
-    mq_status rc;
+    return snprintf(path, PATH_SIZE, "%s/%s_%zu.pb", set, what, i) < PATH_SIZE && exists(path);
+}
 
-    if (snprintf(path, sizeof path, "%s/%s_%zu.pb", set, what, i) >= PATH_SIZE || !exists(path))
-        return MQ_OK;
+static mq_status load(job *j, const char *path, const mq_value *v, mq_datum **d, mq_error *err)
+{
     mq_note_file(j->hooks, path, false);
-    if ((rc = mq_datum_load(j->data, path, type, &d, err)) != MQ_OK)
-        return rc;
-    return mq_array_of_datum(out, d, err);
+    return mq_datum_load(j->data, path, v->declared ? v->declared : v->type, d, err);
+}
+
+/* The input that has the name in the file; else the next one without a default, as ONNX's own runner counts. */
+static size_t find_input(const job *j, const char *name, size_t *next)
+{
+    const size_t n = mq_plan_n_inputs(j->plan);
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(mq_plan_input(j->plan, i)->name, name) == 0)
+            return i;
+    while (*next < n && (mq_plan_input_optional(j->plan, *next) || j->in[*next]))
+        ++*next;
+    return *next;
+}
+
+/* A file is read as the type of the input it feeds, which its name says: read as a tensor first, for the name alone. */
+static mq_status load_inputs(job *j, const char *set, mq_error *err)
+{
+    const size_t n = mq_plan_n_inputs(j->plan);
+    char path[PATH_SIZE];
+    size_t next = 0;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; rc == MQ_OK && io_path(path, set, "input", i); i++) {
+        const mq_value *likely = mq_plan_input(j->plan, i < n ? i : 0);
+        mq_datum *d;
+        size_t at;
+
+        if (n == 0)
+            return mq_fail(err, MQ_ERR_INPUT, "'%s' is there, but the model has no input", path);
+        if ((rc = load(j, path, likely, &d, err)) != MQ_OK)
+            break;
+        at = find_input(j, d->name, &next);
+        if (at == n)
+            return mq_fail(err, MQ_ERR_INPUT, "'%s' feeds no input: the model has %zu", path, n);
+        if (mq_plan_input(j->plan, at) != likely)
+            rc = load(j, path, mq_plan_input(j->plan, at), &d, err);
+        if (rc == MQ_OK)
+            rc = mq_array_of_datum(&j->in[at], d, err);
+    }
+    return rc;
 }
 
 static mq_status compare_output(job *j, const char *set, size_t i, mq_error *err)
@@ -78,9 +114,13 @@ static mq_status compare_output(job *j, const char *set, size_t i, mq_error *err
     mq_compare c = { 0 };
     mq_array *want = NULL;
     mq_error why = { 0 };
-    mq_status rc = load(j, set, "output", i, v, &want, err);
+    char path[PATH_SIZE];
+    mq_datum *d;
+    mq_status rc;
 
-    if (rc != MQ_OK || !want)
+    if (!io_path(path, set, "output", i))
+        return MQ_OK;
+    if ((rc = load(j, path, v, &d, err)) != MQ_OK || (rc = mq_array_of_datum(&want, d, err)) != MQ_OK)
         return rc;
     if ((rc = mq_compare_add(&c, j->out[i], want, j->rtol, j->atol, &why)) == MQ_ERR_INPUT) {
         snprintf(j->differs, sizeof j->differs, "output '%s': %s", v->name, why.text);
@@ -106,8 +146,7 @@ static mq_status run_set(job *j, const char *set, mq_error *err)
     if (!j->in || !j->out)
         MQ_TRY(mq_oom(err));
     MQ_TRY(mq_runner_create(&r, j->plan, j->hooks ? j->hooks->n_threads : 0, err));
-    for (size_t i = 0; i < n_in; i++)
-        MQ_TRY(load(j, set, "input", i, mq_plan_input(j->plan, i), &j->in[i], err));
+    MQ_TRY(load_inputs(j, set, err));
     MQ_TRY(mq_runner_run(r, j->in, j->out, err));
     for (size_t i = 0; i < n_out && !*j->differs; i++)
         MQ_TRY(compare_output(j, set, i, err));

@@ -404,8 +404,8 @@ void mq_dtype_to_i64(mq_dtype t, const void *packed, uint64_t start, uint64_t n,
 
 /* ---- floats to packed elements ------------------------------------------------------------------------------------- */
 
-/* How a small float is written: `sign` is its sign bit, `max` its largest magnitude, `over` the code beyond that, `nan` that of
- * NaN. Types whose only NaN is "minus zero" have no sign on it and none on 0. */
+/* How a small float is written: `sign` is its sign bit, `max` its largest magnitude, `over` the code beyond that,
+ * `nan` that of NaN. Types whose only NaN is "minus zero" have no sign on it and none on 0. */
 typedef struct small_format {
     int man_bits, bias;
     uint32_t sign, max, over, nan;

@@ -65,11 +65,12 @@ bool mq_dtype_bytes(mq_dtype t, uint64_t n, uint64_t *bytes);
 void mq_dtype_to_f32(mq_dtype t, const void *packed, uint64_t start, uint64_t n, float *out);
 void mq_dtype_to_i64(mq_dtype t, const void *packed, uint64_t start, uint64_t n, int64_t *out);
 
-/* The reverse: n floats as packed little-endian elements from `packed` on (elements under 8 bits start a byte; what is left
- * of the last one is 0). Floats round to nearest even. Beyond the range: float16, bfloat16 and double give infinity; 8 bits
- * the largest value, or when not `saturate` what the ONNX Cast operator says (infinity or NaN); float4 and float6 always
- * the largest. NaN stays NaN, in float4 and float6, which have none, -0. float8e8m0 rounds up, see below. Integers round to
- * nearest even and saturate, NaN gives 0; bool is x != 0; complex gets no imaginary part. Strings: nothing. */
+/* The reverse: n floats as packed little-endian elements from `packed` on (elements under 8 bits start a byte; what
+ * is left of the last one is 0). Floats round to nearest even. Beyond the range: float16, bfloat16 and double give
+ * infinity; 8 bits the largest value, or when not `saturate` what the ONNX Cast operator says (infinity or NaN);
+ * float4 and float6 always the largest. NaN stays NaN, in float4 and float6, which have none, -0. float8e8m0 rounds
+ * up, see below. Integers round to nearest even and saturate, NaN gives 0; bool is x != 0; complex gets no imaginary
+ * part. Strings: nothing. */
 void mq_dtype_from_f32(mq_dtype t, const float *in, uint64_t n, void *packed, bool saturate);
 
 /* The same for integers, bool and floats of at most 8 bits, with one element to a byte. */
@@ -78,13 +79,13 @@ void mq_dtype_codes_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *c
 /* n codes, one to a byte (high bits are dropped), to packed elements of 2, 4 or 6 bits, low bits first. */
 void mq_dtype_pack(mq_dtype t, const uint8_t *codes, uint64_t n, void *packed);
 
-/* float8e8m0, powers of two from 2^-127 (code 0) to 2^127 (254); 255 is NaN. The sign is not looked at. Saturating, what lies
- * outside (0, infinity) becomes the nearest end; else NaN. */
+/* float8e8m0, powers of two from 2^-127 (code 0) to 2^127 (254); 255 is NaN. The sign is not looked at. Saturating,
+ * what lies outside (0, infinity) becomes the nearest end; else NaN. */
 typedef enum mq_round_mode { MQ_ROUND_UP, MQ_ROUND_DOWN, MQ_ROUND_NEAREST } mq_round_mode; /* nearest: halves up */
 uint8_t mq_e8m0_from_f32(float f, mq_round_mode mode, bool saturate);
 
-/* A float that rounds to any type of at most 22 bits of mantissa as the double (or integer) itself would: towards zero, and the
- * last bit set when something was lost ("round to odd"). */
+/* A float that rounds to any type of at most 22 bits of mantissa as the double (or integer) itself would: towards
+ * zero, and the last bit set when something was lost ("round to odd"). */
 float mq_f32_to_odd(double d);
 float mq_f32_to_odd_i64(int64_t i);
 

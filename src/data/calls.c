@@ -191,7 +191,7 @@ static mq_status read_sample(mq_dataset *ds, mq_slot *slot, uint64_t number, mq_
         rc = look_for_nonfinite(ds, slot, err);
     if (rc == MQ_ERR_INPUT) {
         mq_dataset_sample_text(ds, number, where, sizeof where);
-        if (!err || strncmp(err->text, where, strlen(where)) != 0)
+        if (strncmp(err->text, where, strlen(where)) != 0)
             mq_error_prefix(err, "%s", where);
     }
     return rc;
@@ -245,21 +245,22 @@ static mq_status fill_slots(mq_dataset *ds, size_t *n, mq_error *err)
     ds->n_ready = 0;
     while (*n < ds->n_slots && ds->at < ds->n_samples) {
         mq_slot *slot = &ds->slots[*n];
+        mq_error why = { 0 }; /* err stays untouched when the sample is left out */
 
         if ((rc = mq_check_cancelled(ds->hooks, err)) != MQ_OK)
             return rc;
-        rc = read_sample(ds, slot, number_of(ds, ds->at), err);
+        rc = read_sample(ds, slot, number_of(ds, ds->at), &why);
         if (rc == MQ_ERR_INPUT && ds->opts.skip_bad) {
             char where[400];
 
             mq_dataset_sample_text(ds, slot->number, where, sizeof where);
-            mq_warn(ds->hooks, "bad-sample", where, "%s: left out", err ? err->text : "the sample cannot be read");
+            mq_warn(ds->hooks, "bad-sample", where, "%s: left out", why.text);
             ds->counts.skipped++;
             ds->at++;
             continue;
         }
         if (rc != MQ_OK)
-            return rc;
+            return mq_fail(err, rc, "%s", why.text);
         ds->at++;
         if (*n > 0 && !can_join(ds, &ds->slots[0], slot)) {
             ds->n_ready = 1;

@@ -104,8 +104,9 @@ int64_t mq_sizes_get(const mq_sizes *s, const char *symbol)
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------- */
 
-/* Sizes that nothing says, for inputs that are generated anyway: an image's sides, a text's length, a cache that is empty. */
-static int64_t assume(const mq_type *t, int axis)
+/* Sizes that nothing says, for inputs that are generated anyway: the batch of a recurrent state [layers, batch, units], an image's
+ * sides, a cache that is empty, a text's length. */
+static int64_t assume(const mq_fill_run *run, const mq_type *t, int axis)
 {
     const char *symbol = t->dims[axis].symbol;
     const bool channels = t->rank == 4 && mq_dim_known(t->dims[1]) && (t->dims[1].value == 1 || t->dims[1].value == 3);
@@ -113,6 +114,8 @@ static int64_t assume(const mq_type *t, int axis)
 
     if (symbol && strncmp(symbol, "past", 4) == 0)
         return 0;
+    if (t->rank == 3 && axis == 1 && mq_dim_known(t->dims[0]) && mq_dim_known(t->dims[2]))
+        return run->rows ? (int64_t)run->rows : 1;
     return (channels && axis >= 2) || (channels_last && (axis == 1 || axis == 2)) ? 224 : 16;
 }
 
@@ -159,7 +162,7 @@ static mq_status size_of(mq_fill_run *run, const mq_value *input, const mq_fill 
     } else if ((*out = as_fed(run, t->rank, axis)) >= 0) {
         return MQ_OK; /* of another input: says nothing about the symbol */
     } else if (run->guess) {
-        *out = assume(t, axis);
+        *out = assume(run, t, axis);
         tell_assumed(run, input, axis, *out);
     } else if (d.symbol) {
         return mq_fail(err, MQ_ERR_USAGE, "input '%s' is filled, but nothing gives the size '%s': --dim %s=N does", input->name,

@@ -4,12 +4,13 @@
  * of the caller's. */
 #include "data/image.h"
 
-#include <jpeglib.h>
 #include <png.h>
 #include <setjmp.h>
-#include <stdio.h>
+#include <stdio.h> /* before jpeglib.h, which needs FILE */
 #include <stdlib.h>
 #include <string.h>
+
+#include <jpeglib.h>
 
 #include "base/buf.h"
 

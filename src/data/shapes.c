@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "base/pattern.h"
+#include "base/str.h"
 #include "data/data.h"
-#include "data/parse.h"
+#include "data/fill.h"
 #include "ops/ops.h"
 
 /* Inputs that must be fed: with IR 3 initializers are inputs too. */
@@ -147,6 +148,40 @@ static mq_status apply_shapes(mq_model *m, const char *whole, mq_error *err)
 
 /* ---- --dim -------------------------------------------------------------------------------------------------------- */
 
+/* "past + seq" with a number in the name's place: the new size, known or not; false: the name is not in it. */
+static bool replace_in(mq_arena *a, mq_dim *d, const char *name, int64_t size, mq_status *rc)
+{
+    static const char ends[] = " +-*()";
+    const mq_sizes none = { 0 };
+    mq_str s = { 0 };
+    bool found = false;
+
+    if (!strpbrk(d->symbol, " +*"))
+        return false;
+    for (const char *p = d->symbol; *p;) {
+        const size_t n = strcspn(p, ends);
+
+        if (n && n == strlen(name) && memcmp(p, name, n) == 0) {
+            mq_str_addf(&s, "%lld", (long long)size);
+            found = true;
+        } else {
+            mq_str_add_n(&s, p, n);
+        }
+        p += n;
+        if (*p)
+            mq_str_add_n(&s, p++, 1);
+    }
+    if (found) {
+        const char *text = s.failed ? NULL : mq_arena_strdup(a, s.s);
+        const int64_t v = text ? mq_sizes_get(&none, text) : -1;
+
+        *rc = text ? *rc : MQ_ERR_NOMEM;
+        *d = v >= 0 ? MQ_DIM(v) : (mq_dim){ .value = -1, .symbol = text };
+    }
+    mq_str_release(&s);
+    return found;
+}
+
 static bool set_symbol_of(mq_value *v, const char *name, int64_t size, mq_status *rc, mq_error *err)
 {
     const mq_type *t = v->declared;
@@ -160,8 +195,12 @@ static bool set_symbol_of(mq_value *v, const char *name, int64_t size, mq_status
         if (dims[i].symbol && !mq_dim_known(dims[i]) && strcmp(dims[i].symbol, name) == 0) {
             dims[i] = MQ_DIM(size);
             found = true;
+        } else if (dims[i].symbol && !mq_dim_known(dims[i])) {
+            found |= replace_in(v->graph->model->arena, &dims[i], name, size, rc);
         }
     }
+    if (*rc == MQ_ERR_NOMEM)
+        *rc = mq_oom(err);
     if (found && *rc == MQ_OK)
         *rc = mq_value_declare_shape(v, t->rank, dims, err);
     return found;

@@ -12,6 +12,11 @@ const mq_fast *const mq_fast_tables[] = {
 #ifdef MQ_HAVE_ONEDNN
     mq_dn_conv_rows,
     mq_dn_matmul_rows,
+    mq_dn_pool_rows,
+    mq_dn_eltwise_rows,
+    mq_dn_concat_rows,
+    mq_dn_norm_rows,
+    mq_dn_resize_rows,
 #endif
     NULL,
 };

@@ -374,19 +374,39 @@ static mq_status inline_graph(mq_graph *g, size_t *count, mq_error *err)
                     rc = inline_graph(n->attrs[i]->graphs[j], count, err);
             continue;
         }
-        if (++*count > MAX_CALLS)
-            return mq_fail(err, MQ_ERR_INPUT, "functions call each other more than %d times (or themselves)", MAX_CALLS);
-        rc = inline_call(n, f, *count, err);
+        rc = inline_call(n, f, ++*count, err);
         next = prev ? prev->next : g->first;
+    }
+    return rc;
+}
+
+/* How deep the functions called in g call each other; more than MAX_DEPTH: they never end, or are not worth following. */
+static mq_status check_calls(const mq_graph *g, int depth, size_t *n_looked, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    if (depth > MAX_DEPTH || ++*n_looked > MAX_CALLS)
+        return mq_fail(err, MQ_ERR_INPUT, "functions call each other more than %d deep or %d times (or themselves)", MAX_DEPTH,
+                       MAX_CALLS);
+    for (const mq_node *n = g->first; n && rc == MQ_OK; n = n->next) {
+        const mq_function *f = mq_node_function(n);
+
+        if (f)
+            rc = check_calls(f->body, depth + 1, n_looked, err);
+        for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
+            for (size_t j = 0; n->attrs[i]->graphs && j < n->attrs[i]->n && rc == MQ_OK; j++)
+                rc = check_calls(n->attrs[i]->graphs[j], depth, n_looked, err);
     }
     return rc;
 }
 
 mq_status mq_model_inline_functions(mq_model *m, size_t *n_inlined, mq_error *err)
 {
-    size_t count = 0;
-    mq_status rc = m->graph && m->n_functions ? inline_graph(m->graph, &count, err) : MQ_OK;
+    size_t count = 0, n_looked = 0;
+    mq_status rc = MQ_OK;
 
+    if (m->graph && m->n_functions && (rc = check_calls(m->graph, 0, &n_looked, err)) == MQ_OK)
+        rc = inline_graph(m->graph, &count, err);
     if (n_inlined)
         *n_inlined = count;
     return rc;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* fold-constants: a node whose inputs are all constants is replaced by what it gives; so is a value whose contents type inference
- * knows (the shape of a tensor of fixed size).
+ * knows (the shape of a tensor of fixed size). A DequantizeLinear stays: fuse-qdq and fuse-nbits take its integers.
+ * fold-dequantized: the same for every node, when those have taken what they can.
  * Left as they are: what the evaluator cannot run, graph attributes, results that would be much larger than their inputs.
  * Numerics: exact, the evaluator is the engine's reference kernel. */
 #include <stdlib.h>
@@ -152,7 +153,7 @@ static mq_status fold_known(mq_value *v, size_t *n_changed, mq_error *err)
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status fold_all(mq_graph *g, const mq_pass_ctx *ctx, bool dequantize, size_t *n_changed, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -161,12 +162,28 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
         for (size_t i = 0; i < n->n_outputs && rc == MQ_OK; i++)
             if (n->outputs[i])
                 rc = fold_known(n->outputs[i], n_changed, err);
+        if (strcmp(n->op_type, "DequantizeLinear") == 0 && !dequantize)
+            continue;
         if (rc == MQ_OK && ctx->evaluate && foldable(n, ctx))
             rc = fold(n, ctx, n_changed, err);
     }
     return rc;
 }
 
+static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    return fold_all(g, ctx, false, n_changed, err);
+}
+
+static mq_status run_dequantized(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    return fold_all(g, ctx, true, n_changed, err);
+}
+
 const mq_pass mq_pass_fold_constants = {
     .name = "fold-constants", .summary = "replace what depends on constants only by its value", .run = run
+};
+
+const mq_pass mq_pass_fold_dequantized = {
+    .name = "fold-dequantized", .summary = "the same for constants behind DequantizeLinear", .run = run_dequantized
 };

@@ -260,6 +260,15 @@ done:
     return rc;
 }
 
+/* The pages of the mapped file are not read again. */
+static void give_back(const weight *w)
+{
+    const mq_tensor *t = mq_value_constant(w->q.codes, false);
+
+    if (t->buf && t->storage == MQ_STORE_RAW)
+        mq_buf_done_with(t->buf, t->data, t->n_bytes);
+}
+
 static mq_status fuse(mq_node *n, weight *w, mq_value *bias, mq_error *err)
 {
     mq_value *in[NBITS_INPUTS] = { n->inputs[0] };
@@ -274,7 +283,7 @@ static mq_status fuse(mq_node *n, weight *w, mq_value *bias, mq_error *err)
     MQ_TRY(mq_pass_insert(last, "com.microsoft", "MatMulNBits", NULL, in, NBITS_INPUTS, &made, err));
     MQ_TRY(set_attributes(made, w, err));
     MQ_TRY(mq_pass_take_over(made, last, err));
-    mq_tensor_done_with(mq_value_constant(w->q.codes, false));
+    give_back(w);
 done:
     return rc;
 }

@@ -6,10 +6,19 @@
 
 extern const mq_pass mq_pass_drop_identity;
 extern const mq_pass mq_pass_fold_constants;
+extern const mq_pass mq_pass_fold_dequantized;
+extern const mq_pass mq_pass_fuse_nbits;
+extern const mq_pass mq_pass_fuse_qdq;
+extern const mq_pass mq_pass_move_qdq;
 
 const mq_pass *const mq_engine_passes[] = {
     &mq_pass_drop_identity,  /* first: patterns below need not look through them */
-    &mq_pass_fold_constants, /* shapes and weights become constants, which the fusions ask for */
+    &mq_pass_fold_constants, /* scales, axes and shapes become constants, which the fusions ask for; DequantizeLinear stays */
+    &mq_pass_move_qdq,       /* so that DequantizeLinear and QuantizeLinear stand beside what computes */
+    &mq_pass_fuse_qdq,       /* before fuse-nbits: a product of integers is better than one of floats by a packed weight */
+    &mq_pass_fold_constants, /* integers that move-qdq has put a Transpose or Reshape behind */
+    &mq_pass_fuse_nbits,     /* before weights are folded to floats */
+    &mq_pass_fold_dequantized, /* what nobody takes as integers */
     NULL,
 };
 

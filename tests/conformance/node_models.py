@@ -5,7 +5,8 @@
 
 usage: node_models.py OUTDIR
 
-OUTDIR/NAME/model.onnx and OUTDIR/NAME/test_data_set_K/{input,output}_J.pb, in the order of the graph's inputs and outputs."""
+OUTDIR/NAME/model.onnx and OUTDIR/NAME/test_data_set_K/{input,output}_J.pb, in the order of the graph's inputs and outputs;
+OUTDIR/NAME/tol.txt has the relative and the absolute tolerance of the test."""
 import sys
 import warnings
 from pathlib import Path
@@ -35,6 +36,7 @@ def encode(value, info):
 def write_case(case, folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(case.model.SerializeToString())
+    (folder / "tol.txt").write_text(f"{case.rtol} {case.atol}\n")
     graph = case.model.graph
     for k, (inputs, outputs) in enumerate(case.data_sets):
         data = folder / f"test_data_set_{k}"

@@ -218,54 +218,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifdef MQ_REPLAY
-#include <fts.h>
-#include <time.h>
-
-enum { SLOW = 10 }; /* seconds that no file of the corpus may take */
-
-static bool replay(const char *path)
-{
-    struct timespec from, to;
-    mq_error err = { 0 };
-    mq_buf *buf = NULL;
-
-    if (mq_buf_map(&buf, path, &err) != MQ_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        return false;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    LLVMFuzzerTestOneInput(buf->data, buf->size);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    mq_buf_unref(buf);
-    if (to.tv_sec - from.tv_sec > SLOW)
-        fprintf(stderr, "%s: took %ld s\n", path, (long)(to.tv_sec - from.tv_sec));
-    return to.tv_sec - from.tv_sec <= SLOW;
-}
-
-static int by_name(const FTSENT **a, const FTSENT **b)
-{
-    return strcmp((*a)->fts_name, (*b)->fts_name);
-}
-
-int main(int argc, char **argv)
-{
-    size_t n = 0, n_bad = 0;
-    FTS *walk;
-
-    if (argc < 2) {
-        fprintf(stderr, "usage: %s FILE|FOLDER...\n", argv[0]);
-        return 2;
-    }
-    walk = fts_open(argv + 1, FTS_LOGICAL | FTS_NOCHDIR, by_name);
-    for (const FTSENT *e; walk && (e = fts_read(walk));) {
-        if (e->fts_info != FTS_F)
-            continue;
-        n++;
-        n_bad += !replay(e->fts_path);
-    }
-    if (walk)
-        fts_close(walk);
-    printf("%zu files, %zu bad\n", n, n_bad);
-    return n == 0 || n_bad > 0;
-}
+#include "replay.h"
 #endif

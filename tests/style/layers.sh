@@ -6,7 +6,7 @@
 # the public headers and its own; libraries that belong to one room stay in it. Usage: layers.sh SOURCE_ROOT
 set -eu
 cd "$1"
-rooms='base graph ops model passes report exec quant api'
+rooms='base graph ops model data passes report exec quant api'
 bad=0
 
 complain() {
@@ -32,8 +32,14 @@ for dir in src/*/; do
     *) complain "$dir is a room without a place in the order" ;;
     esac
 done
-for file in $(grep -lE '#include [<"](protobuf-c|onnx\.pb-c|zlib)' -r src include tools | grep -v '^src/model/'); do
-    complain "$file sees protobuf-c or zlib: only src/model may"
+for file in $(grep -lE '#include [<"](protobuf-c|onnx\.pb-c)' -r src include tools | grep -v '^src/model/'); do
+    complain "$file sees protobuf-c: only src/model may"
+done
+for file in $(grep -lE '#include [<"]zlib' -r src include tools | grep -vE '^src/(model/|data/npz_)'); do
+    complain "$file sees zlib: only src/model and src/data/npz_*.c may"
+done
+for file in $(grep -lE '#include [<"](jpeglib|png)' -r src include tools | grep -v '^src/data/image\.c$'); do
+    complain "$file sees libjpeg or libpng: only src/data/image.c may"
 done
 for file in $(grep -lE '#include [<"](oneapi/)?dnnl' -r src include tools | grep -v '^src/exec/onednn/'); do
     complain "$file sees oneDNN: only src/exec/onednn may"

@@ -70,6 +70,7 @@ typedef enum cli_opt {
     OPT_RTOL,     /* given: real */
     /* data: cli/source.h fills an mq_data_source */
     OPT_DATA,            /* items, as written */
+    OPT_VAL_DATA,        /* items, as written */
     OPT_PREPROCESS,      /* items, as written */
     OPT_SAMPLES,         /* number; 0: all */
     OPT_BATCH,           /* number; 0 when not given */
@@ -120,7 +121,7 @@ typedef enum cli_opt {
 
 /* Words of rows, in the rows' order. */
 typedef enum cli_external { EXTERNAL_AUTO, EXTERNAL_NONE, EXTERNAL_PER_TENSOR } cli_external;
-typedef enum cli_verify { VERIFY_AUTO, VERIFY_NONE, VERIFY_LOAD } cli_verify;
+typedef enum cli_verify { VERIFY_AUTO, VERIFY_NONE, VERIFY_LOAD, VERIFY_RUN } cli_verify;
 typedef enum cli_mode { MODE_AUTO, MODE_WEIGHT, MODE_DYNAMIC } cli_mode;
 typedef enum cli_type {
     TYPE_INT8, TYPE_UINT8, TYPE_INT4, TYPE_UINT4, TYPE_INT2, TYPE_UINT2, TYPE_INT16, TYPE_UINT16

@@ -53,8 +53,9 @@ static const cli_row rows[N_OPTS] = {
                                  .help = "smaller tensors stay in the model file" },
     [OPT_OPSET] = { "--opset", 0, KIND_COUNT, WRITING, "N|latest", "latest", .min = 1, .max = 1000,
                     .help = "version of the ONNX operators (default: the input's, raised only as needed)" },
-    [OPT_VERIFY] = { "--verify", 0, KIND_WORD, WRITING, "auto|none|load", "auto|none|load", "run",
-                     .fallback = "auto", .help = "load: read the written file again and check it; auto does so, too" },
+    [OPT_VERIFY] = { "--verify", 0, KIND_WORD, WRITING, "auto|none|load|run", "auto|none|load|run", .fallback = "auto",
+                     .help = "load: read the written file again and check it; run: also run it against its input; auto: run "
+                             "under 64 MB or with --val-data, else load" },
 
     [OPT_MAX_SIZE] = { "--max-size", 0, KIND_SIZE_OR_RATIO, BOUNDS, "SIZE|RATIO|none", "none", .fallback = "100%",
                        .help = "largest file with its external data, or its share of the input's" },
@@ -69,6 +70,8 @@ static const cli_row rows[N_OPTS] = {
     [OPT_DATA] = { "--data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
                    .help = "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, "
                            "or random:N; may be given several times (mq help data)" },
+    [OPT_VAL_DATA] = { "--val-data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
+                       .help = "what to judge on, in the forms of mq help data (default: generated inputs)" },
     [OPT_PREPROCESS] = { "--preprocess", 0, KIND_TEXTS, DATA, "SPEC|FILE.json",
                          .help = "how images and uint8 arrays become inputs (mq help preprocess)" },
     [OPT_SAMPLES] = { "--samples", 0, KIND_COUNT, DATA, "N", .fallback = "0", .max = UINT32_MAX,

@@ -3,50 +3,9 @@
 /* Conv, FusedConv (com.microsoft) and ConvTranspose of floats. Images of one spatial dim run as two with a height of 1. The
  * library chooses the order of input, weights and output; the output stays in it where all readers take it. Integers are in
  * qconv.c. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "exec/onednn/kernels.h"
-
-typedef struct conv_state {
-    mq_dn_op *op;
-    mq_dn_feed x, w, bias, z;
-    bool has_bias, has_z;
-    mq_dn_result y;
-} conv_state;
-
-static void conv_release(void *state)
-{
-    conv_state *s = state;
-
-    mq_dn_feed_release(&s->x);
-    mq_dn_feed_release(&s->w);
-    mq_dn_feed_release(&s->bias);
-    mq_dn_feed_release(&s->z);
-    mq_dn_result_release(&s->y);
-    mq_dn_free(s->op);
-    free(s);
-}
-
-static mq_status conv_run(mq_call *c, void *state)
-{
-    conv_state *s = state;
-    mq_dn_arg args[5];
-    int n = 0;
-    mq_status rc;
-
-    MQ_TRY(mq_dn_feed_data(c, &s->x, &args[n++]));
-    MQ_TRY(mq_dn_feed_data(c, &s->w, &args[n++]));
-    if (s->has_bias)
-        MQ_TRY(mq_dn_feed_data(c, &s->bias, &args[n++]));
-    if (s->has_z)
-        MQ_TRY(mq_dn_feed_data(c, &s->z, &args[n++]));
-    MQ_TRY(mq_dn_result_open(c, &s->y, &args[n++]));
-    MQ_TRY(mq_dn_run(c, s->op, n, args));
-    MQ_TRY(mq_dn_result_close(c, &s->y));
-done:
-    return rc;
-}
 
 bool mq_dn_window_of(const mq_window *v, mq_dn_window *w)
 {
@@ -115,8 +74,14 @@ static bool describe(const mq_call *c, conv_case *k)
 
 static mq_status make(mq_call *c, const conv_case *k, const mq_dn_desc *y, mq_dn_op **op)
 {
-    return mq_dn_make_conv(c, k->threads, k->transposed, &k->x_any, &k->weights_any, mq_call_has(c, 2) ? &k->bias : NULL, y,
-                           &k->w, &k->attr, op);
+    const mq_dn_desc *bias = mq_call_has(c, 2) ? &k->bias : NULL;
+    mq_status rc = mq_dn_make_conv(c, k->threads, k->transposed, &k->x_any, &k->weights_any, bias, y, &k->w, &k->attr, op);
+
+    if (rc == MQ_OK && *op && k->threads > 1 && mq_dn_is_gemm(*op)) {
+        mq_dn_free(*op);
+        rc = mq_dn_make_conv(c, 1, k->transposed, &k->x_any, &k->weights_any, bias, y, &k->w, &k->attr, op);
+    }
+    return rc;
 }
 
 /* Plain output where it is wanted and a direct implementation has it: those by matrix products would take the input plain too,
@@ -141,21 +106,17 @@ done:
     return rc;
 }
 
-static mq_status start(mq_call *c, conv_case *k, conv_state *s)
+static mq_status start(mq_call *c, const conv_case *k, mq_dn_task *t)
 {
-    const bool has_z = !k->transposed && mq_call_has(c, 3);
     mq_status rc;
 
-    MQ_TRY(mq_dn_feed_init(c, &s->x, 0, MQ_DN_SRC, &k->x, s->op));
-    MQ_TRY(mq_dn_feed_init(c, &s->w, 1, MQ_DN_WEIGHTS, &k->weights, s->op));
-    s->has_bias = mq_call_has(c, 2);
-    if (s->has_bias)
-        MQ_TRY(mq_dn_feed_init(c, &s->bias, 2, MQ_DN_BIAS, &k->bias, s->op));
-    s->has_z = has_z;
-    if (has_z)
-        MQ_TRY(mq_dn_feed_init(c, &s->z, 3, MQ_DN_POST(0), &k->z, s->op));
-    const mq_dn_desc made = mq_dn_wants(s->op, MQ_DN_DST);
-    MQ_TRY(mq_dn_result_init(c, &s->y, 0, MQ_FLOAT, k->v.out_rank, k->v.out_dims, &made));
+    MQ_TRY(mq_dn_task_feed(c, t, 0, MQ_DN_SRC, &k->x));
+    MQ_TRY(mq_dn_task_feed(c, t, 1, MQ_DN_WEIGHTS, &k->weights));
+    if (mq_call_has(c, 2))
+        MQ_TRY(mq_dn_task_feed(c, t, 2, MQ_DN_BIAS, &k->bias));
+    if (!k->transposed && mq_call_has(c, 3))
+        MQ_TRY(mq_dn_task_feed(c, t, 3, MQ_DN_POST(0), &k->z));
+    MQ_TRY(mq_dn_task_result(c, t, MQ_FLOAT, k->v.out_rank, k->v.out_dims));
 done:
     return rc;
 }
@@ -165,18 +126,18 @@ static mq_status prepare(mq_call *c, conv_case *k, void **state)
     const double macs = (double)k->v.batch * (double)k->v.out_ch * (double)(k->v.in_ch / k->v.group) *
                         (double)mq_window_taps(&k->v.w) *
                         (double)mq_window_count(k->v.w.rank, k->transposed ? k->v.w.in : k->v.w.out);
-    conv_state *s = NULL;
-    mq_status rc = MQ_OK;
+    mq_dn_task *t;
+    mq_status rc;
 
     if (macs == 0 || !describe(c, k))
         return MQ_OK;
     k->threads = mq_dn_threads_macs(c, macs);
-    if (!(s = calloc(1, sizeof *s)))
-        return mq_oom(c->err);
-    rc = choose(c, k, &s->op);
-    if (rc == MQ_OK && s->op)
-        rc = start(c, k, s);
-    return mq_dn_prepared(rc, s->op ? s : NULL, s, conv_release, state);
+    if (!(t = mq_dn_task_create(c, 4)))
+        return MQ_ERR_NOMEM;
+    rc = choose(c, k, &t->op);
+    if (rc == MQ_OK && t->op)
+        rc = start(c, k, t);
+    return mq_dn_prepared(rc, t->op, t, mq_dn_task_release, state);
 }
 
 /* Floats, and a bias that fits. */
@@ -244,7 +205,7 @@ static bool transposed_shape(mq_call *c, mq_conv *v)
     v->out_dims[0] = v->batch;
     v->out_dims[1] = v->out_ch;
     for (int d = 0; d < v->w.rank; d++) {
-        const int64_t full = v->w.stride[d] * (v->w.in[d] - 1) + mq_window_extent(&v->w, d);
+        const int64_t full = v->w.stride[d] * (v->w.in[d] - 1) + mq_slide_extent(&v->w, d);
 
         v->w.out[d] = v->out_dims[d + 2] = full + out_pad[d] - v->w.lo[d] - v->w.hi[d];
         if (v->w.out[d] < 1 || v->w.out[d] > INT32_MAX || out_pad[d] >= v->w.stride[d])
@@ -263,8 +224,8 @@ static mq_status transpose_prepare(mq_call *c, void **state)
 }
 
 const mq_fast mq_dn_conv_rows[] = {
-    { "", "Conv", "onednn:conv", conv_prepare, conv_run, conv_release, 1 },
-    { "", "ConvTranspose", "onednn:deconv", transpose_prepare, conv_run, conv_release, 1 },
-    { "com.microsoft", "FusedConv", "onednn:conv", fused_prepare, conv_run, conv_release, 1 | 1 << 3 },
+    { "", "Conv", "onednn:conv", conv_prepare, mq_dn_task_run, mq_dn_task_release, 1 },
+    { "", "ConvTranspose", "onednn:deconv", transpose_prepare, mq_dn_task_run, mq_dn_task_release, 1 },
+    { "com.microsoft", "FusedConv", "onednn:conv", fused_prepare, mq_dn_task_run, mq_dn_task_release, 1 | 1 << 3 },
     { 0 },
 };

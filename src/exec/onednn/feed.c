@@ -101,7 +101,7 @@ mq_status mq_dn_result_init(mq_call *c, mq_dn_result *r, size_t i, mq_dtype dtyp
     memcpy(r->dims, dims, (size_t)rank * sizeof *dims);
     if (mq_dn_is_plain(made))
         return MQ_OK;
-    if (mq_call_readers_take_layout(c, i)) {
+    if (mq_call_readers_take_layout(c, i) && (rank == mq_dn_rank(made) || (rank == 3 && mq_dn_rank(made) == 4))) {
         r->layout = mq_call_layout(c, made, sizeof *made);
         return r->layout ? MQ_OK : MQ_ERR_NOMEM;
     }
@@ -138,4 +138,54 @@ mq_status mq_dn_result_close(mq_call *c, mq_dn_result *r)
     if (!r->reorder)
         return MQ_OK;
     return mq_dn_run(c, r->reorder, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, r->data }, { DNNL_ARG_TO, r->plain } });
+}
+
+/* ---- a kernel that is one primitive ------------------------------------------------------------------------------- */
+
+mq_dn_task *mq_dn_task_create(mq_call *c, int most_feeds)
+{
+    mq_dn_task *t = calloc(1, sizeof *t + (size_t)most_feeds * sizeof *t->feeds);
+
+    if (!t)
+        mq_oom(c->err);
+    return t;
+}
+
+void mq_dn_task_release(void *task)
+{
+    mq_dn_task *t = task;
+
+    for (int i = 0; i < t->n_feeds; i++)
+        mq_dn_feed_release(&t->feeds[i]);
+    mq_dn_result_release(&t->y);
+    mq_dn_free(t->op);
+    free(t);
+}
+
+mq_status mq_dn_task_feed(mq_call *c, mq_dn_task *t, size_t i, int what, const mq_dn_desc *have)
+{
+    return mq_dn_feed_init(c, &t->feeds[t->n_feeds++], i, what, have, t->op);
+}
+
+mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank, const int64_t *dims)
+{
+    const mq_dn_desc made = mq_dn_wants(t->op, MQ_DN_DST);
+
+    return mq_dn_result_init(c, &t->y, 0, dtype, rank, dims, &made);
+}
+
+mq_status mq_dn_task_run(mq_call *c, void *task)
+{
+    mq_dn_task *t = task;
+    mq_dn_arg args[MQ_DN_MAX_ARGS];
+    int n = 0;
+    mq_status rc;
+
+    for (; n < t->n_feeds; n++)
+        MQ_TRY(mq_dn_feed_data(c, &t->feeds[n], &args[n]));
+    MQ_TRY(mq_dn_result_open(c, &t->y, &args[n++]));
+    MQ_TRY(mq_dn_run(c, t->op, n, args));
+    MQ_TRY(mq_dn_result_close(c, &t->y));
+done:
+    return rc;
 }

@@ -151,10 +151,35 @@ bool mq_dn_same(const mq_dn_desc *x, const mq_dn_desc *y)
            a->format_desc.blocking.inner_nblks == 0 && b->format_desc.blocking.inner_nblks == 0 && same_strides(a, b);
 }
 
+bool mq_dn_is_padded(const mq_dn_desc *d)
+{
+    for (int i = 0; i < d->md.ndims; i++)
+        if (d->md.padded_dims[i] != d->md.dims[i])
+            return true;
+    return false;
+}
+
+/* Blocked channels of single points are in order, unless they are padded. */
+static bool is_points(const dnnl_memory_desc_t *d)
+{
+    const dnnl_blocking_desc_t *b = &d->format_desc.blocking;
+    int64_t points = 1;
+
+    for (int i = 2; i < d->ndims; i++)
+        points *= d->dims[i];
+    return d->ndims > 2 && points == 1 && b->inner_nblks == 1 && b->inner_idxs[0] == 1 &&
+           (d->dims[1] == b->inner_blks[0] || b->strides[1] == b->inner_blks[0]) &&
+           (d->dims[0] == 1 || b->strides[0] == d->dims[1]);
+}
+
 bool mq_dn_is_plain(const mq_dn_desc *d)
 {
     mq_dn_desc plain = *d;
 
+    if (d->md.format_kind != dnnl_blocked || d->md.extra.flags || d->md.offset0)
+        return false;
+    if (is_points(&d->md) && !mq_dn_is_padded(d))
+        return true;
     return dnnl_memory_desc_init_by_strides(&plain.md, d->md.ndims, d->md.dims, d->md.data_type, NULL) == dnnl_success &&
            mq_dn_same(d, &plain);
 }
@@ -174,9 +199,12 @@ static mq_dn_post *add_post(mq_dn_attr *a, mq_dn_post_kind kind)
 
 bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float beta)
 {
-    mq_dn_post *p = add_post(a, MQ_DN_ELTWISE);
+    mq_dn_post *p;
 
-    if (!p)
+    for (int i = 0; i < a->n_post; i++)
+        if (a->post[i].kind == MQ_DN_ELTWISE && a->post[i].alg == alg)
+            return false;
+    if (!(p = add_post(a, MQ_DN_ELTWISE)))
         return false;
     p->alg = alg;
     p->alpha = alpha;
@@ -347,7 +375,17 @@ bool mq_dn_is_slow(const mq_dn_op *op)
 {
     const char *s = mq_dn_impl(op);
 
-    return strncmp(s, "ref", 3) == 0 || strncmp(s, "simple", 6) == 0 || strncmp(s, "nchw_pooling", 12) == 0;
+    return strncmp(s, "ref", 3) == 0 || strcmp(s, "simple:any") == 0 || strncmp(s, "nchw_pooling", 12) == 0;
+}
+
+bool mq_dn_is_gemm(const mq_dn_op *op)
+{
+    return strstr(mq_dn_impl(op), "gemm") && !strstr(mq_dn_impl(op), "brgemm");
+}
+
+size_t mq_dn_scratch_bytes(const mq_dn_op *op)
+{
+    return op->scratch;
 }
 
 /* The memory object of an argument; made when it is first seen. */
@@ -386,7 +424,7 @@ static dnnl_status_t memory_of(mq_dn_op *op, int what, void *data, dnnl_memory_t
     return dnnl_success;
 }
 
-static mq_status execute(mq_dn_op *op, int n, const mq_dn_arg *args, void *scratch, mq_error *err)
+mq_status mq_dn_execute(mq_dn_op *op, int n, const mq_dn_arg *args, void *scratch, mq_error *err)
 {
     dnnl_exec_arg_t a[MQ_DN_MAX_MEM];
     dnnl_status_t st = dnnl_success;
@@ -419,7 +457,7 @@ mq_status mq_dn_run(mq_call *c, mq_dn_op *op, int n, const mq_dn_arg *args)
 
     if (op->scratch && !scratch)
         return MQ_ERR_NOMEM;
-    if ((rc = execute(op, n, args, scratch, c->err)) == MQ_ERR_UNSUPPORTED)
+    if ((rc = mq_dn_execute(op, n, args, scratch, c->err)) == MQ_ERR_UNSUPPORTED)
         mq_error_prefix(c->err, "node '%s' (%s)", mq_node_label(c->node), c->node->op_type);
     return rc;
 }
@@ -442,7 +480,7 @@ static mq_status to_plain(mq_array *to, const mq_array *a, int threads, mq_error
     if (op->scratch && !(scratch = mq_block_create(op->scratch)))
         rc = mq_oom(err);
     else
-        rc = execute(op, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, a->data }, { DNNL_ARG_TO, to->data } },
+        rc = mq_dn_execute(op, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, a->data }, { DNNL_ARG_TO, to->data } },
                      scratch ? scratch->data : NULL, err);
 done:
     mq_block_unref(scratch);

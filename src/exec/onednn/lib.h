@@ -42,6 +42,8 @@ const int64_t *mq_dn_dims(const mq_dn_desc *d);
 /* The same elements at the same places. */
 bool mq_dn_same(const mq_dn_desc *a, const mq_dn_desc *b);
 bool mq_dn_is_plain(const mq_dn_desc *d);
+/* Are there more places than elements? */
+bool mq_dn_is_padded(const mq_dn_desc *d);
 
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 
@@ -64,7 +66,7 @@ typedef struct mq_dn_attr {
     bool src_zero, weights_zero, dst_zero; /* zero points, given at each run (int32) */
 } mq_dn_attr;
 
-/* false: no room, or not expressible. */
+/* false: no room, or not expressible. No two eltwise of one kind: version 2.6 would take the first one's numbers for both. */
 bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float beta);
 bool mq_dn_add_sum(mq_dn_attr *a, float factor);
 bool mq_dn_add_binary(mq_dn_attr *a, dnnl_alg_kind_t alg, const mq_dn_desc *other);
@@ -85,9 +87,13 @@ typedef struct mq_dn_arg {
 } mq_dn_arg;
 
 typedef struct mq_dn_op mq_dn_op;
+#define MQ_DN_MAX_ARGS 40 /* of one primitive, scratch memory not counted */
 
 /* Runs with memory for each argument. */
 mq_status mq_dn_run(mq_call *c, mq_dn_op *op, int n, const mq_dn_arg *args);
+/* The same with mq_dn_scratch_bytes of scratch memory, outside of a call or on another thread than its own. */
+mq_status mq_dn_execute(mq_dn_op *op, int n, const mq_dn_arg *args, void *scratch, mq_error *err);
+size_t mq_dn_scratch_bytes(const mq_dn_op *op);
 void mq_dn_free(mq_dn_op *op); /* NULL is fine */
 /* What the primitive wants or makes for an argument. */
 mq_dn_desc mq_dn_wants(const mq_dn_op *op, int what);
@@ -95,6 +101,8 @@ mq_dn_desc mq_dn_wants(const mq_dn_op *op, int what);
 const char *mq_dn_impl(const mq_dn_op *op);
 /* Is it the plain C++ code of the library? */
 bool mq_dn_is_slow(const mq_dn_op *op);
+/* Is it made of the library's older matrix product? Its sums depend on the number of threads: make it for one. */
+bool mq_dn_is_gemm(const mq_dn_op *op);
 
 /* Threads worth using. */
 int mq_dn_threads_macs(const mq_call *c, double macs);
@@ -164,5 +172,22 @@ void mq_dn_result_release(mq_dn_result *r);
 /* Makes the output; r->data is where op writes to. */
 mq_status mq_dn_result_open(mq_call *c, mq_dn_result *r, mq_dn_arg *arg);
 mq_status mq_dn_result_close(mq_call *c, mq_dn_result *r);
+
+/* The state of a kernel that is one primitive: inputs in, one output out. */
+typedef struct mq_dn_task {
+    mq_dn_op *op;
+    mq_dn_result y;
+    int n_feeds;
+    mq_dn_feed feeds[];
+} mq_dn_task;
+
+/* With room for so many inputs. NULL: out of memory, and c->err says so. */
+mq_dn_task *mq_dn_task_create(mq_call *c, int most_feeds);
+/* t->op is there: input i, lying there as `have`, is its argument `what`. */
+mq_status mq_dn_task_feed(mq_call *c, mq_dn_task *t, size_t i, int what, const mq_dn_desc *have);
+/* t->op's result is output 0. */
+mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank, const int64_t *dims);
+mq_status mq_dn_task_run(mq_call *c, void *task);
+void mq_dn_task_release(void *task);
 
 #endif

@@ -12,7 +12,7 @@ typedef struct mq_dn_mem {
     dnnl_memory_t memory;
 } mq_dn_mem;
 
-#define MQ_DN_MAX_MEM 48
+#define MQ_DN_MAX_MEM (MQ_DN_MAX_ARGS + 1)
 
 struct mq_dn_op {
     dnnl_engine_t engine;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Cast, CastLike and BitCast between all element types. Types of C ("plain") are converted to each other directly; half and
- * smaller floats go through float, small integers through int8, a block at a time; strings have a file of their own.
+/* Cast, CastLike and BitCast between all element types. Types of C ("plain") are converted to each other directly;
+ * half and smaller floats go through float, small integers through int8, a block at a time; strings have a file of
+ * their own.
  *
- * Integers keep their low bits. Floats to integers are cut towards zero; what the type cannot hold becomes what x86 makes of
- * it, as in NumPy: the least 32 or 64 bit number, of which smaller types keep the low bits. Nothing is rounded twice: a double
- * or integer on its way to a small float goes through a float that is rounded to odd. */
+ * Integers keep their low bits. Floats to integers are cut towards zero; what the type cannot hold becomes what x86
+ * makes of it, as in NumPy: the least 32 or 64 bit number, of which smaller types keep the low bits. Nothing is
+ * rounded twice: a double or integer on its way to a small float goes through a float that is rounded to odd. */
 #include "exec/ref/cast.h"
 
 #include <math.h>
@@ -14,7 +15,8 @@
 #include "exec/ref/families.h"
 #include "exec/ref/lanes.h"
 
-/* ---- plain types ----------------------------------------------------------------------------------------------------- */
+/* ---- plain types
+ * ----------------------------------------------------------------------------------------------------- */
 
 MQ_INLINE int32_t to_i32(double v)
 {
@@ -82,7 +84,8 @@ static const mq_map_fn plain[MQ_N_DTYPES][MQ_N_DTYPES] = {
     [MQ_FLOAT] = ROW(f32),   [MQ_DOUBLE] = ROW(f64),  [MQ_BOOL] = ROW(b8),
 };
 
-/* ---- to small floats: by a float that rounds as the number itself would ----------------------------------------------- */
+/* ---- to small floats: by a float that rounds as the number itself would
+ * ----------------------------------------------- */
 
 static float odd_of_u64(uint64_t x)
 {
@@ -117,7 +120,8 @@ static void to_small_float(const mq_cast *k, const float *in, size_t n, uint8_t 
         mq_dtype_from_f32(k->to, in, n, out, k->saturate);
 }
 
-/* ---- any type -------------------------------------------------------------------------------------------------------- */
+/* ---- any type
+ * -------------------------------------------------------------------------------------------------------- */
 
 #define BLOCK 512
 
@@ -203,7 +207,8 @@ done:
     return rc;
 }
 
-/* ---- the operators --------------------------------------------------------------------------------------------------- */
+/* ---- the operators
+ * --------------------------------------------------------------------------------------------------- */
 
 static mq_status attr_type(mq_call *c, mq_dtype *out)
 {

@@ -8,6 +8,7 @@
 
 #define MQ_KERNEL_FAMILIES(F) \
     F(activation) \
+    F(attention) \
     F(binary) \
     F(cast) \
     F(col2im) \
@@ -45,6 +46,8 @@
     F(regex) \
     F(reshape) \
     F(resize) \
+    F(rnn) \
+    F(rnn_quant) \
     F(scatter) \
     F(sequence) \
     F(signal) \

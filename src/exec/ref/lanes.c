@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Element by element: the walks of lanes.h. Work is cut into one piece per thread at multiples of 64 elements, so that no two
- * threads write to one cache line; the result of an element never depends on the cut. */
+/* Element by element: the walks of lanes.h. Work is cut into one piece per thread at multiples of 64 elements, so
+ * that no two threads write to one cache line; the result of an element never depends on the cut. */
 #include "exec/ref/lanes.h"
 
 /* Where piece k of `pieces` begins. */

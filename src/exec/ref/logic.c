@@ -98,7 +98,7 @@ BITS(bitwise_xor, xor, ^)
 
 /* ---- BitShift -------------------------------------------------------------------------------------------------------- */
 
-/* Out of range (as unsigned: negative too) only the sign is left. Right shifts of negative numbers keep the sign: of ~x, they
+/* Out of range (as unsigned: negative too) only the sign is left. Right shifts of negative numbers keep the sign: those of ~x
  * bring in zeros, which ~ turns over. */
 #define SHIFTS(sfx, T, U, bits)                                                                        \
     ZIP(left_##sfx, T, T, (U)y < bits ? (T)(U)((uint64_t)(U)x << (U)y) : 0)                            \

@@ -2,9 +2,9 @@
  * SPDX-FileCopyrightText: mq authors */
 /* QuantizeLinear, DequantizeLinear (per tensor, per axis, blocked; all types) and DynamicQuantizeLinear.
  *
- * Whatever the granularity, the data are walked as runs: stretches with one scale, or with a scale for each element. Scales and
- * zero points are floats while they are used, which all their types fit in. Halves are rounded to even; NaN becomes the least
- * quantized value. */
+ * Whatever the granularity, the data are walked as runs: stretches with one scale, or with a scale for each element.
+ * Scales and zero points are floats while they are used, which all their types fit in. Halves are rounded to even;
+ * NaN becomes the least quantized value. */
 #include <math.h>
 #include <string.h>
 
@@ -14,7 +14,8 @@
 
 #define BLOCK 512
 
-/* ---- granularity ----------------------------------------------------------------------------------------------------- */
+/* ---- granularity
+ * ----------------------------------------------------------------------------------------------------- */
 
 typedef struct runs {
     int64_t count;              /* of runs */
@@ -107,7 +108,8 @@ done:
     return rc;
 }
 
-/* Input i, which must have as many elements as the scales, as floats that live until the kernel returns; NULL when absent. */
+/* Input i, which must have as many elements as the scales, as floats that live until the kernel returns; NULL when
+ * absent. */
 static mq_status as_floats(mq_call *c, size_t i, const float **out)
 {
     const mq_array *a = i < c->n_in && mq_call_has(c, i) ? c->in[i] : NULL;
@@ -126,7 +128,8 @@ static mq_status as_floats(mq_call *c, size_t i, const float **out)
     return MQ_OK;
 }
 
-/* ---- DequantizeLinear ------------------------------------------------------------------------------------------------- */
+/* ---- DequantizeLinear
+ * ------------------------------------------------------------------------------------------------- */
 
 /* (x - zero) scale; step as in a run, in multiples of one element. */
 MQ_CLONES static void scale_up(int64_t n, float *x, const float *scale, const float *zero, int64_t step)
@@ -192,9 +195,11 @@ done:
     return rc;
 }
 
-/* ---- QuantizeLinear --------------------------------------------------------------------------------------------------- */
+/* ---- QuantizeLinear
+ * --------------------------------------------------------------------------------------------------- */
 
-/* q to the nearest integer, plus zero, within [low, high]. Adding 1.5 * 2^23 rounds, and leaves the integer in the low bits. */
+/* q to the nearest integer, plus zero, within [low, high]. Adding 1.5 * 2^23 rounds, and leaves the integer in the
+ * low bits. */
 MQ_INLINE int32_t quantum(float q, float zero, float low, float high)
 {
     q = mq_lane_select(mq_lane_mask(q >= low - zero), q, low - zero); /* NaN too */
@@ -239,7 +244,8 @@ typedef struct quantizer {
     uint8_t *out;              /* one element to a byte for types under 8 bits */
 } quantizer;
 
-/* Both operands rounded to the precision, and the quotient too: for 16 bits that of floats is exact enough to be rounded. */
+/* Both operands rounded to the precision, and the quotient too: for 16 bits that of floats is exact enough to be
+ * rounded. */
 static void quotients(const quantizer *q, int64_t from, int64_t n, const float *scale, int64_t step, float *out)
 {
     uint16_t half[BLOCK];
@@ -375,7 +381,8 @@ done:
     return rc;
 }
 
-/* ---- DynamicQuantizeLinear -------------------------------------------------------------------------------------------- */
+/* ---- DynamicQuantizeLinear
+ * -------------------------------------------------------------------------------------------- */
 
 /* Least and greatest of x and what *low and *high are already; NaN is passed over. In 16 lanes, merged at last. */
 MQ_CLONES static void range_of(int64_t n, const float *x, float *low, float *high)

@@ -475,24 +475,29 @@ done:
 
 static mq_status match_all(mq_call *c, const char *pattern, const mq_array *a, unsigned char *out)
 {
+    const mq_bytes *texts = a->data;
+    size_t longest = 0;
     regex_t regex;
-    const int bad = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB);
+    char *copy, why[128];
+    int bad;
 
-    if (bad) {
-        char why[128];
-
+    for (size_t i = 0; i < a->count; i++)
+        longest = texts[i].n > longest ? texts[i].n : longest;
+    if (longest > INT32_MAX / 4)
+        return mq_call_unsupported(c, "a string has %zu bytes", longest);
+    if (!(copy = mq_call_scratch(c, longest + 1)))
+        return MQ_ERR_NOMEM;
+    if ((bad = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB))) {
         regerror(bad, &regex, why, sizeof why);
         return mq_call_fail(c, "the pattern is malformed: %s", why);
     }
     for (size_t i = 0; i < a->count; i++) {
-        const mq_bytes text = ((const mq_bytes *)a->data)[i];
-        regmatch_t span = { .rm_so = 0, .rm_eo = (regoff_t)text.n };
+        regmatch_t span = { .rm_so = 0, .rm_eo = (regoff_t)texts[i].n }; /* zero bytes may be inside */
 
-        if (text.n > INT32_MAX / 4) {
-            regfree(&regex);
-            return mq_call_unsupported(c, "string %zu has %zu bytes", i, text.n);
-        }
-        out[i] = regexec(&regex, text.n > 0 ? text.data : "", 1, &span, REG_STARTEND) == 0;
+        if (texts[i].n > 0)
+            memcpy(copy, texts[i].data, texts[i].n);
+        copy[texts[i].n] = 0;
+        out[i] = regexec(&regex, copy, 1, &span, REG_STARTEND) == 0;
     }
     regfree(&regex);
     return MQ_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* TfIdfVectorizer: words become numbers (their place among the pool's different words), n-grams rows of numbers in
- * sorted tables. Skips and weights count as in ONNX Runtime: 1-grams once, weights by place in the output. */
+ * sorted tables. Single words are counted once, however many may be skipped. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +23,9 @@ typedef struct vectorizer {
     const int64_t *pool, *counts, *places;
     const mq_bytes *pool_text;
     size_t n_pool, n_counts, n_places;
-    const float *weights;
+    const float *weights; /* of each n-gram of the pool; NULL: all 1 */
     size_t n_weights;
+    float *factors; /* of each place of the output; NULL: all 1 */
     int64_t n_out;
     int64_t *order; /* pool indices sorted by word, different ones only */
     size_t n_words;
@@ -176,7 +177,7 @@ static void count_row(const vectorizer *v, const int64_t *words, int64_t n, floa
             }
     }
     for (int64_t i = 0; i < v->n_out && v->mode != TF; i++)
-        out[i] = (v->mode == IDF ? (float)(out[i] > 0) : out[i]) * (v->weights ? v->weights[i] : 1);
+        out[i] = (v->mode == IDF ? (float)(out[i] > 0) : out[i]) * (v->factors ? v->factors[i] : 1);
 }
 
 /* ---- the operator ------------------------------------------------------------------------------------------------- */
@@ -188,8 +189,15 @@ static mq_status check_places(mq_call *c, vectorizer *v)
             return mq_call_fail(c, "element %zu of ngram_indexes is %lld", i, (long long)v->places[i]);
         v->n_out = v->places[i] >= v->n_out ? v->places[i] + 1 : v->n_out;
     }
-    if (v->weights && (int64_t)v->n_weights < v->n_out)
-        return mq_call_fail(c, "there are %zu weights for %lld places of the output", v->n_weights, (long long)v->n_out);
+    if (!v->weights)
+        return MQ_OK;
+    if (v->n_weights != v->n_places)
+        return mq_call_fail(c, "there are %zu weights for %zu n-grams", v->n_weights, v->n_places);
+    if (!(v->factors = mq_call_scratch(c, ((size_t)v->n_out + 1) * sizeof(*v->factors))))
+        return MQ_ERR_NOMEM;
+    memset(v->factors, 0, (size_t)v->n_out * sizeof(*v->factors));
+    for (size_t i = 0; i < v->n_places; i++)
+        v->factors[v->places[i]] = v->weights[i];
     return MQ_OK;
 }
 

@@ -144,10 +144,12 @@ static mq_status op_not(mq_call *c)
 
 enum { POSITIVE = 1, NEGATIVE = 2, NEITHER = 4 }; /* kinds of numbers that are looked for: infinities, NaN */
 
-LEAF(is_f32, float, uint8_t, ((*(const int *)p & POSITIVE) && x == INFINITY) || ((*(const int *)p & NEGATIVE) && x == -INFINITY) ||
-         ((*(const int *)p & NEITHER) && x != x))
-LEAF(is_f64, double, uint8_t, ((*(const int *)p & POSITIVE) && x == (double)INFINITY) || ((*(const int *)p & NEGATIVE) && x == -(double)INFINITY) ||
-         ((*(const int *)p & NEITHER) && x != x))
+#define IS(what) ((*(const int *)p & (what)) != 0)
+#define IS_KIND(T) \
+    ((IS(POSITIVE) && x == (T)INFINITY) || (IS(NEGATIVE) && x == -(T)INFINITY) || (IS(NEITHER) && x != x))
+
+LEAF(is_f32, float, uint8_t, IS_KIND(float))
+LEAF(is_f64, double, uint8_t, IS_KIND(double))
 
 /* Small floats a block at a time. */
 static mq_status find_in_small(mq_call *c, int what)

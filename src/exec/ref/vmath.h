@@ -16,7 +16,7 @@ void mq_vsigmoid(const float *in, float *out, int64_t n); /* 2.3 */
 void mq_verf(const float *in, float *out, int64_t n); /* 1.2 */
 void mq_vsoftplus(const float *in, float *out, int64_t n); /* 2 */
 void mq_vmish(const float *in, float *out, int64_t n); /* 3.7, from -80 on */
-void mq_vgelu(const float *in, float *out, int64_t n); /* 4, from -13 on */
+void mq_vgelu(const float *in, float *out, int64_t n); /* 5, from -12.9 on */
 void mq_vgelu_tanh(const float *in, float *out, int64_t n); /* 3.3, from -1 on; the relative error grows to the left of it */
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Float approximations of one element, without branches or calls, so that a loop over them becomes vector code. Used by
- * vmath.c and by kernels that fuse more into the same loop. NaN stays NaN, infinities and denormals come out right.
- * Coefficients are minimax fits of the function named beside them; sums are in a fixed order and nothing is contracted, so
- * every instruction set gives the same bits. */
+/* Float approximations of one element, without branches or calls, so that a loop over them becomes vector code. Used
+ * by vmath.c and by kernels that fuse more into the same loop. NaN stays NaN, infinities and denormals come out
+ * right. Coefficients are minimax fits of the function named beside them; sums are in a fixed order and nothing is
+ * contracted, so every instruction set gives the same bits. */
 #ifndef MQ_EXEC_REF_VMATH_LANE_H
 #define MQ_EXEC_REF_VMATH_LANE_H
 
@@ -48,8 +48,8 @@ MQ_INLINE float mq_lane_at_most(float x, float most)
     return mq_lane_select(mq_lane_mask(x > most), most, x);
 }
 
-/* a + b = n ln2 + r with |r| <= ln2/2 and an integer n; *n is 2^23 * 1.5 + n, whose low bits are n. NaN goes to r. `a` may be
- * large when it is exact: b is added where little is left of it. */
+/* a + b = n ln2 + r with |r| <= ln2/2 and an integer n; *n is 2^23 * 1.5 + n, whose low bits are n. NaN goes to r.
+ * `a` may be large when it is exact: b is added where little is left of it. */
 MQ_INLINE float mq_lane_reduce(float a, float b, float *n)
 {
     const float magic = 0x1.8p23f, shifted = (a + b) * 0x1.715476p0f + magic, k = shifted - magic;
@@ -187,12 +187,11 @@ MQ_INLINE float mq_lane_square(float t, float *lo)
     return cut * cut;
 }
 
-MQ_INLINE float mq_lane_erf(float x)
+/* erf(x) for |x| < 0.92. */
+MQ_INLINE float mq_lane_erf_small(float x)
 {
-    const float t = mq_lane_at_most(fabsf(x), 16.0f), s = x * x;
-    const uint32_t sign = mq_lane_bits(x) & 0x80000000u;
-    float p = 0x1.603538p-14f, lo, far;
-    const float hi = mq_lane_square(t, &lo);
+    const float s = x * x;
+    float p = 0x1.603538p-14f;
 
     p = p * s - 0x1.ab4744p-11f;
     p = p * s + 0x1.54e624p-8f;
@@ -200,8 +199,17 @@ MQ_INLINE float mq_lane_erf(float x)
     p = p * s + 0x1.ce2e3p-4f;
     p = p * s - 0x1.812744p-2f;
     p = p * s + 0x1.06eba8p-3f;
-    far = 1.0f - mq_lane_erfc(t, hi, lo);
-    return mq_lane_select(mq_lane_mask(t < 0.92f), x + x * p, mq_lane_float(mq_lane_bits(far) | sign));
+    return x + x * p;
+}
+
+MQ_INLINE float mq_lane_erf(float x)
+{
+    const float t = mq_lane_at_most(fabsf(x), 16.0f);
+    const uint32_t sign = mq_lane_bits(x) & 0x80000000u;
+    float lo;
+    const float hi = mq_lane_square(t, &lo), far = 1.0f - mq_lane_erfc(t, hi, lo);
+
+    return mq_lane_select(mq_lane_mask(t < 0.92f), mq_lane_erf_small(x), mq_lane_float(mq_lane_bits(far) | sign));
 }
 
 /* x (1 + erf(x / sqrt 2)) / 2, also far to the left, where 1 + erf would cancel. */
@@ -210,8 +218,10 @@ MQ_INLINE float mq_lane_gelu(float x)
     const float a = fabsf(x), t = mq_lane_at_most(a, 16.0f) * 0x1.6a09e6p-1f;
     float lo;
     const float hi = mq_lane_square(a, &lo), tail = 0.5f * mq_lane_erfc(t, 0.5f * hi, 0.5f * lo);
+    const float far = mq_lane_select(mq_lane_mask(x < 0.0f), tail, 1.0f - tail);
+    const float near = 0.5f + 0.5f * mq_lane_erf_small(x * 0x1.6a09e6p-1f);
 
-    return x * mq_lane_select(mq_lane_mask(x < 0.0f), tail, 1.0f - tail);
+    return x * mq_lane_select(mq_lane_mask((x > -0.5f) & (x < 1.3f)), near, far);
 }
 
 /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2: tanh as a sigmoid of twice the argument. */

@@ -406,7 +406,7 @@ static void test_small_float_rounding(void **state)
         mq_dtype t;
         int max;   /* the code of the largest finite value */
         int sign;  /* added for negative values */
-        float top; /* between the largest and what would be the next one: rounds to the even one, which is the largest or too large */
+        float top; /* the middle between the largest and what would be the next one */
     } table[] = {
         { MQ_FLOAT8E4M3FN, 0x7e, 0x80, 464 }, { MQ_FLOAT8E4M3FNUZ, 0x7f, 0x80, 248 }, { MQ_FLOAT8E5M2, 0x7b, 0x80, 61440 },
         { MQ_FLOAT8E5M2FNUZ, 0x7f, 0x80, 61440 }, { MQ_FLOAT4E2M1, 7, 8, 7 }, { MQ_FLOAT6E2M3, 0x1f, 0x20, 7.75f },

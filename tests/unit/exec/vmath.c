@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The vector functions against the C library's in double, over a sweep of all floats: the largest error of each, in units of the
- * last place of the nearest float. */
+/* The vector functions against the C library's in double, over a sweep of all floats: the largest error of each, in
+ * units of the last place of the nearest float. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -59,7 +59,7 @@ static const function functions[] = {
     { "softplus", mq_vsoftplus, softplus, 3, -INFINITY, INFINITY },
     /* left of these, denormals are multiplied, or the argument's own rounding is magnified */
     { "mish", mq_vmish, mish, 4, -80, FLT_MAX },
-    { "gelu", mq_vgelu, gelu, 5, -12.9f, FLT_MAX },
+    { "gelu", mq_vgelu, gelu, 5.5, -12.9f, FLT_MAX },
     { "gelu_tanh", mq_vgelu_tanh, gelu_tanh, 4, -1, FLT_MAX },
 };
 
