@@ -154,7 +154,7 @@ static float small_to_f32(mq_dtype t, unsigned v)
     }
 }
 
-/* ---- half floats: without branches, so that loops over them become vector code ------------------------------------- */
+/* ---- half floats: without branches, so that loops over them become vector code ----------------------------------- */
 
 MQ_INLINE uint32_t bits_of(float f)
 {
@@ -402,7 +402,7 @@ void mq_dtype_to_i64(mq_dtype t, const void *packed, uint64_t start, uint64_t n,
     }
 }
 
-/* ---- floats to packed elements ------------------------------------------------------------------------------------- */
+/* ---- floats to packed elements ----------------------------------------------------------------------------------- */
 
 /* How a small float is written: `sign` is its sign bit, `max` its largest magnitude, `over` the code beyond that,
  * `nan` that of NaN. Types whose only NaN is "minus zero" have no sign on it and none on 0. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Run after run: samples are read into slots, slots with equal shapes are stacked to a batch, and inputs that no data give are made
- * to fit. A run never takes samples of two files. */
+/* Run after run: samples are read into slots, slots with equal shapes are stacked to a batch, and inputs that no
+ * data give are made to fit. A run never takes samples of two files. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,8 +135,8 @@ static mq_status read_label(mq_dataset *ds, mq_slot *slot, mq_error *err)
         mq_source *s = mq_source_of(ds, group, slot->number);
 
         if (s && s->label_column >= 0)
-            return mq_table_row(s->labels ? s->labels : s->table, (size_t)s->label_column, slot->number - s->first, &slot->label,
-                                err);
+            return mq_table_row(s->labels ? s->labels : s->table, (size_t)s->label_column, slot->number - s->first,
+                                &slot->label, err);
     }
     return MQ_OK;
 }
@@ -166,8 +166,8 @@ static mq_status look_for_nonfinite(mq_dataset *ds, const mq_slot *slot, mq_erro
         if (ds->opts.refuse_nonfinite)
             return mq_fail(err, MQ_ERR_INPUT, "input '%s' holds NaN or infinity (--allow-nonfinite)", ds->inputs[i]->name);
         if (!ds->counts.nonfinite++)
-            snprintf(ds->counts.first_nonfinite, sizeof ds->counts.first_nonfinite, "input '%.100s': %s", ds->inputs[i]->name,
-                     where);
+            snprintf(ds->counts.first_nonfinite, sizeof ds->counts.first_nonfinite, "input '%.100s': %s",
+                     ds->inputs[i]->name, where);
         return MQ_OK;
     }
     return MQ_OK;
@@ -429,7 +429,8 @@ mq_status mq_dataset_next(mq_dataset *ds, const mq_call **call, mq_error *err)
         return rc;
     if (!n) {
         if (ds->counts.skipped && !ds->counts.samples)
-            return mq_fail(err, MQ_ERR_INPUT, "none of the %llu samples can be read", (unsigned long long)ds->counts.skipped);
+            return mq_fail(err, MQ_ERR_INPUT, "none of the %llu samples can be read",
+                           (unsigned long long)ds->counts.skipped);
         *call = NULL;
         return MQ_OK;
     }

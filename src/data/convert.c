@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Element types in and out: through double for floats, through int64 for integers, in blocks. No rounding between integers. */
+/* Element types in and out: through double for floats, through int64 for integers, in blocks. No rounding between
+ * integers. */
 #include "data/convert.h"
 
 #include <float.h>
@@ -75,9 +76,9 @@ void mq_put_f64(mq_dtype to, void *data, size_t at, const double *v, size_t n)
         } else if (to == MQ_BFLOAT16) {
             ((uint16_t *)data)[at + i] = mq_bf16_from_f32((float)v[i]);
         } else {
-            const double low = to == MQ_BOOL ? 0 : (double)mq_dtype_min(to), high = to == MQ_BOOL ? 1 : (double)mq_dtype_max(to);
+            const int64_t low = to == MQ_BOOL ? 0 : mq_dtype_min(to), high = to == MQ_BOOL ? 1 : mq_dtype_max(to);
             const double r = isnan(v[i]) ? 0 : rint(v[i]);
-            const int64_t w = r <= low ? (int64_t)low : r >= high ? (to == MQ_BOOL ? 1 : mq_dtype_max(to)) : (int64_t)r;
+            const int64_t w = r <= (double)low ? low : r >= (double)high ? high : (int64_t)r;
 
             put_i64(to, data, at + i, &w, 1);
         }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Data for models: what --data, --labels, --preprocess, --fill and --carry name, turned into the arrays of one run after
- * another; and outputs written to files.
+/* Data for models: what --data, --labels, --preprocess, --fill and --carry name, turned into the arrays of one run
+ * after another; and outputs written to files.
  *
- * The way of a sample: a table (table.h; one file or folder: npy.c, npz.c, jsonl.c, images.c, test_sets.c, random) gives rows of
- * named columns; match.c says which column feeds which input and how (stacked along the batch axis, one row per run, or whole);
- * preprocess.c and convert.c make each row what the input wants; dataset.c stacks rows to batches, and fill.c makes the inputs
- * that no data give. Nothing is kept per sample but its place in a file.
+ * The way of a sample: a table (table.h; one file or folder: npy.c, npz.c, jsonl.c, folder.c, test_sets.c)
+ * gives rows of named columns; match.c says which column feeds which input and how (stacked along the batch axis,
+ * one row per run, or whole); preprocess.c and convert.c make each row what the input wants; dataset.c stacks rows
+ * to batches, and fill.c makes the inputs that no data give. Nothing is kept per sample but its place in a file.
  *
  * Options are handed over as the user wrote them; parse.c knows their forms. */
 #ifndef MQ_DATA_DATA_H
@@ -38,11 +38,11 @@ typedef struct mq_data_opts {
     bool val;              /* messages say --val-data and --val-labels */
 } mq_data_opts;
 
-/* Opens everything and checks what can be checked before any work. inputs and outputs are the model's (or those of the part that
- * runs): names, types, and for generated values their uses are read; an input with an initializer is optional. They and hooks must
- * outlive the dataset, opts need not. Files are told through hooks.file.
- * Errors: MQ_ERR_USAGE for bad values and contradictions; MQ_ERR_INPUT for files that cannot be read and data that do not fit,
- * with what the model wants and what the data have. */
+/* Opens everything and checks what can be checked before any work. inputs and outputs are the model's (or those of
+ * the part that runs): names, types, and for generated values their uses are read; an input with an initializer is
+ * optional. They and hooks must outlive the dataset, opts need not. Files are told through hooks.file. Errors:
+ * MQ_ERR_USAGE for bad values and contradictions; MQ_ERR_INPUT for files that cannot be read and data that do not
+ * fit, with what the model wants and what the data have. */
 mq_status mq_dataset_open(mq_dataset **out, const mq_data_opts *opts, const mq_value *const *inputs, size_t n_inputs,
                           const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);
 void mq_dataset_free(mq_dataset *ds); /* NULL is fine */
@@ -54,16 +54,16 @@ typedef struct mq_call {
     mq_array *labels;        /* [n] or [n, ...], integers or floats as stored; NULL: none */
     const uint64_t *samples; /* which ones: numbers in the data, before --samples chose */
     size_t n;                /* of samples */
-    size_t rows;             /* size of the batch axis: n, or more when a fixed batch was filled up with copies of the last sample;
-                                0: there is no batch axis, the run is one sample */
+    size_t rows;             /* size of the batch axis: n, or more when a fixed batch was filled up with copies of the
+                                last sample; 0: there is no batch axis, the run is one sample */
     bool restart;            /* the first run of a file: carried state began with zeros */
 } mq_call;
 
-/* The next run, valid until the next call on ds; *call is NULL at the end. Errors: MQ_ERR_INPUT for a sample that cannot be read or
- * does not fit, MQ_ERR_CANCELLED, MQ_ERR_NOMEM. */
+/* The next run, valid until the next call on ds; *call is NULL at the end. Errors: MQ_ERR_INPUT for a sample that
+ * cannot be read or does not fit, MQ_ERR_CANCELLED, MQ_ERR_NOMEM. */
 mq_status mq_dataset_next(mq_dataset *ds, const mq_call **call, mq_error *err);
-/* After a run: hands over the model's outputs (in the order of open), of which --carry keeps some for the next one. Needed only when
- * opts.carry was given. */
+/* After a run: hands over the model's outputs (in the order of open), of which --carry keeps some for the next one.
+ * Needed only when opts.carry was given. */
 mq_status mq_dataset_carry(mq_dataset *ds, mq_array *const *outputs, mq_error *err);
 /* From the beginning; counts start anew. */
 void mq_dataset_rewind(mq_dataset *ds);
@@ -99,33 +99,36 @@ const mq_input_look *mq_dataset_look(const mq_dataset *ds, size_t input);
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------- */
 
-/* --shape and --dim: declares the shapes of m's inputs in memory (the caller infers types afterwards). dims set symbols in inputs
- * and outputs. MQ_ERR_USAGE for bad values, unknown names (with the nearest) and ranks that differ from the declared one. */
+/* --shape and --dim: declares the shapes of m's inputs in memory (the caller infers types afterwards). dims set
+ * symbols in inputs and outputs. MQ_ERR_USAGE for bad values, unknown names (with the nearest) and ranks that differ
+ * from the declared one. */
 mq_status mq_shapes_apply(mq_model *m, const char *const *shapes, size_t n_shapes, const char *const *dims, size_t n_dims,
                           mq_error *err);
 
 /* ---- generated values --------------------------------------------------------------------------------------------- */
 
-/* Indices that an integer input may hold: fewer than this, because Gather or an embedding looks them up. INT64_MAX: nothing says. */
+/* Indices that an integer input may hold: fewer than this, because Gather or an embedding looks them up. INT64_MAX:
+ * nothing says. */
 int64_t mq_random_limit(const mq_value *input);
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-/* Outputs of all runs on their way to a file. What is added goes to unnamed scratch files; memory does not grow with the data. */
+/* Outputs of all runs on their way to a file. What is added goes to unnamed scratch files; memory does not grow with
+ * the data. */
 typedef struct mq_results mq_results;
 
 /* names: what the arrays are called in the file, copied. */
 mq_status mq_results_create(mq_results **out, const char *const *names, size_t n, mq_error *err);
 void mq_results_free(mq_results *r); /* NULL is fine */
 
-/* Output i of one run: call->n samples of it when its axis 0 is the batch axis (has call->rows rows), else all of it. NULL: the run has
- * no such output. */
+/* Output i of one run: call->n samples of it when its axis 0 is the batch axis (has call->rows rows), else all of
+ * it. NULL: the run has no such output. */
 mq_status mq_results_add(mq_results *r, size_t i, const mq_array *a, const mq_call *call, mq_error *err);
 
-/* Writes `path`: .npz, .npy (one output) or .pb (one output, a TensorProto), by its name; not over an existing file unless `force`.
- * Runs whose shapes agree are joined along the batch axis, else numbered: "name.0", "name.1". The same bytes every time. Types that numpy
- * lacks become the nearest one that holds them: bfloat16 and float8 float, 4-bit integers int8 and uint8.
- * Errors: MQ_ERR_USAGE (the name, or what the form cannot hold), MQ_ERR_SYSTEM. */
+/* Writes `path`: .npz, .npy (one output) or .pb (one output, a TensorProto), by its name; not over an existing file
+ * unless `force`. Runs whose shapes agree are joined along the batch axis, else numbered: "name.0", "name.1". The
+ * same bytes every time. Types that numpy lacks become the nearest one that holds them: bfloat16 and float8 float,
+ * 4-bit integers int8 and uint8. Errors: MQ_ERR_USAGE (the name, or what the form cannot hold), MQ_ERR_SYSTEM. */
 mq_status mq_results_save(mq_results *r, const char *path, bool force, bool sync, mq_error *err);
 /* Is the name one that mq_results_save knows? */
 bool mq_results_form(const char *path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Opening a dataset: options are parsed, files opened, columns matched with inputs, and sizes compared. What can be found wrong is found
- * here. Runs are made in calls.c. */
+/* Opening a dataset: options are parsed, files opened, columns matched with inputs, and sizes compared. What can be
+ * found wrong is found here. Runs are made in calls.c. */
 #include "data/dataset.h"
 
 #include <stdarg.h>
@@ -35,132 +35,6 @@ mq_status mq_dataset_note(mq_dataset *ds, mq_error *err, const char *fmt, ...)
 static void note_size(void *user, const char *text)
 {
     (void)mq_dataset_note(user, NULL, "%s", text); /* a note lost for want of memory is no loss */
-}
-
-/* ---- options ------------------------------------------------------------------------------------------------------- */
-
-static mq_status parse_fills(mq_dataset *ds, const mq_data_opts *o, mq_error *err)
-{
-    const char **patterns = calloc(o->n_fills + 1, sizeof *patterns);
-    mq_fill *fills = mq_arena_calloc(ds->arena, o->n_fills + 1, sizeof *fills);
-    mq_patterns *set = NULL;
-    mq_status rc = patterns && fills ? MQ_OK : mq_oom(err);
-
-    for (size_t i = 0; rc == MQ_OK && i < o->n_fills; i++)
-        rc = mq_parse_fill(&patterns[i], &fills[i], ds->arena, o->fills[i], err);
-    if (rc == MQ_OK)
-        rc = mq_patterns_create(&set, "--fill", patterns, o->n_fills, err);
-    for (size_t i = 0; rc == MQ_OK && i < ds->n_inputs; i++)
-        mq_patterns_offer(set, ds->inputs[i]->name);
-    for (size_t i = 0; rc == MQ_OK && i < ds->n_inputs; i++) {
-        const int k = mq_patterns_find(set, ds->inputs[i]->name);
-
-        ds->fills[i] = k >= 0 ? &fills[k] : NULL;
-    }
-    if (rc == MQ_OK)
-        rc = mq_patterns_check_used(set, err);
-    mq_patterns_free(set);
-    free(patterns);
-    return rc;
-}
-
-static int find_port(const mq_value **ports, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(ports[i]->name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
-static mq_status unknown_port(const mq_value **ports, size_t n, const char *option, const char *kind, const char *name,
-                              mq_error *err)
-{
-    const char **names = calloc(n + 1, sizeof *names);
-    char near[200] = "";
-
-    for (size_t i = 0; names && i < n; i++)
-        names[i] = ports[i]->name;
-    if (names)
-        mq_suggest(near, sizeof near, name, names, n);
-    free(names);
-    return mq_fail(err, MQ_ERR_USAGE, "%s: the model has no %s '%s'%s", option, kind, name, near);
-}
-
-static mq_status parse_carry(mq_dataset *ds, const mq_data_opts *o, mq_error *err)
-{
-    const char *from, *to;
-    mq_status rc;
-
-    for (size_t i = 0; i < o->n_carry; i++) {
-        int in, out;
-
-        if ((rc = mq_parse_pair(&from, &to, ds->arena, o->carry[i], "--carry", err)) != MQ_OK)
-            return rc;
-        if ((out = find_port(ds->outputs, ds->n_outputs, from)) < 0)
-            return unknown_port(ds->outputs, ds->n_outputs, "--carry", "output", from, err);
-        if ((in = find_port(ds->inputs, ds->n_inputs, to)) < 0)
-            return unknown_port(ds->inputs, ds->n_inputs, "--carry", "input", to, err);
-        if (ds->carry[in] >= 0)
-            return mq_fail(err, MQ_ERR_USAGE, "--carry '%s': '%s' is carried twice", o->carry[i], to);
-        if (ds->fills[in])
-            return mq_fail(err, MQ_ERR_USAGE, "input '%s' is both carried and filled: leave --carry or --fill out", to);
-        ds->carry[in] = out;
-        ds->has_carry = true;
-    }
-    return MQ_OK;
-}
-
-/* The input that a --preprocess without input= is for: the only one that must be fed, else the only one shaped like pictures. */
-static int pixel_input(const mq_dataset *ds)
-{
-    for (int pass = 0; pass < 2; pass++) {
-        int only = -1;
-        size_t n = 0;
-
-        for (size_t i = 0; i < ds->n_inputs; i++) {
-            const mq_type *t = mq_port_type(ds->inputs[i]);
-
-            if (!mq_port_required(ds->inputs[i]) || ds->fills[i] || ds->carry[i] >= 0 ||
-                (pass && !(t && t->kind == MQ_TYPE_TENSOR && t->rank == 4)))
-                continue;
-            only = (int)i;
-            n++;
-        }
-        if (n == 1)
-            return only;
-    }
-    return -1;
-}
-
-static mq_status parse_preprocess(mq_dataset *ds, const mq_data_opts *o, mq_error *err)
-{
-    mq_status rc;
-
-    for (size_t i = 0; i < o->n_preprocess; i++) {
-        mq_pipeline *p = NULL;
-        const char *name;
-        int in;
-
-        if ((rc = mq_pipeline_parse(&p, o->preprocess[i], ds->hooks, err)) != MQ_OK)
-            return rc;
-        name = mq_pipeline_input(p);
-        in = *name ? find_port(ds->inputs, ds->n_inputs, name) : pixel_input(ds);
-        if (in < 0 && *name)
-            rc = unknown_port(ds->inputs, ds->n_inputs, "--preprocess", "input", name, err);
-        else if (in < 0)
-            rc = mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': the model has several inputs: input=NAME says which one",
-                         o->preprocess[i]);
-        else if (ds->pipelines[in])
-            rc = mq_fail(err, MQ_ERR_USAGE, "--preprocess is given twice for input '%s'", ds->inputs[in]->name);
-        else
-            rc = mq_pipeline_bind(p, ds->inputs[in], err);
-        if (rc != MQ_OK) {
-            mq_pipeline_free(p);
-            return rc;
-        }
-        ds->pipelines[in] = p;
-    }
-    return MQ_OK;
 }
 
 /* ---- sources -------------------------------------------------------------------------------------------------------- */
@@ -200,7 +74,8 @@ static mq_status open_table(mq_dataset *ds, mq_source *s, mq_error *err)
         return mq_table_npy(&s->table, path, err);
     if (ends_with(path, ".jsonl"))
         return mq_table_jsonl(&s->table, path, err);
-    return mq_fail(err, MQ_ERR_USAGE, "%s '%s': the forms are .npz, .npy, .jsonl, a folder or .txt list of pictures, a folder of "
+    return mq_fail(err, MQ_ERR_USAGE,
+                   "%s '%s': the forms are .npz, .npy, .jsonl, a folder or .txt list of pictures, a folder of "
                    "test_data_set_N, and random:N", data_option(ds), s->spec.text);
 }
 
@@ -282,31 +157,85 @@ static mq_status parse_sources(mq_dataset *ds, const mq_data_opts *o, mq_error *
     return rc;
 }
 
-/* A dataset without a row source of its own has what its columns have. */
+/* The only source of an input's own group; NULL: there is none, or several. */
+static mq_source *only_source(const mq_dataset *ds, int group)
+{
+    mq_source *only = NULL;
+
+    for (size_t i = 0; i < ds->n_sources; i++) {
+        if (ds->sources[i].spec.input != group)
+            continue;
+        if (only)
+            return NULL;
+        only = &ds->sources[i];
+    }
+    return only;
+}
+
+/* Is a column exactly its input, so that it may be meant to be given whole? */
+static bool could_be_whole(const mq_dataset *ds, int group)
+{
+    const mq_source *s = group < 0 ? NULL : only_source(ds, group);
+    const mq_type *t = s ? mq_port_type(ds->inputs[group]) : NULL;
+    const mq_column *c = s && s->in[group].column >= 0 ? &s->table->columns[s->in[group].column] : NULL;
+
+    if (!c || !c->dense || !t || t->kind != MQ_TYPE_TENSOR || t->rank != c->rank || ds->pipelines[group])
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (t->dims[i].value != c->dims[i])
+            return false;
+    return true;
+}
+
+static void make_whole(mq_dataset *ds, int group)
+{
+    mq_source *s = only_source(ds, group);
+
+    s->in[group].mode = MQ_FEED_WHOLE;
+    s->single = false;
+    s->table->n_rows = ds->n_total;
+}
+
+/* Numbers the samples of a group; 0: it has no source. */
+static mq_status count_group(mq_dataset *ds, int group, uint64_t *n, bool *here, mq_error *err)
+{
+    *n = 0;
+    *here = false;
+    for (size_t i = 0; i < ds->n_sources; i++) {
+        mq_source *s = &ds->sources[i];
+
+        if (s->spec.input != group)
+            continue;
+        *here = true;
+        s->first = *n;
+        if (__builtin_add_overflow(*n, s->table->n_rows, n))
+            return mq_fail(err, MQ_ERR_INPUT, "too many samples");
+    }
+    return MQ_OK;
+}
+
+/* All groups have the same number; columns that may be whole follow what the others say. */
 static mq_status count_samples(mq_dataset *ds, mq_error *err)
 {
-    bool any = false;
+    bool any = false, here;
+    uint64_t n;
+    mq_status rc;
 
-    for (int group = -1; group < (int)ds->n_inputs; group++) {
-        uint64_t n = 0;
-        bool here = false;
-
-        for (size_t i = 0; i < ds->n_sources; i++) {
-            mq_source *s = &ds->sources[i];
-
-            if (s->spec.input != group)
+    for (int pass = 0; pass < 2; pass++)
+        for (int group = -1; group < (int)ds->n_inputs; group++) {
+            if (could_be_whole(ds, group) != (pass == 1))
                 continue;
-            here = true;
-            s->first = n;
-            if (__builtin_add_overflow(n, s->table->n_rows, &n))
-                return mq_fail(err, MQ_ERR_INPUT, "too many samples");
+            if ((rc = count_group(ds, group, &n, &here, err)) != MQ_OK)
+                return rc;
+            if (here && any && n != ds->n_total && pass == 0)
+                return mq_fail(err, MQ_ERR_INPUT, "the data of input '%s' have %llu samples, the others %llu",
+                               ds->inputs[group]->name, (unsigned long long)n, (unsigned long long)ds->n_total);
+            if (here && any && n != ds->n_total)
+                make_whole(ds, group);
+            else if (here)
+                ds->n_total = n;
+            any |= here;
         }
-        if (here && any && n != ds->n_total)
-            return mq_fail(err, MQ_ERR_INPUT, "the data of input '%s' have %llu samples, the others %llu", ds->inputs[group]->name,
-                           (unsigned long long)n, (unsigned long long)ds->n_total);
-        ds->n_total = here ? n : ds->n_total;
-        any |= here;
-    }
     if (!any) /* --fill alone: one run */
         ds->n_total = 1;
     if (!ds->n_total)
@@ -362,7 +291,8 @@ static mq_status look_at_source(const mq_dataset *ds, const mq_source *s, struct
             continue;
         b->stacked = true;
         if (fixed && b->fixed && fixed != b->fixed)
-            return mq_fail(err, MQ_ERR_INPUT, "inputs '%s' and '%s' have batches of %lld and %lld: data with a row for each run are "
+            return mq_fail(err, MQ_ERR_INPUT,
+                           "inputs '%s' and '%s' have batches of %lld and %lld: data with a row for each run are "
                            "needed", b->by->name, ds->inputs[i]->name, (long long)b->fixed, (long long)fixed);
         if (fixed) {
             b->fixed = fixed;
@@ -411,8 +341,8 @@ static mq_status choose_batch(mq_dataset *ds, mq_error *err)
         return mq_fail(err, MQ_ERR_USAGE, "--batch %lld: input '%s' has a fixed batch of %lld", (long long)asked, b.by->name,
                        (long long)b.fixed);
     if (b.single && b.stacked && b.fixed > 1)
-        return mq_fail(err, MQ_ERR_INPUT, "input '%s' has a batch of %lld, but in %s each row is a run of its own", b.by->name,
-                       (long long)b.fixed, b.path);
+        return mq_fail(err, MQ_ERR_INPUT, "input '%s' has a batch of %lld, but in %s each row is a run of its own",
+                       b.by->name, (long long)b.fixed, b.path);
     if (ds->has_carry && (b.fixed > 1 || asked > 1))
         return mq_fail(err, MQ_ERR_USAGE, "--carry goes from sample to sample: the batch must be 1");
     ds->fixed = b.fixed > 0 && !b.single;
@@ -422,25 +352,29 @@ static mq_status choose_batch(mq_dataset *ds, mq_error *err)
 
 /* ---- open ----------------------------------------------------------------------------------------------------------- */
 
-static mq_status make_lists(mq_dataset *ds, const mq_data_opts *o, const mq_value *const *inputs, const mq_value *const *outputs,
-                            mq_error *err)
+static mq_status make_lists(mq_dataset *ds, const mq_data_opts *o, const mq_value *const *inputs,
+                            const mq_value *const *outputs, mq_error *err)
 {
     mq_arena *a = ds->arena;
-    const size_t n = ds->n_inputs, k = ds->n_outputs;
+    const size_t n = ds->n_inputs + 1, k = ds->n_outputs + 1;
 
-    if (!(ds->inputs = mq_arena_calloc(a, n + 1, sizeof *ds->inputs)) || !(ds->outputs = mq_arena_calloc(a, k + 1, sizeof *ds->outputs)) ||
+    if (!(ds->inputs = mq_arena_calloc(a, n, sizeof *ds->inputs)) ||
+        !(ds->outputs = mq_arena_calloc(a, k, sizeof *ds->outputs)) ||
         !(ds->sources = mq_arena_calloc(a, o->n_data + 1, sizeof *ds->sources)) ||
-        !(ds->grouped = mq_arena_calloc(a, n + 1, sizeof *ds->grouped)) || !(ds->carry = mq_arena_calloc(a, n + 1, sizeof *ds->carry)) ||
-        !(ds->pipelines = mq_arena_calloc(a, n + 1, sizeof(mq_pipeline *))) ||
-        !(ds->fills = mq_arena_calloc(a, n + 1, sizeof(mq_fill *))) || !(ds->carried = mq_arena_calloc(a, n + 1, sizeof(mq_array *))) ||
-        !(ds->call_in = mq_arena_calloc(a, n + 1, sizeof(mq_array *))) ||
-        !(ds->call_want = mq_arena_calloc(a, k + 1, sizeof(mq_array *))) || !(ds->looks = mq_arena_calloc(a, n + 1, sizeof *ds->looks)))
+        !(ds->grouped = mq_arena_calloc(a, n, sizeof *ds->grouped)) ||
+        !(ds->carry = mq_arena_calloc(a, n, sizeof *ds->carry)) ||
+        !(ds->pipelines = mq_arena_calloc(a, n, sizeof *ds->pipelines)) ||
+        !(ds->fills = mq_arena_calloc(a, n, sizeof *ds->fills)) ||
+        !(ds->carried = mq_arena_calloc(a, n, sizeof *ds->carried)) ||
+        !(ds->call_in = mq_arena_calloc(a, n, sizeof *ds->call_in)) ||
+        !(ds->call_want = mq_arena_calloc(a, k, sizeof *ds->call_want)) ||
+        !(ds->looks = mq_arena_calloc(a, n, sizeof *ds->looks)))
         return mq_oom(err);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < ds->n_inputs; i++) {
         ds->inputs[i] = inputs[i];
         ds->carry[i] = -1;
     }
-    for (size_t i = 0; i < k; i++)
+    for (size_t i = 0; i < ds->n_outputs; i++)
         ds->outputs[i] = outputs[i];
     return MQ_OK;
 }
@@ -485,9 +419,9 @@ static mq_status open_all(mq_dataset *ds, const mq_data_opts *o, mq_error *err)
 {
     mq_status rc;
 
-    MQ_TRY(parse_fills(ds, o, err));
-    MQ_TRY(parse_carry(ds, o, err));
-    MQ_TRY(parse_preprocess(ds, o, err));
+    MQ_TRY(mq_fills_parse(ds, o, err));
+    MQ_TRY(mq_carry_parse(ds, o, err));
+    MQ_TRY(mq_preprocess_parse(ds, o, err));
     MQ_TRY(parse_sources(ds, o, err));
     for (size_t i = 0; i < ds->n_sources; i++) {
         mq_source *s = &ds->sources[i];

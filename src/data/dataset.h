@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Inside a dataset: shared by dataset.c (opening), match.c (which column feeds which input) and calls.c (run after run). */
+/* Inside a dataset: shared by dataset.c and dataset_options.c (opening), match.c (which column feeds which input)
+ * and calls.c (run after run). */
 #ifndef MQ_DATA_DATASET_H
 #define MQ_DATA_DATASET_H
 
@@ -24,8 +25,8 @@ typedef struct mq_feed {
     mq_array *whole; /* MQ_FEED_WHOLE: as the input wants it, once made */
 } mq_feed;
 
-/* One --data. Those without INPUT= follow each other as rows (group -1); those with the same INPUT= follow each other as rows of that
- * column (the group of the input's number). All groups have the same number of samples. */
+/* One --data. Those without INPUT= follow each other as rows (group -1); those with the same INPUT= follow each
+ * other as rows of that column (the group of the input's number). All groups have the same number of samples. */
 typedef struct mq_source {
     mq_source_spec spec;
     mq_table *table;
@@ -81,6 +82,11 @@ const mq_type *mq_port_type(const mq_value *v);
 bool mq_port_required(const mq_value *v);
 
 mq_status mq_dataset_note(mq_dataset *ds, mq_error *err, const char *fmt, ...) MQ_PRINTF(3, 4);
+
+/* Options into ds->fills, carry and pipelines (dataset_options.c). */
+mq_status mq_fills_parse(mq_dataset *ds, const mq_data_opts *o, mq_error *err);
+mq_status mq_carry_parse(mq_dataset *ds, const mq_data_opts *o, mq_error *err);
+mq_status mq_preprocess_parse(mq_dataset *ds, const mq_data_opts *o, mq_error *err);
 
 /* Fills in source->in, want, single and, for dense columns, the table's n_rows. */
 mq_status mq_source_match(mq_dataset *ds, mq_source *s, mq_error *err);

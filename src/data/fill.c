@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Shapes and values of inputs that no data give. What a size is: the declared number; what its symbol is in this run; on axis 0 the
- * batch; what a fed input of the same rank has there; then it must be said with --dim, unless it may be assumed. */
+/* Shapes and values of inputs that no data give. What a size is: the declared number; what its symbol is in this
+ * run; on axis 0 the batch; what a fed input of the same rank has there; then it must be said with --dim, unless it
+ * may be assumed. */
 #include "data/fill.h"
 
 #include <ctype.h>
@@ -104,8 +105,8 @@ int64_t mq_sizes_get(const mq_sizes *s, const char *symbol)
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------- */
 
-/* Sizes that nothing says, for inputs that are generated anyway: the batch of a recurrent state [layers, batch, units], an image's
- * sides, a cache that is empty, a text's length. */
+/* Sizes that nothing says, for inputs that are generated anyway: the batch of a recurrent state [layers, batch,
+ * units], an image's sides, a cache that is empty, a text's length. */
 static int64_t assume(const mq_fill_run *run, const mq_type *t, int axis)
 {
     const char *symbol = t->dims[axis].symbol;
@@ -165,8 +166,8 @@ static mq_status size_of(mq_fill_run *run, const mq_value *input, const mq_fill 
         *out = assume(run, t, axis);
         tell_assumed(run, input, axis, *out);
     } else if (d.symbol) {
-        return mq_fail(err, MQ_ERR_USAGE, "input '%s' is filled, but nothing gives the size '%s': --dim %s=N does", input->name,
-                       d.symbol, d.symbol);
+        return mq_fail(err, MQ_ERR_USAGE, "input '%s' is filled, but nothing gives the size '%s': --dim %s=N does",
+                       input->name, d.symbol, d.symbol);
     } else {
         return mq_fail(err, MQ_ERR_USAGE, "input '%s' is filled, but nothing gives the size of its axis %d: --shape does",
                        input->name, axis);
@@ -181,7 +182,8 @@ mq_status mq_fill_shape(mq_fill_run *run, const mq_value *input, const mq_fill *
     mq_status rc = MQ_OK;
 
     if (!t || t->kind != MQ_TYPE_TENSOR || !t->dtype)
-        return mq_fail(err, MQ_ERR_USAGE, "input '%s' is no tensor of a known type: its values cannot be generated", input->name);
+        return mq_fail(err, MQ_ERR_USAGE, "input '%s' is no tensor of a known type: its values cannot be generated",
+                       input->name);
     if (t->rank < 0)
         return mq_fail(err, MQ_ERR_USAGE, "input '%s' has no declared shape: give it with --shape %s=...", input->name,
                        input->name);
@@ -233,7 +235,8 @@ static bool can_write(mq_dtype t)
            (mq_dtype_is_integer(t) && mq_dtype_bits(t) >= 8);
 }
 
-mq_status mq_fill_make(mq_array **out, mq_fill_run *run, size_t index, const mq_value *input, const mq_fill *f, mq_error *err)
+mq_status mq_fill_make(mq_array **out, mq_fill_run *run, size_t index, const mq_value *input, const mq_fill *f,
+                       mq_error *err)
 {
     const mq_type *t = input->type ? input->type : input->declared;
     int64_t dims[MQ_MAX_RANK];

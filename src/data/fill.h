@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Inputs that no data give: --fill and random:N. Their shapes come from the declared ones, whose symbols get their sizes from what is
- * fed in the same run. */
+/* Inputs that no data give: --fill and random:N. Their shapes come from the declared ones, whose symbols get their
+ * sizes from what is fed in the same run. */
 #ifndef MQ_DATA_FILL_H
 #define MQ_DATA_FILL_H
 
@@ -41,7 +41,8 @@ typedef struct mq_fill_run {
 
 /* The shape that input number `index` gets. MQ_ERR_USAGE when it cannot be said, with the option that says it. */
 mq_status mq_fill_shape(mq_fill_run *run, const mq_value *input, const mq_fill *f, int *rank, int64_t *dims, mq_error *err);
-mq_status mq_fill_make(mq_array **out, mq_fill_run *run, size_t index, const mq_value *input, const mq_fill *f, mq_error *err);
+mq_status mq_fill_make(mq_array **out, mq_fill_run *run, size_t index, const mq_value *input, const mq_fill *f,
+                       mq_error *err);
 
 /* The values of --fill random (random.c): each row of axis 0 from its sample's own stream when axis 0 has run->rows rows.
  * limit: indices stay below it. */

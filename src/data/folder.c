@@ -118,7 +118,9 @@ static mq_status read_list(path_vec *paths, const char *list, mq_error *err)
             used--;
         if (!used || *line == '#')
             continue;
-        rc = asprintf(&path, "%.*s%.*s", *line == '/' ? 0 : folder, list, used, line) < 0 ? mq_oom(err) : add_path(paths, path, err);
+        if (asprintf(&path, "%.*s%.*s", *line == '/' ? 0 : folder, list, used, line) < 0)
+            path = NULL;
+        rc = add_path(paths, path, err);
     }
     mq_buf_unref(b);
     return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Decoding by libjpeg and libpng, from a mapped file. Both leave by longjmp on errors, so everything that must be freed is in a struct
- * of the caller's. */
+/* Decoding by libjpeg and libpng, from a mapped file. Both leave by longjmp on errors, so everything that must be
+ * freed is in a struct of the caller's. */
 #include "data/image.h"
 
 #include <png.h>
@@ -89,7 +89,8 @@ static mq_status make_image(mq_array **out, uint64_t height, uint64_t width, mq_
     const int64_t dims[3] = { (int64_t)height, (int64_t)width, 3 };
 
     if (!height || !width || height > MQ_MAX_PIXELS || width > MQ_MAX_PIXELS || height * width > MQ_MAX_PIXELS)
-        return mq_fail(err, MQ_ERR_INPUT, "a picture of %llux%llu pixels; at most %llu million are read", (unsigned long long)width,
+        return mq_fail(err, MQ_ERR_INPUT, "a picture of %llux%llu pixels; at most %llu million are read",
+                       (unsigned long long)width,
                        (unsigned long long)height, (unsigned long long)(MQ_MAX_PIXELS >> 20));
     return mq_array_create(out, MQ_UINT8, 3, dims, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* .jsonl: a sample per line, an object of input: nested lists (or a number) each. The file is mapped; what is kept is where lines
- * begin, and the last line read. Lists must be regular inside a sample; samples may differ. */
+/* .jsonl: a sample per line, an object of input: nested lists (or a number) each. The file is mapped; what is kept
+ * is where lines begin, and the last line read. Lists must be regular inside a sample; samples may differ. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -243,7 +243,8 @@ static mq_status make_columns(struct jsonl *j, mq_error *err)
                 mq_error_prefix(err, "'%s'", name);
             return rc;
         }
-        *c = (mq_column){ .name = strdup(name), .dtype = s.strings ? MQ_STRING : s.reals ? MQ_DOUBLE : MQ_INT64, .rank = s.rank };
+        *c = (mq_column){ .name = strdup(name), .dtype = s.strings ? MQ_STRING : s.reals ? MQ_DOUBLE : MQ_INT64,
+                          .rank = s.rank };
         for (int i = 0; i < MQ_MAX_RANK; i++)
             c->dims[i] = -1;
         t->n_columns++;

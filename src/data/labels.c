@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Labels: an array of the data file, an .npy or .npz of their own, a CSV of file,label, or the folders that pictures lie in. All but the
- * first become a table of one column. */
+/* Labels: an array of the data file, an .npy or .npz of their own, a CSV of file,label, or the folders that pictures
+ * lie in. All but the first become a table of one column. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +231,8 @@ static mq_status labels_of_folders(mq_table **out, const mq_table *data, const c
         const char *name = class_of(data, i, &length);
 
         if (!name)
-            rc = mq_fail(err, MQ_ERR_INPUT, "%s folders: '%s' lies in no folder of a class", option, mq_images_path(data, i));
+            rc = mq_fail(err, MQ_ERR_INPUT, "%s folders: '%s' lies in no folder of a class", option,
+                         mq_images_path(data, i));
         else if (!(each[i] = names[i] = mq_arena_printf(arena, "%.*s", (int)length, name)))
             rc = mq_oom(err);
     }
@@ -267,7 +268,8 @@ static mq_status labels_of_npz(mq_table **out, int *column, const char *path, co
                : mq_fail(err, MQ_ERR_USAGE, "%s has several arrays: FILE:KEY says which are the labels", path);
 }
 
-mq_status mq_labels_open(mq_table **out, int *column, const char *text, const mq_table *data, const char *option, mq_error *err)
+mq_status mq_labels_open(mq_table **out, int *column, const char *text, const mq_table *data, const char *option,
+                         mq_error *err)
 {
     const char *colon = strstr(text, ".npz:");
     const size_t n = strlen(text);
@@ -278,7 +280,8 @@ mq_status mq_labels_open(mq_table **out, int *column, const char *text, const mq
     *column = 0;
     if (text[0] == ':') {
         *column = mq_table_find(data, text + 1);
-        return *column >= 0 && text[1] ? MQ_OK : mq_fail(err, MQ_ERR_INPUT, "%s '%s': %s has no array of that name", option, text, data->path);
+        return *column >= 0 && text[1] ? MQ_OK : mq_fail(err, MQ_ERR_INPUT, "%s '%s': %s has no array of that name",
+                                                         option, text, data->path);
     }
     if (strcmp(text, "folders") == 0)
         return is_images(data) ? labels_of_folders(out, data, option, err)
@@ -291,7 +294,8 @@ mq_status mq_labels_open(mq_table **out, int *column, const char *text, const mq
     if (ends_with(text, n, ".npz"))
         return labels_of_npz(out, column, text, NULL, err);
     if (!colon)
-        return mq_fail(err, MQ_ERR_USAGE, "%s '%s': the forms are :KEY of the data file, .npy, .npz:KEY, .csv and folders", option, text);
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "%s '%s': the forms are :KEY of the data file, .npy, .npz:KEY, .csv and folders", option, text);
     if (!(path = strndup(text, (size_t)(colon - text) + 4)))
         return mq_oom(err);
     rc = labels_of_npz(out, column, path, colon + 5, err);

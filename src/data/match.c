@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Which column of a table feeds which input, and how. Names decide; then, for a model with one input, what is left over. Ranks decide
- * how: equal to the input's, axis 0 is the batch axis (or the array is given whole, when the input has none); one above, each row is a
- * run. */
+/* Which column of a table feeds which input, and how. Names decide; then, for a model with one input, what is left
+ * over. Ranks decide how: equal to the input's, axis 0 is the batch axis (or the array is given whole, when the
+ * input has none); one above, each row is a run. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +88,8 @@ mq_status mq_mismatch(const mq_dataset *ds, const mq_source *s, mq_status status
 
 /* ---- shapes -------------------------------------------------------------------------------------------------------- */
 
-/* A column's shape as the input will see it: after preprocessing. axes: of the whole array for dense columns, else of a row. */
+/* A column's shape as the input will see it: after preprocessing. axes: of the whole array for dense columns, else
+ * of a row. */
 static int seen_shape(const mq_dataset *ds, size_t input, const mq_column *c, int64_t *dims)
 {
     const mq_pipeline *p = ds->pipelines[input];
@@ -268,8 +269,9 @@ static bool has_column(const mq_feed *f)
     return f->column >= 0;
 }
 
-/* How many samples dense columns hold: along axis 0 of an array one rank above its input, or of the first one whose input has an open
- * axis 0, or else of the first that is not exactly its input. -1: no dense column says. *symbol: of the axis that said it. */
+/* How many samples dense columns hold: along axis 0 of an array one rank above its input, or of the first one whose
+ * input has an open axis 0, or else of the first that is not exactly its input. -1: no dense column says. *symbol:
+ * of the axis that said it. */
 static int64_t count_rows(const mq_dataset *ds, const mq_source *s, const char **symbol)
 {
     int64_t fallback = -1, differs = -1, opened = -1;
@@ -341,7 +343,8 @@ static mq_status check_type(const mq_dataset *ds, const mq_source *s, size_t inp
     if (ds->pipelines[input] || !c->dtype || !want)
         return MQ_OK;
     if ((c->image || c->dtype == MQ_UINT8) && mq_dtype_is_float(want))
-        return mq_fail(err, MQ_ERR_USAGE, "%s%s%s: input '%s' is %s, and the data are %s: --preprocess says how they become it (%s)",
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "%s%s%s: input '%s' is %s, and the data are %s: --preprocess says how they become it (%s)",
                        s->table->path, *c->name ? ":" : "", c->name, ds->inputs[input]->name, mq_dtype_name(want),
                        c->image ? "pictures" : "uint8", MQ_PRESETS);
     return mq_can_convert(c->dtype, want) ? MQ_OK : misfit(ds, s, input, c, err);

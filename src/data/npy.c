@@ -244,7 +244,8 @@ mq_status mq_block_of_buf(mq_block **out, mq_buf *buf, mq_error *err)
         mq_buf_unref(buf);
         return mq_oom(err);
     }
-    *b = (mq_block){ .data = (void *)(uintptr_t)buf->data, .size = buf->size, .refs = 1, .free = free_buf_block, .owner = buf };
+    *b = (mq_block){ .data = (void *)(uintptr_t)buf->data, .size = buf->size, .refs = 1, .free = free_buf_block,
+                     .owner = buf };
     *out = b;
     return MQ_OK;
 }
@@ -454,7 +455,8 @@ size_t mq_npy_header(char *out, mq_dtype dtype, size_t text_size, bool bytes, in
     size_t n = 10, end;
 
     if (dtype == MQ_STRING)
-        n += (size_t)sprintf(out + n, "{'descr': '%s%zu', 'fortran_order': False, 'shape': (", bytes ? "|S" : "<U", text_size);
+        n += (size_t)sprintf(out + n, "{'descr': '%s%zu', 'fortran_order': False, 'shape': (", bytes ? "|S" : "<U",
+                             text_size);
     else
         n += (size_t)sprintf(out + n, "{'descr': '%c%c%zu', 'fortran_order': False, 'shape': (", item > 1 ? '<' : '|',
                              kind_of(dtype), item);

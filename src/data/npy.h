@@ -22,12 +22,12 @@ typedef struct mq_npy {
     size_t bytes;  /* of the elements */
 } mq_npy;
 
-/* Reads the header from the first n bytes (all of it, or MQ_NPY_MAX_HEADER) of a file of file_size bytes, which must hold all the
- * elements. MQ_ERR_INPUT with `place`. */
+/* Reads the header from the first n bytes (all of it, or MQ_NPY_MAX_HEADER) of a file of file_size bytes, which must
+ * hold all the elements. MQ_ERR_INPUT with `place`. */
 mq_status mq_npy_parse(mq_npy *h, const void *data, size_t n, uint64_t file_size, const char *place, mq_error *err);
 
-/* The array over elements that lie in block (takes a reference; without one they are borrowed): a view where the file has them as
- * memory wants them, else a copy. */
+/* The array over elements that lie in block (takes a reference; without one they are borrowed): a view where the
+ * file has them as memory wants them, else a copy. */
 mq_status mq_npy_array(mq_array **out, const mq_npy *h, const void *elements, mq_block *block, const char *place,
                        mq_error *err);
 

@@ -57,7 +57,8 @@ static uint64_t small(uint64_t v)
     return v < UINT32_MAX ? v : UINT32_MAX;
 }
 
-/* The part that local headers and directory entries share: version to flags, date, sum, sizes, length of name and extra field. */
+/* The part that local headers and directory entries share: version to flags, date, sum, sizes, length of name and
+ * extra field. */
 static unsigned char *put_common(unsigned char *p, const struct written *m, bool wide, size_t extra)
 {
     p = put(p, wide ? 45 : 20, 2);

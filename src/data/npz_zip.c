@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Reading zip archives from a mapped file. The directory at the end says where members lie; all offsets are checked
- * against the file before use. A member cannot unpack to more than it declares, nor declare more than deflate can make of its bytes. */
+ * against the file before use. A member cannot unpack to more than it declares, nor declare more than deflate can
+ * make of its bytes. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -121,7 +122,8 @@ static mq_status read_entry(mq_zip *z, const unsigned char *p, mq_error *err)
     if (!text)
         return mq_oom(err);
     memcpy(text, p + ENTRY_SIZE, name);
-    *m = (mq_zip_member){ .name = text, .packed = u32(p + 20), .size = u32(p + 24), .deflated = method == 8, .crc = u32(p + 16) };
+    *m = (mq_zip_member){ .name = text, .packed = u32(p + 20), .size = u32(p + 24), .deflated = method == 8,
+                          .crc = u32(p + 16) };
     if (!read_extra64(p + ENTRY_SIZE + name, u16(p + 30), (uint64_t *[]){ &m->size, &m->packed, &local }))
         return broken(z->path, "a member's extra field is cut off", err);
     if (u16(p + 8) & 1)
@@ -203,9 +205,10 @@ void mq_zip_free(mq_zip *z)
 
 typedef mq_status (*take_fn)(void *user, const void *data, size_t n, mq_error *err);
 
-/* Inflates at most `want` bytes and hands them over in pieces. *complete: the stream ended, with the right length and sum. */
-static mq_status inflate_member(const mq_zip *z, const mq_zip_member *m, uint64_t want, take_fn take, void *user, bool *complete,
-                                mq_error *err)
+/* Inflates at most `want` bytes and hands them over in pieces. *complete: the stream ended, with the right length
+ * and sum. */
+static mq_status inflate_member(const mq_zip *z, const mq_zip_member *m, uint64_t want, take_fn take, void *user,
+                                bool *complete, mq_error *err)
 {
     z_stream s = { 0 };
     uint64_t left = m->packed, made = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Zip archives (APPNOTE 6.3) as far as .npz needs them: members stored or deflated, over 4 GB too; one disk, no encryption. */
+/* Zip archives (APPNOTE 6.3) as far as .npz needs them: members stored or deflated, over 4 GB too; one disk, no
+ * encryption. */
 #ifndef MQ_DATA_NPZ_ZIP_H
 #define MQ_DATA_NPZ_ZIP_H
 
@@ -29,7 +30,8 @@ void mq_zip_free(mq_zip *z); /* NULL is fine */
 
 /* The first bytes of a member, at most n; *got says how many there were. */
 mq_status mq_zip_peek(const mq_zip *z, const mq_zip_member *m, void *out, size_t n, size_t *got, mq_error *err);
-/* A member's bytes: where the file has them when stored; else inflated, in memory or, when large, in an unnamed temporary file. */
+/* A member's bytes: where the file has them when stored; else inflated, in memory or, when large, in an unnamed
+ * temporary file. */
 mq_status mq_zip_bytes(const mq_zip *z, const mq_zip_member *m, mq_block **out, mq_error *err);
 
 /* ---- writing: members are stored, without times: the same bytes every time ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Option values to structs. Names may hold ':' and '=', and so may file names: a part counts as a name when the model has it, and as a
- * file when there is one. */
+/* Option values to structs. Names may hold ':' and '=', and so may file names: a part counts as a name when the
+ * model has it, and as a file when there is one. */
 #include "data/parse.h"
 
 #include <math.h>
@@ -17,9 +17,12 @@ bool mq_parse_size(const char *text, size_t n, int64_t *out)
 {
     int64_t v = 0;
 
-    for (size_t i = 0; i < n; i++)
-        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, text[i] - '0', &v))
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] < '0' || text[i] > '9')
             return false;
+        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, text[i] - '0', &v))
+            return false;
+    }
     *out = v;
     return n > 0;
 }
@@ -33,7 +36,8 @@ static char *copy_n(mq_arena *a, const char *s, size_t n)
     return c;
 }
 
-mq_status mq_parse_pair(const char **left, const char **right, mq_arena *a, const char *text, const char *option, mq_error *err)
+mq_status mq_parse_pair(const char **left, const char **right, mq_arena *a, const char *text, const char *option,
+                        mq_error *err)
 {
     const char *eq = strrchr(text, '=');
 
@@ -81,7 +85,8 @@ static mq_status parse_random(mq_source_spec *s, const char *text, const char *o
     if (!mq_parse_size(text, n, &rows) || rows < 1)
         return mq_fail(err, MQ_ERR_USAGE, "%s '%s': random:N wants a number of samples from 1", option, s->text);
     if (text[n] && !parse_distribution(&s->dist, text + n + 1))
-        return mq_fail(err, MQ_ERR_USAGE, "%s '%s': write random:N, random:N,normal=MEAN/DEVIATION or random:N,uniform=LOW/HIGH",
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "%s '%s': write random:N, random:N,normal=MEAN/DEVIATION or random:N,uniform=LOW/HIGH",
                        option, s->text);
     s->n_random = (uint64_t)rows;
     return MQ_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The values of data options as the user writes them, taken apart. Nothing here opens a file or looks at a model, but for names to
- * split at and whether a file of that name exists. */
+/* The values of data options as the user writes them, taken apart. Nothing here opens a file or looks at a model,
+ * but for names to split at and whether a file of that name exists. */
 #ifndef MQ_DATA_PARSE_H
 #define MQ_DATA_PARSE_H
 
@@ -28,7 +28,14 @@ typedef struct mq_source_spec {
 mq_status mq_parse_source(mq_source_spec *s, mq_arena *a, const char *text, const char *const *names, size_t n_names,
                           const char *option, mq_error *err);
 
-typedef enum mq_fill_kind { MQ_FILL_ZEROS, MQ_FILL_ONES, MQ_FILL_RANGE, MQ_FILL_EMPTY, MQ_FILL_RANDOM, MQ_FILL_NUMBER } mq_fill_kind;
+typedef enum mq_fill_kind {
+    MQ_FILL_ZEROS,
+    MQ_FILL_ONES,
+    MQ_FILL_RANGE,
+    MQ_FILL_EMPTY,
+    MQ_FILL_RANDOM,
+    MQ_FILL_NUMBER,
+} mq_fill_kind;
 typedef struct mq_fill {
     mq_fill_kind kind;
     double number;

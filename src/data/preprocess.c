@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Pixels to inputs. Everything up to the arithmetic works on pixels in rows with their channels together, eight-bit as decoded or float;
- * the arithmetic is in float32, in the order that is written: times the scale, minus the mean, divided by the deviation. */
+/* Pixels to inputs. Everything up to the arithmetic works on pixels in rows with their channels together, eight-bit
+ * as decoded or float; the arithmetic is in float32, in the order that is written: times the scale, minus the mean,
+ * divided by the deviation. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,14 +56,16 @@ static mq_status check_sides(const mq_pipeline *p, const char *name, int64_t hei
     if ((p->height < 0 || p->height == height) && (p->width < 0 || p->width == width))
         return MQ_OK;
     sides_text(want, sizeof want, p->height, p->width);
-    return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s' makes pictures of %lldx%lld (height x width), but input '%s' takes %s%s",
+    return mq_fail(err, MQ_ERR_USAGE,
+                   "--preprocess '%s' makes pictures of %lldx%lld (height x width), but input '%s' takes %s%s",
                    p->text, (long long)height, (long long)width, name, want,
                    height == p->width && width == p->height ? ": height and width are swapped" : "");
 }
 
 static mq_status need_size(const mq_pipeline *p, const char *name, const char *key, mq_error *err)
 {
-    return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': %s needs a size: input '%s' does not declare one", p->text, key, name);
+    return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': %s needs a size: input '%s' does not declare one", p->text,
+                   key, name);
 }
 
 static mq_status bind_sizes(mq_pipeline *p, const char *name, mq_error *err)
@@ -97,11 +100,12 @@ static mq_status bind_channels(const mq_pipeline *p, const char *name, mq_error 
 
     for (int i = 0; i < 2; i++)
         if (counts[i] > 1 && p->channels >= 0 && counts[i] != p->channels)
-            return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': %s has %d values, but input '%s' has %lld channels", p->text,
+            return mq_fail(err, MQ_ERR_USAGE,
+                           "--preprocess '%s': %s has %d values, but input '%s' has %lld channels", p->text,
                            i ? "std" : "mean", counts[i], name, (long long)p->channels);
     if (p->order == MQ_ORDER_GRAY && p->channels > 1)
-        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': order=gray gives 1 channel, but input '%s' has %lld", p->text, name,
-                       (long long)p->channels);
+        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': order=gray gives 1 channel, but input '%s' has %lld",
+                       p->text, name, (long long)p->channels);
     return MQ_OK;
 }
 
@@ -111,16 +115,19 @@ mq_status mq_pipeline_bind(mq_pipeline *p, const mq_value *input, mq_error *err)
     mq_status rc;
 
     if (!t || t->kind != MQ_TYPE_TENSOR || !t->dtype)
-        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': input '%s' is no tensor of a known type", p->text, input->name);
+        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': input '%s' is no tensor of a known type", p->text,
+                       input->name);
     if (!mq_can_convert(MQ_FLOAT, t->dtype) && !mq_dtype_is_integer(t->dtype))
-        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': input '%s' holds %s", p->text, input->name, mq_dtype_name(t->dtype));
+        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': input '%s' holds %s", p->text, input->name,
+                       mq_dtype_name(t->dtype));
     p->dtype = t->dtype;
     if (t->rank == 3 || t->rank == 4)
         read_layout(p, t);
     else if (p->layout == MQ_LAYOUT_AUTO)
         p->layout = MQ_LAYOUT_NCHW;
     if (t->rank >= 0 && t->rank < 3 && (p->fit != MQ_FIT_NONE || p->crop || p->order != MQ_ORDER_RGB))
-        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': input '%s' has %d axes: no picture", p->text, input->name, t->rank);
+        return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': input '%s' has %d axes: no picture", p->text,
+                       input->name, t->rank);
     if ((rc = bind_sizes(p, input->name, err)) != MQ_OK)
         return rc;
     return bind_channels(p, input->name, err);
@@ -178,7 +185,8 @@ static mq_status take_pixels(mq_pixels *out, const mq_pipeline *p, const mq_arra
     mq_array *a = NULL;
     mq_status rc;
 
-    *out = (mq_pixels){ .height = d[first ? 1 : 0], .width = d[first ? 2 : 1], .channels = 1, .is_float = row->dtype != MQ_UINT8 };
+    *out = (mq_pixels){ .height = d[first ? 1 : 0], .width = d[first ? 2 : 1], .channels = 1,
+                        .is_float = row->dtype != MQ_UINT8 };
     if (!flat && d[first ? 0 : 2] > MQ_MAX_CHANNELS)
         return mq_fail(err, MQ_ERR_INPUT, "the picture has %lld channels; its layout may be another (from=nhwc, from=nchw)",
                        (long long)d[first ? 0 : 2]);
@@ -263,8 +271,8 @@ static mq_status resize_to(mq_pixels *p, int64_t height, int64_t width, const mq
     if (height == p->height && width == p->width)
         return MQ_OK;
     if (height < 1 || width < 1 || p->height < 1 || p->width < 1 || (uint64_t)height * (uint64_t)width > MQ_MAX_PIXELS)
-        return mq_fail(err, MQ_ERR_INPUT, "a picture of %lldx%lld cannot be made %lldx%lld", (long long)p->height, (long long)p->width,
-                       (long long)height, (long long)width);
+        return mq_fail(err, MQ_ERR_INPUT, "a picture of %lldx%lld cannot be made %lldx%lld", (long long)p->height,
+                       (long long)p->width, (long long)height, (long long)width);
     rc = mq_pixels_resize(&out, p, spec->interp, spec->antialias, err);
     if (rc == MQ_OK) {
         free(p->data);
@@ -311,8 +319,9 @@ static mq_status window(mq_pixels *p, int64_t top, int64_t left, int64_t height,
 /* The largest size of the same shape that fits, in the middle: rounded as Ultralytics does it. */
 static mq_status letterbox(mq_pixels *p, const mq_pipeline *s, mq_error *err)
 {
-    const double by_height = (double)s->fit_height / (double)(p->height ? p->height : 1),
-                 by_width = (double)s->fit_width / (double)(p->width ? p->width : 1), ratio = by_height < by_width ? by_height : by_width;
+    const double by_height = (double)s->fit_height / (double)(p->height ? p->height : 1);
+    const double by_width = (double)s->fit_width / (double)(p->width ? p->width : 1);
+    const double ratio = by_height < by_width ? by_height : by_width;
     int64_t height = llrint((double)p->height * ratio), width = llrint((double)p->width * ratio), top, left;
     mq_status rc;
 
@@ -347,8 +356,8 @@ static mq_status crop(mq_pixels *p, const mq_pipeline *s, mq_error *err)
     if (p->height < s->crop_height || p->width < s->crop_width)
         return mq_fail(err, MQ_ERR_INPUT, "a picture of %lldx%lld is smaller than crop=%lldx%lld", (long long)p->height,
                        (long long)p->width, (long long)s->crop_height, (long long)s->crop_width);
-    return window(p, llrint((double)(p->height - s->crop_height) / 2), llrint((double)(p->width - s->crop_width) / 2), s->crop_height,
-                  s->crop_width, 0, err);
+    return window(p, llrint((double)(p->height - s->crop_height) / 2),
+                  llrint((double)(p->width - s->crop_width) / 2), s->crop_height, s->crop_width, 0, err);
 }
 
 /* ---- arithmetic ----------------------------------------------------------------------------------------------------- */
@@ -359,7 +368,8 @@ struct line {
 
 static struct line line_of(const mq_pipeline *p, int channel)
 {
-    return (struct line){ (float)p->multiply, (float)p->divide, p->mean[p->n_mean > 1 ? channel : 0], p->std[p->n_std > 1 ? channel : 0] };
+    return (struct line){ (float)p->multiply, (float)p->divide, p->mean[p->n_mean > 1 ? channel : 0],
+                          p->std[p->n_std > 1 ? channel : 0] };
 }
 
 static float apply(struct line l, float x)
@@ -396,7 +406,8 @@ static mq_status finish(mq_array **out, mq_array *floats, mq_dtype dtype, mq_err
 static mq_status lay_out(mq_array **out, const mq_pipeline *s, const mq_pixels *p, mq_error *err)
 {
     const bool first = s->layout == MQ_LAYOUT_NCHW;
-    const int64_t dims[3] = { first ? p->channels : p->height, first ? p->height : p->width, first ? p->width : p->channels };
+    const int64_t dims[3] = { first ? p->channels : p->height, first ? p->height : p->width,
+                              first ? p->width : p->channels };
     const size_t plane = (size_t)p->height * (size_t)p->width, n = (size_t)p->channels;
     mq_array *a = NULL;
     mq_status rc;
@@ -430,7 +441,8 @@ static mq_status run_plain(const mq_pipeline *s, const mq_array *row, mq_array *
     mq_status rc;
 
     if (s->fit != MQ_FIT_NONE || s->crop || s->n_mean > 1 || s->n_std > 1)
-        return mq_fail(err, MQ_ERR_INPUT, "rows of %d axes are no pictures: only scale, and one mean and std, can be applied", row->rank);
+        return mq_fail(err, MQ_ERR_INPUT,
+                       "rows of %d axes are no pictures: only scale, and one mean and std, can be applied", row->rank);
     MQ_TRY(mq_array_convert(&a, row, MQ_FLOAT, err));
     MQ_TRY(mq_array_create(&floats, MQ_FLOAT, row->rank, row->dims, err));
     for (size_t i = 0; i < a->count; i++)
@@ -450,10 +462,11 @@ static mq_status check_size(const mq_pipeline *s, const mq_pixels *p, mq_error *
         (s->channels < 0 || s->channels == p->channels))
         return MQ_OK;
     if (s->channels >= 0 && s->channels != p->channels)
-        return mq_fail(err, MQ_ERR_INPUT, "the picture has %d channels, the input takes %lld%s", p->channels, (long long)s->channels,
-                       s->channels == 1 ? " (order=gray)" : "");
+        return mq_fail(err, MQ_ERR_INPUT, "the picture has %d channels, the input takes %lld%s", p->channels,
+                       (long long)s->channels, s->channels == 1 ? " (order=gray)" : "");
     sides_text(want, sizeof want, s->height, s->width);
-    return mq_fail(err, MQ_ERR_INPUT, "the picture is %lldx%lld (height x width), the input takes %s%s (resize, letterbox or crop)",
+    return mq_fail(err, MQ_ERR_INPUT,
+                   "the picture is %lldx%lld (height x width), the input takes %s%s (resize, letterbox or crop)",
                    (long long)p->height, (long long)p->width, want,
                    s->height == p->width && s->width == p->height ? ": height and width are swapped" : "");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* --preprocess: from decoded pictures, or arrays of pixels, to what an input wants. Always in this order: channel order, resize or letterbox,
- * crop, y = (x * scale - mean) / std per channel, layout. */
+/* --preprocess: from decoded pictures, or arrays of pixels, to what an input wants. Always in this order: channel
+ * order, resize or letterbox, crop, y = (x * scale - mean) / std per channel, layout. */
 #ifndef MQ_DATA_PREPROCESS_H
 #define MQ_DATA_PREPROCESS_H
 
@@ -25,8 +25,9 @@ mq_status mq_pipeline_bind(mq_pipeline *p, const mq_value *input, mq_error *err)
 /* A row's shape after preprocessing; -1: as the picture has it. */
 void mq_pipeline_dims(const mq_pipeline *p, int64_t dims[3]);
 
-/* One picture (uint8 [height, width, 3]) or one row of an array of pixels, in the order that `from=` or its shape says. Rows of another rank
- * than 3 (or 2: without channels) only take part in the arithmetic. The result is of the input's type. MQ_ERR_INPUT. */
+/* One picture (uint8 [height, width, 3]) or one row of an array of pixels, in the order that `from=` or its shape
+ * says. Rows of another rank than 3 (or 2: without channels) only take part in the arithmetic. The result is of the
+ * input's type. MQ_ERR_INPUT. */
 mq_status mq_pipeline_run(const mq_pipeline *p, const mq_array *row, bool image, mq_array **out, mq_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Resampling in two passes, along rows and then along columns, each a weighted sum of neighbours. Eight-bit pixels are summed in
- * integers of 22 fractional bits and rounded after each pass, as PIL does it, so that results are equal to PIL's. */
+/* Resampling in two passes, along rows and then along columns, each a weighted sum of neighbours. Eight-bit pixels
+ * are summed in integers of 22 fractional bits and rounded after each pass, as PIL does it, so that results are
+ * equal to PIL's. */
 #include "data/preprocess_resize.h"
 
 #include <math.h>
@@ -102,7 +103,8 @@ static void taps_opencv(struct taps *t, int64_t at, int64_t in, double scale, st
         add_weight(t, first + i, in, k.at((double)(first + i) - center));
 }
 
-/* What of each input pixel the output pixel covers; when the picture grows, a line between two pixels at their border only. */
+/* What of each input pixel the output pixel covers; when the picture grows, a line between two pixels at their
+ * border only. */
 static void taps_area(struct taps *t, int64_t at, int64_t in, double scale)
 {
     const double low = (double)at * scale, high = low + scale;
@@ -124,10 +126,11 @@ static void taps_area(struct taps *t, int64_t at, int64_t in, double scale)
     }
 }
 
-static void taps_nearest(struct taps *t, int64_t at, int64_t in, double scale, bool antialias)
+/* `at` in the input: PIL adds up steps, which is not the same as multiplying in the last bit. */
+static void taps_nearest(struct taps *t, double at, int64_t in)
 {
     t->n = 0;
-    add_weight(t, (int64_t)floor(((double)at + (antialias ? 0.5 : 0)) * scale), in, 1);
+    add_weight(t, (int64_t)floor(at), in, 1);
 }
 
 static void free_taps(struct taps *list, int64_t n)
@@ -145,6 +148,7 @@ static mq_status make_taps(struct taps **out, int64_t from, int64_t to, mq_inter
     const double scale = (double)from / (double)to;
     const size_t room = (size_t)ceil(k.support * (scale < 1 ? 1 : scale)) * 2 + 3;
     struct taps *list = calloc((size_t)to, sizeof *list);
+    double middle = scale * 0.5;
 
     for (int64_t i = 0; list && i < to; i++) {
         struct taps *t = &list[i];
@@ -156,7 +160,7 @@ static mq_status make_taps(struct taps **out, int64_t from, int64_t to, mq_inter
             return mq_oom(err);
         }
         if (interp == MQ_INTERP_NEAREST)
-            taps_nearest(t, i, from, scale, antialias);
+            taps_nearest(t, antialias ? middle : (double)i * scale, from);
         else if (antialias)
             taps_pil(t, i, from, scale, k);
         else if (interp == MQ_INTERP_AREA)
@@ -165,6 +169,7 @@ static mq_status make_taps(struct taps **out, int64_t from, int64_t to, mq_inter
             taps_opencv(t, i, from, scale, k);
         for (int j = 0; j < t->n; j++)
             t->fixed[j] = (int32_t)(t->weights[j] * (1 << BITS) + (t->weights[j] < 0 ? -0.5 : 0.5));
+        middle += scale;
     }
     *out = list;
     return list ? MQ_OK : mq_oom(err);

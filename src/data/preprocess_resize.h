@@ -16,8 +16,8 @@ typedef struct mq_pixels {
     void *data; /* uint8_t or float; heap */
 } mq_pixels;
 
-/* out->height, width and channels say the size; out->data is allocated. antialias: what PIL's resize gives (8-bit pixels bit for bit);
- * else what OpenCV's does (within 1 of 255). */
+/* out->height, width and channels say the size; out->data is allocated. antialias: what PIL's resize gives (8-bit
+ * pixels bit for bit); else what OpenCV's does (within 1 of 255). */
 mq_status mq_pixels_resize(mq_pixels *out, const mq_pixels *in, mq_interp interp, bool antialias, mq_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Parsing --preprocess: "imagenet,std=1/1/1" or a JSON file with the same keys. JSON values become text and go the same way. */
+/* Parsing --preprocess: "imagenet,std=1/1/1" or a JSON file with the same keys. JSON values become text and go the
+ * same way. */
 #include "data/preprocess_spec.h"
 
 #include <jansson.h>
@@ -107,8 +108,8 @@ static bool parse_scale(mq_pipeline *p, const char *value)
 
 typedef mq_status (*key_fn)(mq_pipeline *p, const char *key, const char *value, mq_error *err);
 
-static mq_status set_word(const mq_pipeline *p, const char *key, const char *value, const char *const *words, const char *allowed,
-                          int *out, mq_error *err)
+static mq_status set_word(const mq_pipeline *p, const char *key, const char *value, const char *const *words,
+                          const char *allowed, int *out, mq_error *err)
 {
     const int w = word_of(value, words);
 
@@ -130,9 +131,9 @@ static mq_status set_order(mq_pipeline *p, const char *key, const char *value, m
 
 static mq_status set_layout(mq_pipeline *p, const char *key, const char *value, mq_error *err)
 {
-    static const char *const words[] = { "", "nchw", "nhwc", NULL };
+    static const char *const words[] = { "auto", "nchw", "nhwc", NULL };
     int w = 0;
-    const mq_status rc = *value ? set_word(p, key, value, words, "nchw or nhwc", &w, err) : bad(p, err, key, value, "nchw or nhwc");
+    const mq_status rc = set_word(p, key, value, words, "nchw or nhwc", &w, err);
 
     *(key[0] == 'l' ? &p->layout : &p->from) = (mq_layout)w;
     return rc;
@@ -208,7 +209,9 @@ static mq_status set_scale(mq_pipeline *p, const char *key, const char *value, m
 
 static mq_status set_mean(mq_pipeline *p, const char *key, const char *value, mq_error *err)
 {
-    return parse_list(value, p->mean, &p->n_mean) ? MQ_OK : bad(p, err, key, value, "write a number, or one per channel as a/b/c");
+    return parse_list(value, p->mean, &p->n_mean)
+               ? MQ_OK
+               : bad(p, err, key, value, "write a number, or one per channel as a/b/c");
 }
 
 static mq_status set_std(mq_pipeline *p, const char *key, const char *value, mq_error *err)
@@ -233,9 +236,20 @@ static const struct {
     const char *name;
     key_fn set;
 } keys[] = {
-    { "order", set_order }, { "resize", set_fit },  { "letterbox", set_fit },       { "fill", set_fill },     { "align", set_align },
-    { "crop", set_crop },   { "scale", set_scale }, { "mean", set_mean },           { "std", set_std },       { "layout", set_layout },
-    { "from", set_layout }, { "interp", set_interp }, { "antialias", set_antialias }, { "input", set_input },
+    { "order", set_order },
+    { "resize", set_fit },
+    { "letterbox", set_fit },
+    { "fill", set_fill },
+    { "align", set_align },
+    { "crop", set_crop },
+    { "scale", set_scale },
+    { "mean", set_mean },
+    { "std", set_std },
+    { "layout", set_layout },
+    { "from", set_layout },
+    { "interp", set_interp },
+    { "antialias", set_antialias },
+    { "input", set_input },
 };
 
 static mq_status unknown_key(const mq_pipeline *p, const char *key, mq_error *err)
@@ -276,18 +290,20 @@ static mq_status parse_items(mq_pipeline *p, const char *spec, bool presets_too,
     bool first = true;
     mq_status rc = text ? MQ_OK : mq_oom(err);
 
-    for (char *item = text ? strtok_r(text, ",", &save) : NULL; item && rc == MQ_OK; item = strtok_r(NULL, ",", &save), first = false) {
+    for (char *item = text ? strtok_r(text, ",", &save) : NULL; item && rc == MQ_OK; first = false) {
         char *eq = strncmp(item, "input=", 6) == 0 ? item + 5 : strrchr(item, '=');
         const char *preset = eq || !presets_too ? NULL : find_preset(item);
 
         if (eq)
             *eq = '\0';
         if (preset && !first)
-            rc = mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': the preset '%s' comes first, what changes it after it", p->text, item);
+            rc = mq_fail(err, MQ_ERR_USAGE,
+                         "--preprocess '%s': the preset '%s' comes first, what changes it after it", p->text, item);
         else if (preset)
             rc = parse_items(p, preset, false, err);
         else
             rc = set_key(p, item, eq ? eq + 1 : "", err);
+        item = strtok_r(NULL, ",", &save);
     }
     free(text);
     return rc;
@@ -347,7 +363,8 @@ static mq_status parse_json(mq_pipeline *p, const char *path, mq_error *err)
     MQ_TRY(mq_buf_map(&b, path, err));
     root = json_loadb((const char *)b->data, b->size, JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(root)) {
-        rc = mq_fail(err, MQ_ERR_INPUT, "%s: no JSON object of keys for --preprocess%s%s", path, root ? "" : ": ", root ? "" : why.text);
+        rc = mq_fail(err, MQ_ERR_INPUT, "%s: no JSON object of keys for --preprocess%s%s", path, root ? "" : ": ",
+                     root ? "" : why.text);
         goto done;
     }
     if ((v = json_object_get(root, "preset")) != NULL) {
@@ -373,7 +390,8 @@ mq_status mq_pipeline_parse(mq_pipeline **out, const char *text, const mq_hooks 
 
     if (!p)
         return mq_oom(err);
-    *p = (mq_pipeline){ .text = strdup(text), .input = strdup(""), .fill = 114, .multiply = 1, .divide = 1, .std = { 1 }, .n_mean = 1,
+    *p = (mq_pipeline){ .text = strdup(text), .input = strdup(""), .fill = 114, .multiply = 1, .divide = 1,
+                        .std = { 1 }, .n_mean = 1,
                         .n_std = 1, .antialias = true, .channels = -1, .height = -1, .width = -1 };
     if (!p->text || !p->input) {
         rc = mq_oom(err);
@@ -381,7 +399,8 @@ mq_status mq_pipeline_parse(mq_pipeline **out, const char *text, const mq_hooks 
         mq_note_file(hooks, text, false);
         rc = parse_json(p, text, err);
     } else {
-        rc = n ? parse_items(p, text, true, err) : mq_fail(err, MQ_ERR_USAGE, "--preprocess is empty; presets are %s", MQ_PRESETS);
+        rc = n ? parse_items(p, text, true, err)
+               : mq_fail(err, MQ_ERR_USAGE, "--preprocess is empty; presets are %s", MQ_PRESETS);
     }
     if (rc == MQ_OK)
         *out = p;

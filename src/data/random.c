@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Generated numbers, the same everywhere for one seed: integers and exact sums only, no function of the C library. A sample's
- * numbers depend on the seed, the input and the sample, not on the batch it is in. */
+/* Generated numbers, the same everywhere for one seed: integers and exact sums only, no function of the C library. A
+ * sample's numbers depend on the seed, the input and the sample, not on the batch it is in. */
 #include <string.h>
 
 #include "data/convert.h"
@@ -24,7 +24,8 @@ static double uniform(uint64_t *state)
     return (double)(next(state) >> 11) * 0x1p-53;
 }
 
-/* The sum of twelve uniform numbers less 6: mean 0, variance 1, near enough to normal for data that stand for others, and exact. */
+/* The sum of twelve uniform numbers less 6: mean 0, variance 1, near enough to normal for data that stand for
+ * others, and exact. */
 static double normal(uint64_t *state)
 {
     uint64_t sum = 0;

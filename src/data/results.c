@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Outputs on their way to a file. The elements of each run go to an unnamed file, one per output; what is kept in memory is a line per
- * run that says where they are. Saving joins them, when their shapes agree. */
+/* Outputs on their way to a file. The elements of each run go to an unnamed file, one per output; what is kept in
+ * memory is a line per run that says where they are. Saving joins them, when their shapes agree. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +154,8 @@ mq_status mq_results_add(mq_results *r, size_t i, const mq_array *a, const mq_ca
         for (size_t k = 0; k < a->n_items && rc == MQ_OK; k++)
             rc = a->items[k]->kind == MQ_TYPE_TENSOR
                      ? add_piece(o, a->items[k], call, (int)k, err)
-                     : mq_fail(err, MQ_ERR_UNSUPPORTED, "output '%s' is a sequence of sequences, which cannot be saved", o->name);
+                     : mq_fail(err, MQ_ERR_UNSUPPORTED,
+                               "output '%s' is a sequence of sequences, which cannot be saved", o->name);
     else if (a && a->kind != MQ_TYPE_OPTIONAL)
         rc = mq_fail(err, MQ_ERR_UNSUPPORTED, "output '%s' is of a kind that cannot be saved", o->name);
     o->n_runs++;
@@ -188,8 +189,8 @@ static uint32_t next_character(const unsigned char **at)
 }
 
 /* Strings, each filled up with zeros to `text` characters (or bytes). */
-static mq_status put_strings(const struct target *t, const struct piece *p, const unsigned char *from, size_t text, bool bytes,
-                             mq_error *err)
+static mq_status put_strings(const struct target *t, const struct piece *p, const unsigned char *from, size_t text,
+                             bool bytes, mq_error *err)
 {
     const size_t size = text * (bytes ? 1 : 4);
     unsigned char *room = malloc(size + 1);
@@ -390,14 +391,16 @@ static mq_status only_array(mq_results *r, const char *path, struct joined *j, m
         if (!r->outputs[i].pieces.n)
             continue;
         if (only)
-            return mq_fail(err, MQ_ERR_USAGE, "%s holds one array, and there are several outputs: write an .npz file, or choose one "
+            return mq_fail(err, MQ_ERR_USAGE,
+                           "%s holds one array, and there are several outputs: write an .npz file, or choose one "
                            "with --outputs", path);
         only = &r->outputs[i];
     }
     if (!only)
         return mq_fail(err, MQ_ERR_USAGE, "%s: there is no output to be saved", path);
     if (only->pieces.n > 1 && !can_join(only))
-        return mq_fail(err, MQ_ERR_USAGE, "%s holds one array, and the shapes of '%s' differ from run to run: write an .npz file", path,
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "%s holds one array, and the shapes of '%s' differ from run to run: write an .npz file", path,
                        only->name);
     *j = join(only, 0, only->pieces.n);
     return MQ_OK;

@@ -133,7 +133,8 @@ static mq_status apply_shapes(mq_model *m, const char *whole, mq_error *err)
         return mq_oom(err);
     for (char *item = text, *p = text; rc == MQ_OK; p++) {
         const char *next = *p == ',' ? p + 1 + strcspn(p + 1, ",") : p;
-        const bool begins = *p == ',' && (memchr(p + 1, '=', (size_t)(next - p - 1)) || memchr(p + 1, ':', (size_t)(next - p - 1)));
+        const size_t n = (size_t)(next - p); /* up to the next comma, this one included */
+        const bool begins = *p == ',' && (memchr(p, '=', n) || memchr(p, ':', n));
 
         if (*p && !begins)
             continue;

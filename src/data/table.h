@@ -74,11 +74,12 @@ bool mq_is_test_folder(const char *path);
 mq_status mq_table_tests(mq_table **out, const char *path, const mq_value *const *inputs, size_t n_inputs,
                          const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);
 
-/* Labels of one data table, n_rows of them: `text` as the user wrote it. A key of the data table itself gives column >= 0 and no table. */
+/* Labels of one data table, n_rows of them: `text` as the user wrote it. A key of the data table itself gives column
+ * >= 0 and no table. */
 mq_status mq_labels_open(mq_table **out, int *column, const char *text, const mq_table *data, const char *option,
                          mq_error *err);
-/* The labels.csv that lies in an image folder, when it has a row for every picture; *out stays NULL otherwise, and *why says why (heap,
- * NULL: there is no such file). */
+/* The labels.csv that lies in an image folder, when it has a row for every picture; *out stays NULL otherwise, and
+ * *why says why (heap, NULL: there is no such file). */
 mq_status mq_labels_beside(mq_table **out, char **why, const mq_table *data, mq_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* ONNX test folders: test_data_set_N with input_K.pb and output_K.pb. Each set is one run, its values given as they are. A file
- * belongs to the input whose name its tensor has, else to the K-th one that has no initializer. */
+/* ONNX test folders: test_data_set_N with input_K.pb and output_K.pb. Each set is one run, its values given as they
+ * are. A file belongs to the input whose name its tensor has, else to the K-th one that has no initializer. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,8 +270,9 @@ static void note_files(const struct test_sets *t, const mq_hooks *hooks)
             for (size_t k = 0; k < MAX_FILES; k++) {
                 char *path = NULL;
                 struct stat st;
-                const bool is_there = asprintf(&path, "%s/%s_%zu.pb", t->sets[s], kinds[kind], k) >= 0 && stat(path, &st) == 0;
+                bool is_there = asprintf(&path, "%s/%s_%zu.pb", t->sets[s], kinds[kind], k) >= 0;
 
+                is_there = is_there && stat(path, &st) == 0;
                 if (is_there)
                     mq_note_file(hooks, path, false);
                 free(path);

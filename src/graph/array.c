@@ -89,7 +89,8 @@ mq_status mq_array_wrap(mq_array **out, mq_dtype dtype, int rank, const int64_t 
         return rc;
     a->dtype = dtype;
     a->rank = rank;
-    memcpy(a->dims, dims, (size_t)rank * sizeof *dims);
+    if (rank)
+        memcpy(a->dims, dims, (size_t)rank * sizeof *dims);
     a->count = empty ? 0 : (size_t)count;
     a->data = data;
     a->block = mq_block_ref(block);

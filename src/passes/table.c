@@ -5,8 +5,10 @@
 #include "passes/pass.h"
 
 extern const mq_pass mq_pass_drop_identity;
+extern const mq_pass mq_pass_fold_batchnorm;
 extern const mq_pass mq_pass_fold_constants;
 extern const mq_pass mq_pass_fold_dequantized;
+extern const mq_pass mq_pass_fuse_activation;
 extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_move_qdq;
@@ -19,6 +21,8 @@ const mq_pass *const mq_engine_passes[] = {
     &mq_pass_fold_constants, /* integers that move-qdq has put a Transpose or Reshape behind */
     &mq_pass_fuse_nbits,     /* before weights are folded to floats */
     &mq_pass_fold_dequantized, /* what nobody takes as integers */
+    &mq_pass_fold_batchnorm,   /* before fuse-activation: then the activation stands behind the product */
+    &mq_pass_fuse_activation,  /* after all that makes or changes a product */
     NULL,
 };
 

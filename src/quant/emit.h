@@ -26,8 +26,8 @@ mq_node *mq_emit_node(mq_emit *e, mq_node *before, mq_graph *g, const char *doma
                       mq_value *const *inputs, size_t n_inputs, mq_value *out);
 void mq_emit_attr_int(mq_emit *e, mq_node *n, const char *name, int64_t v);
 
-/* Reshape(in, shape) -> out. A 0 in the shape is a dimension of 0 from opset 14 on, where that can be said; before, it is the
- * input's dimension at that place. */
+/* Reshape(in, shape) -> out. A 0 in the shape is a dimension of 0 from opset 14 on, where that can be said; before, it is
+ * the input's dimension at that place. */
 void mq_emit_reshape(mq_emit *e, mq_node *before, const char *base, mq_value *in, mq_value *shape, mq_value *out);
 
 /* Removes the node, and the constants that it alone took beside its first input (shapes, axes). Those that are also inputs

@@ -66,8 +66,8 @@ static mq_status obey(const mq_overrides *o, const mq_quant_item *it, const mq_q
     *tie = !mq_overrides_find(o, it->value->name) || same_settings(&it->weight, &e->weight);
     if (!*tie && mq_overrides_find(o, e->value->name))
         return mq_fail(err, MQ_ERR_USAGE,
-                       "--overrides %s: '%s' and '%s' hold the same numbers and are stored once: give both the same settings",
-                       o->path, e->value->name, it->value->name);
+                       "--overrides %s: '%s' and '%s' hold the same numbers and are stored once: give both the same "
+                       "settings", o->path, e->value->name, it->value->name);
     return MQ_OK;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What a model would be given: data_dump MODEL OUT.npz [--data X | --labels X | --preprocess X | --fill X | --carry X | --shape X | --dim X |
- * --samples N | --batch N | --seed N | --skip-bad]... Writes every input of every run as "in.NAME" (joined or numbered as outputs are),
- * references as "want.NAME", labels as "labels", and prints notes, warnings, and a line per run: the samples, rows, and whether state
- * begins anew. The exit status is mq's. For data_reads.py; it judges nothing. */
+/* What a model would be given: data_dump MODEL OUT.npz [--data X | --labels X | --preprocess X | --fill X | --carry
+ * X | --shape X | --dim X | --samples N | --batch N | --seed N | --skip-bad]... Writes every input of every run as
+ * "in.NAME" (joined or numbered as outputs are), references as "want.NAME", labels as "labels", and prints notes,
+ * warnings, and a line per run: the samples, rows, and whether state begins anew. The exit status is mq's. For
+ * data_reads.py; it judges nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ struct list {
     size_t n;
 };
 
-static struct list lists[] = { { .option = "--data" },  { .option = "--labels" }, { .option = "--preprocess" }, { .option = "--fill" },
+static struct list lists[] = { { .option = "--data" },  { .option = "--labels" }, { .option = "--preprocess" },
+                               { .option = "--fill" },
                                { .option = "--carry" }, { .option = "--shape" },  { .option = "--dim" } };
 static mq_data_opts opts;
 
@@ -142,7 +144,8 @@ int main(int argc, char **argv)
     for (size_t i = 0, n = mq_dataset_notes(ds, &notes); i < n; i++)
         printf("note %s\n", notes[i]);
     mq_dataset_sample_text(ds, 0, where, sizeof where);
-    printf("samples %llu of %llu, first '%s', nonfinite %llu %s, skipped %llu\n", (unsigned long long)mq_dataset_n_samples(ds),
+    printf("samples %llu of %llu, first '%s', nonfinite %llu %s, skipped %llu\n",
+           (unsigned long long)mq_dataset_n_samples(ds),
            (unsigned long long)mq_dataset_n_total(ds), where, (unsigned long long)mq_dataset_counts(ds)->nonfinite,
            mq_dataset_counts(ds)->first_nonfinite, (unsigned long long)mq_dataset_counts(ds)->skipped);
     mq_results_free(r);

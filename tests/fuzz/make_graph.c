@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Makes a small random graph from bytes. Operands fit each other mostly, so that it runs; a hostile graph has attributes and shapes
- * that need not fit. Operators whose result jumps when an input changes a little (rounding, comparing, choosing) are left
- * out: nothing could be said about their results after other roundings. */
+/* Makes a small random graph from bytes. Operands fit each other mostly, so that it runs; a hostile graph has
+ * attributes and shapes that need not fit. Operators whose result jumps when an input changes a little (rounding,
+ * comparing, choosing) are left out: nothing could be said about their results after other roundings. */
 #include "make_graph.h"
 
 #include <math.h>
@@ -61,7 +61,8 @@ static int64_t number(made *g, int64_t low, int64_t high)
 /* Contents in one of several styles. */
 static double content(made *g, unsigned style)
 {
-    static const double wild[] = { 0, -0.0, 1, -1, 1e30, -1e30, 3e38, 1e-40, (double)INFINITY, -(double)INFINITY, (double)NAN };
+    static const double wild[] = { 0,    -0.0,  1,               -1,                1e30,       -1e30,
+                                   3e38, 1e-40, (double)INFINITY, -(double)INFINITY, (double)NAN };
 
     switch (style) {
     case 0:
@@ -132,7 +133,8 @@ static mq_value *ints(made *g, size_t n, const int64_t *list)
     return v;
 }
 
-/* A new operand: an initializer, or an input of the graph. Positive: no content below a small positive number (variances). */
+/* A new operand: an initializer, or an input of the graph. Positive: no content below a small positive number
+ * (variances). */
 static mq_value *fresh(made *g, mq_dtype dtype, int rank, const int64_t *dims, bool constant, bool positive)
 {
     mq_value *v = named(g);
@@ -379,7 +381,8 @@ static void reduce(made *g, const operand *x)
     for (int i = 0; i < x->rank; i++)
         if (chance(g, 2))
             axes[count++] = g->hostile ? number(g, -x->rank, x->rank - 1) : i;
-    n = node(g, ops[pick(g, MQ_ARRAY_LEN(ops))], count ? 2 : 1, (mq_value *const[]){ x->v, count ? ints(g, count, axes) : NULL });
+    n = node(g, ops[pick(g, MQ_ARRAY_LEN(ops))], count ? 2 : 1,
+             (mq_value *const[]){ x->v, count ? ints(g, count, axes) : NULL });
     set_int(n, "keepdims", (int64_t)pick(g, 2));
 }
 
@@ -490,7 +493,8 @@ static void channel_norm(made *g, const operand *x)
     switch (pick(g, 3)) {
     case 0:
         node(g, "BatchNormalization", 5,
-             (mq_value *const[]){ x->v, scale, bias, weight(g, x, 1, &channels), fresh(g, x->dtype, 1, &channels, true, true) });
+             (mq_value *const[]){ x->v, scale, bias, weight(g, x, 1, &channels),
+                                  fresh(g, x->dtype, 1, &channels, true, true) });
         break;
     case 1:
         node(g, "InstanceNormalization", 3, (mq_value *const[]){ x->v, scale, bias });
@@ -505,7 +509,8 @@ static void layer_norm(made *g, const operand *x)
 {
     const int axis = (int)pick(g, (unsigned)x->rank);
     const bool rms = chance(g, 2), bias = !rms && chance(g, 2);
-    mq_value *w = weight(g, x, x->rank - axis, x->dims + axis), *b = bias ? weight(g, x, x->rank - axis, x->dims + axis) : NULL;
+    mq_value *w = weight(g, x, x->rank - axis, x->dims + axis);
+    mq_value *b = bias ? weight(g, x, x->rank - axis, x->dims + axis) : NULL;
     mq_node *n = node(g, rms ? "RMSNormalization" : "LayerNormalization", bias ? 3 : 2, (mq_value *const[]){ x->v, w, b });
 
     set_int(n, "axis", g->hostile ? number(g, axis, axis) : axis);
@@ -524,10 +529,12 @@ typedef struct builder {
 } builder;
 
 static const builder builders[] = {
-    { conv, 3, 5 },      { conv, 4, 4 },      { matmul, 1, 5 },    { binary, -1, 6 },    { unary, -1, 6 },  { pool, 3, 5 },
-    { gemm, 2, 2 },      { layer_norm, 1, 5 }, { channel_norm, 2, 5 }, { reduce, 1, 6 },  { softmax, 1, 6 }, { transpose, 0, 6 },
-    { reshape, 0, 5 },   { slice, 1, 6 },     { concat, 1, 6 },    { pad, 1, 5 },        { gather, 1, 5 }, { squeeze, 0, 5 },
-    { expand, 1, 5 },    { cast, -1, 6 },     { clip, -1, 6 },     { unary, -1, 6 },     { binary, -1, 6 },
+    { conv, 3, 5 }, { conv, 4, 4 }, { matmul, 1, 5 }, { binary, -1, 6 },
+    { unary, -1, 6 }, { pool, 3, 5 }, { gemm, 2, 2 }, { layer_norm, 1, 5 },
+    { channel_norm, 2, 5 }, { reduce, 1, 6 }, { softmax, 1, 6 }, { transpose, 0, 6 },
+    { reshape, 0, 5 }, { slice, 1, 6 }, { concat, 1, 6 }, { pad, 1, 5 },
+    { gather, 1, 5 }, { squeeze, 0, 5 }, { expand, 1, 5 }, { cast, -1, 6 },
+    { clip, -1, 6 }, { unary, -1, 6 }, { binary, -1, 6 },
 };
 
 static void first_input(made *g)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The main program of a fuzz target that is built without a fuzzer (MQ_REPLAY): it runs the files and folders named on its command
- * line through LLVMFuzzerTestOneInput, and with "--random COUNT" as many inputs made from the numbers 0, 1, 2, ... */
+/* The main program of a fuzz target that is built without a fuzzer (MQ_REPLAY): it runs the files and folders named on
+ * its command line through LLVMFuzzerTestOneInput, and with "--random COUNT" as many inputs made from the numbers 0,
+ * 1, 2, ... */
 #ifndef MQ_TESTS_FUZZ_REPLAY_H
 #define MQ_TESTS_FUZZ_REPLAY_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Fuzz target: a small random graph, run by reference kernels alone, with the engine's passes, and with fast kernels too. Nothing
- * may crash, what the reference can run the others can, and results agree.
+/* Fuzz target: a small random graph, run by reference kernels alone, with the engine's passes, and with fast kernels
+ * too. Nothing may crash, what the reference can run the others can, and results agree.
  *
- * How far they may be apart is measured: the reference runs again with every tensor changed by a few units in the last place, as
- * other roundings would. Nothing is said about results when something on the way is not finite or huge. Built without a
- * fuzzer (MQ_REPLAY) it is a program that runs saved inputs. */
+ * How far they may be apart is measured: the reference runs again with every tensor changed by a few units in the last
+ * place, as other roundings would. Nothing is said about results when something on the way is not finite or huge.
+ * Built without a fuzzer (MQ_REPLAY) it is a program that runs saved inputs. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -158,8 +158,8 @@ static bool same_type(const mq_array *a, const mq_array *b)
            memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
 }
 
-/* Output i of `other` against the reference; noisy: NOISY_RUNS of them. What cancels to nothing in one kernel need not in another:
- * `scale` is the size of numbers on the way, at most 1. */
+/* Output i of `other` against the reference; noisy: NOISY_RUNS of them. What cancels to nothing in one kernel need not
+ * in another: `scale` is the size of numbers on the way, at most 1. */
 static void compare(const made *g, size_t i, const result *ref, const result *noisy, double scale, const result *other,
                     const char *what)
 {

@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: mq authors */
 /* What several kernels of this room need: the end of prepare, checks of types, activations as post-ops. */
 #include "exec/onednn/kernels.h"
-#include "exec/ref/activation.h"
+#include "exec/ref/fused_activation.h"
 
 mq_status mq_dn_prepared(mq_status rc, bool taken, void *s, void (*release)(void *), void **state)
 {

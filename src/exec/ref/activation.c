@@ -103,7 +103,7 @@ static mq_status op_gelu(mq_call *c)
     return op_gelu_erf(c);
 }
 
-/* ---- Relu, Shrink: integers too ------------------------------------------------------------------------------------ */
+/* ---- Relu, Shrink: integers too ---------------------------------------------------------------------------------- */
 
 FAST_LEAF(relu_f32, float, mq_lane_at_least(x, 0))
 LEAF(relu_f64, double, x < 0 ? 0 : x)
@@ -162,7 +162,7 @@ static mq_status op_shrink(mq_call *c)
     return mq_call_map_typed(c, leaves, &k);
 }
 
-/* ---- Clip ---------------------------------------------------------------------------------------------------------- */
+/* ---- Clip -------------------------------------------------------------------------------------------------------- */
 
 /* The bounds that are there, each of the data's own type. */
 typedef struct bounds {
@@ -228,7 +228,7 @@ done:
     return rc;
 }
 
-/* ---- two inputs: PRelu, SwiGLU, Gelu with a bias ------------------------------------------------------------------- */
+/* ---- two inputs: PRelu, SwiGLU, Gelu with a bias ----------------------------------------------------------------- */
 
 #define ZIP_HEAD(name) static void name(int64_t n, const void *const *in, const int64_t *step, void *out, const void *param)
 #define ZIP(name, T, expr)                                     \
@@ -312,7 +312,7 @@ static mq_status op_fast_gelu(mq_call *c)
     return zip_onto_first(c, leaves, (coefs){ 0, 0 });
 }
 
-/* ---- Dropout ------------------------------------------------------------------------------------------------------- */
+/* ---- Dropout ----------------------------------------------------------------------------------------------------- */
 
 /* splitmix64 of element i: every element has a number of its own, whichever thread asks. In [0, 1). */
 static double uniform(uint64_t seed, uint64_t i)

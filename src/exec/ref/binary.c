@@ -37,7 +37,7 @@
     [MQ_UINT8] = name##_u8, [MQ_UINT16] = name##_u16, [MQ_UINT32] = name##_u32, [MQ_UINT64] = name##_u64
 #define TABLE(name) { [MQ_FLOAT] = name##_f32, [MQ_DOUBLE] = name##_f64, INTEGER_ROWS(name) }
 
-/* ---- Add, Sub, Mul, Div ---------------------------------------------------------------------------------------------- */
+/* ---- Add, Sub, Mul, Div ------------------------------------------------------------------------------------------ */
 
 #define ADD_INT(name, sfx, T, W) ZIP(name##_##sfx, T, T, (W)x + (W)y)
 #define SUB_INT(name, sfx, T, W) ZIP(name##_##sfx, T, T, (W)x - (W)y)
@@ -61,7 +61,7 @@ ARITHMETIC(sub, SUB_INT, -)
 ARITHMETIC(mul, MUL_INT, *)
 ARITHMETIC(div, DIV_INT, /)
 
-/* ---- Mod ------------------------------------------------------------------------------------------------------------- */
+/* ---- Mod --------------------------------------------------------------------------------------------------------- */
 
 /* The remainder with the divisor's sign. */
 static double floor_mod(double x, double y)
@@ -104,7 +104,7 @@ static mq_status op_mod(mq_call *c)
     return mq_call_zip_typed(c, how ? truncated : floored, MQ_UNDEFINED, NULL);
 }
 
-/* ---- Pow ------------------------------------------------------------------------------------------------------------- */
+/* ---- Pow --------------------------------------------------------------------------------------------------------- */
 
 /* What the type cannot hold becomes the least number, as in a cast. */
 static int64_t to_i64(double v)
@@ -216,7 +216,7 @@ done:
     return rc;
 }
 
-/* ---- Max, Min, Sum, Mean --------------------------------------------------------------------------------------------- */
+/* ---- Max, Min, Sum, Mean ----------------------------------------------------------------------------------------- */
 
 #define MAX_INT(name, sfx, T, W) ZIP(name##_##sfx, T, T, x > y ? x : y)
 #define MIN_INT(name, sfx, T, W) ZIP(name##_##sfx, T, T, x < y ? x : y)

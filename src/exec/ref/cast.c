@@ -15,8 +15,7 @@
 #include "exec/ref/families.h"
 #include "exec/ref/lanes.h"
 
-/* ---- plain types
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- plain types ------------------------------------------------------------------------------------------------- */
 
 MQ_INLINE int32_t to_i32(double v)
 {
@@ -84,8 +83,7 @@ static const mq_map_fn plain[MQ_N_DTYPES][MQ_N_DTYPES] = {
     [MQ_FLOAT] = ROW(f32),   [MQ_DOUBLE] = ROW(f64),  [MQ_BOOL] = ROW(b8),
 };
 
-/* ---- to small floats: by a float that rounds as the number itself would
- * ----------------------------------------------- */
+/* ---- to small floats: by a float that rounds as the number itself would ------------------------------------------ */
 
 static float odd_of_u64(uint64_t x)
 {
@@ -120,8 +118,7 @@ static void to_small_float(const mq_cast *k, const float *in, size_t n, uint8_t 
         mq_dtype_from_f32(k->to, in, n, out, k->saturate);
 }
 
-/* ---- any type
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- any type ---------------------------------------------------------------------------------------------------- */
 
 #define BLOCK 512
 
@@ -207,8 +204,7 @@ done:
     return rc;
 }
 
-/* ---- the operators
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the operators ----------------------------------------------------------------------------------------------- */
 
 static mq_status attr_type(mq_call *c, mq_dtype *out)
 {

@@ -18,8 +18,7 @@
 #define MAX_TEXT 1100
 #define BLOCK 64
 
-/* ---- from strings
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- from strings ------------------------------------------------------------------------------------------------ */
 
 static bool is_end(const char *text, const char *end)
 {
@@ -103,8 +102,7 @@ done:
     return rc;
 }
 
-/* ---- to strings
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- to strings -------------------------------------------------------------------------------------------------- */
 
 /* Does the text read back as element i of a? */
 static bool reads_back(const mq_array *a, size_t i, const char *text)
@@ -194,8 +192,7 @@ static mq_status to_strings(mq_call *c, mq_bytes *out)
     return MQ_OK;
 }
 
-/* ---- both with a point, whatever the program's locale says
- * -------------------------------------------------------------- */
+/* ---- both with a point, whatever the program's locale says ------------------------------------------------------- */
 
 static mq_status convert(mq_call *c, const mq_cast *k, void *out)
 {

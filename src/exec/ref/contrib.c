@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Operators that ONNX Runtime adds and that compute: sums with biases, complex products, distances, inverses. Those that are ONNX's own under another domain run as these. Attention, normalization and what is
- * quantized are elsewhere; what moves elements is in contrib_move.c. */
+/* Operators that ONNX Runtime adds and that compute: sums with biases, complex products, distances, inverses. Those
+ * that are ONNX's own under another domain run as these. Attention, normalization and what is quantized are elsewhere;
+ * what moves elements is in contrib_move.c. */
 #include <math.h>
 #include <string.h>
 
@@ -241,8 +242,8 @@ done:
     return rc;
 }
 
-/* Gauss and Jordan, with the largest pivot of each column. m is n rows of 2n: the matrix, and the identity, which becomes its
- * inverse. A singular matrix gives infinities and what is not a number. */
+/* Gauss and Jordan, with the largest pivot of each column. m is n rows of 2n: the matrix, and the identity, which
+ * becomes its inverse. A singular matrix gives infinities and what is not a number. */
 static void invert(double *m, int64_t n)
 {
     for (int64_t col = 0; col < n; col++) {

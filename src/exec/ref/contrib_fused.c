@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Products that ONNX Runtime fuses with an activation behind: FusedGemm, FusedMatMulActivation. The product is its own operator's
- * kernel, the activation runs over its result. */
-#include "exec/ref/activation.h"
+/* Products that ONNX Runtime fuses with an activation behind: FusedGemm, FusedMatMulActivation. The product is its own
+ * operator's kernel, the activation runs over its result. */
+#include "exec/ref/fused_activation.h"
 #include "exec/ref/util.h"
 
 /* The activation by name; attributes that are there take the place of its defaults. */

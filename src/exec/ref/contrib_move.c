@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Operators that ONNX Runtime adds and that move or look at elements: axes put in, windows unfolded, rows looked up, distinct
- * elements, ranges, tokens banned. */
+/* Operators that ONNX Runtime adds and that move or look at elements: axes put in, windows unfolded, rows looked up,
+ * distinct elements, ranges, tokens banned. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +231,8 @@ static mq_status find_first(mq_call *c, const mq_array *x, size_t *first)
     return MQ_OK;
 }
 
-/* The distinct elements in the order of their first appearance, where each element's is, and how many of each there are. */
+/* The distinct elements in the order of their first appearance, where each element's is, and how many of each there
+ * are. */
 static mq_status op_unique(mq_call *c)
 {
     const mq_array *x;

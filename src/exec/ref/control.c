@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Operators that run graphs: If, Loop, Scan, SequenceMap. Carried values may be anything, sequences and optionals too; only
- * what is stacked must be tensors. A body's values are those of its own call: nothing is kept from one turn to the next but
- * what it carries. */
+/* Operators that run graphs: If, Loop, Scan, SequenceMap. Carried values may be anything, sequences and optionals too;
+ * only what is stacked must be tensors. A body's values are those of its own call: nothing is kept from one turn to
+ * the next but what it carries. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,7 +278,7 @@ static mq_status op_loop(mq_call *c)
 
     MQ_TRY(body_of(c, "body", &g));
     if (g->inputs.n != n_state + 2 || g->outputs.n < n_state + 1 || c->n_out > g->outputs.n - 1)
-        return mq_call_fail(c, "the body has %zu inputs and %zu outputs, which does not fit %zu carried values and %zu outputs",
+        return mq_call_fail(c, "the body has %zu inputs and %zu outputs, %zu values are carried and %zu outputs wanted",
                             g->inputs.n, g->outputs.n, n_state, c->n_out);
     if (!has_trips && !has_cond)
         return mq_call_fail(c, "neither a trip count nor a condition is given: it would never end");
@@ -432,7 +432,8 @@ static mq_status map_inputs(turns *t, size_t at)
         const mq_array *a = c->in[i];
 
         if (a->kind == MQ_TYPE_SEQUENCE && at >= a->n_items)
-            return mq_call_fail(t->c, "input %zu has %zu items, the first sequence has %zu", i, a->n_items, c->in[0]->n_items);
+            return mq_call_fail(t->c, "input %zu has %zu items, the first sequence has %zu", i, a->n_items,
+                                c->in[0]->n_items);
         mq_array_unref(t->in[i]);
         t->in[i] = a->kind == MQ_TYPE_SEQUENCE ? mq_array_ref(a->items[at]) : ref_input(c, i);
     }

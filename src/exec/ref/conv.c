@@ -3,7 +3,7 @@
 /* Conv, FusedConv, ConvInteger and QLinearConv: the sums are conv_core.c's; here are inputs, bias, activation and scales. */
 #include <string.h>
 
-#include "exec/ref/activation.h"
+#include "exec/ref/fused_activation.h"
 #include "exec/ref/conv_core.h"
 #include "exec/ref/families.h"
 #include "exec/ref/quant_lanes.h"

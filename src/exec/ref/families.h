@@ -21,13 +21,16 @@
     F(conv_transpose) \
     F(deform_conv) \
     F(einsum) \
+    F(flex_attention) \
     F(gather) \
     F(grid_sample) \
     F(image) \
     F(index) \
+    F(linear_attention) \
     F(logic) \
     F(loss) \
     F(matmul) \
+    F(matmul_nbits) \
     F(matmul_quant) \
     F(ml) \
     F(ml_models) \
@@ -40,6 +43,7 @@
     F(pad) \
     F(pool) \
     F(pool_global) \
+    F(qlinear) \
     F(quantize) \
     F(random) \
     F(reduce) \
@@ -48,6 +52,7 @@
     F(resize) \
     F(rnn) \
     F(rnn_quant) \
+    F(rotary) \
     F(scatter) \
     F(sequence) \
     F(signal) \

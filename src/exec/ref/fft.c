@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Powers of two by the usual butterflies; every other length by Bluestein's way: as a convolution with a chirp, which is done by
- * transforms of a power of two. Short lengths are summed as the definition says. */
+/* Powers of two by the usual butterflies; every other length by Bluestein's way: as a convolution with a chirp, which
+ * is done by transforms of a power of two. Short lengths are summed as the definition says. */
 #include "exec/ref/fft.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ struct mq_fft {
     double *filter; /* the transformed, conjugated chirp, m pairs */
 };
 
-/* pairs of cos and sin of sign * 2 pi * k / n. Multiples of an eighth are exact enough through sin and cos of small angles. */
+/* The pair cos and sign * sin of 2 pi k / n. */
 static void set_turn(double *out, int64_t k, int64_t n, double sign)
 {
     const double angle = 2 * M_PI * (double)k / (double)n;
@@ -27,7 +27,7 @@ static void set_turn(double *out, int64_t k, int64_t n, double sign)
     out[1] = sign * sin(angle);
 }
 
-static int reverse_bits(int64_t m)
+static int log2_of(int64_t m)
 {
     int bits = 0;
 
@@ -39,7 +39,7 @@ static int reverse_bits(int64_t m)
 /* In place, m a power of two; the inverse direction (not scaled) when `back`. */
 static void butterflies(double *x, int64_t m, const double *turn, bool back)
 {
-    const int bits = reverse_bits(m);
+    const int bits = log2_of(m);
 
     for (int64_t i = 0; i < m; i++) {
         int64_t j = 0;

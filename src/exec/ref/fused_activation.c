@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Activations by name over arrays of float or double. */
-#include "exec/ref/activation.h"
+#include "exec/ref/fused_activation.h"
 
 #include <math.h>
 #include <string.h>

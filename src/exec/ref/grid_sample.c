@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Sampling at places that another tensor names: GridSample (any number of spatial axes up to MAX_AXES) and AffineGrid, which
- * makes such places. Sums are in double; coordinates in the grid's own type, so that ties fall as everywhere. */
+/* Sampling at places that another tensor names: GridSample (any number of spatial axes up to MAX_AXES) and AffineGrid,
+ * which makes such places. Sums are in double; coordinates in the grid's own type, so that ties fall as everywhere. */
 #include <math.h>
 #include <string.h>
 
@@ -239,7 +239,7 @@ static mq_status check_shapes(mq_call *c, sampler *s, int64_t dims[MQ_MAX_RANK])
     const int n = x->rank - 2;
 
     if (n < 1 || grid->rank != x->rank || grid->dims[grid->rank - 1] != n || grid->dims[0] != x->dims[0])
-        return mq_call_fail(c, "a grid of rank %d does not fit an input of rank %d: the grid must be [N, ..., %d]", grid->rank,
+        return mq_call_fail(c, "a grid of rank %d does not fit an input of rank %d: it must be [N, ..., %d]", grid->rank,
                             x->rank, n);
     if (n > MAX_AXES)
         return mq_call_unsupported(c, "%d spatial axes are too many, at most %d are supported", n, MAX_AXES);

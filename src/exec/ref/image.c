@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* RoiAlign and CropAndResize: regions of feature maps by bilinear sampling; ImageDecoder, which needs libraries that this room
- * does not have. */
+/* RoiAlign and CropAndResize: regions of feature maps by bilinear sampling; ImageDecoder, which needs libraries that
+ * this room does not have. */
 #include <math.h>
 #include <string.h>
 
@@ -112,7 +112,8 @@ static double pool_bin(const regions *r, const region *g, const mq_array *x, int
         const double py = g->top + (double)row * g->bin_height + ((double)i + 0.5) * g->bin_height / (double)g->grid_height;
 
         for (int64_t k = 0; k < g->grid_width; k++) {
-            const double px = g->left + (double)col * g->bin_width + ((double)k + 0.5) * g->bin_width / (double)g->grid_width;
+            const double px =
+                g->left + (double)col * g->bin_width + ((double)k + 0.5) * g->bin_width / (double)g->grid_width;
             const bool inside = around(py, px, r->height, r->width, at, w);
 
             for (int n = 0; n < 4; n++) {

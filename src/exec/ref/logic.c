@@ -20,7 +20,7 @@
         MQ_ZIP_LOOPS(T, R, MQ_LANES, expr)      \
     }
 
-/* ---- comparisons ----------------------------------------------------------------------------------------------------- */
+/* ---- comparisons ------------------------------------------------------------------------------------------------- */
 
 #define COMPARISON_LEAVES(name, op)               \
     FAST_ZIP(name##_f32, float, uint8_t, x op y)  \
@@ -68,7 +68,7 @@ static mq_status op_equal(mq_call *c)
     return mq_call_zip_typed(c, leaves, MQ_BOOL, NULL);
 }
 
-/* ---- Boolean and bitwise --------------------------------------------------------------------------------------------- */
+/* ---- Boolean and bitwise ----------------------------------------------------------------------------------------- */
 
 #define BITS(name, bool_name, op)                                             \
     ZIP(name##_bool, uint8_t, uint8_t, (x != 0)op(y != 0))                    \
@@ -96,10 +96,10 @@ BITS(bitwise_and, and, &)
 BITS(bitwise_or, or, |)
 BITS(bitwise_xor, xor, ^)
 
-/* ---- BitShift -------------------------------------------------------------------------------------------------------- */
+/* ---- BitShift ---------------------------------------------------------------------------------------------------- */
 
-/* Out of range (as unsigned: negative too) only the sign is left. Right shifts of negative numbers keep the sign: those of ~x
- * bring in zeros, which ~ turns over. */
+/* Out of range (as unsigned: negative too) only the sign is left. Right shifts of negative numbers keep the sign: those
+ * of ~x bring in zeros, which ~ turns over. */
 #define SHIFTS(sfx, T, U, bits)                                                                        \
     ZIP(left_##sfx, T, T, (U)y < bits ? (T)(U)((uint64_t)(U)x << (U)y) : 0)                            \
     ZIP(right_##sfx, T, T,                                                                             \
@@ -130,7 +130,7 @@ static mq_status op_bit_shift(mq_call *c)
     return mq_call_fail(c, "attribute 'direction' must be 'LEFT' or 'RIGHT'");
 }
 
-/* ---- Where ----------------------------------------------------------------------------------------------------------- */
+/* ---- Where ------------------------------------------------------------------------------------------------------- */
 
 typedef struct bytes16 {
     uint64_t low, high;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Features of ai.onnx.ml: selecting, scaling, replacing and encoding columns. What gives or takes maps is not here, models are
- * in ml_models.c. */
+/* Features of ai.onnx.ml: selecting, scaling, replacing and encoding columns. What gives or takes maps is not here,
+ * models are in ml_models.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -319,8 +319,8 @@ static size_t find_key(const key *keys, size_t n, key wanted)
     return low > 0 && by_key(&keys[low - 1], &wanted) == 0 ? keys[low - 1].index : SIZE_MAX;
 }
 
-/* A list attribute as an array: PREFIX_strings, _int64s, _floats or _tensor (each may have a name of its own); *out NULL when
- * there is none. Borrows the attribute's memory. */
+/* A list attribute as an array: PREFIX_strings, _int64s, _floats or _tensor (each may have a name of its own); *out
+ * NULL when there is none. Borrows the attribute's memory. */
 static mq_status list_of(mq_call *c, const char *prefix, mq_array **out)
 {
     static const struct {

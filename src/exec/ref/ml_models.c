@@ -289,7 +289,8 @@ static mq_status check_trees(mq_call *c, const trees *t)
             return mq_call_fail(c, "tree root %zu is %lld, there are %zu nodes", i, (long long)t->roots[i], t->n_nodes);
     for (size_t i = 0; i < t->n_leaves; i++)
         if (t->target[i] < 0 || t->target[i] >= t->n_targets)
-            return mq_call_fail(c, "leaf %zu is for target %lld of %lld", i, (long long)t->target[i], (long long)t->n_targets);
+            return mq_call_fail(c, "leaf %zu is for target %lld of %lld", i, (long long)t->target[i],
+                                (long long)t->n_targets);
     return MQ_OK;
 }
 
@@ -301,7 +302,7 @@ static mq_status read_trees(mq_call *c, trees *t)
 
     t->n_targets = mq_node_attr_int(c->node, "n_targets", 1);
     if (how < AVERAGE || how > MAX || p < NONE || p > PROBIT || t->n_targets < 1)
-        return mq_call_fail(c, "attribute 'aggregate_function', 'post_transform' or 'n_targets' has a value that does not exist");
+        return mq_call_fail(c, "'aggregate_function', 'post_transform' or 'n_targets' has a value that does not exist");
     t->how = (aggregate)how;
     t->p = (post)p;
     MQ_TRY(tensor_of(c, "nodes_modes", true, &t->modes));

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PIECE ((int64_t)1 << 18) /* bytes of one contiguous run that one step copies */
-#define PIECE_LONG 1024          /* elements along the destination's last axis of one transposing step */
+#define PIECE_LONG 256           /* elements along the destination's last axis of one transposing step */
 
 /* A place in the outer axes, counted up without division. */
 typedef struct cursor {
@@ -164,13 +164,32 @@ static void move_strided(const mq_move *m, const char *src, char *dst, size_t el
 
 /* ---- transposing --------------------------------------------------------------------------------------------------- */
 
-/* A tile: `rows` along the axis that is contiguous in the source, n along the one that is contiguous in the destination. */
-MQ_INLINE void transpose_tile(const char *src, char *dst, int64_t rows, int64_t n, int64_t src_step, int64_t dst_step,
-                              size_t elem)
+#define MICRO 8 /* by so many: what compilers turn into moves without loops */
+#define TILE 64 /* a tile and its cache lines on both sides stay in the first level cache */
+
+/* `rows` along the axis that is contiguous in the source, n along the one that is contiguous in the destination. */
+MQ_INLINE void transpose_micro(const char *src, char *dst, int64_t rows, int64_t n, int64_t src_step, int64_t dst_step,
+                               size_t elem)
 {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < n; i++)
             memcpy(dst + r * dst_step + i * (int64_t)elem, src + i * src_step + r * (int64_t)elem, elem);
+}
+
+MQ_INLINE void transpose_tile(const char *src, char *dst, int64_t rows, int64_t n, int64_t src_step, int64_t dst_step,
+                              size_t elem)
+{
+    for (int64_t r = 0; r < rows; r += MICRO)
+        for (int64_t i = 0; i < n; i += MICRO) {
+            const char *from = src + i * src_step + r * (int64_t)elem;
+            char *to = dst + r * dst_step + i * (int64_t)elem;
+
+            if (r + MICRO <= rows && i + MICRO <= n)
+                transpose_micro(from, to, MICRO, MICRO, src_step, dst_step, elem);
+            else
+                transpose_micro(from, to, rows - r < MICRO ? rows - r : MICRO, n - i < MICRO ? n - i : MICRO, src_step,
+                                dst_step, elem);
+        }
 }
 
 static void tile(const char *src, char *dst, int64_t rows, int64_t n, int64_t src_step, int64_t dst_step, size_t elem)
@@ -211,23 +230,23 @@ static bool find_tiles(mq_move *m)
 static void move_tiles(const mq_move *m, const char *src, char *dst, size_t elem, int n_threads)
 {
     const int last = m->rank - 1;
-    const int64_t e = (int64_t)elem, side = 64 / e < 16 ? 16 : 64 / e; /* a cache line, or a few */
+    const int64_t e = (int64_t)elem;
     const int64_t n_rows = m->dims[last - 1], n_long = m->dims[last];
-    const int64_t bands = (n_rows + side - 1) / side, pieces = (n_long + PIECE_LONG - 1) / PIECE_LONG;
+    const int64_t bands = (n_rows + TILE - 1) / TILE, pieces = (n_long + PIECE_LONG - 1) / PIECE_LONG;
     const int64_t steps = mq_span(m->dims, 0, last - 1) * bands * pieces;
     const int64_t src_step = m->src[last] * e, dst_step = m->dst[last - 1] * e;
 
     #pragma omp parallel for num_threads(n_threads) schedule(static) if (n_threads > 1)
     for (int64_t s = 0; s < steps; s++) {
-        const int64_t band = s / pieces % bands * side, from = s % pieces * PIECE_LONG;
-        const int64_t rows = n_rows - band < side ? n_rows - band : side;
+        const int64_t band = s / pieces % bands * TILE, from = s % pieces * PIECE_LONG;
+        const int64_t rows = n_rows - band < TILE ? n_rows - band : TILE;
         const int64_t to = n_long - from < PIECE_LONG ? n_long : from + PIECE_LONG;
         cursor k;
 
         cursor_set(&k, m, last - 1, s / pieces / bands);
-        for (int64_t i = from; i < to; i += side)
+        for (int64_t i = from; i < to; i += TILE)
             tile(src + (k.src + band) * e + i * src_step, dst + (k.dst + i) * e + band * dst_step, rows,
-                 to - i < side ? to - i : side, src_step, dst_step, elem);
+                 to - i < TILE ? to - i : TILE, src_step, dst_step, elem);
     }
 }
 

@@ -16,7 +16,8 @@ typedef struct step {
     bool nesterov;
 } step;
 
-/* In: the value, its gradient, its states. Out: the new value and its new states, in the same places (not the gradient). */
+/* In: the value, its gradient, its states. Out: the new value and its new states, in the same places (not the
+ * gradient). */
 typedef void (*step_fn)(const step *s, double v[MAX_KINDS]);
 
 static void adagrad(const step *s, double v[MAX_KINDS])

@@ -14,8 +14,7 @@
 
 #define BLOCK 512
 
-/* ---- granularity
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- granularity ------------------------------------------------------------------------------------------------- */
 
 typedef struct runs {
     int64_t count;              /* of runs */
@@ -128,8 +127,7 @@ static mq_status as_floats(mq_call *c, size_t i, const float **out)
     return MQ_OK;
 }
 
-/* ---- DequantizeLinear
- * ------------------------------------------------------------------------------------------------- */
+/* ---- DequantizeLinear -------------------------------------------------------------------------------------------- */
 
 /* (x - zero) scale; step as in a run, in multiples of one element. */
 MQ_CLONES static void scale_up(int64_t n, float *x, const float *scale, const float *zero, int64_t step)
@@ -195,8 +193,7 @@ done:
     return rc;
 }
 
-/* ---- QuantizeLinear
- * --------------------------------------------------------------------------------------------------- */
+/* ---- QuantizeLinear ---------------------------------------------------------------------------------------------- */
 
 /* q to the nearest integer, plus zero, within [low, high]. Adding 1.5 * 2^23 rounds, and leaves the integer in the
  * low bits. */
@@ -303,7 +300,8 @@ static void quantize_runs(mq_call *c, const quantizer *q, const runs *g)
 /* The types of the result and of the division; and what they may be. */
 static mq_status quantized_types(mq_call *c, quantizer *q)
 {
-    const int64_t asked = mq_node_attr_int(c->node, "output_dtype", 0), precision = mq_node_attr_int(c->node, "precision", 0);
+    const int64_t asked = mq_node_attr_int(c->node, "output_dtype", 0);
+    const int64_t precision = mq_node_attr_int(c->node, "precision", 0);
     const mq_dtype scale = c->in[1]->dtype, x = c->in[0]->dtype;
 
     q->to = mq_call_has(c, 2) ? c->in[2]->dtype : asked ? (mq_dtype)asked : MQ_UINT8;
@@ -381,8 +379,7 @@ done:
     return rc;
 }
 
-/* ---- DynamicQuantizeLinear
- * -------------------------------------------------------------------------------------------- */
+/* ---- DynamicQuantizeLinear --------------------------------------------------------------------------------------- */
 
 /* Least and greatest of x and what *low and *high are already; NaN is passed over. In 16 lanes, merged at last. */
 MQ_CLONES static void range_of(int64_t n, const float *x, float *low, float *high)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Resize: every output coordinate becomes a coordinate of the input, axis by axis. Nearest picks elements of any type; linear and
- * cubic weigh neighbours along one axis after the other, in double. Coordinates are computed in float, as runtimes do it, so
- * that ties and edges fall on the same side. */
+/* Resize: every output coordinate becomes a coordinate of the input, axis by axis. Nearest picks elements of any type;
+ * linear and cubic weigh neighbours along one axis after the other, in double. Coordinates are computed in float, as
+ * runtimes do it, so that ties and edges fall on the same side. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,7 +204,8 @@ static mq_status read_sizes(mq_call *c, resize *r)
 
     r->rank = x->rank;
     for (int i = 0; i < x->rank; i++)
-        r->axes[i] = (axis_plan){ .n_in = x->dims[i], .n_out = x->dims[i], .scale = 1, .width = (float)x->dims[i], .end = 1 };
+        r->axes[i] = (axis_plan){ .n_in = x->dims[i], .n_out = x->dims[i], .scale = 1, .end = 1,
+                                  .width = (float)x->dims[i] };
     MQ_TRY(axes_in_order(c, x->rank, at, &n));
     if (given(c, 3))
         MQ_TRY(by_sizes(c, r, at, n));
@@ -303,7 +304,8 @@ static double kernel_at(const resize *r, double x)
     return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/* The weights of one output position: n_taps neighbours from `first` on; `stretch` is below 1 when the filter is widened. */
+/* The weights of one output position: n_taps neighbours from `first` on; `stretch` is below 1 when the filter is
+ * widened. */
 static void set_weights(const resize *r, const axis_plan *a, double x, double stretch, int64_t first, double *w)
 {
     double sum = 0;
@@ -320,8 +322,8 @@ static void set_weights(const resize *r, const axis_plan *a, double x, double st
         w[k] /= sum;
 }
 
-/* Tables of one axis for linear and cubic. The window is the same for all positions: as many whole steps to either side as the
- * (widened) kernel reaches, and a position that is whole counts to the left. */
+/* Tables of one axis for linear and cubic. The window is the same for all positions: as many whole steps to either
+ * side as the (widened) kernel reaches, and a position that is whole counts to the left. */
 static mq_status plan_axis(mq_call *c, const resize *r, axis_plan *a)
 {
     const double stretch = r->antialias && a->scale < 1 ? (double)a->scale : 1;

@@ -4,7 +4,7 @@
 #ifndef MQ_EXEC_REF_RNN_H
 #define MQ_EXEC_REF_RNN_H
 
-#include "exec/ref/activation.h"
+#include "exec/ref/fused_activation.h"
 #include "exec/ref/gemm.h"
 
 typedef enum mq_rnn_kind { MQ_RNN_PLAIN, MQ_RNN_GRU, MQ_RNN_LSTM } mq_rnn_kind;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tables for signal processing: Hann, Hamming and Blackman windows, and the matrix of mel filters. Computed in double, then
- * converted to the type that an attribute names. */
+/* Tables for signal processing: Hann, Hamming and Blackman windows, and the matrix of mel filters. Computed in double,
+ * then converted to the type that an attribute names. */
 #include <math.h>
 #include <string.h>
 
@@ -157,7 +157,7 @@ static mq_status op_mel_weight_matrix(mq_call *c)
     for (size_t i = 0; i < 5; i++)
         MQ_TRY(scalar(c, i, &in[i]));
     if (!(in[0] >= 0 && in[0] < 1e9 && in[1] >= 0 && in[1] < 1e9 && in[2] > 0 && in[3] >= 0 && in[4] >= in[3]))
-        return mq_call_fail(c, "%g mel bins of %g elements at %g samples per second from %g to %g hertz are not possible", in[0],
+        return mq_call_fail(c, "%g mel bins of %g elements at %g hertz, from %g to %g hertz, are not possible", in[0],
                             in[1], in[2], in[3], in[4]);
     dims[0] = (int64_t)in[1] / 2 + 1;
     dims[1] = (int64_t)in[0];

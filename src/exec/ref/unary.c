@@ -27,7 +27,7 @@
 /* The leaf of each element type; NULL: the operator does not have it. */
 typedef mq_map_fn leaf_table[MQ_N_DTYPES];
 
-/* ---- float and double alone --------------------------------------------------------------------------------------- */
+/* ---- float and double alone -------------------------------------------------------------------------------------- */
 
 /* The float leaf calls mq_v<fn>; the double leaf is an expression. */
 #define FLOATS_BY_VMATH(name, fn, dexpr)                                           \
@@ -72,7 +72,7 @@ FLOATS(asinh, LEAF, asinhf(x), asinh(x))
 FLOATS(acosh, LEAF, acoshf(x), acosh(x))
 FLOATS(atanh, LEAF, atanhf(x), atanh(x))
 
-/* ---- all numeric types -------------------------------------------------------------------------------------------- */
+/* ---- all numeric types ------------------------------------------------------------------------------------------- */
 
 #define SIGNED_LEAVES(name, T8, T16, T32, T64)  \
     LEAF(name##_i8, int8_t, int8_t, T8)       \
@@ -140,7 +140,7 @@ static mq_status op_not(mq_call *c)
     return mq_call_map_typed(c, t, NULL);
 }
 
-/* ---- tests for NaN and infinity ----------------------------------------------------------------------------------- */
+/* ---- tests for NaN and infinity ---------------------------------------------------------------------------------- */
 
 enum { POSITIVE = 1, NEGATIVE = 2, NEITHER = 4 }; /* kinds of numbers that are looked for: infinities, NaN */
 
@@ -197,7 +197,7 @@ static mq_status op_is_inf(mq_call *c)
                        (mq_node_attr_int(c->node, "detect_negative", 1) ? NEGATIVE : 0));
 }
 
-/* ---- Identity ------------------------------------------------------------------------------------------------------ */
+/* ---- Identity ---------------------------------------------------------------------------------------------------- */
 
 static mq_status op_identity(mq_call *c)
 {

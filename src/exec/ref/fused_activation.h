@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Activations by name (fused_activation.c): those of recurrent cells and of operators with an activation fused in. */
-#ifndef MQ_EXEC_REF_ACTIVATION_H
-#define MQ_EXEC_REF_ACTIVATION_H
+#ifndef MQ_EXEC_REF_FUSED_ACTIVATION_H
+#define MQ_EXEC_REF_FUSED_ACTIVATION_H
 
 #include "graph/graph.h"
 

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* fuse-activation: what follows a product element by element is done while its result is at hand.
+ *   Conv [-> Add of a tensor of the same shape] [-> activation]  =>  FusedConv
+ *   MatMul of matrices -> Add of a constant row                   =>  Gemm
+ *   the same of more axes, at most one size of them unknown       =>  Reshape -> Gemm -> Reshape
+ *   Gemm -> activation                                            =>  FusedGemm
+ * Activations: Clip, Elu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one takes the sum.
+ * Skipped when what is between has another reader or is an output, for other types than float, and for bounds that are no constants.
+ * Numerics: the same operations; the fused kernel may keep sums in registers instead of rounding them between. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/pass.h"
+
+#define MAX_LEADING 8
+
+/* ---- activations --------------------------------------------------------------------------------------------------- */
+
+typedef struct activation {
+    const char *op;
+    const char *a, *b; /* attributes that are its parameters; NULL: none */
+    float a_default, b_default;
+} activation;
+
+static const activation activations[] = {
+    { "Elu", "alpha", NULL, 1, 0 },
+    { "HardSigmoid", "alpha", "beta", 0.2f, 0.5f },
+    { "LeakyRelu", "alpha", NULL, 0.01f, 0 },
+    { "Relu", NULL, NULL, 0, 0 },
+    { "Sigmoid", NULL, NULL, 0, 0 },
+    { "Tanh", NULL, NULL, 0, 0 },
+};
+
+/* Is n an activation? Its parameters, and how many it has. */
+static bool read_activation(const mq_node *n, float params[2], size_t *n_params)
+{
+    double bound[2] = { -INFINITY, INFINITY };
+
+    *n_params = 2;
+    if (mq_node_is(n, "", "Clip")) {
+        for (size_t i = 1; i < 3 && i < n->n_inputs; i++)
+            if (n->inputs[i] && !mq_constant_number(n->inputs[i], &bound[i - 1]))
+                return false;
+        params[0] = (float)bound[0];
+        params[1] = (float)bound[1];
+        return bound[0] <= bound[1];
+    }
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
+        const activation *a = &activations[i];
+
+        if (!mq_node_is(n, "", a->op))
+            continue;
+        params[0] = a->a ? mq_node_attr_float(n, a->a, a->a_default) : 0;
+        params[1] = a->b ? mq_node_attr_float(n, a->b, a->b_default) : 0;
+        *n_params = a->b ? 2 : a->a ? 1 : 0;
+        return true;
+    }
+    return false;
+}
+
+/* The activation that is the only reader of n's output. */
+static mq_node *activation_behind(const mq_node *n, float params[2], size_t *n_params)
+{
+    mq_node *a = n->outputs[0] ? mq_only_reader(n->outputs[0]) : NULL;
+
+    return a && a->graph == n->graph && a->n_outputs == 1 && a->outputs[0] && a->inputs[0] == n->outputs[0] &&
+                   read_activation(a, params, n_params)
+               ? a
+               : NULL;
+}
+
+/* ---- Conv ---------------------------------------------------------------------------------------------------------- */
+
+/* The last of the list's floats becomes attribute activation_params: there is no setter for lists of floats. */
+static mq_status set_params(mq_node *n, const float *params, size_t count, mq_error *err)
+{
+    mq_status rc = mq_node_set_attr_int(n, "activation_params", 0, err);
+    mq_attr *a = rc == MQ_OK ? mq_node_attr(n, "activation_params") : NULL;
+
+    if (!a)
+        return rc;
+    if (!(a->floats = mq_arena_memdup(n->graph->model->arena, params, count * sizeof *params)))
+        return mq_oom(err);
+    a->type = MQ_ATTR_FLOATS;
+    a->n = count;
+    return MQ_OK;
+}
+
+/* Add behind the Conv whose other side has the same shape and is there already; *z is that side. */
+static mq_node *sum_behind(const mq_node *conv, mq_value **z)
+{
+    mq_value *y = conv->outputs[0];
+    mq_node *add = y ? mq_only_reader(y) : NULL;
+
+    if (!add || add->graph != conv->graph || !mq_node_is(add, "", "Add") || add->n_inputs != 2 || !add->outputs[0])
+        return NULL;
+    *z = add->inputs[add->inputs[0] == y ? 1 : 0];
+    return *z && *z != y && mq_same_shape(*z, y) ? add : NULL;
+}
+
+static mq_status fuse_conv(mq_node *conv, size_t *n_changed, mq_error *err)
+{
+    const bool fused = mq_node_is(conv, "com.microsoft", "FusedConv");
+    mq_value *in[4] = { NULL };
+    mq_node *add, *act, *made, *last = conv;
+    float params[2];
+    size_t n_params = 0;
+    mq_status rc = MQ_OK;
+
+    if (conv->n_inputs < 2 || conv->n_inputs > 4 || mq_value_dtype(conv->inputs[1]) != MQ_FLOAT || mq_node_attr(conv, "activation"))
+        return MQ_OK;
+    for (size_t i = 0; i < conv->n_inputs; i++)
+        in[i] = conv->inputs[i];
+    if (!fused && (add = sum_behind(conv, &in[3])))
+        last = add;
+    else if (!fused)
+        in[3] = NULL;
+    if ((act = activation_behind(last, params, &n_params)))
+        last = act;
+    if (last == conv)
+        return MQ_OK;
+    MQ_TRY(mq_pass_insert(last, "com.microsoft", "FusedConv", conv, in, 4, &made, err));
+    if (act)
+        MQ_TRY(mq_node_set_attr_string(made, "activation", act->op_type, err));
+    if (act && n_params)
+        MQ_TRY(set_params(made, params, n_params, err));
+    MQ_TRY(mq_pass_take_over(made, last, err));
+    ++*n_changed;
+done:
+    return rc;
+}
+
+/* ---- MatMul -> Add -> Gemm ----------------------------------------------------------------------------------------- */
+
+/* Add of a constant row of n behind the MatMul. */
+static mq_node *row_behind(const mq_node *n, mq_dim size, mq_value **row)
+{
+    mq_value *y = n->outputs[0];
+    mq_node *add = y ? mq_only_reader(y) : NULL;
+    const mq_tensor *t;
+
+    if (!add || add->graph != n->graph || !mq_node_is(add, "", "Add") || add->n_inputs != 2 || !add->outputs[0])
+        return NULL;
+    *row = add->inputs[add->inputs[0] == y ? 1 : 0];
+    t = *row ? mq_value_constant(*row, false) : NULL;
+    return t && t->dtype == MQ_FLOAT && t->n_dims == 1 && t->dims[0] == size.value ? add : NULL;
+}
+
+static mq_status insert_reshape(mq_node *at, mq_value *x, const int64_t *dims, int64_t rank, mq_node **out, mq_error *err)
+{
+    mq_value *in[2] = { x };
+    mq_status rc = mq_constant_of(at->graph, "shape", MQ_INT64, 1, &rank, dims, &in[1], err);
+
+    return rc == MQ_OK ? mq_pass_insert(at, "", "Reshape", NULL, in, 2, out, err) : rc;
+}
+
+/* The shape of the result, with -1 for a size that is not known; false: it cannot be said, or sizes of 0 leave -1 open. */
+static bool result_shape(const mq_value *a, int64_t columns, int64_t *dims, int *rank)
+{
+    int unknown = 0;
+
+    *rank = mq_value_rank(a);
+    if (*rank < 3 || *rank > MAX_LEADING)
+        return false;
+    for (int i = 0; i < *rank - 1; i++) {
+        const mq_dim d = mq_value_dim(a, i);
+
+        dims[i] = mq_dim_known(d) ? d.value : -1;
+        unknown += dims[i] < 0;
+        if (dims[i] == 0)
+            return false;
+    }
+    dims[*rank - 1] = columns;
+    return unknown <= 1 && columns > 0;
+}
+
+static mq_status fuse_rows(mq_node *n, size_t *n_changed, mq_error *err)
+{
+    const mq_tensor *w = mq_constant_input(n, 1);
+    const int rank_a = mq_value_rank(n->inputs[0]);
+    int64_t dims[MAX_LEADING];
+    mq_value *in[3] = { n->inputs[0], n->inputs[1] };
+    mq_status rc = MQ_OK;
+    mq_node *add, *gemm, *shape;
+    int rank = 2;
+
+    if (!w || w->dtype != MQ_FLOAT || w->n_dims != 2 || !(add = row_behind(n, MQ_DIM(w->dims[1]), &in[2])) || w->dims[0] < 1 ||
+        (rank_a != 2 && !result_shape(n->inputs[0], w->dims[1], dims, &rank)))
+        return MQ_OK;
+    if (rank_a != 2) {
+        MQ_TRY(insert_reshape(add, n->inputs[0], (const int64_t[]){ -1, w->dims[0] }, 2, &shape, err));
+        MQ_TRY(mq_pass_give_output(shape, n->inputs[0], &in[0], err));
+    }
+    MQ_TRY(mq_pass_insert(add, "", "Gemm", NULL, in, 3, &gemm, err));
+    if (rank_a != 2) {
+        mq_value *y;
+
+        MQ_TRY(mq_pass_give_output(gemm, n->outputs[0], &y, err));
+        MQ_TRY(insert_reshape(add, y, dims, rank, &gemm, err));
+    }
+    MQ_TRY(mq_pass_take_over(gemm, add, err));
+    ++*n_changed;
+done:
+    return rc;
+}
+
+/* ---- Gemm ---------------------------------------------------------------------------------------------------------- */
+
+static mq_status fuse_gemm(mq_node *gemm, size_t *n_changed, mq_error *err)
+{
+    float params[2];
+    size_t n_params;
+    mq_status rc = MQ_OK;
+    mq_node *act, *made;
+
+    if (gemm->n_inputs < 2 || mq_value_dtype(gemm->inputs[1]) != MQ_FLOAT || !(act = activation_behind(gemm, params, &n_params)))
+        return MQ_OK;
+    MQ_TRY(mq_pass_insert(act, "com.microsoft", "FusedGemm", gemm, gemm->inputs, gemm->n_inputs, &made, err));
+    MQ_TRY(mq_node_set_attr_string(made, "activation", act->op_type, err));
+    if (n_params > 0)
+        MQ_TRY(mq_node_set_attr_float(made, "activation_alpha", params[0], err));
+    if (n_params > 1)
+        MQ_TRY(mq_node_set_attr_float(made, "activation_beta", params[1], err));
+    MQ_TRY(mq_pass_take_over(made, act, err));
+    ++*n_changed;
+done:
+    return rc;
+}
+
+/* ---- the pass ------------------------------------------------------------------------------------------------------ */
+
+static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    (void)ctx;
+    /* backwards: of two Conv that an Add joins the later one is asked first */
+    for (mq_node *n = g->last, *prev; n && rc == MQ_OK; n = prev) {
+        prev = n->prev;
+        if (n->n_outputs != 1 || n->n_inputs < 1)
+            continue;
+        if (mq_node_is(n, "", "Conv") || mq_node_is(n, "com.microsoft", "FusedConv"))
+            rc = fuse_conv(n, n_changed, err);
+        else if (mq_node_is(n, "", "MatMul"))
+            rc = fuse_rows(n, n_changed, err);
+    }
+    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
+        next = n->next;
+        if (n->n_outputs != 1 || !mq_node_is(n, "", "Gemm"))
+            continue;
+        if (next && next == mq_only_reader(n->outputs[0]))
+            next = next->next; /* it may go too */
+        rc = fuse_gemm(n, n_changed, err);
+    }
+    return rc;
+}
+
+const mq_pass mq_pass_fuse_activation = {
+    .name = "fuse-activation", .summary = "merge bias, sum and activation into Conv, MatMul and Gemm", .run = run
+};
