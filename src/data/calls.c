@@ -9,6 +9,9 @@
 
 #include "data/convert.h"
 #include "data/dataset.h"
+#include "data/npy.h"
+
+#define GIVE_BACK ((size_t)4 << 20) /* bytes of a mapped file that are read before their pages are given back */
 
 /* ---- letting go ------------------------------------------------------------------------------------------------------ */
 
@@ -49,6 +52,9 @@ void mq_dataset_rewind(mq_dataset *ds)
         mq_array_unref(ds->carried[i]);
         ds->carried[i] = NULL;
     }
+    for (size_t i = 0; i < ds->n_sources; i++)
+        for (size_t k = 0; k < ds->n_inputs; k++)
+            ds->sources[i].in[k].given_back = 0;
     ds->at = 0;
     ds->n_ready = 0;
     ds->current = NULL;
@@ -114,15 +120,27 @@ static mq_status check_row(const mq_dataset *ds, size_t input, const mq_feed *f,
                    f->mode == MQ_FEED_STACK ? " without the batch axis" : "");
 }
 
+/* Samples come in order: what lies before this row of a mapped file will not be read again in this round. */
+static void give_back(mq_feed *f, const mq_column *c, const mq_array *row)
+{
+    const size_t at = c->array ? (size_t)((char *)row->data - (char *)c->array->data) : 0;
+
+    if (!c->dense || at < f->given_back || at - f->given_back < GIVE_BACK)
+        return;
+    mq_block_done_with(c->array->block, (char *)c->array->data + f->given_back, at - f->given_back);
+    f->given_back = at;
+}
+
 static mq_status read_input(mq_dataset *ds, mq_slot *slot, size_t i, mq_error *err)
 {
-    mq_source *s = ds->grouped[i] ? mq_source_of(ds, (int)i, slot->number) : slot->source;
+    mq_part *s = ds->grouped[i] ? mq_part_of(ds, (int)i, slot->number) : slot->source;
     mq_array *row = NULL;
     mq_status rc;
 
     if (!s || s->in[i].column < 0 || s->in[i].mode == MQ_FEED_WHOLE)
         return MQ_OK;
     MQ_TRY(mq_table_row(s->table, (size_t)s->in[i].column, slot->number - s->first, &row, err));
+    give_back(&s->in[i], &s->table->columns[s->in[i].column], row);
     MQ_TRY(adapt(ds, i, &s->table->columns[s->in[i].column], row, &slot->in[i], err));
     rc = check_row(ds, i, &s->in[i], slot->in[i], err);
 done:
@@ -132,7 +150,7 @@ done:
 static mq_status read_label(mq_dataset *ds, mq_slot *slot, mq_error *err)
 {
     for (int group = -1; group < (int)ds->n_inputs; group++) {
-        mq_source *s = mq_source_of(ds, group, slot->number);
+        mq_part *s = mq_part_of(ds, group, slot->number);
 
         if (s && s->label_column >= 0)
             return mq_table_row(s->labels ? s->labels : s->table, (size_t)s->label_column, slot->number - s->first,
@@ -143,7 +161,7 @@ static mq_status read_label(mq_dataset *ds, mq_slot *slot, mq_error *err)
 
 static mq_status read_wants(mq_dataset *ds, mq_slot *slot, mq_error *err)
 {
-    mq_source *s = slot->source;
+    mq_part *s = slot->source;
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; s && i < ds->n_outputs && rc == MQ_OK; i++)
@@ -180,7 +198,7 @@ static mq_status read_sample(mq_dataset *ds, mq_slot *slot, uint64_t number, mq_
 
     clear_slot(ds, slot);
     slot->number = number;
-    slot->source = mq_source_of(ds, -1, number);
+    slot->source = mq_part_of(ds, -1, number);
     for (size_t i = 0; i < ds->n_inputs && rc == MQ_OK; i++)
         rc = read_input(ds, slot, i, err);
     if (rc == MQ_OK)
@@ -306,7 +324,7 @@ static mq_array **slot_label(mq_slot *s, size_t i)
     return &s->label;
 }
 
-static mq_status whole_input(mq_dataset *ds, mq_source *s, size_t i, mq_array **out, mq_error *err)
+static mq_status whole_input(mq_dataset *ds, mq_part *s, size_t i, mq_array **out, mq_error *err)
 {
     mq_feed *f = &s->in[i];
     mq_array *a = NULL;
@@ -328,7 +346,7 @@ static mq_status give_data(mq_dataset *ds, size_t n, size_t rows, mq_error *err)
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < ds->n_inputs && rc == MQ_OK; i++) {
-        mq_source *s = ds->grouped[i] ? mq_source_of(ds, (int)i, first->number) : first->source;
+        mq_part *s = ds->grouped[i] ? mq_part_of(ds, (int)i, first->number) : first->source;
 
         if (!s || s->in[i].column < 0)
             continue;
@@ -340,7 +358,7 @@ static mq_status give_data(mq_dataset *ds, size_t n, size_t rows, mq_error *err)
             rc = stack_slots(ds, n, rows, slot_in, i, &ds->call_in[i], err);
     }
     for (size_t i = 0; i < ds->n_outputs && rc == MQ_OK; i++) {
-        mq_source *s = first->source;
+        mq_part *s = first->source;
         mq_array *a = NULL;
 
         if (!s || s->want[i].column < 0)
@@ -364,7 +382,7 @@ static const mq_fill zeros = { .kind = MQ_FILL_ZEROS };
 /* How an input that no array gives is made; NULL: not at all. */
 static const mq_fill *fill_of(const mq_dataset *ds, size_t i, mq_fill *random)
 {
-    const mq_source *s = mq_source_of(ds, ds->grouped[i] ? (int)i : -1, ds->slots[0].number);
+    const mq_part *s = mq_part_of(ds, ds->grouped[i] ? (int)i : -1, ds->slots[0].number);
 
     if (ds->carry[i] >= 0)
         return &zeros;

@@ -46,7 +46,7 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && strcasecmp(s + n - k, end) == 0;
 }
 
-static mq_status open_table(mq_dataset *ds, mq_source *s, mq_error *err)
+static mq_status open_table(mq_dataset *ds, mq_part *s, mq_error *err)
 {
     static const mq_table_ops none = { 0 };
     const char *path = s->spec.path;
@@ -79,7 +79,7 @@ static mq_status open_table(mq_dataset *ds, mq_source *s, mq_error *err)
                    "test_data_set_N, and random:N", data_option(ds), s->spec.text);
 }
 
-static mq_status open_labels(mq_dataset *ds, mq_source *s, const char *text, mq_error *err)
+static mq_status open_labels(mq_dataset *ds, mq_part *s, const char *text, mq_error *err)
 {
     const char *option = ds->opts.val ? "--val-labels" : "--labels";
     const bool images = s->table->n_columns && s->table->columns[0].image;
@@ -105,7 +105,7 @@ static mq_status open_labels(mq_dataset *ds, mq_source *s, const char *text, mq_
 }
 
 /* Labels are read by rows: there must be as many as samples. */
-static mq_status check_labels(const mq_source *s, mq_error *err)
+static mq_status check_labels(const mq_part *s, mq_error *err)
 {
     const mq_table *t = s->labels ? s->labels : s->table;
     const mq_column *c = s->label_column >= 0 ? &t->columns[s->label_column] : NULL;
@@ -131,7 +131,7 @@ static mq_status parse_sources(mq_dataset *ds, const mq_data_opts *o, mq_error *
         rc = mq_fail(err, MQ_ERR_USAGE, "%zu %s for %zu %s: the n-th belongs to the n-th", o->n_labels,
                      ds->opts.val ? "--val-labels" : "--labels", o->n_data, data_option(ds));
     for (size_t i = 0; rc == MQ_OK && i < o->n_data; i++) {
-        mq_source *s = &ds->sources[i];
+        mq_part *s = &ds->sources[i];
         const char *text = mq_arena_strdup(ds->arena, o->data[i]);
 
         s->label_column = -1;
@@ -158,9 +158,9 @@ static mq_status parse_sources(mq_dataset *ds, const mq_data_opts *o, mq_error *
 }
 
 /* The only source of an input's own group; NULL: there is none, or several. */
-static mq_source *only_source(const mq_dataset *ds, int group)
+static mq_part *only_source(const mq_dataset *ds, int group)
 {
-    mq_source *only = NULL;
+    mq_part *only = NULL;
 
     for (size_t i = 0; i < ds->n_sources; i++) {
         if (ds->sources[i].spec.input != group)
@@ -175,7 +175,7 @@ static mq_source *only_source(const mq_dataset *ds, int group)
 /* Is a column exactly its input, so that it may be meant to be given whole? */
 static bool could_be_whole(const mq_dataset *ds, int group)
 {
-    const mq_source *s = group < 0 ? NULL : only_source(ds, group);
+    const mq_part *s = group < 0 ? NULL : only_source(ds, group);
     const mq_type *t = s ? mq_port_type(ds->inputs[group]) : NULL;
     const mq_column *c = s && s->in[group].column >= 0 ? &s->table->columns[s->in[group].column] : NULL;
 
@@ -189,7 +189,7 @@ static bool could_be_whole(const mq_dataset *ds, int group)
 
 static void make_whole(mq_dataset *ds, int group)
 {
-    mq_source *s = only_source(ds, group);
+    mq_part *s = only_source(ds, group);
 
     s->in[group].mode = MQ_FEED_WHOLE;
     s->single = false;
@@ -202,7 +202,7 @@ static mq_status count_group(mq_dataset *ds, int group, uint64_t *n, bool *here,
     *n = 0;
     *here = false;
     for (size_t i = 0; i < ds->n_sources; i++) {
-        mq_source *s = &ds->sources[i];
+        mq_part *s = &ds->sources[i];
 
         if (s->spec.input != group)
             continue;
@@ -276,7 +276,7 @@ struct batch {
     const char *path; /* of what made it single */
 };
 
-static mq_status look_at_source(const mq_dataset *ds, const mq_source *s, struct batch *b, mq_error *err)
+static mq_status look_at_source(const mq_dataset *ds, const mq_part *s, struct batch *b, mq_error *err)
 {
     b->generated |= s->table->generated;
     b->calls |= s->table->calls;
@@ -424,11 +424,11 @@ static mq_status open_all(mq_dataset *ds, const mq_data_opts *o, mq_error *err)
     MQ_TRY(mq_preprocess_parse(ds, o, err));
     MQ_TRY(parse_sources(ds, o, err));
     for (size_t i = 0; i < ds->n_sources; i++) {
-        mq_source *s = &ds->sources[i];
+        mq_part *s = &ds->sources[i];
 
         MQ_TRY(open_table(ds, s, err));
         MQ_TRY(open_labels(ds, s, i < o->n_labels ? o->labels[i] : NULL, err));
-        MQ_TRY(mq_source_match(ds, s, err));
+        MQ_TRY(mq_part_match(ds, s, err));
         MQ_TRY(check_labels(s, err));
     }
     MQ_TRY(check_all_fed(ds, err));
@@ -475,7 +475,7 @@ void mq_dataset_free(mq_dataset *ds)
     if (ds->slots)
         mq_dataset_rewind(ds);
     for (size_t i = 0; i < ds->n_sources; i++) {
-        mq_source *s = &ds->sources[i];
+        mq_part *s = &ds->sources[i];
 
         for (size_t k = 0; k < ds->n_inputs; k++)
             mq_array_unref(s->in[k].whole);
@@ -495,10 +495,10 @@ void mq_dataset_free(mq_dataset *ds)
 
 /* ---- asking --------------------------------------------------------------------------------------------------------- */
 
-mq_source *mq_source_of(const mq_dataset *ds, int group, uint64_t sample)
+mq_part *mq_part_of(const mq_dataset *ds, int group, uint64_t sample)
 {
     for (size_t i = 0; i < ds->n_sources; i++) {
-        mq_source *s = &ds->sources[i];
+        mq_part *s = &ds->sources[i];
 
         if (s->spec.input == group && sample >= s->first && sample - s->first < s->table->n_rows)
             return s;
@@ -544,10 +544,10 @@ bool mq_dataset_generated(const mq_dataset *ds)
 
 void mq_dataset_sample_text(const mq_dataset *ds, uint64_t sample, char *out, size_t size)
 {
-    const mq_source *s = NULL;
+    const mq_part *s = NULL;
 
     for (int group = -1; group < (int)ds->n_inputs && !s; group++)
-        s = mq_source_of(ds, group, sample);
+        s = mq_part_of(ds, group, sample);
     if (s)
         mq_table_row_text(s->table, sample - s->first, out, size);
     else

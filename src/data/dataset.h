@@ -22,12 +22,13 @@ typedef enum mq_feed_mode {
 typedef struct mq_feed {
     int column; /* -1: the table does not feed it */
     mq_feed_mode mode;
-    mq_array *whole; /* MQ_FEED_WHOLE: as the input wants it, once made */
+    mq_array *whole;  /* MQ_FEED_WHOLE: as the input wants it, once made */
+    size_t given_back; /* of a dense column: bytes from its beginning whose pages are not needed any more */
 } mq_feed;
 
 /* One --data. Those without INPUT= follow each other as rows (group -1); those with the same INPUT= follow each
  * other as rows of that column (the group of the input's number). All groups have the same number of samples. */
-typedef struct mq_source {
+typedef struct mq_part {
     mq_source_spec spec;
     mq_table *table;
     uint64_t first;  /* number of its first sample */
@@ -35,12 +36,12 @@ typedef struct mq_source {
     bool single;     /* each sample is a run of its own */
     mq_table *labels; /* NULL: label_column is of `table` */
     int label_column; /* -1: there are none */
-} mq_source;
+} mq_part;
 
 /* One sample on its way into a run. */
 typedef struct mq_slot {
     uint64_t number;
-    mq_source *source; /* of group -1; NULL: there is none */
+    mq_part *source; /* of group -1; NULL: there is none */
     mq_array **in, **want;
     mq_array *label;
 } mq_slot;
@@ -51,7 +52,7 @@ struct mq_dataset {
     const mq_value **inputs, **outputs;
     size_t n_inputs, n_outputs;
     const mq_hooks *hooks;
-    mq_source *sources;
+    mq_part *sources;
     size_t n_sources;
     bool *grouped;       /* per input: a group of its own feeds it */
     mq_pipeline **pipelines; /* per input; NULL: none */
@@ -67,7 +68,7 @@ struct mq_dataset {
     uint64_t at;         /* samples taken of n_samples */
     mq_slot *slots;      /* `batch` and one ahead */
     size_t n_slots, n_ready; /* n_ready: slots filled already: 0, or 1 that did not fit the last run */
-    const mq_source *current; /* source of the last run */
+    const mq_part *current; /* source of the last run */
     mq_call call;
     mq_array **call_in, **call_want;
     uint64_t *call_samples;
@@ -89,14 +90,14 @@ mq_status mq_carry_parse(mq_dataset *ds, const mq_data_opts *o, mq_error *err);
 mq_status mq_preprocess_parse(mq_dataset *ds, const mq_data_opts *o, mq_error *err);
 
 /* Fills in source->in, want, single and, for dense columns, the table's n_rows. */
-mq_status mq_source_match(mq_dataset *ds, mq_source *s, mq_error *err);
+mq_status mq_part_match(mq_dataset *ds, mq_part *s, mq_error *err);
 
 /* "the model wants: ...; SOURCE has: ..." into err behind `what`. */
-mq_status mq_mismatch(const mq_dataset *ds, const mq_source *s, mq_status status, mq_error *err, const char *fmt, ...)
+mq_status mq_mismatch(const mq_dataset *ds, const mq_part *s, mq_status status, mq_error *err, const char *fmt, ...)
     MQ_PRINTF(5, 6);
 
 /* The source of a group (-1: rows) that holds a sample; NULL: none. */
-mq_source *mq_source_of(const mq_dataset *ds, int group, uint64_t sample);
+mq_part *mq_part_of(const mq_dataset *ds, int group, uint64_t sample);
 
 void mq_dataset_drop_call(mq_dataset *ds);
 

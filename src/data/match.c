@@ -66,7 +66,7 @@ static void list_columns(mq_str *s, const mq_table *t)
         mq_str_add(s, "nothing");
 }
 
-mq_status mq_mismatch(const mq_dataset *ds, const mq_source *s, mq_status status, mq_error *err, const char *fmt, ...)
+mq_status mq_mismatch(const mq_dataset *ds, const mq_part *s, mq_status status, mq_error *err, const char *fmt, ...)
 {
     mq_str b = { 0 };
     char what[512];
@@ -145,7 +145,7 @@ static bool given_elsewhere(const mq_dataset *ds, size_t input)
 }
 
 /* The one input that must be fed and that nothing else gives; -1: none, or several. */
-static int open_input(const mq_dataset *ds, const mq_source *s)
+static int open_input(const mq_dataset *ds, const mq_part *s)
 {
     int only = -1;
 
@@ -179,7 +179,7 @@ static int picture_input(const mq_dataset *ds)
     return only;
 }
 
-static mq_status note_unused(mq_dataset *ds, const mq_source *s, const bool *used, mq_error *err)
+static mq_status note_unused(mq_dataset *ds, const mq_part *s, const bool *used, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -190,7 +190,7 @@ static mq_status note_unused(mq_dataset *ds, const mq_source *s, const bool *use
 }
 
 /* The column that is left over, or of several the one that fits. */
-static int left_over(const mq_dataset *ds, const mq_source *s, size_t input, const bool *used, size_t *n_left)
+static int left_over(const mq_dataset *ds, const mq_part *s, size_t input, const bool *used, size_t *n_left)
 {
     int last = -1, fitting = -1;
     size_t n_fitting = 0;
@@ -209,7 +209,7 @@ static int left_over(const mq_dataset *ds, const mq_source *s, size_t input, con
     return *n_left == 1 ? last : n_fitting == 1 ? fitting : -1;
 }
 
-static mq_status match_left_over(mq_dataset *ds, mq_source *s, bool *used, mq_error *err)
+static mq_status match_left_over(mq_dataset *ds, mq_part *s, bool *used, mq_error *err)
 {
     const mq_table *t = s->table;
     const bool image = t->n_columns == 1 && t->columns[0].image;
@@ -234,7 +234,7 @@ static mq_status match_left_over(mq_dataset *ds, mq_source *s, bool *used, mq_er
     return mq_dataset_note(ds, err, "'%s' feeds '%s'", t->columns[column].name, ds->inputs[input]->name);
 }
 
-static mq_status match_names(mq_dataset *ds, mq_source *s, bool *used, mq_error *err)
+static mq_status match_names(mq_dataset *ds, mq_part *s, bool *used, mq_error *err)
 {
     const mq_table *t = s->table;
     mq_status rc = MQ_OK;
@@ -272,7 +272,7 @@ static bool has_column(const mq_feed *f)
 /* How many samples dense columns hold: along axis 0 of an array one rank above its input, or of the first one whose
  * input has an open axis 0, or else of the first that is not exactly its input. -1: no dense column says. *symbol:
  * of the axis that said it. */
-static int64_t count_rows(const mq_dataset *ds, const mq_source *s, const char **symbol)
+static int64_t count_rows(const mq_dataset *ds, const mq_part *s, const char **symbol)
 {
     int64_t fallback = -1, differs = -1, opened = -1;
 
@@ -315,7 +315,7 @@ static int mode_of_equal(const mq_type *t, const int64_t *dims, int64_t n_rows, 
     return open && t->dims[0].symbol && !(symbol && strcmp(symbol, t->dims[0].symbol) == 0) ? MQ_FEED_WHOLE : -1;
 }
 
-static bool any_open_axis(const mq_dataset *ds, const mq_source *s)
+static bool any_open_axis(const mq_dataset *ds, const mq_part *s)
 {
     for (size_t i = 0; i < ds->n_inputs; i++) {
         const mq_type *t = mq_port_type(ds->inputs[i]);
@@ -326,7 +326,7 @@ static bool any_open_axis(const mq_dataset *ds, const mq_source *s)
     return false;
 }
 
-static mq_status misfit(const mq_dataset *ds, const mq_source *s, size_t input, const mq_column *c, mq_error *err)
+static mq_status misfit(const mq_dataset *ds, const mq_part *s, size_t input, const mq_column *c, mq_error *err)
 {
     char have[300], want[300];
 
@@ -336,7 +336,7 @@ static mq_status misfit(const mq_dataset *ds, const mq_source *s, size_t input, 
                        *c->name ? ":" : "", c->name, have, ds->inputs[input]->name, want);
 }
 
-static mq_status check_type(const mq_dataset *ds, const mq_source *s, size_t input, const mq_column *c, mq_error *err)
+static mq_status check_type(const mq_dataset *ds, const mq_part *s, size_t input, const mq_column *c, mq_error *err)
 {
     const mq_dtype want = dtype_of(ds->inputs[input]);
 
@@ -350,7 +350,7 @@ static mq_status check_type(const mq_dataset *ds, const mq_source *s, size_t inp
     return mq_can_convert(c->dtype, want) ? MQ_OK : misfit(ds, s, input, c, err);
 }
 
-static mq_status set_mode(mq_dataset *ds, mq_source *s, size_t input, int64_t n_rows, const char *symbol, mq_error *err)
+static mq_status set_mode(mq_dataset *ds, mq_part *s, size_t input, int64_t n_rows, const char *symbol, mq_error *err)
 {
     const mq_column *c = &s->table->columns[s->in[input].column];
     const mq_type *t = mq_port_type(ds->inputs[input]);
@@ -382,7 +382,7 @@ static mq_status set_mode(mq_dataset *ds, mq_source *s, size_t input, int64_t n_
 }
 
 /* A reference output: rows of it, or the whole when there is one run. -1: it cannot be used. */
-static int mode_of_want(const mq_source *s, const mq_column *c, int rank)
+static int mode_of_want(const mq_part *s, const mq_column *c, int rank)
 {
     const bool rows = c->dense && c->rank > 0 && (uint64_t)c->dims[0] == s->table->n_rows;
 
@@ -395,7 +395,7 @@ static int mode_of_want(const mq_source *s, const mq_column *c, int rank)
     return s->table->n_rows == 1 && (rank < 0 || c->rank == rank) ? MQ_FEED_WHOLE : -1;
 }
 
-static mq_status set_want_modes(mq_dataset *ds, mq_source *s, mq_error *err)
+static mq_status set_want_modes(mq_dataset *ds, mq_part *s, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -419,7 +419,7 @@ static mq_status set_want_modes(mq_dataset *ds, mq_source *s, mq_error *err)
     return rc;
 }
 
-static mq_status set_modes(mq_dataset *ds, mq_source *s, mq_error *err)
+static mq_status set_modes(mq_dataset *ds, mq_part *s, mq_error *err)
 {
     const char *symbol = NULL;
     const int64_t counted = count_rows(ds, s, &symbol);
@@ -445,7 +445,7 @@ static mq_status set_modes(mq_dataset *ds, mq_source *s, mq_error *err)
 
 /* ---- a source ------------------------------------------------------------------------------------------------------- */
 
-static void match_tests(mq_dataset *ds, mq_source *s)
+static void match_tests(mq_dataset *ds, mq_part *s)
 {
     for (size_t i = 0; i < ds->n_inputs + ds->n_outputs; i++) {
         mq_feed *f = i < ds->n_inputs ? &s->in[i] : &s->want[i - ds->n_inputs];
@@ -458,7 +458,7 @@ static void match_tests(mq_dataset *ds, mq_source *s)
     s->single = true;
 }
 
-static mq_status check_fed(mq_dataset *ds, const mq_source *s, mq_error *err)
+static mq_status check_fed(mq_dataset *ds, const mq_part *s, mq_error *err)
 {
     for (size_t i = 0; i < ds->n_inputs; i++)
         if (mq_port_required(ds->inputs[i]) && s->in[i].column < 0 && !given_elsewhere(ds, i) && !ds->fills[i])
@@ -467,7 +467,7 @@ static mq_status check_fed(mq_dataset *ds, const mq_source *s, mq_error *err)
     return MQ_OK;
 }
 
-mq_status mq_source_match(mq_dataset *ds, mq_source *s, mq_error *err)
+mq_status mq_part_match(mq_dataset *ds, mq_part *s, mq_error *err)
 {
     const size_t n = s->table->n_columns;
     bool *used;

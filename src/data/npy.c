@@ -250,6 +250,12 @@ mq_status mq_block_of_buf(mq_block **out, mq_buf *buf, mq_error *err)
     return MQ_OK;
 }
 
+void mq_block_done_with(const mq_block *b, const void *p, size_t n)
+{
+    if (b && b->free == free_buf_block)
+        mq_buf_done_with(b->owner, p, n);
+}
+
 static void put_swapped(char *to, const char *from, size_t size)
 {
     for (size_t i = 0; i < size; i++)

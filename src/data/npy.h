@@ -34,6 +34,9 @@ mq_status mq_npy_array(mq_array **out, const mq_npy *h, const void *elements, mq
 /* A block over a buffer's bytes; the reference passes, also on failure. */
 mq_status mq_block_of_buf(mq_block **out, mq_buf *buf, mq_error *err);
 
+/* Bytes of a block that will not be read again soon: pages of a mapped file are given back. */
+void mq_block_done_with(const mq_block *b, const void *p, size_t n);
+
 /* The header of an array in C order into out, which has room for MQ_NPY_ROOM; returns its size. dtype must be one that
  * mq_npy_dtype gives; text_size: characters of the longest string. */
 #define MQ_NPY_ROOM 512

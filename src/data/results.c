@@ -15,6 +15,8 @@
 #include "data/npz_zip.h"
 #include "model/tensor_file.h"
 
+#define GIVE_BACK ((uint64_t)4 << 20)
+
 /* What one run gave; strings are stored as a length of eight bytes and the text each. */
 struct piece {
     mq_dtype dtype;
@@ -33,6 +35,7 @@ struct output {
     char *name;
     mq_outfile *file; /* made with the first piece */
     mq_buf *read;     /* the same, mapped for saving */
+    uint64_t given_back; /* bytes from its beginning whose pages are not needed any more */
     size_t n_runs;
     MQ_VEC(struct piece) pieces;
 };
@@ -237,27 +240,34 @@ static mq_status put_as_float(const struct target *t, const struct piece *p, con
     return rc;
 }
 
-static mq_status put_elements(const struct target *t, const struct output *o, const struct piece *p, size_t text, bool bytes,
+static mq_status put_elements(const struct target *t, struct output *o, const struct piece *p, size_t text, bool bytes,
                               mq_error *err)
 {
     const unsigned char *from = o->read->data + p->offset;
+    mq_status rc;
 
     if (p->dtype == MQ_STRING)
-        return put_strings(t, p, from, text, bytes, err);
-    if (mq_dtype_is_float(p->dtype) && mq_npy_dtype(p->dtype) != p->dtype)
-        return put_as_float(t, p, from, err);
-    return put(t, from, p->bytes, err);
+        rc = put_strings(t, p, from, text, bytes, err);
+    else if (mq_dtype_is_float(p->dtype) && mq_npy_dtype(p->dtype) != p->dtype)
+        rc = put_as_float(t, p, from, err);
+    else
+        rc = put(t, from, p->bytes, err);
+    if (p->offset + p->bytes - o->given_back >= GIVE_BACK) {
+        mq_buf_done_with(o->read, o->read->data + o->given_back, p->offset + p->bytes - o->given_back);
+        o->given_back = p->offset + p->bytes;
+    }
+    return rc;
 }
 
 /* ---- arrays: n pieces from `first`, joined along axis 0 when there are several ---------------------------------------- */
 
 struct joined {
-    const struct output *output;
+    struct output *output;
     size_t first, n;
     struct piece whole; /* dims and count of all together; text: the longest */
 };
 
-static struct joined join(const struct output *o, size_t first, size_t n)
+static struct joined join(struct output *o, size_t first, size_t n)
 {
     struct joined j = { o, first, n, o->pieces.items[first] };
 
@@ -346,7 +356,7 @@ done:
     return rc;
 }
 
-static mq_status save_output(const struct target *t, const struct output *o, mq_error *err)
+static mq_status save_output(const struct target *t, struct output *o, mq_error *err)
 {
     const bool whole = o->pieces.n == 1 ? o->pieces.items[0].item < 0 : can_join(o);
     mq_status rc = MQ_OK;
@@ -385,7 +395,7 @@ static mq_status save_npz(mq_results *r, mq_outfile *f, mq_error *err)
 /* The one array of a form that holds one. */
 static mq_status only_array(mq_results *r, const char *path, struct joined *j, mq_error *err)
 {
-    const struct output *only = NULL;
+    struct output *only = NULL;
 
     for (size_t i = 0; i < r->n; i++) {
         if (!r->outputs[i].pieces.n)
@@ -500,6 +510,7 @@ static mq_status map_outputs(mq_results *r, mq_error *err)
             continue;
         mq_buf_unref(o->read);
         o->read = NULL;
+        o->given_back = 0;
         fd = dup(mq_outfile_fd(o->file));
         rc = fd < 0 ? mq_fail_errno(err, MQ_ERR_SYSTEM, "read", o->name) : mq_buf_map_fd(&o->read, fd, o->name, err);
     }

@@ -107,7 +107,7 @@ void mq_column_text(const mq_column *c, char *out, size_t size)
 mq_status mq_table_of_array(mq_table **out, const char *path, mq_array *array, mq_error *err)
 {
     static const mq_table_ops ops = { 0 };
-    mq_table *t;
+    mq_table *t = NULL;
     const mq_status rc = mq_table_create(&t, sizeof *t, &ops, path, 1, err);
 
     if (rc != MQ_OK)

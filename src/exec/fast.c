@@ -12,12 +12,16 @@ const mq_fast *const mq_fast_tables[] = {
 #ifdef MQ_HAVE_ONEDNN
     mq_dn_conv_rows,
     mq_dn_matmul_rows,
+    mq_dn_qconv_rows,
+    mq_dn_imatmul_rows,
+    mq_dn_qadd_rows,
     mq_dn_pool_rows,
     mq_dn_eltwise_rows,
     mq_dn_concat_rows,
     mq_dn_norm_rows,
     mq_dn_resize_rows,
 #endif
+    mq_fast_nbits,
     NULL,
 };
 

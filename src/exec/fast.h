@@ -8,4 +8,6 @@
 
 extern const mq_fast *const mq_fast_tables[];
 
+extern const mq_fast mq_fast_nbits[]; /* needs no library */
+
 #endif

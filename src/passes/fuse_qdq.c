@@ -18,7 +18,6 @@
 #include "passes/qdq.h"
 
 #define MAX_DEPTH 32768 /* products of bytes that a sum in int32 surely holds */
-#define MAX_BIAS 0x1p30
 #define MAX_BETWEEN 2
 
 typedef struct site {
@@ -82,6 +81,14 @@ static bool find_site(mq_node *q, site *s)
     return false;
 }
 
+/* The weight of Conv or Gemm on its way into the integer operator. */
+typedef struct weights {
+    mq_qdq q;
+    float *scales;       /* one, or one per channel */
+    int64_t channels;
+    int64_t rows, inner; /* element e belongs to channel (e / inner) % rows */
+} weights;
+
 /* ---- inputs -------------------------------------------------------------------------------------------------------- */
 
 static mq_status add_input(site *s, mq_value *v, mq_error *err)
@@ -118,22 +125,23 @@ static bool activation(const site *s, size_t i, mq_qdq *q)
     return i < s->op->n_inputs && mq_qdq_made(s->op->inputs[i], q) && mq_qdq_is_i8(q);
 }
 
-/* The same for a constant with a scale per slice of `axis`, or one. The scales are read into *scales (one, or as many as channels). */
-static bool weight(const site *s, size_t i, int axis, mq_qdq *q, float **scales, int64_t *channels)
+/* The same for a constant with a scale per slice of `axis`, or one. */
+static bool weight(const site *s, size_t i, int axis, weights *w)
 {
+    const mq_qdq *q = &w->q;
     const mq_tensor *t;
-    int64_t count;
 
-    if (i >= s->op->n_inputs || !mq_qdq_made(s->op->inputs[i], q) || (q->dtype != MQ_INT8 && q->dtype != MQ_UINT8) || q->block)
+    if (i >= s->op->n_inputs || !mq_qdq_made(s->op->inputs[i], &w->q) || (q->dtype != MQ_INT8 && q->dtype != MQ_UINT8) || q->block)
         return false;
-    if (!(t = mq_value_constant(q->codes, false)) || t->n_dims < 1)
+    if (!(t = mq_value_constant(q->codes, false)) || t->n_dims < 2 || mq_tensor_count(t) < 1)
         return false;
-    axis = axis < 0 ? axis + t->n_dims : axis;
-    *channels = t->dims[axis];
-    count = q->one ? 1 : *channels;
     if (!q->one && (q->axis < 0 ? q->axis + t->n_dims : q->axis) != axis)
         return false;
-    return (*scales = mq_constant_floats(q->scale, count)) != NULL;
+    w->channels = w->rows = t->dims[axis];
+    w->inner = 1;
+    for (int k = axis + 1; k < t->n_dims; k++)
+        w->inner *= t->dims[k];
+    return (w->scales = mq_constant_floats(q->scale, q->one ? 1 : w->channels)) != NULL;
 }
 
 /* ---- bias ---------------------------------------------------------------------------------------------------------- */
@@ -169,29 +177,49 @@ static float *bias_numbers(mq_value *b, int64_t channels)
     return out;
 }
 
-/* Adds the bias in steps of x's scale times the weight's; *good false: that cannot hold it. */
-static mq_status add_bias(site *s, mq_value *b, double factor, float x_scale, const float *w_scales, bool one, int64_t channels,
-                          bool *good, mq_error *err)
+/* For each channel the sum of how far its integers are from zero, in the arena: what a sum of products can reach. */
+static double *reach(const site *s, const weights *w)
 {
-    float *numbers = bias_numbers(b, channels);
-    int32_t *codes;
+    mq_tensor *t = mq_value_constant(w->q.codes, false), *zero = w->q.zero ? mq_value_constant(w->q.zero, false) : NULL;
+    double *sums = mq_arena_calloc(s->g->model->arena, (size_t)w->channels + 1, sizeof *sums);
+    const void *codes = NULL, *zeros = NULL;
+
+    if (!sums || mq_tensor_bytes(t, &codes, NULL) != MQ_OK || (zero && mq_tensor_bytes(zero, &zeros, NULL) != MQ_OK))
+        return NULL;
+    for (int64_t e = 0; e < mq_tensor_count(t); e++) {
+        const int64_t c = e / w->inner % w->rows, z = w->q.one ? 0 : c;
+        const bool is_signed = w->q.dtype == MQ_INT8;
+        const int code = is_signed ? ((const int8_t *)codes)[e] : ((const uint8_t *)codes)[e];
+        const int at = !zeros ? 0 : is_signed ? ((const int8_t *)zeros)[z] : ((const uint8_t *)zeros)[z];
+
+        sums[c] += abs(code - at);
+    }
+    return sums;
+}
+
+/* Adds the bias in steps of x's scale times the weight's; *good false: that cannot hold it. */
+static mq_status add_bias(site *s, mq_value *b, double factor, const mq_qdq *x, const weights *w, bool *good, mq_error *err)
+{
+    float *numbers = bias_numbers(b, w->channels);
+    double *sums = reach(s, w);
+    int32_t *codes = mq_arena_calloc(s->g->model->arena, (size_t)w->channels + 1, sizeof *codes);
     mq_value *v;
     mq_status rc;
 
     *good = false;
+    if (!codes || !sums)
+        return mq_oom(err);
+    for (int64_t c = 0; numbers && c < w->channels; c++) {
+        const double step = (double)x->s * (double)w->scales[w->q.one ? 0 : c];
+        const double code = nearbyint((double)numbers[c] * factor / step);
+
+        if (!(fabs(code) + sums[c] * UINT8_MAX < INT32_MAX) || (s->out.node && step / 2 > (double)s->out.s / 4))
+            return MQ_OK;
+        codes[c] = (int32_t)code;
+    }
     if (!numbers)
         return MQ_OK;
-    if (!(codes = mq_arena_calloc(s->g->model->arena, (size_t)channels + 1, sizeof *codes)))
-        return mq_oom(err);
-    for (int64_t i = 0; i < channels; i++) {
-        const double step = (double)x_scale * (double)w_scales[one ? 0 : i];
-        const double code = nearbyint((double)numbers[i] * factor / step);
-
-        if (!(fabs(code) < MAX_BIAS) || (s->out.node && step / 2 > (double)s->out.s / 4))
-            return MQ_OK;
-        codes[i] = (int32_t)code;
-    }
-    rc = mq_constant_of(s->g, b->name, MQ_INT32, 1, &channels, codes, &v, err);
+    rc = mq_constant_of(s->g, b->name, MQ_INT32, 1, &w->channels, codes, &v, err);
     *good = true;
     return rc == MQ_OK ? add_input(s, v, err) : rc;
 }
@@ -199,27 +227,25 @@ static mq_status add_bias(site *s, mq_value *b, double factor, float x_scale, co
 /* ---- operators: each fills in `made` and the inputs, or leaves `made` NULL ------------------------------------------ */
 
 /* Every step of a sum of int32 stays inside. */
-static bool sums_fit(const mq_tensor *w, int64_t channels)
+static bool sums_fit(const weights *w)
 {
-    return channels > 0 && mq_tensor_count(w) / channels <= MAX_DEPTH;
+    return mq_tensor_count(mq_value_constant(w->q.codes, false)) / w->channels <= MAX_DEPTH;
 }
 
 static mq_status take_conv(site *s, mq_error *err)
 {
     mq_status rc = MQ_OK;
     bool good = true;
-    float *scales;
-    int64_t channels;
-    mq_qdq x, w;
+    weights w;
+    mq_qdq x;
 
-    if (!s->out.node || !activation(s, 0, &x) || !weight(s, 1, 0, &w, &scales, &channels) ||
-        !sums_fit(mq_value_constant(w.codes, false), channels))
+    if (!s->out.node || !activation(s, 0, &x) || !weight(s, 1, 0, &w) || !sums_fit(&w))
         return MQ_OK;
     MQ_TRY(add_quantized(s, &x, err));
-    MQ_TRY(add_quantized(s, &w, err));
+    MQ_TRY(add_quantized(s, &w.q, err));
     MQ_TRY(add_scale_zero(s, &s->out, err));
     if (s->op->n_inputs > 2 && s->op->inputs[2])
-        MQ_TRY(add_bias(s, s->op->inputs[2], 1, x.s, scales, w.one, channels, &good, err));
+        MQ_TRY(add_bias(s, s->op->inputs[2], 1, &x, &w, &good, err));
     s->made = good ? "QLinearConv" : NULL;
 done:
     return rc;
@@ -229,12 +255,11 @@ done:
 static bool right_side(const site *s, mq_qdq *b)
 {
     const mq_tensor *t;
-    int64_t channels;
-    float *scales;
+    weights w;
 
     if (!mq_qdq_made(s->op->inputs[1], b) || !(t = mq_value_constant(b->codes, false)))
         return activation(s, 1, b) && mq_value_dim(b->codes, -2).value <= MAX_DEPTH;
-    return t->n_dims == 2 && weight(s, 1, 1, b, &scales, &channels) && sums_fit(t, channels);
+    return t->n_dims == 2 && weight(s, 1, 1, &w) && sums_fit(&w);
 }
 
 /* MatMulIntegerToFloat: a, b, both scales, both zero points. */
@@ -279,17 +304,15 @@ static mq_status take_gemm(site *s, mq_error *err)
     const float alpha = mq_node_attr_float(s->op, "alpha", 1), beta = mq_node_attr_float(s->op, "beta", 1);
     mq_status rc = MQ_OK;
     bool good = true;
-    float *scales;
-    int64_t channels;
-    mq_qdq a, b;
+    weights b;
+    mq_qdq a;
 
-    if (!activation(s, 0, &a) || !weight(s, 1, axis, &b, &scales, &channels) || !(alpha > 0) ||
-        !sums_fit(mq_value_constant(b.codes, false), channels))
+    if (!activation(s, 0, &a) || !weight(s, 1, axis, &b) || !(alpha > 0) || !sums_fit(&b))
         return MQ_OK;
     MQ_TRY(add_quantized(s, &a, err));
-    MQ_TRY(add_quantized(s, &b, err));
+    MQ_TRY(add_quantized(s, &b.q, err));
     if (s->op->n_inputs > 2 && s->op->inputs[2])
-        MQ_TRY(add_bias(s, s->op->inputs[2], (double)beta / (double)alpha, a.s, scales, b.one, channels, &good, err));
+        MQ_TRY(add_bias(s, s->op->inputs[2], (double)beta / (double)alpha, &a, &b, &good, err));
     else if (s->out.node)
         MQ_TRY(add_input(s, NULL, err));
     if (good && s->out.node)
@@ -369,7 +392,7 @@ static mq_status take_global_pool(site *s, mq_error *err)
     return take_one(s, "QLinearGlobalAveragePool", err);
 }
 
-/* Every axis behind the channels, kept with size 1. */
+/* Every axis behind the channels; rewrite() drops them when they are not kept. */
 static mq_status take_reduce_mean(site *s, mq_error *err)
 {
     const mq_node *n = s->op;
@@ -377,7 +400,7 @@ static mq_status take_reduce_mean(site *s, mq_error *err)
     mq_tensor *axes = mq_constant_input(n, 1);
     uint64_t seen = 0;
 
-    if (!axes || rank < 3 || rank > 32 || mq_tensor_count(axes) != rank - 2 || !mq_node_attr_int(n, "keepdims", 1))
+    if (!axes || rank < 3 || rank > 32 || mq_tensor_count(axes) != rank - 2)
         return MQ_OK;
     for (int i = 0; i < rank - 2; i++) {
         int64_t axis;
@@ -463,6 +486,15 @@ done:
     return rc;
 }
 
+/* The pooled axes, of size 1, go. */
+static mq_status add_flatten(const site *s, mq_node **n, mq_error *err)
+{
+    mq_value *pooled;
+    mq_status rc = mq_pass_give_output(*n, s->out.codes, &pooled, err);
+
+    return rc == MQ_OK ? mq_pass_insert(s->last, "", "Flatten", NULL, &pooled, 1, n, err) : rc;
+}
+
 static mq_status rewrite(const site *s, mq_error *err)
 {
     const bool onnx = strcmp(s->made, "QLinearConv") == 0 || strcmp(s->made, "QLinearMatMul") == 0;
@@ -471,6 +503,8 @@ static mq_status rewrite(const site *s, mq_error *err)
 
     MQ_TRY(mq_pass_insert(s->last, onnx ? "" : "com.microsoft", s->made, s->op, s->in, s->n_in, &n, err));
     MQ_TRY(set_attributes(s, n, err));
+    if (mq_node_is(s->op, "", "ReduceMean") && !mq_node_attr_int(s->op, "keepdims", 1))
+        MQ_TRY(add_flatten(s, &n, err));
     if (s->out.node)
         MQ_TRY(add_clip(s, &n, err));
     MQ_TRY(mq_pass_take_over(n, s->last, err));

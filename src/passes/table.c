@@ -9,6 +9,9 @@ extern const mq_pass mq_pass_fold_batchnorm;
 extern const mq_pass mq_pass_fold_constants;
 extern const mq_pass mq_pass_fold_dequantized;
 extern const mq_pass mq_pass_fuse_activation;
+extern const mq_pass mq_pass_fuse_dynamic;
+extern const mq_pass mq_pass_fuse_gelu;
+extern const mq_pass mq_pass_fuse_layernorm;
 extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_move_qdq;
@@ -16,10 +19,13 @@ extern const mq_pass mq_pass_move_qdq;
 const mq_pass *const mq_engine_passes[] = {
     &mq_pass_drop_identity,  /* first: patterns below need not look through them */
     &mq_pass_fold_constants, /* scales, axes and shapes become constants, which the fusions ask for; DequantizeLinear stays */
+    &mq_pass_fuse_gelu,      /* before products change: the patterns are elementary operators */
+    &mq_pass_fuse_layernorm, /* the same */
     &mq_pass_move_qdq,       /* so that DequantizeLinear and QuantizeLinear stand beside what computes */
     &mq_pass_fuse_qdq,       /* before fuse-nbits: a product of integers is better than one of floats by a packed weight */
     &mq_pass_fold_constants, /* integers that move-qdq has put a Transpose or Reshape behind */
     &mq_pass_fuse_nbits,     /* before weights are folded to floats */
+    &mq_pass_fuse_dynamic,   /* after fuse-qdq, which makes MatMulIntegerToFloat: it may take a bias */
     &mq_pass_fold_dequantized, /* what nobody takes as integers */
     &mq_pass_fold_batchnorm,   /* before fuse-activation: then the activation stands behind the product */
     &mq_pass_fuse_activation,  /* after all that makes or changes a product */

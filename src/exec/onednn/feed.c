@@ -31,22 +31,35 @@ void mq_dn_feed_release(mq_dn_feed *f)
     f->reorder = NULL;
 }
 
+static mq_block *flipped(const mq_array *a)
+{
+    mq_block *b = mq_block_create(a->count);
+
+    for (size_t i = 0; b && i < a->count; i++)
+        ((uint8_t *)b->data)[i] = ((const uint8_t *)a->data)[i] ^ 0x80;
+    return b;
+}
+
 /* A constant in another order: a block. */
 static mq_status make_packed(mq_call *c, size_t i, void *user, void **out)
 {
     const mq_dn_feed *f = user;
-    mq_block *b = mq_block_create(mq_dn_bytes(&f->want));
+    mq_block *b = mq_block_create(mq_dn_bytes(&f->want)), *signed_copy = f->flip ? flipped(c->in[i]) : NULL;
     mq_dn_op *op = NULL;
     mq_status rc;
 
-    if (!b)
+    if (!b || (f->flip && !signed_copy)) {
+        mq_block_unref(b);
         return mq_oom(c->err);
+    }
     rc = mq_dn_make_reorder(c->n_threads, &f->have, &f->want, &op, c->err);
     if (rc == MQ_OK && !op)
         rc = mq_call_unsupported(c, "a constant cannot be put into the order of the kernel");
     if (rc == MQ_OK)
-        rc = mq_dn_run(c, op, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, c->in[i]->data }, { DNNL_ARG_TO, b->data } });
+        rc = mq_dn_run(c, op, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, signed_copy ? signed_copy->data : c->in[i]->data },
+                                                { DNNL_ARG_TO, b->data } });
     mq_dn_free(op);
+    mq_block_unref(signed_copy);
     if (rc == MQ_OK)
         *out = b;
     else
@@ -73,7 +86,7 @@ mq_status mq_dn_feed_data(mq_call *c, mq_dn_feed *f, mq_dn_arg *arg)
     arg->what = f->what;
     arg->data = a->data;
     if (f->constant) {
-        if (mq_dn_same(&f->have, &f->want) && is_aligned(a))
+        if (!f->flip && mq_dn_same(&f->have, &f->want) && is_aligned(a))
             return MQ_OK;
         rc = mq_call_derived(c, f->input, &f->want, sizeof f->want, make_packed, f, release_packed, &thing);
         if (rc == MQ_OK)
@@ -174,6 +187,12 @@ mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank,
     return mq_dn_result_init(c, &t->y, 0, dtype, rank, dims, &made);
 }
 
+void mq_dn_task_zero(mq_dn_task *t, int what, int32_t value)
+{
+    t->zero_of[t->n_zeros] = what;
+    t->zeros[t->n_zeros++] = value;
+}
+
 mq_status mq_dn_task_run(mq_call *c, void *task)
 {
     mq_dn_task *t = task;
@@ -184,6 +203,8 @@ mq_status mq_dn_task_run(mq_call *c, void *task)
     for (; n < t->n_feeds; n++)
         MQ_TRY(mq_dn_feed_data(c, &t->feeds[n], &args[n]));
     MQ_TRY(mq_dn_result_open(c, &t->y, &args[n++]));
+    for (int i = 0; i < t->n_zeros; i++)
+        args[n++] = (mq_dn_arg){ DNNL_ARG_ATTR_ZERO_POINTS | t->zero_of[i], &t->zeros[i] };
     MQ_TRY(mq_dn_run(c, t->op, n, args));
     MQ_TRY(mq_dn_result_close(c, &t->y));
 done:

@@ -388,6 +388,13 @@ size_t mq_dn_scratch_bytes(const mq_dn_op *op)
     return op->scratch;
 }
 
+bool mq_dn_int8_is_exact(void)
+{
+    const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+
+    return (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
+}
+
 /* The memory object of an argument; made when it is first seen. */
 static dnnl_status_t memory_of(mq_dn_op *op, int what, void *data, dnnl_memory_t *out)
 {

@@ -104,6 +104,9 @@ bool mq_dn_is_slow(const mq_dn_op *op);
 /* Is it made of the library's older matrix product? Its sums depend on the number of threads: make it for one. */
 bool mq_dn_is_gemm(const mq_dn_op *op);
 
+/* Are products of 8-bit integers exact here? Without VNNI the library's pairwise sums saturate at 16 bits. */
+bool mq_dn_int8_is_exact(void);
+
 /* Threads worth using. */
 int mq_dn_threads_macs(const mq_call *c, double macs);
 int mq_dn_threads_bytes(const mq_call *c, double bytes);
@@ -146,6 +149,7 @@ typedef struct mq_dn_feed {
     mq_dn_desc have, want;
     mq_dn_op *reorder; /* NULL: as it lies there; or it is constant */
     bool constant;
+    bool flip; /* of a constant: uint8 becomes int8 by taking 128 off */
 } mq_dn_feed;
 
 /* Input i, lying there as `have`, is wanted as op wants it. Constants are put into the order once for the plan. */
@@ -177,6 +181,9 @@ mq_status mq_dn_result_close(mq_call *c, mq_dn_result *r);
 typedef struct mq_dn_task {
     mq_dn_op *op;
     mq_dn_result y;
+    int n_zeros; /* zero points: of what, and their values */
+    int zero_of[2];
+    int32_t zeros[2];
     int n_feeds;
     mq_dn_feed feeds[];
 } mq_dn_task;
@@ -187,6 +194,8 @@ mq_dn_task *mq_dn_task_create(mq_call *c, int most_feeds);
 mq_status mq_dn_task_feed(mq_call *c, mq_dn_task *t, size_t i, int what, const mq_dn_desc *have);
 /* t->op's result is output 0. */
 mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank, const int64_t *dims);
+/* The primitive was made to take a zero point for MQ_DN_SRC or MQ_DN_DST. */
+void mq_dn_task_zero(mq_dn_task *t, int what, int32_t value);
 mq_status mq_dn_task_run(mq_call *c, void *task);
 void mq_dn_task_release(void *task);
 

@@ -32,7 +32,8 @@ static mq_status cut_heads(mq_call *c, size_t i, int64_t heads, cut *out)
 
 static mq_heads heads_of(const mq_array *a, const cut *s)
 {
-    return a->rank == 4 ? mq_heads_apart(a->data, s->heads, s->rows, s->n) : mq_heads_joined(a->data, s->heads, s->rows, s->n);
+    return a->rank == 4 ? mq_heads_apart(a->data, s->heads, s->rows, s->n) : mq_heads_joined(a->data, s->heads, s->rows,
+                                                                                             s->n);
 }
 
 static mq_status read_shapes(mq_call *c, mq_attention *t, cut *q, cut *k, cut *v)
@@ -46,7 +47,8 @@ static mq_status read_shapes(mq_call *c, mq_attention *t, cut *q, cut *k, cut *v
         return mq_call_bad_type(c, t->dtype);
     for (size_t i = 0; i <= IN_PAST_V; i++) {
         if (i != IN_MASK && mq_call_has(c, i) && c->in[i]->dtype != t->dtype)
-            return mq_call_unsupported(c, "Q is %s and input %zu %s", mq_dtype_name(t->dtype), i, mq_dtype_name(c->in[i]->dtype));
+            return mq_call_unsupported(c, "Q is %s and input %zu %s", mq_dtype_name(t->dtype), i,
+                                       mq_dtype_name(c->in[i]->dtype));
     }
     if (c->in[IN_Q]->rank != c->in[IN_K]->rank || c->in[IN_Q]->rank != c->in[IN_V]->rank)
         return mq_call_fail(c, "Q, K and V have different ranks");
@@ -145,7 +147,8 @@ static mq_status read_attrs(mq_call *c, mq_attention *t)
     t->left = mq_node_attr_int(c->node, "left_window_size", -1);
     t->right = mq_node_attr_int(c->node, "right_window_size", -1);
     if (t->left < -1 || t->right < -1)
-        return mq_call_fail(c, "window sizes are %lld and %lld; -1 or more is allowed", (long long)t->left, (long long)t->right);
+        return mq_call_fail(c, "window sizes are %lld and %lld; -1 or more is allowed", (long long)t->left,
+                            (long long)t->right);
     if (mode < MQ_QK_RAW || mode > MQ_QK_PROBABILITIES)
         return mq_call_fail(c, "attribute 'qk_matmul_output_mode' is %lld; 0 to 3 are allowed", (long long)mode);
     t->qk_mode = (mq_qk_mode)mode;

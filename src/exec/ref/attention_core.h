@@ -40,7 +40,8 @@ typedef struct mq_attention {
     mq_qk_mode qk_mode;
 } mq_attention;
 
-/* The mask of shape a over [batch, heads, queries, keys]; its last axis may be shorter. MQ_ERR_INPUT when it does not fit. */
+/* The mask of shape a over [batch, heads, queries, keys]; its last axis may be shorter. MQ_ERR_INPUT when it does not
+ * fit. */
 mq_status mq_attention_set_mask(mq_call *c, const mq_attention *t, const mq_array *a, mq_attention_mask *m);
 mq_status mq_attention_run(mq_call *c, const mq_attention *t);
 

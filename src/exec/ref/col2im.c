@@ -32,7 +32,8 @@ ADD(uint16_t, u16)
 ADD(uint32_t, u32)
 ADD(uint64_t, u64)
 
-static void add_tap(mq_dtype type, const mq_window *w, const int64_t *tap, const int64_t *strides, const void *src, void *image)
+static void add_tap(mq_dtype type, const mq_window *w, const int64_t *tap, const int64_t *strides, const void *src,
+                    void *image)
 {
     switch (type) {
     case MQ_FLOAT: add_f32(w, tap, strides, src, image); break;

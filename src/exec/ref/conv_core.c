@@ -37,7 +37,8 @@ mq_status mq_conv_shape(mq_call *c, const mq_array *x, const mq_array *w, mq_con
 
     memset(v, 0, sizeof *v);
     if (x->rank < 3 || w->rank != x->rank)
-        return mq_call_fail(c, "input has rank %d and weight rank %d; equal ranks of at least 3 are wanted", x->rank, w->rank);
+        return mq_call_fail(c, "input has rank %d and weight rank %d; equal ranks of at least 3 are wanted", x->rank,
+                            w->rank);
     v->group = mq_node_attr_int(c->node, "group", 1);
     v->batch = x->dims[0];
     v->in_ch = x->dims[1];
@@ -57,7 +58,8 @@ done:
 mq_status mq_conv_check_bias(mq_call *c, const mq_array *b, int64_t n)
 {
     if (b && (b->rank != 1 || b->dims[0] != n))
-        return mq_call_fail(c, "bias has rank %d and %zu elements; a list of %lld is wanted", b->rank, b->count, (long long)n);
+        return mq_call_fail(c, "bias has rank %d and %zu elements; a list of %lld is wanted", b->rank, b->count,
+                            (long long)n);
     return MQ_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* ConvTranspose of any spatial rank: for each output channel, products of weights and inputs (taps by positions, a block at a
- * time) are added into a plane of full size, of which the result is a part. */
+/* ConvTranspose of any spatial rank: for each output channel, products of weights and inputs (taps by positions, a block
+ * at a time) are added into a plane of full size, of which the result is a part. */
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -70,7 +70,8 @@ static mq_status read_shapes(mq_call *c, transpose *t)
     mq_status rc = MQ_OK;
 
     if (x->rank < 3 || w->rank != x->rank)
-        return mq_call_fail(c, "input has rank %d and weight rank %d; equal ranks of at least 3 are wanted", x->rank, w->rank);
+        return mq_call_fail(c, "input has rank %d and weight rank %d; equal ranks of at least 3 are wanted", x->rank,
+                            w->rank);
     t->group = mq_node_attr_int(c->node, "group", 1);
     t->batch = x->dims[0];
     t->in_ch = x->dims[1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* DeformConv of any spatial rank: samples each tap where its offset says (linear interpolation, zero outside), times its mask;
- * a block of positions at a time becomes a matrix that the weights are multiplied with. */
+/* DeformConv of any spatial rank: samples each tap where its offset says (linear interpolation, zero outside), times its
+ * mask; a block of positions at a time becomes a matrix that the weights are multiplied with. */
 #ifdef _OPENMP
 #include <omp.h>
 #endif

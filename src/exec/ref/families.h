@@ -9,6 +9,8 @@
 #define MQ_KERNEL_FAMILIES(F) \
     F(activation) \
     F(attention) \
+    F(attention_contrib) \
+    F(attention_gqa) \
     F(binary) \
     F(cast) \
     F(col2im) \

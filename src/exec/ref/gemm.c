@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* The blocked matrix product of the reference kernels. A task is one block of rows and columns of one product: it packs what
- * it needs and sums along k in blocks of KC, in registers inside a block. So a sum's order depends on the shape alone, not on
- * threads or the instruction set. Nothing is shared between tasks: packing again costs a few percent. */
+ * it needs and sums along k in blocks of KC, in registers inside a block. So a sum's order depends on the shape alone,
+ * not on threads or the instruction set. Nothing is shared between tasks: packing again costs a few percent. */
 #include "exec/ref/gemm.h"
 
 #ifdef _OPENMP

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The matrix product that reference kernels share: C = A B for many pairs of matrices, in blocks, with sums in a fixed order. */
+/* The matrix product that reference kernels share: C = A B for many pairs of matrices, in blocks, with sums in a fixed
+ * order. */
 #ifndef MQ_EXEC_REF_GEMM_H
 #define MQ_EXEC_REF_GEMM_H
 

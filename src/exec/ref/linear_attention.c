@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Sequence layers with a state: LinearAttention (a matrix per head) and CausalConvWithState (the last inputs). Step by step. */
+/* Sequence layers with a state: LinearAttention (a matrix per head) and CausalConvWithState (the last inputs). Step by
+ * step. */
 #include <math.h>
 #include <string.h>
 
@@ -62,7 +63,8 @@ static mq_status read_linear(mq_call *c, linear *l)
     const mq_array *decay = l->gated ? c->in[IN_DECAY] : NULL, *beta = l->delta ? c->in[IN_BETA] : NULL;
     if (!is_rows(k, l, l->kv_heads * l->k_size) || !is_rows(v, l, v->dims[2]))
         return mq_call_fail(c, "key and value do not fit the query");
-    if (past && (past->rank != 4 || past->dims[0] != l->batch || past->dims[1] != l->kv_heads || past->dims[2] != l->k_size ||
+    if (past && (past->rank != 4 || past->dims[0] != l->batch || past->dims[1] != l->kv_heads ||
+                 past->dims[2] != l->k_size ||
                  past->dims[3] != l->v_size))
         return mq_call_fail(c, "past_state must be [%lld, %lld, %lld, %lld]", (long long)l->batch, (long long)l->kv_heads,
                             (long long)l->k_size, (long long)l->v_size);
@@ -195,7 +197,8 @@ static mq_status causal_check(mq_call *c, int64_t taps)
 }
 
 /* One channel: line is the state and the input, one behind the other. */
-static void causal_row(const float *line, int64_t n, const float *w, int64_t taps, float bias, bool silu, float *y, float *memory)
+static void causal_row(const float *line, int64_t n, const float *w, int64_t taps, float bias, bool silu, float *y,
+                       float *memory)
 {
     for (int64_t j = 0; j < n; j++)
         y[j] = 0;

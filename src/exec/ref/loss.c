@@ -21,7 +21,8 @@ static mq_status read_loss(mq_call *c, loss *l)
     if (x->dtype != MQ_FLOAT && x->dtype != MQ_DOUBLE)
         return mq_call_bad_type(c, x->dtype);
     if (x->rank < 2 || target->rank != x->rank - 1 || target->dims[0] != x->dims[0])
-        return mq_call_fail(c, "scores have rank %d, targets %d; [N, C, ...] and [N, ...] are wanted", x->rank, target->rank);
+        return mq_call_fail(c, "scores have rank %d, targets %d; [N, C, ...] and [N, ...] are wanted", x->rank,
+                            target->rank);
     for (int d = 2; d < x->rank; d++) {
         if (target->dims[d - 1] != x->dims[d])
             return mq_call_fail(c, "axis %d of scores has %lld elements, the targets have %lld", d, (long long)x->dims[d],

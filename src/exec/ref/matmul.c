@@ -73,8 +73,10 @@ static mq_status op_matmul(mq_call *c)
 
 static mq_status op_fused_matmul(mq_call *c)
 {
-    const mq_matmul_side a = { mq_node_attr_int(c->node, "transA", 0) != 0, mq_node_attr_int(c->node, "transBatchA", 0) != 0 };
-    const mq_matmul_side b = { mq_node_attr_int(c->node, "transB", 0) != 0, mq_node_attr_int(c->node, "transBatchB", 0) != 0 };
+    const mq_matmul_side a = { mq_node_attr_int(c->node, "transA", 0) != 0, mq_node_attr_int(c->node, "transBatchA",
+                                                                                             0) != 0 };
+    const mq_matmul_side b = { mq_node_attr_int(c->node, "transB", 0) != 0, mq_node_attr_int(c->node, "transBatchB",
+                                                                                             0) != 0 };
 
     return matmul(c, a, b, (double)mq_node_attr_float(c->node, "alpha", 1.0f));
 }
@@ -122,7 +124,8 @@ static uint32_t u32_of(double alpha, uint32_t y, double beta, uint32_t add)
 
 static uint64_t i64_of(double alpha, uint64_t y, double beta, uint64_t add)
 {
-    return (uint64_t)(int64_t)within(alpha * (double)(int64_t)y + beta * (double)(int64_t)add, -0x1p63, 0x1.fffffffffffffp62);
+    return (uint64_t)(int64_t)within(alpha * (double)(int64_t)y + beta * (double)(int64_t)add, -0x1p63,
+                                     0x1.fffffffffffffp62);
 }
 
 static uint64_t u64_of(double alpha, uint64_t y, double beta, uint64_t add)
@@ -169,7 +172,8 @@ static mq_status op_gemm(mq_call *c)
     if (c->in[0]->rank != 2 || c->in[1]->rank != 2)
         return mq_call_fail(c, "inputs have ranks %d and %d; 2 is wanted", c->in[0]->rank, c->in[1]->rank);
     MQ_TRY(mq_matmul_plan(c, c->in[0], c->in[1], ta, tb, &m));
-    const int64_t rows = add && add->rank == 2 ? add->dims[0] : 1, cols = add && add->rank > 0 ? add->dims[add->rank - 1] : 1;
+    const int64_t rows = add && add->rank == 2 ? add->dims[0] : 1, cols = add && add->rank > 0
+        ? add->dims[add->rank - 1] : 1;
     if (add && (add->rank > 2 || (rows != 1 && rows != m.dims[0]) || (cols != 1 && cols != m.dims[1])))
         return mq_call_fail(c, "C is [%lld, %lld] and does not stretch to [%lld, %lld]", (long long)rows, (long long)cols,
                             (long long)m.dims[0], (long long)m.dims[1]);

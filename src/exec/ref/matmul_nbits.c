@@ -91,7 +91,8 @@ static mq_status read_nbits(mq_call *c, nbits *w)
                             (long long)w->block);
     w->blocks = (w->k + w->block - 1) / w->block;
     w->blob = w->block * w->bits / 8;
-    if (a->rank < 1 || a->dims[a->rank - 1] != w->k || (double)b->count != (double)w->n * (double)w->blocks * (double)w->blob ||
+    if (a->rank < 1 || a->dims[a->rank - 1] != w->k ||
+        (double)b->count != (double)w->n * (double)w->blocks * (double)w->blob ||
         s->count != (uint64_t)(w->n * w->blocks) || (bias && bias->count != (uint64_t)w->n))
         return mq_call_fail(c, "A, B, scales or bias do not fit N %lld, K %lld and block_size %lld", (long long)w->n,
                             (long long)w->k, (long long)w->block);
@@ -159,7 +160,8 @@ static mq_status op_matmul_nbits(mq_call *c)
     MQ_TRY(mq_call_out(c, 0, MQ_FLOAT, a->rank, dims, NULL));
     if (c->out[0]->count == 0)
         return MQ_OK;
-    const mq_gemm g = { .dtype = MQ_FLOAT, .m = w.m, .n = COLUMNS, .k = w.k, .a = a->data, .a_row = w.k, .a_col = 1, .b_row = 1,
+    const mq_gemm g = { .dtype = MQ_FLOAT, .m = w.m, .n = COLUMNS, .k = w.k, .a = a->data, .a_row = w.k, .a_col = 1,
+                        .b_row = 1,
                         .b_col = w.k, .c_row = w.n, .batch = 1 };
     const size_t size = (size_t)(COLUMNS * w.k + 15) / 16 * 64 + mq_gemm_scratch(&g);
     const int64_t pieces = (w.n + COLUMNS - 1) / COLUMNS;
@@ -231,7 +233,8 @@ static mq_status read_gathered(mq_call *c, gathered *g)
     if (g->packed && __builtin_mul_overflow(g->dims[rank - 1], 8 / g->bits, &g->dims[rank - 1]))
         return mq_call_fail(c, "the data are too large");
     if (g->block < 1 || (g->packed && g->bits < 8 && g->gather == rank - 1))
-        return mq_call_fail(c, "block_size is %lld, and packed data are gathered along axis %d", (long long)g->block, g->gather);
+        return mq_call_fail(c, "block_size is %lld, and packed data are gathered along axis %d", (long long)g->block,
+                            g->gather);
     g->blocks = g->dims[g->axis] / g->block + (g->dims[g->axis] % g->block != 0);
     MQ_TRY(check_scales(c, g));
     if (g->data->count > 0)
@@ -296,7 +299,8 @@ static mq_status op_gather_block_quantized(mq_call *c)
     for (int64_t i = 0; i < n; i++) {
         const int64_t k = mq_array_i64(g.indices, (size_t)i);
         if (k < -dim || k >= dim)
-            return mq_call_fail(c, "index %lld is outside of [%lld, %lld]", (long long)k, (long long)-dim, (long long)(dim - 1));
+            return mq_call_fail(c, "index %lld is outside of [%lld, %lld]", (long long)k, (long long)-dim,
+                                (long long)(dim - 1));
     }
     const int threads = mq_call_threads(c, (int64_t)c->out[0]->count);
 #pragma omp parallel for num_threads(threads) if (threads > 1)

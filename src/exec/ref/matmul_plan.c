@@ -99,7 +99,8 @@ static mq_status batch_offsets(mq_call *c, const view *a, const view *b, int n, 
     return MQ_OK;
 }
 
-mq_status mq_matmul_plan(mq_call *c, const mq_array *a, const mq_array *b, mq_matmul_side ta, mq_matmul_side tb, mq_matmul *m)
+mq_status mq_matmul_plan(mq_call *c, const mq_array *a, const mq_array *b, mq_matmul_side ta, mq_matmul_side tb,
+                         mq_matmul *m)
 {
     mq_gemm *g = &m->g;
     view va, vb;
@@ -112,7 +113,8 @@ mq_status mq_matmul_plan(mq_call *c, const mq_array *a, const mq_array *b, mq_ma
     view_of(a, ta, false, &va);
     view_of(b, tb, true, &vb);
     if (va.cols != vb.rows)
-        return mq_call_fail(c, "rows of the left side have %lld elements, columns of the right side %lld", (long long)va.cols,
+        return mq_call_fail(c, "rows of the left side have %lld elements, columns of the right side %lld",
+                            (long long)va.cols,
                             (long long)vb.rows);
     MQ_TRY(broadcast(c, &va, &vb, m->dims, &n));
     *g = (mq_gemm){ .m = va.rows, .n = vb.cols, .k = va.cols, .a_row = va.row, .a_col = va.col, .b_row = vb.row,

@@ -49,7 +49,8 @@ static mq_status check_list(mq_call *c, size_t i, int64_t n)
     const mq_array *a = c->in[i];
 
     if (a->rank != 1 || a->dims[0] != n || (a->dtype != MQ_FLOAT && a->dtype != MQ_DOUBLE))
-        return mq_call_fail(c, "input %zu has rank %d and %zu elements of type %s; a list of %lld floats is wanted", i, a->rank,
+        return mq_call_fail(c, "input %zu has rank %d and %zu elements of type %s; a list of %lld floats is wanted", i,
+                            a->rank,
                             a->count, mq_dtype_name(a->dtype), (long long)n);
     return MQ_OK;
 }
@@ -59,7 +60,8 @@ static mq_status check_list(mq_call *c, size_t i, int64_t n)
 enum { BN_SCALE = 1, BN_BIAS, BN_MEAN, BN_VAR };
 
 /* Mean and variance of channel ch over all images. */
-static void channel_stats(const mq_array *x, int64_t batch, int64_t channels, int64_t plane, int64_t ch, double *mean, double *var)
+static void channel_stats(const mq_array *x, int64_t batch, int64_t channels, int64_t plane, int64_t ch, double *mean,
+                          double *var)
 {
     const double n = (double)batch * (double)plane;
 
@@ -330,7 +332,8 @@ static mq_status op_lrn(mq_call *c)
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t i = 0; i < x->dims[0]; i++) {
         if (x->dtype == MQ_FLOAT)
-            lrn_float((const float *)x->data + i * image, (float *)y + i * image, channels, image / channels, size, alpha, beta,
+            lrn_float((const float *)x->data + i * image, (float *)y + i * image, channels, image / channels, size, alpha,
+                      beta,
                       bias);
         else
             lrn_double((const double *)x->data + i * image, (double *)y + i * image, channels, image / channels, size, alpha,

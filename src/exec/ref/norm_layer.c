@@ -32,7 +32,8 @@
 ROW(float)
 ROW(double)
 
-void mq_normalize_row(mq_dtype dtype, const void *x, int64_t n, bool centered, double eps, mq_row_param scale, mq_row_param bias,
+void mq_normalize_row(mq_dtype dtype, const void *x, int64_t n, bool centered, double eps, mq_row_param scale,
+                      mq_row_param bias,
                       void *y, double *mean, double *inv)
 {
     *mean = centered ? mq_sum(dtype, x, n) / (double)n : 0;
@@ -195,7 +196,8 @@ static mq_dtype stash_type(const mq_call *c)
 
 static mq_status op_layer_normalization(mq_call *c)
 {
-    layer l = { .centered = true, .eps = (double)mq_node_attr_float(c->node, "epsilon", 1e-5f), .mean_out = 1, .inv_out = 2 };
+    layer l = { .centered = true, .eps = (double)mq_node_attr_float(c->node, "epsilon", 1e-5f), .mean_out = 1,
+                .inv_out = 2 };
     mq_status rc = MQ_OK;
 
     MQ_TRY(mq_call_need(c, 2));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Layer normalization with a sum in front of it: SkipLayerNormalization, its simplified form, and EmbedLayerNormalization. */
+/* Layer normalization with a sum in front of it: SkipLayerNormalization, its simplified form, and
+ * EmbedLayerNormalization. */
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -146,7 +147,8 @@ static mq_status table_row(mq_call *c, size_t i, int64_t id, const float **row)
     const mq_array *t = c->in[i];
 
     if (id < 0 || id >= t->dims[0])
-        return mq_call_fail(c, "index %lld is outside of the %lld rows of input %zu", (long long)id, (long long)t->dims[0], i);
+        return mq_call_fail(c, "index %lld is outside of the %lld rows of input %zu", (long long)id,
+                            (long long)t->dims[0], i);
     *row = (const float *)t->data + id * t->dims[1];
     return MQ_OK;
 }
@@ -171,7 +173,8 @@ static mq_status embed_check(mq_call *c)
     MQ_TRY(check_list(c, E_BETA, c->in[E_WORDS]->dims[1]));
     for (size_t i = E_SEGMENTS; i <= E_POSITION_IDS; i++) {
         const mq_array *a = mq_call_has(c, i) ? c->in[i] : NULL;
-        const bool index = i == E_SEGMENTS || i >= E_MASK, shared = i == E_POSITION_IDS && a && a->rank == 2 && a->dims[0] == 1;
+        const bool index = i == E_SEGMENTS || i >= E_MASK,
+            shared = i == E_POSITION_IDS && a && a->rank == 2 && a->dims[0] == 1;
         if (a && index && (a->dtype != MQ_INT32 || a->rank != 2 || a->dims[1] != ids->dims[1] ||
                            (a->dims[0] != ids->dims[0] && !shared)))
             return mq_call_fail(c, "input %zu must be int32, of the ids' shape", i);

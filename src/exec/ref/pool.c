@@ -348,7 +348,8 @@ static void max_plane(const max_job *m, int64_t plane, char *y, int64_t *where)
     if (m->plane_in == 0)
         return;
     do {
-        run_row(w, m->strides, x, at, m->fn, elem, y + (size_t)row * elem, where ? where + plane * m->plane_out + row : NULL, 0);
+        run_row(w, m->strides, x, at, m->fn, elem, y + (size_t)row * elem,
+                where ? where + plane * m->plane_out + row : NULL, 0);
         row += n;
     } while (mq_window_next(w->rank - 1, w->out, at));
     if (where)

@@ -172,6 +172,12 @@ static void bin(double start, double size, int64_t bins, int64_t b, int64_t n, i
     *to = clamp(ceil((double)((float)(b + 1) * step)) + start, 0, n);
 }
 
+/* A coordinate, rounded; multiplied in the coordinates' type, so that halves fall as everywhere. */
+static double scaled(mq_dtype dtype, double v, float scale)
+{
+    return dtype == MQ_FLOAT ? (double)roundf((float)v * scale) : round(v * (double)scale);
+}
+
 /* One region of one channel. */
 static void pool_region(const mq_array *x, int64_t plane, const double *roi, mq_array *y, int64_t to)
 {
@@ -194,7 +200,7 @@ static void pool_region(const mq_array *x, int64_t plane, const double *roi, mq_
 
 static mq_status op_max_roi_pool(mq_call *c)
 {
-    const double scale = (double)mq_node_attr_float(c->node, "spatial_scale", 1.0f);
+    const float scale = mq_node_attr_float(c->node, "spatial_scale", 1.0f);
     size_t n = 0;
     const int64_t *size = mq_node_attr_ints(c->node, "pooled_shape", &n);
     mq_status rc = MQ_OK;
@@ -214,9 +220,10 @@ static mq_status op_max_roi_pool(mq_call *c)
     for (int64_t i = 0; i < rois->dims[0]; i++) {
         double roi[5];
         for (int k = 0; k < 5; k++)
-            roi[k] = k ? round(element(rois, i * 5 + k) * scale) : element(rois, i * 5);
+            roi[k] = k ? scaled(x->dtype, element(rois, i * 5 + k), scale) : element(rois, i * 5);
         if (!(roi[0] >= 0 && roi[0] < (double)x->dims[0]))
-            return mq_call_fail(c, "region %lld is of image %g; there are %lld", (long long)i, roi[0], (long long)x->dims[0]);
+            return mq_call_fail(c, "region %lld is of image %g; there are %lld", (long long)i, roi[0],
+                                (long long)x->dims[0]);
         for (int64_t ch = 0; ch < channels; ch++)
             pool_region(x, (int64_t)roi[0] * channels + ch, roi, c->out[0], (i * channels + ch) * size[0] * size[1]);
     }

@@ -38,7 +38,8 @@ static mq_status check_i8(mq_call *c, size_t i)
 /* ---- one element -------------------------------------------------------------------------------------------------- */
 
 /* table[code] for all codes of a type: fn of the number that the code stands for. */
-static void make_table(mq_dtype type, const grid *from, const grid *to, float (*fn)(float x, float p), float p, uint8_t table[256])
+static void make_table(mq_dtype type, const grid *from, const grid *to, float (*fn)(float x, float p), float p,
+                       uint8_t table[256])
 {
     for (int i = 0; i < 256; i++) {
         const uint8_t code = (uint8_t)i;
@@ -250,7 +251,8 @@ static mq_status op_qlinear_average_pool(mq_call *c)
     if (!y)
         return MQ_ERR_NOMEM;
     if (count > 0)
-        MQ_TRY(mq_pool_average(c, &w, dims[0] * dims[1], mq_node_attr_int(c->node, "count_include_pad", 0) != 0, MQ_FLOAT, x, y));
+        MQ_TRY(mq_pool_average(c, &w, dims[0] * dims[1], mq_node_attr_int(c->node, "count_include_pad", 0) != 0, MQ_FLOAT,
+                               x, y));
     MQ_TRY(put_floats(c, shape.rank, dims, y, &to, last));
 done:
     return rc;

@@ -112,7 +112,8 @@ MQ_CLONES void mq_i8_requantize(const int32_t *restrict acc, int64_t n, float sc
         out[k] = (uint8_t)to_i8((float)acc[k] * scale, (float)zero, low, high);
 }
 
-MQ_CLONES void mq_i8_quantize(const float *restrict x, int64_t n, float scale, int32_t zero, mq_dtype type, void *restrict dst)
+MQ_CLONES void mq_i8_quantize(const float *restrict x, int64_t n, float scale, int32_t zero, mq_dtype type,
+                              void *restrict dst)
 {
     const float low = type == MQ_INT8 ? -128.0f : 0.0f, high = type == MQ_INT8 ? 127.0f : 255.0f;
     uint8_t *out = dst;

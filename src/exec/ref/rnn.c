@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* RNN, GRU and LSTM: the input's part of all gates is one product for the whole sequence; then step by step the state's. A batch
- * row whose sequence has ended keeps its state; reversed ones start at their own end. */
+/* RNN, GRU and LSTM: the input's part of all gates is one product for the whole sequence; then step by step the state's.
+ * A batch row whose sequence has ended keeps its state; reversed ones start at their own end. */
 #include "exec/ref/rnn.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* DynamicQuantizeLSTM: weights of 8 bits; the input and each state are rounded to 255 steps of their own range before they are
- * multiplied. Computed in float on the rounded numbers. */
+/* DynamicQuantizeLSTM: weights of 8 bits; the input and each state are rounded to 255 steps of their own range before
+ * they are multiplied. Computed in float on the rounded numbers. */
 #include <math.h>
 
 #include "exec/ref/families.h"
@@ -28,7 +28,8 @@ static void round_to_range(const float *x, float *out, int64_t n)
 /* Weights of input i; scales (and zero points) per direction, or per direction and column. */
 static mq_status dequantize(mq_call *c, size_t i, size_t is, size_t iz, const void **out)
 {
-    const mq_array *w = c->in[i], *scale = mq_call_has(c, is) ? c->in[is] : NULL, *zero = mq_call_has(c, iz) ? c->in[iz] : NULL;
+    const mq_array *w = c->in[i], *scale = mq_call_has(c, is) ? c->in[is] : NULL, *zero = mq_call_has(c, iz)
+        ? c->in[iz] : NULL;
     float *to = mq_call_scratch(c, w->count * sizeof *to + 1);
 
     if (!to)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* RotaryEmbedding, of ai.onnx and of ONNX Runtime: turns pairs of elements of each head by a position's angle. */
+#include "exec/ref/rotary.h"
+
 #include "exec/ref/attention_core.h"
 #include "exec/ref/families.h"
 #include "exec/ref/util.h"
@@ -14,17 +16,17 @@ typedef struct rotary {
     bool interleaved;
 } rotary;
 
-/* One row of one head. */
-static void turn(const rotary *r, const float *x, const float *cos, const float *sin, float *y)
+void mq_rotate_row(const float *x, const float *cos, const float *sin, int64_t half, int64_t size, bool interleaved,
+                   float *y)
 {
-    const int64_t step = r->interleaved ? 2 : 1, gap = r->interleaved ? 1 : r->half;
+    const int64_t step = interleaved ? 2 : 1, gap = interleaved ? 1 : half;
 
-    for (int64_t i = 0; i < r->half; i++) {
+    for (int64_t i = 0; i < half; i++) {
         const float a = x[i * step], b = x[i * step + gap];
         y[i * step] = cos[i] * a - sin[i] * b;
         y[i * step + gap] = sin[i] * a + cos[i] * b;
     }
-    for (int64_t i = 2 * r->half; i < r->size; i++)
+    for (int64_t i = 2 * half; i < size; i++)
         y[i] = x[i];
 }
 
@@ -44,7 +46,8 @@ static mq_status check_places(mq_call *c, const rotary *r)
 
     if (!p)
         return MQ_OK;
-    if (p->dtype != MQ_INT64 || (p->rank == 1 ? p->count != 1 : p->rank != 2 || p->dims[0] != r->batch || p->dims[1] != r->rows))
+    if (p->dtype != MQ_INT64 || (p->rank == 1 ? p->count != 1 : p->rank != 2 || p->dims[0] != r->batch ||
+                                 p->dims[1] != r->rows))
         return mq_call_fail(c, "position ids must be int64 [%lld, %lld]", (long long)r->batch, (long long)r->rows);
     for (size_t i = 0; i < p->count; i++) {
         const int64_t last = mq_array_i64(p, i), more = p->rank == 1 ? r->rows - 1 : 0;
@@ -74,7 +77,8 @@ static mq_status check_tables(mq_call *c, rotary *r, const mq_array *cos, const 
 static mq_status read_sizes(mq_call *c, rotary *r, int64_t pairs)
 {
     const mq_array *x = c->in[0];
-    const int64_t heads = mq_node_attr_int(c->node, "num_heads", 0), part = mq_node_attr_int(c->node, "rotary_embedding_dim", 0);
+    const int64_t heads = mq_node_attr_int(c->node, "num_heads", 0), part = mq_node_attr_int(c->node,
+                                                                                             "rotary_embedding_dim", 0);
 
     if (x->dtype != MQ_FLOAT)
         return mq_call_bad_type(c, x->dtype);
@@ -85,11 +89,13 @@ static mq_status read_sizes(mq_call *c, rotary *r, int64_t pairs)
     r->size = x->rank == 4 ? x->dims[3] : heads > 0 ? x->dims[2] / heads : 2 * pairs;
     r->heads = x->rank == 4 ? x->dims[1] : heads > 0 ? heads : r->size > 0 ? x->dims[2] / r->size : 0;
     if (x->rank == 3 && (r->heads < 1 || x->dims[2] % r->heads || x->dims[2] / r->heads != r->size))
-        return mq_call_fail(c, "rows of %lld elements are not %lld heads of %lld", (long long)x->dims[2], (long long)r->heads,
+        return mq_call_fail(c, "rows of %lld elements are not %lld heads of %lld", (long long)x->dims[2],
+                            (long long)r->heads,
                             (long long)r->size);
     r->half = (part > 0 ? part : r->size) / 2;
     if (part < 0 || part % 2 || 2 * r->half > r->size || (part == 0 && r->size % 2))
-        return mq_call_fail(c, "attribute 'rotary_embedding_dim' is %lld for heads of %lld", (long long)part, (long long)r->size);
+        return mq_call_fail(c, "attribute 'rotary_embedding_dim' is %lld for heads of %lld", (long long)part,
+                            (long long)r->size);
     r->interleaved = mq_node_attr_int(c->node, "interleaved", 0) != 0;
     return MQ_OK;
 }
@@ -118,8 +124,8 @@ static mq_status rotate(mq_call *c, size_t icos, size_t isin, size_t ipos)
     for (int64_t i = 0; i < r.batch * r.rows; i++) {
         const int64_t b = i / r.rows, s = i % r.rows, at = place_of(&r, b, s) * r.half;
         for (int64_t h = 0; h < r.heads; h++)
-            turn(&r, (const float *)r.x.data + b * r.x.batch + h * r.x.head + s * r.x.row, r.cos + at, r.sin + at,
-                 (float *)y + b * r.y.batch + h * r.y.head + s * r.y.row);
+            mq_rotate_row((const float *)r.x.data + b * r.x.batch + h * r.x.head + s * r.x.row, r.cos + at, r.sin + at,
+                          r.half, r.size, r.interleaved, (float *)y + b * r.y.batch + h * r.y.head + s * r.y.row);
     }
 done:
     return rc;

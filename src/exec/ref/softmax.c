@@ -127,7 +127,8 @@ static mq_status softmax(mq_call *c, bool log)
     MQ_TRY(mq_call_axis(c, mq_node_attr_int(c->node, "axis", -1), x->rank, &axis));
     MQ_TRY(mq_call_out_over(c, 0, 0, x->dtype, x->rank, x->dims, &y));
     if (x->count > 0)
-        mq_softmax(c, x->dtype, mq_span(x->dims, 0, axis), x->dims[axis], mq_span(x->dims, axis + 1, x->rank), x->data, y, log);
+        mq_softmax(c, x->dtype, mq_span(x->dims, 0, axis), x->dims[axis], mq_span(x->dims, axis + 1, x->rank), x->data, y,
+                   log);
 done:
     return rc;
 }

@@ -8,18 +8,44 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "data/image.h"
 #include "data_make.h"
 
-/* A PNG of 2x1 pixels, red and blue. */
-static const unsigned char png[] = {
-    0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0, 0, 2, 0, 0, 0, 1, 8, 2, 0, 0, 0, 0x7b,
-    0x40, 0xe8, 0xdd,
-    0, 0, 0, 15, 'I', 'D', 'A', 'T', 0x78, 0xda, 0x63, 0xf8, 0xcf, 0xc0, 0xc0, 0xf0, 0x1f, 0, 0x06, 0x02, 0x01, 0xff,
-    0, 0, 0, 0,
-    0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82,
-};
+static unsigned char png[200];
+static size_t png_size;
+
+static void put_chunk(const char *type, const void *content, size_t n)
+{
+    unsigned char *p = png + png_size, *body = p + 4;
+    uint32_t crc;
+
+    for (int i = 0; i < 4; i++)
+        p[i] = (unsigned char)(n >> (24 - 8 * i));
+    memcpy(body, type, 4);
+    if (n)
+        memcpy(body + 4, content, n);
+    crc = (uint32_t)crc32(0, body, (unsigned)n + 4);
+    for (int i = 0; i < 4; i++)
+        body[4 + n + (size_t)i] = (unsigned char)(crc >> (24 - 8 * i));
+    png_size += n + 12;
+}
+
+/* A picture of 2x1 pixels: red, and grey of that value. */
+static void make_png(unsigned char value)
+{
+    const unsigned char head[13] = { 0, 0, 0, 2, 0, 0, 0, 1, 8, 2 }, pixels[7] = { 0, 255, 0, 0, value, value, value };
+    unsigned char packed[64];
+    uLongf n = sizeof packed;
+
+    memcpy(png, "\x89PNG\r\n\x1a\n", 8);
+    png_size = 8;
+    assert_int_equal(compress(packed, &n, pixels, sizeof pixels), Z_OK);
+    put_chunk("IHDR", head, sizeof head);
+    put_chunk("IDAT", packed, n);
+    put_chunk("IEND", NULL, 0);
+}
 
 static void orientation(void **state)
 {
@@ -42,7 +68,8 @@ static void what_is_no_picture(void **state)
     (void)state;
     scratch_put_text("a.png", "no picture");
     assert_int_equal(mq_image_load(&a, "a.png", &err), MQ_ERR_INPUT);
-    for (size_t cut = 0; cut < sizeof png; cut++) {
+    make_png(9);
+    for (size_t cut = 0; cut < png_size; cut++) {
         scratch_put("a.png", png, cut);
         if (mq_image_load(&a, "a.png", &err) == MQ_OK) /* only what follows the pixels is missing */
             mq_array_unref(a);
@@ -58,17 +85,62 @@ static void pictures_need_a_preprocess(void **state)
     make_node(m->graph, "Identity", "x", "y");
     make_output(m->graph, "y");
     mkdir("d", 0777);
-    scratch_put("d/a.png", png, sizeof png);
+    make_png(9);
+    scratch_put("d/a.png", png, png_size);
     scratch_put_text("d/notes.md", "no picture");
     REFUSED(MQ_ERR_USAGE, "imagenet", "d");
     mkdir("e", 0777);
     REFUSED(MQ_ERR_INPUT, "there are no pictures", "e");
 }
 
+static void labels_of(const char *labels, const char *want)
+{
+    data.labels = &labels;
+    data.n_labels = labels != NULL;
+    DATA("d");
+    array_is(next()->labels, want);
+}
+
+static void pictures_and_labels(void **state)
+{
+    static const char *const folders[] = { "folders" };
+
+    (void)state;
+    make_input(m->graph, "x", MQ_UINT8, "N,3,H,W");
+    make_node(m->graph, "Identity", "x", "y");
+    make_output(m->graph, "y");
+    mkdir("d", 0777);
+    mkdir("d/dog", 0777);
+    mkdir("d/cat", 0777);
+    make_png(9);
+    scratch_put("d/dog/a.png", png, png_size);
+    make_png(7);
+    scratch_put("d/cat/b.PNG", png, png_size);
+    data.batch = 2;
+    data.preprocess = (const char *const[]){ "none" };
+    data.n_preprocess = 1;
+    labels_of("folders", "int64[2]: 0 1");
+    mq_dataset_rewind(ds);
+    array_is(next()->in[0], "uint8[2,3,1,2]: 255 7 0 7 0 7 255 9 0 9 0 9"); /* in the order of bytes */
+    scratch_put_text("l.csv", "file,label\n\"a.png\",5\ncat/b.PNG,-6\r\n");
+    labels_of("l.csv", "int64[2]: -6 5");
+    scratch_put_text("d/labels.csv", "a.png,1\nb.PNG,2\n");
+    labels_of(NULL, "int64[2]: 2 1");
+    assert_true(noted("labels are from d/labels.csv"));
+    data.labels = folders;
+    data.n_labels = 1;
+    scratch_put("d/c.png", png, png_size);
+    REFUSED(MQ_ERR_INPUT, "lies in no folder", "d");
+    data.n_labels = 0;
+    DATA("d");
+    assert_true(noted("labels are not used"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { ON_DATA(orientation), ON_DATA(what_is_no_picture),
-                                        ON_DATA(pictures_need_a_preprocess) };
+                                        ON_DATA(pictures_need_a_preprocess),
+                                        ON_DATA(pictures_and_labels) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* MatMulNBits (com.microsoft) with few rows of A, as when a text is written word by word: each column of weights is read once, and
+ * multiplied as it is unpacked. A column's sum is, over its blocks,
+ *     scale (sum of a code - zero sum of a)
+ * in 16 fixed lanes, so it is the same on every machine and for any number of threads. Many rows are left to the reference
+ * kernel, which expands some columns at a time and multiplies matrices; so are groups (g_idx) and blocks under 32. */
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "exec/fast.h"
+#include "exec/kernel.h"
+
+enum { IN_A, IN_B, IN_SCALES, IN_ZEROS, IN_GROUPS, IN_BIAS };
+#define LANES 16
+#define MOST_ROWS 16
+#define COLUMNS 32 /* that a thread takes at a time */
+
+typedef struct nbits {
+    int bits;
+    int64_t m, n, k, block, blocks, blob, zero_row;
+    int threads;
+} nbits;
+
+/* ---- sums --------------------------------------------------------------------------------------------------------- */
+
+/* The codes of a block as floats; of 4 bits first all low halves, then all high ones. */
+MQ_CLONES static void unpack_4(const uint8_t *restrict q, int64_t n, float *restrict low, float *restrict high)
+{
+    for (int64_t i = 0; i < n; i++) {
+        low[i] = (float)(int32_t)(q[i] & 15);
+        high[i] = (float)(int32_t)(q[i] >> 4);
+    }
+}
+
+MQ_CLONES static void unpack_8(const uint8_t *restrict q, int64_t n, float *restrict out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float)(int32_t)q[i];
+}
+
+/* For blocks of one column: total += scale (sum of a code), lane by lane. codes and a lie alike. */
+MQ_CLONES static void add_blocks(int64_t blocks, int64_t block, const float *restrict codes, const float *restrict a,
+                                 const float *restrict scales, float *restrict total)
+{
+    for (int64_t b = 0; b < blocks; b++) {
+        const float *restrict c = codes + b * block, *restrict x = a + b * block;
+        float lane[LANES] = { 0 };
+
+        for (int64_t i = 0; i < block; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                lane[l] += x[i + l] * c[i + l];
+        for (int l = 0; l < LANES; l++)
+            total[l] += scales[b] * lane[l];
+    }
+}
+
+static float sum_lanes(float *total)
+{
+    for (int step = LANES / 2; step; step /= 2)
+        for (int l = 0; l < step; l++)
+            total[l] += total[l + step];
+    return total[0];
+}
+
+/* ---- A ------------------------------------------------------------------------------------------------------------ */
+
+static void arrange_row(const nbits *w, const float *from, float *to, float *sums)
+{
+    const int64_t half = w->block / 2;
+
+    for (int64_t b = 0; b < w->blocks; b++, to += w->block) {
+        const int64_t at = b * w->block, n = w->k - at < w->block ? w->k - at : w->block;
+        double sum = 0;
+
+        for (int64_t i = 0; i < w->block; i++)
+            to[w->bits == 4 ? i / 2 + i % 2 * half : i] = i < n ? from[at + i] : 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += (double)from[at + i];
+        sums[b] = (float)sum;
+    }
+}
+
+/* ---- columns ------------------------------------------------------------------------------------------------------ */
+
+typedef struct operands {
+    const uint8_t *codes, *zeros;
+    const float *scales, *float_zeros, *bias, *a, *sums;
+    float *y;
+} operands;
+
+static void read_zeros(const nbits *w, const operands *o, int64_t n, float *out)
+{
+    for (int64_t b = 0; b < w->blocks; b++) {
+        if (o->float_zeros)
+            out[b] = o->float_zeros[n * w->blocks + b];
+        else if (o->zeros && w->bits == 4)
+            out[b] = (float)(o->zeros[n * w->zero_row + b / 2] >> (b % 2 * 4) & 15);
+        else
+            out[b] = o->zeros ? (float)o->zeros[n * w->zero_row + b] : (float)(1 << (w->bits - 1));
+    }
+}
+
+/* The codes of a whole column are unpacked (they stay in the nearest cache), then each row is multiplied with them. `memory` has
+ * room for the codes and the zero points, one after the other. */
+static void run_column(const nbits *w, const operands *o, int64_t n, float *memory)
+{
+    const uint8_t *q = o->codes + n * w->blocks * w->blob;
+    const float *scales = o->scales + n * w->blocks;
+    const int64_t padded = w->blocks * w->block, half = w->block / 2;
+    float *zeros = memory + padded;
+
+    read_zeros(w, o, n, zeros);
+    for (int64_t b = 0; b < w->blocks; b++, q += w->blob) {
+        if (w->bits == 4)
+            unpack_4(q, half, memory + b * w->block, memory + b * w->block + half);
+        else
+            unpack_8(q, w->block, memory + b * w->block);
+    }
+    for (int64_t r = 0; r < w->m; r++) {
+        const float *sums = o->sums + r * w->blocks;
+        float total[LANES] = { 0 }, offset = 0;
+
+        add_blocks(w->blocks, w->block, memory, o->a + r * padded, scales, total);
+        for (int64_t b = 0; b < w->blocks; b++)
+            offset += scales[b] * zeros[b] * sums[b];
+        o->y[r * w->n + n] = sum_lanes(total) - offset + (o->bias ? o->bias[n] : 0);
+    }
+}
+
+static mq_status run(mq_call *c, void *state)
+{
+    const nbits *w = state;
+    const mq_array *a = c->in[IN_A], *z = mq_call_has(c, IN_ZEROS) ? c->in[IN_ZEROS] : NULL;
+    const int64_t padded = w->blocks * w->block, pieces = (w->n + COLUMNS - 1) / COLUMNS;
+    float *x = mq_call_scratch(c, (size_t)(w->m * padded) * sizeof *x);
+    float *sums = mq_call_scratch(c, (size_t)(w->m * w->blocks) * sizeof *sums);
+    float *memory = mq_call_scratch(c, (size_t)(w->threads * (padded + w->blocks + LANES)) * sizeof *memory);
+    operands o = { .codes = c->in[IN_B]->data, .scales = c->in[IN_SCALES]->data, .a = x, .sums = sums,
+                   .bias = mq_call_has(c, IN_BIAS) ? c->in[IN_BIAS]->data : NULL };
+    int64_t dims[MQ_MAX_RANK];
+    mq_status rc;
+
+    if (!x || !sums || !memory)
+        return MQ_ERR_NOMEM;
+    memcpy(dims, a->dims, (size_t)a->rank * sizeof *dims);
+    dims[a->rank - 1] = w->n;
+    if ((rc = mq_call_out(c, 0, MQ_FLOAT, a->rank, dims, (void **)&o.y)) != MQ_OK)
+        return rc;
+    o.zeros = z && z->dtype == MQ_UINT8 ? z->data : NULL;
+    o.float_zeros = z && z->dtype == MQ_FLOAT ? z->data : NULL;
+    for (int64_t r = 0; r < w->m; r++)
+        arrange_row(w, (const float *)a->data + r * w->k, x + r * padded, sums + r * w->blocks);
+#pragma omp parallel for num_threads(w->threads) schedule(static) if (w->threads > 1)
+    for (int64_t p = 0; p < pieces; p++) {
+        float *mine = memory;
+#ifdef _OPENMP
+        mine += omp_get_thread_num() * (padded + w->blocks + LANES);
+#endif
+        for (int64_t n = p * COLUMNS; n < (p + 1) * COLUMNS && n < w->n; n++)
+            run_column(w, &o, n, mine);
+    }
+    return MQ_OK;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------- */
+
+static bool is_aligned(const mq_array *a)
+{
+    return (uintptr_t)a->data % mq_array_elem_size(a) == 0;
+}
+
+static bool has_floats(const mq_call *c, size_t i, int64_t count)
+{
+    return c->in[i]->dtype == MQ_FLOAT && c->in[i]->count == (size_t)count && is_aligned(c->in[i]);
+}
+
+static bool zeros_fit(const mq_call *c, const nbits *w)
+{
+    if (!mq_call_has(c, IN_ZEROS))
+        return true;
+    return has_floats(c, IN_ZEROS, w->n * w->blocks) ||
+           (c->in[IN_ZEROS]->dtype == MQ_UINT8 && c->in[IN_ZEROS]->count == (size_t)(w->n * w->zero_row));
+}
+
+/* Attributes and inputs that this kernel has; what is wrong with others the reference kernel says. */
+static bool read_case(const mq_call *c, nbits *w)
+{
+    const mq_array *a = c->in[IN_A];
+    const int64_t bits = mq_node_attr_int(c->node, "bits", 4);
+
+    w->n = mq_node_attr_int(c->node, "N", 0);
+    w->k = mq_node_attr_int(c->node, "K", 0);
+    w->block = mq_node_attr_int(c->node, "block_size", 0);
+    if ((bits != 4 && bits != 8) || w->n < 1 || w->k < 1 || w->n > INT32_MAX || w->k > INT32_MAX || w->block < 32 ||
+        w->block > 1 << 20 || w->block % 32 || mq_node_attr_int(c->node, "weight_prepacked", 0))
+        return false;
+    w->bits = (int)bits;
+    w->blocks = (w->k + w->block - 1) / w->block;
+    w->blob = w->block * bits / 8;
+    w->zero_row = (w->blocks * bits + 7) / 8;
+    if (a->dtype != MQ_FLOAT || a->rank < 1 || a->dims[a->rank - 1] != w->k || !a->count || mq_call_has(c, IN_GROUPS))
+        return false;
+    w->m = (int64_t)a->count / w->k;
+    return w->m <= MOST_ROWS && c->in[IN_B]->dtype == MQ_UINT8 &&
+           (double)c->in[IN_B]->count == (double)w->n * (double)w->blocks * (double)w->blob &&
+           has_floats(c, IN_SCALES, w->n * w->blocks) && zeros_fit(c, w) &&
+           (!mq_call_has(c, IN_BIAS) || has_floats(c, IN_BIAS, w->n));
+}
+
+static mq_status prepare(mq_call *c, void **state)
+{
+    nbits w = { 0 }, *s;
+
+    if (c->n_in < 3 || !mq_call_has(c, IN_A) || !mq_call_has(c, IN_B) || !mq_call_has(c, IN_SCALES) || !read_case(c, &w))
+        return MQ_OK;
+    w.threads = (double)w.n * (double)w.k * (double)w.m < 200e3 ? 1 : c->n_threads;
+    if (!(s = malloc(sizeof *s)))
+        return mq_oom(c->err);
+    *s = w;
+    *state = s;
+    return MQ_OK;
+}
+
+const mq_fast mq_fast_nbits[] = {
+    { "com.microsoft", "MatMulNBits", "nbits", prepare, run, free, 0 },
+    { 0 },
+};
