@@ -39,8 +39,8 @@ typedef struct mq_engine mq_engine;
 /* One run at a time, with its memory: one per thread. */
 typedef struct mq_execution mq_execution;
 
-/* The model is borrowed until mq_engine_free. hooks may be NULL. Errors: MQ_ERR_UNSUPPORTED naming operators that have no kernel,
- * MQ_ERR_INPUT for graphs that cannot run, MQ_ERR_NOMEM. */
+/* The model is borrowed until mq_engine_free. hooks may be NULL. Errors: MQ_ERR_UNSUPPORTED naming operators that have
+ * no kernel, MQ_ERR_INPUT for graphs that cannot run, MQ_ERR_NOMEM. */
 MQ_API mq_status mq_engine_create(mq_engine **out, mq_model *model, const mq_hooks *hooks, mq_error *err);
 MQ_API void mq_engine_free(mq_engine *engine); /* after its executions; NULL is fine */
 
@@ -54,18 +54,19 @@ MQ_API void mq_engine_input_text(const mq_engine *engine, size_t i, char *out, s
 MQ_API mq_status mq_execution_create(mq_execution **out, mq_engine *engine, int n_threads, mq_error *err);
 MQ_API void mq_execution_free(mq_execution *x); /* NULL is fine */
 
-/* Feeds an input; data are borrowed until the next set of that input or mq_execution_free. Shapes may change from run to run.
- * MQ_ERR_INPUT: no such input (the sentence lists them), strings, or n_bytes that do not fit. */
+/* Feeds an input; data are borrowed until the next set of that input or mq_execution_free. Shapes may change from run to
+ * run. MQ_ERR_INPUT: no such input (the sentence lists them), strings, or n_bytes that do not fit. */
 MQ_API mq_status mq_execution_set(mq_execution *x, const char *input, const mq_view *view, mq_error *err);
 /* Runs once on what was set. MQ_ERR_INPUT: an input is missing or does not fit what the model says. */
 MQ_API mq_status mq_execution_run(mq_execution *x, mq_error *err);
-/* An output of the last run, borrowed until the next one. MQ_ERR_USAGE: no such output, or nothing has run. MQ_ERR_UNSUPPORTED: it is
- * no tensor of numbers. */
+/* An output of the last run, borrowed until the next one. MQ_ERR_USAGE: no such output, or nothing has run.
+ * MQ_ERR_UNSUPPORTED: it is no tensor of numbers. */
 MQ_API mq_status mq_execution_get(const mq_execution *x, const char *output, mq_view *view, mq_error *err);
 
 /* ---- on data ------------------------------------------------------------------------------------------------------- */
 
-/* What --data and its companions say, as written on the command line (docs/data.md); {0} is nothing. Lists are borrowed for the call. */
+/* What --data and its companions say, as written on the command line (docs/data.md); {0} is nothing. Lists are borrowed
+ * for the call. */
 typedef struct mq_data_source {
     const char *const *data;
     size_t n_data;
@@ -93,6 +94,7 @@ typedef struct mq_run_result {
     const char *name;
     uint64_t sample;
     uint64_t n_samples;
+    const char *const *sources; /* n_samples of them: "dir/cat.jpg", "x.npz, row 12"; "" for generated ones */
     bool batched;
     bool is_tensor; /* false: a sequence or optional; view says nothing then, text does */
     mq_view view;   /* borrowed for the call */
@@ -112,6 +114,7 @@ typedef struct mq_run_opts {
     bool sync;
     void (*result)(void *user, const mq_run_result *result); /* NULL: nobody listens */
     void (*note)(void *user, const char *text);              /* what should be said about the data; may be NULL */
+    void (*detail)(void *user, const char *text);            /* shapes and ranges of the first sample; may be NULL */
     void *user;
 } mq_run_opts;
 
@@ -121,11 +124,12 @@ typedef struct mq_run_summary {
     double seconds;      /* in the engine, data not counted */
     size_t peak_bytes;   /* of activations */
     uint64_t nonfinite;  /* samples with NaN or infinity in an input */
+    uint64_t skipped;    /* samples that could not be read */
 } mq_run_summary;
 
 /* Runs a model on data. Without source.data one run on generated inputs is made (said through note).
- * Errors: as mq_engine_create; MQ_ERR_USAGE for values and patterns that match nothing; MQ_ERR_INPUT for data that do not fit;
- * MQ_ERR_SYSTEM when the file cannot be written. report, hooks and summary may be NULL. */
+ * Errors: as mq_engine_create; MQ_ERR_USAGE for values and patterns that match nothing; MQ_ERR_INPUT for data that do
+ * not fit; MQ_ERR_SYSTEM when the file cannot be written. report, hooks and summary may be NULL. */
 MQ_API mq_status mq_run(mq_model *model, const mq_run_opts *opts, mq_report *report, const mq_hooks *hooks,
                         mq_run_summary *summary, mq_error *err);
 
@@ -134,13 +138,15 @@ MQ_API mq_status mq_run(mq_model *model, const mq_run_opts *opts, mq_report *rep
 /* How far one tensor is from its reference, over all samples. */
 typedef struct mq_agreement {
     const char *name;
+    const char *reference; /* the tensor's name in the reference */
     bool is_output;
-    bool ok;          /* within the bounds asked for */
+    bool ok;          /* within the bounds; outputs without reference values are not judged */
     uint64_t count;   /* elements */
     uint64_t differ;  /* that are not equal */
     uint64_t outside; /* outside atol + rtol*|reference| */
+    uint64_t nonfinite; /* NaN or infinite in one and not the same in the other */
     double max_abs, max_rel;
-    double sqnr;      /* dB; infinite when equal */
+    double sqnr;      /* dB; infinite when equal, -infinite when something is not finite in one only */
     double cosine;
     double agree;     /* share of rows (along the last axis) whose largest element is the same one */
     const char *note; /* why it could not be compared, or "" */
@@ -152,10 +158,13 @@ typedef struct mq_against_opts {
     size_t n_outputs;
     const char *const *tensors; /* patterns of inner tensors that are compared too, where both models have the name */
     size_t n_tensors;
-    double min_sqnr;   /* dB; -INFINITY: no bound */
-    bool has_tolerance;
-    double atol, rtol; /* count when has_tolerance */
-    void (*note)(void *user, const char *text);
+    /* Bounds of every output; inner tensors are measured and decide nothing. Without either the tolerance below counts. */
+    double min_sqnr;    /* dB; -INFINITY (default): no bound */
+    bool has_tolerance; /* atol and rtol are a bound (default false) */
+    double atol, rtol;  /* |a-b| <= atol + rtol*|b| for every element; default 1e-5 and 1e-3 */
+    bool only_measure;  /* nothing is judged: no bound goes into the report (default false) */
+    void (*note)(void *user, const char *text);   /* what should be said about data and names; may be NULL */
+    void (*detail)(void *user, const char *text); /* shapes and ranges of the first sample; may be NULL */
     void *user;
 } mq_against_opts;
 
@@ -169,15 +178,21 @@ typedef struct mq_against_result {
 
 MQ_API mq_against_opts mq_against_opts_default(void);
 
-/* Runs both models on the same data and compares output by output. reference NULL: the data hold reference outputs. A difference is
- * no failure: look at (*out)->ok. Errors as mq_run. */
+/* Runs both models on the same data and compares output by output. reference NULL: the data hold reference outputs. A
+ * difference is no failure: look at (*out)->ok. Errors as mq_run. */
 MQ_API mq_status mq_check_against(mq_model *model, mq_model *reference, const mq_against_opts *opts, mq_report *report,
                                   const mq_hooks *hooks, mq_against_result **out, mq_error *err);
 MQ_API void mq_against_result_free(mq_against_result *result); /* NULL is fine */
 
 /* ---- ONNX test folders ---------------------------------------------------------------------------------------------- */
 
-typedef enum mq_test_outcome { MQ_TEST_EQUAL, MQ_TEST_DIFFERS, MQ_TEST_UNSUPPORTED, MQ_TEST_BROKEN } mq_test_outcome;
+typedef enum mq_test_outcome {
+    MQ_TEST_EQUAL,
+    MQ_TEST_DIFFERS,
+    MQ_TEST_UNSUPPORTED, /* something has no kernel: the text names it */
+    MQ_TEST_BROKEN,      /* files that cannot be read, or a model that cannot run */
+    MQ_TEST_RANDOM,      /* differs, and the model draws random numbers: neither right nor wrong */
+} mq_test_outcome;
 
 typedef struct mq_tests_opts {
     bool reference;    /* plain reference kernels, no rewrites (default false) */
@@ -188,11 +203,11 @@ typedef struct mq_tests_opts {
 } mq_tests_opts;
 
 typedef struct mq_tests_summary {
-    size_t n_equal, n_differs, n_unsupported, n_broken;
+    size_t n_equal, n_differs, n_unsupported, n_broken, n_random;
 } mq_tests_summary;
 
-/* Runs a test folder (model.onnx, test_data_set_N with input_K.pb and output_K.pb), or every one in a folder, sorted by name.
- * MQ_ERR_INPUT when there is none. */
+/* Runs a test folder (model.onnx, test_data_set_N with input_K.pb and output_K.pb), or every one in a folder, sorted by
+ * name. MQ_ERR_INPUT when there is none. */
 MQ_API mq_status mq_check_tests(const char *folder, const mq_tests_opts *opts, mq_report *report, const mq_hooks *hooks,
                                 mq_tests_summary *out, mq_error *err);
 

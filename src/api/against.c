@@ -2,11 +2,14 @@
  * SPDX-FileCopyrightText: mq authors */
 /* mq_check_against: two models on the same data, or one beside stored outputs, tensor by tensor. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/running.h"
 #include "base/pattern.h"
+#include "base/str.h"
+#include "data/convert.h"
 #include "exec/compare.h"
 #include "report/report.h"
 
@@ -16,13 +19,13 @@ typedef struct holder {
     mq_arena *arena;
 } holder;
 
-/* A tensor that is compared: the i-th output of the model's plan and the k-th of the reference's. */
+/* A tensor that is compared: the output of that number in each plan. */
 typedef struct pair {
-    const char *name;
+    const char *name, *reference; /* in each model */
     bool is_output;
-    size_t i, k;
     mq_compare sums;
     char *note; /* why it could not be compared */
+    bool open;  /* nothing says what it should be: not judged */
 } pair;
 
 typedef struct job {
@@ -34,7 +37,9 @@ typedef struct job {
     mq_arena *arena;
     pair *pairs;
     size_t n_pairs;
-    uint64_t n_samples;
+    size_t *feeds; /* for each input of the reference's plan the model's that feeds it; SIZE_MAX: its default */
+    uint64_t n_samples, n_runs;
+    double seconds;
 } job;
 
 mq_against_opts mq_against_opts_default(void)
@@ -50,48 +55,71 @@ void mq_against_result_free(mq_against_result *result)
 
 /* ---- what is compared ---------------------------------------------------------------------------------------------- */
 
-static bool has_output(const mq_model *m, const char *name)
+static void tell(const job *j, const char *fmt, const char *name)
 {
-    for (size_t i = 0; i < m->graph->outputs.n; i++)
-        if (strcmp(m->graph->outputs.items[i]->name, name) == 0)
-            return true;
-    return false;
+    char text[512];
+
+    if (!j->opts->note)
+        return;
+    snprintf(text, sizeof text, fmt, name);
+    j->opts->note(j->opts->user, text);
 }
 
 static bool runs_in(const mq_model *m, const char *name)
 {
     const mq_value *v = mq_graph_find_here(m->graph, name);
 
+    for (size_t i = 0; i < m->graph->outputs.n; i++)
+        if (strcmp(m->graph->outputs.items[i]->name, name) == 0)
+            return true;
     return v && v->producer;
 }
 
-static mq_status add_pair(job *j, const char *name, bool is_output, mq_error *err)
+static mq_status add_pair(job *j, const char *name, const char *reference, bool is_output, mq_error *err)
 {
+    pair *p = &j->pairs[j->n_pairs];
+
     for (size_t i = 0; i < j->n_pairs; i++)
         if (strcmp(j->pairs[i].name, name) == 0)
             return MQ_OK;
-    if (!(j->pairs[j->n_pairs].name = mq_arena_strdup(j->arena, name)))
+    if (!(p->name = mq_arena_strdup(j->arena, name)) || !(p->reference = mq_arena_strdup(j->arena, reference)))
         return mq_oom(err);
-    j->pairs[j->n_pairs].is_output = is_output;
-    j->pairs[j->n_pairs].i = j->pairs[j->n_pairs].k = j->n_pairs;
+    p->is_output = is_output;
     j->n_pairs++;
     return MQ_OK;
 }
 
-/* Outputs by name; when no name agrees but the number does, by position. */
+/* Outputs that nobody chose go by position when the reference has as many and none of the names. */
+static bool by_position(const job *j)
+{
+    const mq_value_vec *outs = &j->model->graph->outputs;
+
+    if (j->opts->outputs || !j->reference || outs->n != j->reference->graph->outputs.n)
+        return false;
+    for (size_t i = 0; i < outs->n; i++)
+        if (runs_in(j->reference, outs->items[i]->name))
+            return false;
+    return true;
+}
+
 static mq_status pair_outputs(job *j, mq_error *err)
 {
     const mq_value_vec *outs = &j->model->graph->outputs;
+    const bool positions = by_position(j);
     mq_status rc = MQ_OK;
 
+    if (positions)
+        tell(j, "outputs are called otherwise in the reference ('%s' ...): they are compared by position",
+             j->reference->graph->outputs.n ? j->reference->graph->outputs.items[0]->name : "");
     for (size_t i = 0; i < (j->opts->outputs ? j->opts->n_outputs : outs->n) && rc == MQ_OK; i++) {
         const char *name = j->opts->outputs ? j->opts->outputs[i] : outs->items[i]->name;
 
-        if (j->opts->outputs && !has_output(j->model, name))
-            return mq_fail(err, MQ_ERR_USAGE, "--outputs: the model has no output '%s'", name);
-        if (j->reference && !runs_in(j->reference, name) && !has_output(j->reference, name))
-            return mq_fail(err, MQ_ERR_USAGE, "output '%s' is not in the reference: --outputs names those to compare", name);
-        rc = add_pair(j, name, true, err);
+        if (!runs_in(j->model, name))
+            return mq_fail(err, MQ_ERR_USAGE, "--outputs: the model has no tensor '%s'", name);
+        if (j->reference && !positions && !runs_in(j->reference, name))
+            return mq_fail(err, j->opts->outputs ? MQ_ERR_USAGE : MQ_ERR_INPUT,
+                           "the reference has no tensor '%s': --outputs names those to compare", name);
+        rc = add_pair(j, name, positions ? j->reference->graph->outputs.items[i]->name : name, true, err);
     }
     return rc;
 }
@@ -99,54 +127,143 @@ static mq_status pair_outputs(job *j, mq_error *err)
 static mq_status pair_tensors(job *j, mq_error *err)
 {
     const char **names;
-    size_t n;
+    size_t n, had = j->n_pairs;
     mq_status rc;
 
-    if (!j->opts->n_tensors || !j->reference)
+    if (!j->opts->n_tensors)
         return MQ_OK;
+    if (!j->reference)
+        return mq_fail(err, MQ_ERR_USAGE, "--tensors needs --against REFERENCE");
     if ((rc = mq_match_tensors(j->model, "--tensors", j->opts->tensors, j->opts->n_tensors, &names, &n, err)) != MQ_OK)
         return rc;
     for (size_t i = 0; i < n && rc == MQ_OK; i++)
         if (runs_in(j->model, names[i]) && runs_in(j->reference, names[i]))
-            rc = add_pair(j, names[i], false, err);
+            rc = add_pair(j, names[i], names[i], false, err);
+    if (rc == MQ_OK && n && j->n_pairs == had)
+        tell(j, "--tensors: the reference has none of the tensors%s that match", "");
     return rc;
 }
 
 static mq_status open_plans(job *j, mq_error *err)
 {
     const char **names = mq_arena_calloc(j->arena, j->n_pairs + 1, sizeof *names);
-    mq_plan_opts o = { .outputs = names, .n_outputs = j->n_pairs };
+    const char **theirs = mq_arena_calloc(j->arena, j->n_pairs + 1, sizeof *names);
+    const mq_plan_opts a = { .outputs = names, .n_outputs = j->n_pairs };
+    const mq_plan_opts b = { .outputs = theirs, .n_outputs = j->n_pairs };
     mq_status rc;
 
-    if (!names)
+    if (!names || !theirs)
         return mq_oom(err);
-    for (size_t i = 0; i < j->n_pairs; i++)
+    for (size_t i = 0; i < j->n_pairs; i++) {
         names[i] = j->pairs[i].name;
-    if ((rc = mq_running_open(&j->a, j->model, &o, j->hooks, err)) != MQ_OK)
+        theirs[i] = j->pairs[i].reference;
+    }
+    if ((rc = mq_running_open(&j->a, j->model, &a, j->hooks, err)) != MQ_OK)
         return rc;
-    if (j->reference && (rc = mq_running_open(&j->b, j->reference, &o, j->hooks, err)) != MQ_OK)
+    if (j->reference && (rc = mq_running_open(&j->b, j->reference, &b, j->hooks, err)) != MQ_OK)
         mq_error_prefix(err, "reference");
     return rc;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
-
-/* The reference's inputs, by name, of what the model is fed. */
-static mq_status feed_reference(job *j, const mq_call *call, mq_array **in, mq_error *err)
+static size_t find_input(const mq_running *r, const char *name)
 {
+    size_t i = 0;
+
+    while (i < r->n_in && strcmp(r->inputs[i]->name, name) != 0)
+        i++;
+    return i < r->n_in ? i : SIZE_MAX;
+}
+
+/* Which of the model's inputs feeds which of the reference's: by name, or by position when no name agrees. */
+static mq_status match_inputs(job *j, mq_error *err)
+{
+    size_t n_found = 0;
+
+    if (!(j->feeds = mq_arena_calloc(j->arena, j->b.n_in + 1, sizeof *j->feeds)))
+        return mq_oom(err);
     for (size_t k = 0; k < j->b.n_in; k++) {
-        in[k] = NULL;
-        for (size_t i = 0; i < j->a.n_in && !in[k]; i++)
-            if (strcmp(j->a.inputs[i]->name, j->b.inputs[k]->name) == 0)
-                in[k] = call->in[i];
-        if (!in[k] && !mq_plan_input_optional(j->b.plan, k))
-            return mq_fail(err, MQ_ERR_INPUT, "the reference wants input '%s', which the model does not have", j->b.inputs[k]->name);
+        j->feeds[k] = find_input(&j->a, j->b.inputs[k]->name);
+        n_found += j->feeds[k] != SIZE_MAX;
     }
+    if (n_found == 0 && j->b.n_in && j->b.n_in == j->a.n_in) {
+        tell(j, "inputs are called otherwise in the reference ('%s' ...): they are fed by position", j->b.inputs[0]->name);
+        for (size_t k = 0; k < j->b.n_in; k++)
+            j->feeds[k] = k;
+    }
+    for (size_t k = 0; k < j->b.n_in; k++)
+        if (j->feeds[k] == SIZE_MAX && !mq_plan_input_optional(j->b.plan, k))
+            return mq_fail(err, MQ_ERR_INPUT, "the reference wants input '%s', which the model does not have",
+                           j->b.inputs[k]->name);
     return MQ_OK;
 }
 
-/* Quantized models may give another element type: floats of any width are compared as numbers. */
-static mq_status compare_pair(job *j, pair *p, const mq_array *a, const mq_array *b, mq_error *err)
+/* Without a reference the data have to hold what outputs should be: of one at least. */
+static mq_status match_wanted(job *j, mq_error *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < j->n_pairs; i++) {
+        if (mq_dataset_has_want(j->data, i)) {
+            n++;
+            continue;
+        }
+        if (j->opts->outputs)
+            return mq_fail(err, MQ_ERR_INPUT, "the data hold no reference values of output '%s'", j->pairs[i].name);
+        j->pairs[i].open = true;
+        if (!(j->pairs[i].note = mq_arena_strdup(j->arena, "the data hold no reference values of it")))
+            return mq_oom(err);
+    }
+    if (!n)
+        return mq_fail(err, MQ_ERR_INPUT, "the data hold no reference values: no array is called like output '%s' "
+                       "(--against REFERENCE compares with another model)", j->n_pairs ? j->pairs[0].name : "");
+    return MQ_OK;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+/* The reference's inputs; in[k] is a reference each, of the type that it wants (a float model beside an fp16 one). */
+static mq_status feed_reference(job *j, const mq_data_call *call, mq_array **in, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t k = 0; k < j->b.n_in && rc == MQ_OK; k++) {
+        mq_array *a = j->feeds[k] != SIZE_MAX ? call->in[j->feeds[k]] : NULL;
+        const mq_type *want = j->b.inputs[k]->declared ? j->b.inputs[k]->declared : j->b.inputs[k]->type;
+
+        if (!a)
+            continue;
+        if (a->kind == MQ_TYPE_TENSOR && want && want->kind == MQ_TYPE_TENSOR && want->dtype != a->dtype &&
+            mq_can_convert(a->dtype, want->dtype))
+            rc = mq_array_convert(&in[k], a, want->dtype, err);
+        else
+            in[k] = mq_array_ref(a);
+    }
+    return rc;
+}
+
+static bool is_number(const mq_array *a)
+{
+    return a->kind == MQ_TYPE_TENSOR && mq_can_convert(a->dtype, MQ_DOUBLE);
+}
+
+/* Elements of different types are compared as numbers. */
+static mq_status add_arrays(const job *j, pair *p, mq_array *a, mq_array *b, mq_error *err)
+{
+    mq_array *x = NULL, *y = NULL;
+    mq_status rc = MQ_OK;
+
+    if (a->dtype == b->dtype || !is_number(a) || !is_number(b))
+        return mq_compare_add(&p->sums, a, b, j->opts->rtol, j->opts->atol, err);
+    MQ_TRY(mq_array_convert(&x, a, MQ_DOUBLE, err));
+    MQ_TRY(mq_array_convert(&y, b, MQ_DOUBLE, err));
+    MQ_TRY(mq_compare_add(&p->sums, x, y, j->opts->rtol, j->opts->atol, err));
+done:
+    mq_array_unref(x);
+    mq_array_unref(y);
+    return rc;
+}
+
+static mq_status compare_pair(job *j, pair *p, mq_array *a, mq_array *b, mq_error *err)
 {
     mq_error why = { 0 };
     mq_status rc;
@@ -155,39 +272,54 @@ static mq_status compare_pair(job *j, pair *p, const mq_array *a, const mq_array
         return MQ_OK;
     if (!a || !b)
         return (p->note = mq_arena_strdup(j->arena, "no reference values")) ? MQ_OK : mq_oom(err);
-    rc = mq_compare_add(&p->sums, a, b, j->opts->rtol, j->opts->atol, &why);
+    rc = add_arrays(j, p, a, b, &why);
     if (rc == MQ_ERR_INPUT)
         return (p->note = mq_arena_strdup(j->arena, why.text)) ? MQ_OK : mq_oom(err);
+    if (rc != MQ_OK && err)
+        *err = why;
     return rc;
 }
 
-static mq_status run_call(job *j, const mq_call *call, mq_error *err)
+static mq_status run_reference(job *j, const mq_data_call *call, mq_error *err)
 {
     mq_array **in = calloc(j->b.n_in + 1, sizeof *in);
+    mq_status rc = in ? feed_reference(j, call, in, err) : mq_oom(err);
+
+    if (rc == MQ_OK)
+        rc = mq_running_run(&j->b, in, err);
+    if (rc != MQ_OK && rc != MQ_ERR_NOMEM)
+        mq_error_prefix(err, "reference");
+    for (size_t k = 0; in && k < j->b.n_in; k++)
+        mq_array_unref(in[k]);
+    free(in);
+    return rc;
+}
+
+static mq_status run_call(job *j, const mq_data_call *call, mq_error *err)
+{
+    const double start = mq_seconds();
     mq_status rc;
 
-    if (!in)
-        return mq_oom(err);
     MQ_TRY(mq_running_run(&j->a, call->in, err));
-    if (j->reference) {
-        MQ_TRY(feed_reference(j, call, in, err));
-        MQ_TRY(mq_running_run(&j->b, in, err));
-    }
+    if (j->reference)
+        MQ_TRY(run_reference(j, call, err));
     for (size_t i = 0; i < j->n_pairs; i++)
         MQ_TRY(compare_pair(j, &j->pairs[i], j->a.out[i], j->reference ? j->b.out[i] : call->want[i], err));
     j->n_samples += call->n ? call->n : 1;
-    if (j->opts->source.n_carry)
+    if (j->n_runs++ == 0)
+        mq_source_look(j->data, j->a.inputs, j->a.n_in, j->opts->detail, j->opts->user);
+    if (j->opts->source.n_carry) /* the reference's state for both: each step is judged by itself */
         MQ_TRY(mq_dataset_carry(j->data, j->reference ? j->b.out : j->a.out, err));
     mq_progress(j->hooks, "compare", j->n_samples, mq_dataset_n_samples(j->data));
+    j->seconds += mq_seconds() - start;
     rc = mq_check_cancelled(j->hooks, err);
 done:
-    free(in);
     return rc;
 }
 
 static mq_status run_all(job *j, mq_error *err)
 {
-    const mq_call *call;
+    const mq_data_call *call;
     mq_status rc;
 
     for (;;) {
@@ -196,50 +328,143 @@ static mq_status run_all(job *j, mq_error *err)
             break;
         MQ_TRY(run_call(j, call, err));
     }
-    mq_source_warn(j->data, j->hooks);
+    mq_source_warn(&j->opts->source, j->data, j->hooks);
 done:
     return rc;
 }
 
 /* ---- results ------------------------------------------------------------------------------------------------------- */
 
+/* Without a bound the default tolerance is one. */
+static bool tolerance_counts(const mq_against_opts *o)
+{
+    return !o->only_measure && (o->has_tolerance || !isfinite(o->min_sqnr));
+}
+
+static bool sqnr_counts(const mq_against_opts *o)
+{
+    return !o->only_measure && isfinite(o->min_sqnr);
+}
+
 static mq_agreement judge(const job *j, const pair *p)
 {
     const mq_compare *c = &p->sums;
-    const mq_against_opts *o = j->opts;
-    mq_agreement a = { .name = p->name, .is_output = p->is_output, .count = c->count, .differ = c->differ, .outside = c->outside,
-                       .max_abs = c->max_abs, .max_rel = c->max_rel, .sqnr = mq_compare_sqnr(c),
-                       .cosine = mq_compare_cosine(c), .agree = mq_compare_agreement(c), .note = p->note ? p->note : "" };
-    const bool bounded = o->has_tolerance || isfinite(o->min_sqnr);
+    mq_agreement a = {
+        .name = p->name, .reference = p->reference, .is_output = p->is_output, .count = c->count, .differ = c->differ,
+        .outside = c->outside, .nonfinite = c->nonfinite, .max_abs = c->max_abs, .max_rel = c->max_rel,
+        .sqnr = mq_compare_sqnr(c), .cosine = mq_compare_cosine(c), .agree = mq_compare_agreement(c),
+        .note = p->note ? p->note : "",
+    };
 
-    a.ok = !p->note && (!isfinite(o->min_sqnr) || a.sqnr >= o->min_sqnr);
-    if (o->has_tolerance || !bounded) /* without a bound the tolerance that the options' defaults name counts */
+    a.ok = p->open || !p->note;
+    if (!p->note && sqnr_counts(j->opts))
+        a.ok = a.sqnr >= j->opts->min_sqnr;
+    if (!p->note && tolerance_counts(j->opts))
         a.ok = a.ok && c->outside == 0;
     return a;
 }
 
-static void report_pair(mq_report *report, const mq_agreement *a)
+static mq_status add_bound(mq_report *report, const char *name, const mq_agreement *a, mq_str *asked, mq_str *got, bool pass,
+                           mq_error *err)
+{
+    mq_status rc = asked->failed || got->failed ? mq_oom(err)
+                                                : mq_report_add_bound_of(report, name, a->name, asked->s, got->s, pass, err);
+
+    mq_str_release(asked);
+    mq_str_release(got);
+    return rc;
+}
+
+/* A bound for each output and each thing asked of it; what could not be compared is a finding. */
+static mq_status report_verdict(const job *j, mq_report *report, const mq_agreement *a, mq_error *err)
+{
+    const mq_against_opts *o = j->opts;
+    mq_str asked = { 0 }, got = { 0 };
+    mq_status rc = MQ_OK;
+
+    if (*a->note) {
+        if (!a->ok && !o->only_measure)
+            mq_report_add_finding(report, MQ_REPORT_ERROR, "output-not-compared", a->name, a->note);
+        return MQ_OK;
+    }
+    if (sqnr_counts(o)) {
+        mq_str_addf(&asked, ">= %g dB", o->min_sqnr);
+        if (isfinite(a->sqnr))
+            mq_str_addf(&got, "%.2f dB", a->sqnr);
+        else
+            mq_str_add(&got, a->sqnr > 0 ? "equal" : a->nonfinite ? "NaN or infinity" : "noise without a signal");
+        rc = add_bound(report, "min-sqnr", a, &asked, &got, a->sqnr >= o->min_sqnr, err);
+    }
+    if (rc == MQ_OK && tolerance_counts(o)) {
+        mq_str_addf(&asked, "|a-b| <= %g + %g*|b|", o->atol, o->rtol);
+        mq_str_addf(&got, "%llu of %llu outside, largest error %.3g", (unsigned long long)a->outside,
+                    (unsigned long long)a->count, a->max_abs);
+        rc = add_bound(report, "tolerance", a, &asked, &got, a->outside == 0, err);
+    }
+    return rc;
+}
+
+static void report_agreement(mq_report *report, const mq_agreement *a)
 {
     json_t *o = mq_report_append(report, mq_report_section(report, "agreement"));
 
     mq_report_put_text(report, o, "tensor", a->name);
+    if (strcmp(a->name, a->reference) != 0)
+        mq_report_put_text(report, o, "reference", a->reference);
     mq_report_put_bool(report, o, "output", a->is_output);
     mq_report_put_bool(report, o, "ok", a->ok);
+    if (*a->note) {
+        mq_report_put_text(report, o, "note", a->note);
+        return;
+    }
     mq_report_put_int(report, o, "elements", (int64_t)a->count);
     mq_report_put_int(report, o, "differ", (int64_t)a->differ);
     mq_report_put_int(report, o, "outside", (int64_t)a->outside);
+    mq_report_put_int(report, o, "not_finite", (int64_t)a->nonfinite);
     mq_report_put_real(report, o, "max_abs", a->max_abs);
     mq_report_put_real(report, o, "max_rel", a->max_rel);
     mq_report_put_real(report, o, "sqnr_db", a->sqnr);
     mq_report_put_real(report, o, "cosine", a->cosine);
     mq_report_put_real(report, o, "agreement", a->agree);
-    if (*a->note)
-        mq_report_put_text(report, o, "note", a->note);
+}
+
+/* What was not compared first, then by SQNR, then as listed. */
+static int worse_first(const void *x, const void *y)
+{
+    const mq_agreement *a = *(const mq_agreement *const *)x, *b = *(const mq_agreement *const *)y;
+
+    if (!*a->note != !*b->note)
+        return *a->note ? -1 : 1;
+    if (a->sqnr != b->sqnr)
+        return a->sqnr < b->sqnr ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+/* The report has the outputs worst first, inner tensors as they follow each other in the graph. */
+static mq_status fill_report(const job *j, mq_report *report, const mq_agreement *list, size_t n_outputs, mq_error *err)
+{
+    const mq_agreement **order = mq_arena_calloc(j->arena, j->n_pairs + 1, sizeof *order);
+
+    if (!order)
+        return mq_oom(err);
+    for (size_t i = 0; i < j->n_pairs; i++)
+        order[i] = &list[i];
+    qsort(order, n_outputs, sizeof *order, worse_first);
+    for (size_t i = 0; i < j->n_pairs; i++) {
+        mq_status rc = i < n_outputs ? report_verdict(j, report, order[i], err) : MQ_OK;
+
+        if (rc != MQ_OK)
+            return rc;
+        report_agreement(report, order[i]);
+    }
+    return MQ_OK;
 }
 
 static mq_status finish(job *j, mq_report *report, holder *h, mq_error *err)
 {
     mq_agreement *list = mq_arena_calloc(j->arena, j->n_pairs + 1, sizeof *list);
+    size_t n_outputs = 0;
+    mq_status rc;
 
     if (!list)
         return mq_oom(err);
@@ -247,10 +472,12 @@ static mq_status finish(job *j, mq_report *report, holder *h, mq_error *err)
                                      .generated = mq_dataset_generated(j->data) };
     for (size_t i = 0; i < j->n_pairs; i++) {
         list[i] = judge(j, &j->pairs[i]);
+        n_outputs += list[i].is_output;
         if (list[i].is_output) /* inner tensors explain, outputs decide */
             h->result.ok = h->result.ok && list[i].ok;
-        report_pair(report, &list[i]);
     }
+    if ((rc = fill_report(j, report, list, n_outputs, err)) != MQ_OK)
+        return rc;
     return mq_report_status(report, err);
 }
 
@@ -274,8 +501,11 @@ mq_status mq_check_against(mq_model *model, mq_model *reference, const mq_agains
     MQ_TRY(pair_outputs(&j, err));
     MQ_TRY(pair_tensors(&j, err));
     MQ_TRY(open_plans(&j, err));
+    MQ_TRY(match_inputs(&j, err));
     MQ_TRY(mq_source_open(&j.data, &opts->source, j.a.inputs, j.a.n_in, j.a.outputs, j.a.n_out, hooks, err));
-    mq_source_tell(j.data, opts->note, opts->user);
+    if (!reference)
+        MQ_TRY(match_wanted(&j, err));
+    mq_source_tell(&opts->source, j.data, opts->note, opts->user);
     MQ_TRY(run_all(&j, err));
     MQ_TRY(finish(&j, report, h, err));
     *out = &h->result;

@@ -152,7 +152,8 @@ mq_status mq_execution_set(mq_execution *x, const char *input, const mq_view *vi
         return no_such(x->engine, input, err);
     if (!mq_dtype_bits((mq_dtype)view->type))
         return mq_fail(err, MQ_ERR_INPUT, "input '%s': elements of type %d cannot be fed", input, view->type);
-    if ((rc = mq_array_wrap(&a, (mq_dtype)view->type, view->rank, view->dims, (void *)(uintptr_t)view->data, NULL, err)) != MQ_OK)
+    if ((rc = mq_array_wrap(&a, (mq_dtype)view->type, view->rank, view->dims, (void *)(uintptr_t)view->data, NULL,
+                            err)) != MQ_OK)
         return rc;
     if (mq_array_bytes(a) != view->n_bytes) {
         rc = mq_fail(err, MQ_ERR_INPUT, "input '%s': %zu bytes are given where its shape needs %zu", input, view->n_bytes,

@@ -60,7 +60,8 @@ static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r
 
     if (!worst)
         return mq_fail(err, MQ_ERR_INPUT, "the model has no output that could be compared");
-    mq_str_addf(&note, "run against the original on %llu %ssample%s: worst output '%s' has ", (unsigned long long)r->n_samples,
+    mq_str_addf(&note, "run against the original on %llu %ssample%s: worst output '%s' has ",
+                (unsigned long long)r->n_samples,
                 r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s", worst->name);
     if (*worst->note)
         mq_str_addf(&note, "not been compared: %s", worst->note);

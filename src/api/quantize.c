@@ -25,7 +25,8 @@
 mq_quantize_opts mq_quantize_opts_default(void)
 {
     return (mq_quantize_opts){ .type = "int8", .ends_type = "int8", .block_size = 32, .accuracy_level = 4,
-                               .target = "onnx", .max_size_ratio = 1.0, .min_sqnr = -INFINITY, .save = mq_save_opts_default() };
+                               .target = "onnx", .max_size_ratio = 1.0, .min_sqnr = -INFINITY, .save =
+                                   mq_save_opts_default() };
 }
 
 struct job {

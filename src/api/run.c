@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* mq_run: a model on data, its outputs told one by one and saved. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "api/running.h"
 #include "report/report.h"
@@ -14,7 +17,13 @@ typedef struct job {
     mq_dataset *data;
     mq_results *results;
     mq_run_summary sum;
+    char (*types)[128];    /* of the outputs in the first run */
+    const char **sources;  /* of the samples of a call, in `texts` */
+    char *texts;
+    size_t n_sources;
 } job;
+
+enum { SOURCE_SIZE = 512 };
 
 /* The tensors wanted: outputs (the model's, or those named), then what the patterns match and is not among them. */
 static mq_status choose_outputs(mq_model *m, const mq_run_opts *o, const char ***names, size_t *n, mq_error *err)
@@ -43,12 +52,52 @@ static mq_status choose_outputs(mq_model *m, const mq_run_opts *o, const char **
     return MQ_OK;
 }
 
-static void tell_result(const job *j, size_t i, const mq_call *call)
+/* What would fail at the end fails at the beginning: the run may take hours. */
+static mq_status check_target(const mq_run_opts *o, mq_error *err)
+{
+    const char *slash;
+    char dir[4096];
+
+    if (!o->save)
+        return MQ_OK;
+    if (!mq_results_form(o->save))
+        return mq_fail(err, MQ_ERR_USAGE, "'%s': outputs are saved as .npz, .npy or .pb", o->save);
+    if (!o->force && access(o->save, F_OK) == 0)
+        return mq_fail(err, MQ_ERR_USAGE, "output '%s' exists (-f replaces it)", o->save);
+    slash = strrchr(o->save, '/');
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - o->save + 1) : 1, slash ? o->save : ".");
+    if (access(dir, W_OK) != 0)
+        return mq_fail_errno(err, MQ_ERR_SYSTEM, "write", o->save);
+    return MQ_OK;
+}
+
+/* Where the samples of a call come from. */
+static mq_status name_sources(job *j, const mq_data_call *call, mq_error *err)
+{
+    if (call->n > j->n_sources) {
+        free(j->sources);
+        free(j->texts);
+        j->sources = calloc(call->n, sizeof *j->sources);
+        j->texts = calloc(call->n, SOURCE_SIZE);
+        j->n_sources = j->sources && j->texts ? call->n : 0;
+        if (!j->n_sources)
+            return mq_oom(err);
+    }
+    for (size_t i = 0; i < call->n; i++) {
+        j->sources[i] = j->texts + i * SOURCE_SIZE;
+        j->texts[i * SOURCE_SIZE] = '\0';
+        if (!mq_dataset_generated(j->data))
+            mq_dataset_sample_text(j->data, call->samples[i], j->texts + i * SOURCE_SIZE, SOURCE_SIZE);
+    }
+    return MQ_OK;
+}
+
+static void tell_result(const job *j, size_t i, const mq_data_call *call)
 {
     const mq_array *a = j->run.out[i];
     char text[256];
     mq_run_result r = { .name = j->run.outputs[i]->name, .sample = call->n ? call->samples[0] : 0, .n_samples = call->n,
-                        .text = text };
+                        .sources = j->sources, .text = text };
 
     if (!j->opts->result || !a)
         return;
@@ -62,18 +111,23 @@ static void tell_result(const job *j, size_t i, const mq_call *call)
     j->opts->result(j->opts->user, &r);
 }
 
-static mq_status run_call(job *j, const mq_call *call, mq_error *err)
+static mq_status run_call(job *j, const mq_data_call *call, mq_error *err)
 {
     const double start = mq_seconds();
     mq_status rc;
 
     MQ_TRY(mq_running_run(&j->run, call->in, err));
     j->sum.seconds += mq_seconds() - start;
-    j->sum.n_runs++;
+    if (j->sum.n_runs++ == 0)
+        mq_source_look(j->data, j->run.inputs, j->run.n_in, j->opts->detail, j->opts->user);
+    if (j->opts->result)
+        MQ_TRY(name_sources(j, call, err));
     j->sum.n_samples += call->n ? call->n : 1;
     if (mq_runner_peak(j->run.runner) > j->sum.peak_bytes)
         j->sum.peak_bytes = mq_runner_peak(j->run.runner);
     for (size_t i = 0; i < j->run.n_out; i++) {
+        if (j->sum.n_runs == 1 && j->run.out[i])
+            mq_array_text(j->run.out[i], j->types[i], sizeof j->types[i]);
         tell_result(j, i, call);
         if (j->results && j->run.out[i])
             MQ_TRY(mq_results_add(j->results, i, j->run.out[i], call, err));
@@ -86,19 +140,51 @@ done:
     return rc;
 }
 
-static void fill_report(mq_report *report, const job *j)
+static void report_arrays(mq_report *report, const job *j, json_t *section)
+{
+    json_t *list = mq_report_array(report, section, "inputs"), *e;
+
+    for (size_t i = 0; i < j->run.n_in; i++) {
+        const mq_input_look *look = mq_dataset_look(j->data, i);
+
+        if (!look->seen)
+            continue;
+        e = mq_report_append(report, list);
+        mq_report_put_text(report, e, "name", j->run.inputs[i]->name);
+        mq_report_put_text(report, e, "type", look->text);
+        mq_report_put_real(report, e, "min", look->min);
+        mq_report_put_real(report, e, "max", look->max);
+    }
+    list = mq_report_array(report, section, "outputs");
+    for (size_t i = 0; i < j->run.n_out; i++) {
+        if (!*j->types[i])
+            continue;
+        e = mq_report_append(report, list);
+        mq_report_put_text(report, e, "name", j->run.outputs[i]->name);
+        mq_report_put_text(report, e, "type", j->types[i]);
+    }
+}
+
+static mq_status fill_report(mq_report *report, const mq_model *m, const job *j, mq_error *err)
 {
     json_t *s = mq_report_section(report, "run");
+    struct stat st;
 
     mq_report_put_int(report, s, "samples", (int64_t)j->sum.n_samples);
     mq_report_put_int(report, s, "runs", (int64_t)j->sum.n_runs);
     mq_report_put_bool(report, s, "generated_data", mq_dataset_generated(j->data));
-    mq_report_put_int(report, s, "nonfinite_samples", (int64_t)j->sum.nonfinite);
+    mq_report_put_int(report, s, "not_finite_samples", (int64_t)j->sum.nonfinite);
+    mq_report_put_int(report, s, "skipped_samples", (int64_t)j->sum.skipped);
+    report_arrays(report, j, s);
+    mq_report_add_file(report, "input", m->path ? m->path : "-", m->file_bytes, NULL);
+    if (j->opts->save && stat(j->opts->save, &st) == 0)
+        mq_report_add_file(report, "output", j->opts->save, (uint64_t)st.st_size, NULL);
+    return report ? mq_report_add_step(report, "run", j->sum.seconds, err) : MQ_OK;
 }
 
 static mq_status run_all(job *j, mq_error *err)
 {
-    const mq_call *call;
+    const mq_data_call *call;
     mq_status rc;
 
     for (;;) {
@@ -108,7 +194,8 @@ static mq_status run_all(job *j, mq_error *err)
         MQ_TRY(run_call(j, call, err));
     }
     j->sum.nonfinite = mq_dataset_counts(j->data)->nonfinite;
-    mq_source_warn(j->data, j->hooks);
+    j->sum.skipped = mq_dataset_counts(j->data)->skipped;
+    mq_source_warn(&j->opts->source, j->data, j->hooks);
 done:
     return rc;
 }
@@ -123,14 +210,15 @@ mq_status mq_run(mq_model *model, const mq_run_opts *opts, mq_report *report, co
 
     if (!model->graph)
         return mq_fail(err, MQ_ERR_INPUT, "the model has no graph");
-    if (opts->save && !mq_results_form(opts->save))
-        return mq_fail(err, MQ_ERR_USAGE, "'%s': outputs are saved as .npz, .npy or .pb", opts->save);
+    MQ_TRY(check_target(opts, err));
     MQ_TRY(mq_source_declare(&opts->source, model, err));
     MQ_TRY(choose_outputs(model, opts, &names, &plan.n_outputs, err));
     plan.outputs = names;
     MQ_TRY(mq_running_open(&j.run, model, &plan, hooks, err));
     MQ_TRY(mq_source_open(&j.data, &opts->source, j.run.inputs, j.run.n_in, j.run.outputs, j.run.n_out, hooks, err));
-    mq_source_tell(j.data, opts->note, opts->user);
+    mq_source_tell(&opts->source, j.data, opts->note, opts->user);
+    if (!(j.types = calloc(j.run.n_out + 1, sizeof *j.types)))
+        MQ_TRY(mq_oom(err));
     if (opts->save)
         MQ_TRY(mq_results_create(&j.results, names, plan.n_outputs, err));
     MQ_TRY(run_all(&j, err));
@@ -138,7 +226,7 @@ mq_status mq_run(mq_model *model, const mq_run_opts *opts, mq_report *report, co
         MQ_TRY(mq_results_save(j.results, opts->save, opts->force, opts->sync, err));
         mq_note_file(hooks, opts->save, true);
     }
-    fill_report(report, &j);
+    MQ_TRY(fill_report(report, model, &j, err));
     if (summary)
         *summary = j.sum;
     rc = mq_report_status(report, err);
@@ -146,5 +234,8 @@ done:
     mq_results_free(j.results);
     mq_dataset_free(j.data);
     mq_running_close(&j.run);
+    free(j.types);
+    free(j.sources);
+    free(j.texts);
     return rc;
 }

@@ -3,6 +3,7 @@
 /* A plan on data: opening, running, and what is said about the data. */
 #include "api/running.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -93,24 +94,43 @@ mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_val
     return mq_dataset_open(out, &opts, inputs, n_inputs, outputs, n_outputs, hooks, err);
 }
 
-void mq_source_tell(const mq_dataset *ds, void (*note)(void *user, const char *text), void *user)
+void mq_source_tell(const mq_data_source *s, const mq_dataset *ds, void (*tell)(void *user, const char *text), void *user)
 {
     const char *const *notes;
     const size_t n = mq_dataset_notes(ds, &notes);
 
-    for (size_t i = 0; note && i < n; i++)
-        note(user, notes[i]);
+    if (!tell)
+        return;
+    if (!s->n_data && mq_dataset_generated(ds))
+        tell(user, "no data are given: the inputs are generated (--data)");
+    for (size_t i = 0; i < n; i++)
+        tell(user, notes[i]);
 }
 
-void mq_source_warn(const mq_dataset *ds, const mq_hooks *hooks)
+void mq_source_look(const mq_dataset *ds, const mq_value *const *inputs, size_t n_inputs,
+                    void (*tell)(void *user, const char *text), void *user)
+{
+    for (size_t i = 0; tell && i < n_inputs; i++) {
+        const mq_input_look *look = mq_dataset_look(ds, i);
+        char text[512];
+
+        if (!look->seen)
+            continue;
+        snprintf(text, sizeof text, "'%.200s' is %s, %.6g to %.6g", inputs[i]->name, look->text, look->min, look->max);
+        tell(user, text);
+    }
+}
+
+void mq_source_warn(const mq_data_source *s, const mq_dataset *ds, const mq_hooks *hooks)
 {
     const mq_data_counts *c = mq_dataset_counts(ds);
 
-    if (c->nonfinite)
+    if (c->nonfinite && !s->allow_nonfinite)
         mq_warn(hooks, "data-nonfinite", "", "%llu of %llu samples have NaN or infinity; the first is %s",
                 (unsigned long long)c->nonfinite, (unsigned long long)c->samples, c->first_nonfinite);
     if (c->skipped)
-        mq_warn(hooks, "data-skipped", "", "%llu samples could not be read and are left out", (unsigned long long)c->skipped);
+        mq_warn(hooks, "data-skipped", "", "%llu samples could not be read and are left out",
+                (unsigned long long)c->skipped);
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------------- */

@@ -27,9 +27,13 @@ mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err)
 /* The dataset of a source for these inputs and outputs; without s->data it is one generated sample. */
 mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
                          const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);
-/* Tells the dataset's notes; at the end warns about what was counted. */
-void mq_source_tell(const mq_dataset *ds, void (*note)(void *user, const char *text), void *user);
-void mq_source_warn(const mq_dataset *ds, const mq_hooks *hooks);
+/* Tells the dataset's notes, and that inputs are generated where nobody said so. tell may be NULL. */
+void mq_source_tell(const mq_data_source *s, const mq_dataset *ds, void (*tell)(void *user, const char *text), void *user);
+/* Shape and range of each input, after the first run: "'data' is float[1,3,224,224], -123.7 to 151.1". tell may be NULL. */
+void mq_source_look(const mq_dataset *ds, const mq_value *const *inputs, size_t n_inputs,
+                    void (*tell)(void *user, const char *text), void *user);
+/* At the end: warns about what was counted. */
+void mq_source_warn(const mq_data_source *s, const mq_dataset *ds, const mq_hooks *hooks);
 
 /* Names of the main graph's tensors that match patterns (not constants), in the graph's order: in m's arena. `option` is for
  * messages. MQ_ERR_USAGE for a pattern that matches nothing. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* ONNX test folders: model.onnx and test_data_set_N with inputs and expected outputs, as ONNX's own backend tests are stored. */
+/* ONNX test folders: model.onnx and test_data_set_N with inputs and expected outputs, as ONNX's own backend tests are
+ * stored. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,9 +128,9 @@ static mq_status compare_output(job *j, const char *set, size_t i, mq_error *err
         rc = MQ_OK;
     } else if (c.outside) {
         snprintf(j->differs, sizeof j->differs,
-                 "output '%s': %llu of %llu elements differ by more than %g + %g*|expected|; element %llu is %g, expected %g", v->name,
-                 (unsigned long long)c.outside, (unsigned long long)c.count, j->atol, j->rtol, (unsigned long long)c.first,
-                 c.first_a, c.first_b);
+                 "output '%s': %llu of %llu elements differ by more than %g + %g*|expected|; element %llu is %g, not %g", v->name,
+                 (unsigned long long)c.outside, (unsigned long long)c.count, j->atol, j->rtol,
+                 (unsigned long long)c.first, c.first_a, c.first_b);
     }
     mq_array_unref(want);
     return rc;
@@ -249,7 +250,8 @@ static mq_status test_each(job *j, const char *folder, mq_error *err)
     }
     free(list);
     if (rc == MQ_OK && !found)
-        rc = mq_fail(err, MQ_ERR_INPUT, "'%s' holds no test: a test is a folder with model.onnx and test_data_set_0", folder);
+        rc = mq_fail(err, MQ_ERR_INPUT, "'%s' holds no test: a test is a folder with model.onnx and test_data_set_0",
+                     folder);
     return rc;
 }
 

@@ -40,7 +40,7 @@ void mq_dataset_drop_call(mq_dataset *ds)
         ds->call_want[i] = NULL;
     }
     mq_array_unref(ds->call.labels);
-    ds->call = (mq_call){ .in = ds->call_in, .want = ds->call_want, .samples = ds->call_samples };
+    ds->call = (mq_data_call){ .in = ds->call_in, .want = ds->call_want, .samples = ds->call_samples };
 }
 
 void mq_dataset_rewind(mq_dataset *ds)
@@ -437,7 +437,7 @@ static void take_looks(mq_dataset *ds)
     }
 }
 
-mq_status mq_dataset_next(mq_dataset *ds, const mq_call **call, mq_error *err)
+mq_status mq_dataset_next(mq_dataset *ds, const mq_data_call **call, mq_error *err)
 {
     size_t n = 0;
     mq_status rc;

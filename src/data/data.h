@@ -48,7 +48,7 @@ mq_status mq_dataset_open(mq_dataset **out, const mq_data_opts *opts, const mq_v
 void mq_dataset_free(mq_dataset *ds); /* NULL is fine */
 
 /* One run of the model. */
-typedef struct mq_call {
+typedef struct mq_data_call {
     mq_array *const *in;     /* one per input; NULL: an optional input keeps its default */
     mq_array *const *want;   /* one per output: what the data say it should be, of n samples; NULL: nothing */
     mq_array *labels;        /* [n] or [n, ...], integers or floats as stored; NULL: none */
@@ -57,11 +57,11 @@ typedef struct mq_call {
     size_t rows;             /* size of the batch axis: n, or more when a fixed batch was filled up with copies of the
                                 last sample; 0: there is no batch axis, the run is one sample */
     bool restart;            /* the first run of a file: carried state began with zeros */
-} mq_call;
+} mq_data_call;
 
 /* The next run, valid until the next call on ds; *call is NULL at the end. Errors: MQ_ERR_INPUT for a sample that
  * cannot be read or does not fit, MQ_ERR_CANCELLED, MQ_ERR_NOMEM. */
-mq_status mq_dataset_next(mq_dataset *ds, const mq_call **call, mq_error *err);
+mq_status mq_dataset_next(mq_dataset *ds, const mq_data_call **call, mq_error *err);
 /* After a run: hands over the model's outputs (in the order of open), of which --carry keeps some for the next one.
  * Needed only when opts.carry was given. */
 mq_status mq_dataset_carry(mq_dataset *ds, mq_array *const *outputs, mq_error *err);
@@ -123,7 +123,7 @@ void mq_results_free(mq_results *r); /* NULL is fine */
 
 /* Output i of one run: call->n samples of it when its axis 0 is the batch axis (has call->rows rows), else all of
  * it. NULL: the run has no such output. */
-mq_status mq_results_add(mq_results *r, size_t i, const mq_array *a, const mq_call *call, mq_error *err);
+mq_status mq_results_add(mq_results *r, size_t i, const mq_array *a, const mq_data_call *call, mq_error *err);
 
 /* Writes `path`: .npz, .npy (one output) or .pb (one output, a TensorProto), by its name; not over an existing file
  * unless `force`. Runs whose shapes agree are joined along the batch axis, else numbered: "name.0", "name.1". The

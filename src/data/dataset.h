@@ -69,7 +69,7 @@ struct mq_dataset {
     mq_slot *slots;      /* `batch` and one ahead */
     size_t n_slots, n_ready; /* n_ready: slots filled already: 0, or 1 that did not fit the last run */
     const mq_part *current; /* source of the last run */
-    mq_call call;
+    mq_data_call call;
     mq_array **call_in, **call_want;
     uint64_t *call_samples;
     mq_data_counts counts;

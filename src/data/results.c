@@ -117,7 +117,7 @@ static mq_status add_strings(struct output *o, struct piece *p, const mq_bytes *
     return rc;
 }
 
-static mq_status add_piece(struct output *o, const mq_array *a, const mq_call *call, int item, mq_error *err)
+static mq_status add_piece(struct output *o, const mq_array *a, const mq_data_call *call, int item, mq_error *err)
 {
     struct piece p = { .dtype = a->dtype, .rank = a->rank, .count = a->count, .run = o->n_runs, .item = item };
     mq_array *plain = NULL;
@@ -146,7 +146,7 @@ done:
     return rc;
 }
 
-mq_status mq_results_add(mq_results *r, size_t i, const mq_array *a, const mq_call *call, mq_error *err)
+mq_status mq_results_add(mq_results *r, size_t i, const mq_array *a, const mq_data_call *call, mq_error *err)
 {
     struct output *o = &r->outputs[i];
     mq_status rc = MQ_OK;

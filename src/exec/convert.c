@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Around a reference kernel: constants at odd addresses are copied, float16 and bfloat16 are widened, elements under 8 bits are
- * unpacked; afterwards the other way round for the outputs. What is made of a constant is kept with the plan. */
+/* Around a reference kernel: constants at odd addresses are copied, float16 and bfloat16 are widened, elements under 8
+ * bits are unpacked; afterwards the other way round for the outputs. What is made of a constant is kept with the plan. */
 #include <stdlib.h>
 #include <string.h>
 

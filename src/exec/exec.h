@@ -2,9 +2,10 @@
  * SPDX-FileCopyrightText: mq authors */
 /* Running models.
  *
- * A plan is a model made ready: a private copy of its graph, raised to the newest opset, functions inlined, constants folded,
- * operators fused, a kernel chosen for every node. A plan can be used by several threads at once; each has a runner, which holds
- * what belongs to one run: activations, kernels' states for the shapes seen so far. The model must outlive the plan.
+ * A plan is a model made ready: a private copy of its graph, raised to the newest opset, functions inlined, constants
+ * folded, operators fused, a kernel chosen for every node. A plan can be used by several threads at once; each has a
+ * runner, which holds what belongs to one run: activations, kernels' states for the shapes seen so far. The model must
+ * outlive the plan.
  *
  * Tensors go by their names in the model as it was read. */
 #ifndef MQ_EXEC_EXEC_H
@@ -20,20 +21,22 @@ typedef struct mq_plan_opts {
     bool no_fast;   /* passes, but reference kernels only */
     bool partial;   /* nodes without a kernel, and what lies behind them, are left out and named (default: an error) */
     bool training;  /* batch statistics and random operators as in training; every value is kept until the next run */
-    /* The part to run: boundary tensors to be fed instead of the model's inputs, and the tensors wanted. NULL: the model's. */
+    /* The part to run: boundary tensors to be fed instead of the model's inputs, and the tensors wanted. NULL: the
+     * model's. */
     const char *const *inputs;
     size_t n_inputs;
     const char *const *outputs;
     size_t n_outputs;
-    /* Tensors that must exist during a run, to be watched or replaced, and constants to be exchanged: no pass removes them. */
+    /* Tensors that must exist during a run, to be watched or replaced, and constants to be exchanged: no pass removes
+     * them. */
     const char *const *keep;
     size_t n_keep;
     bool keep_all; /* every tensor of the main graph that has a name in the file */
 } mq_plan_opts;
 
-/* Errors: MQ_ERR_UNSUPPORTED naming operators without kernels; MQ_ERR_INPUT for graphs that cannot run (cycles, values nobody makes,
- * functions that call themselves); MQ_ERR_USAGE for names in opts that the graph does not have; MQ_ERR_NOMEM. opts and hooks may be
- * NULL. */
+/* Errors: MQ_ERR_UNSUPPORTED naming operators without kernels; MQ_ERR_INPUT for graphs that cannot run (cycles, values
+ * nobody makes, functions that call themselves); MQ_ERR_USAGE for names in opts that the graph does not have;
+ * MQ_ERR_NOMEM. opts and hooks may be NULL. */
 mq_status mq_plan_create(mq_plan **out, mq_model *m, const mq_plan_opts *opts, const mq_hooks *hooks, mq_error *err);
 void mq_plan_free(mq_plan *p); /* after its runners; NULL is fine */
 
@@ -45,8 +48,8 @@ const mq_value *mq_plan_output(const mq_plan *p, size_t i);
 /* Input i has a default (an initializer of the same name): it need not be fed. */
 bool mq_plan_input_optional(const mq_plan *p, size_t i);
 
-/* What a partial plan left out: nodes without a kernel; `behind` counts the nodes that need what they make. A missing output's
- * value is NULL in mq_plan_output's place at run time. */
+/* What a partial plan left out: nodes without a kernel; `behind` counts the nodes that need what they make. A missing
+ * output's value is NULL in mq_plan_output's place at run time. */
 typedef struct mq_missing {
     const char *node, *op_type, *domain;
     int64_t version; /* of the domain */
@@ -57,8 +60,8 @@ const mq_missing *mq_plan_missing(const mq_plan *p, size_t *n);
 /* The graph that runs (after passes), for looking at: mq_model_dump. Borrowed. */
 const mq_model *mq_plan_model(const mq_plan *p);
 
-/* Gives constant `name` (kept by opts) other contents of the same type and shape, copied; packed forms are made anew. No runner
- * may be running. MQ_ERR_USAGE when it is no constant of the plan. */
+/* Gives constant `name` (kept by opts) other contents of the same type and shape, copied; packed forms are made anew. No
+ * runner may be running. MQ_ERR_USAGE when it is no constant of the plan. */
 mq_status mq_plan_set_constant(mq_plan *p, const char *name, const mq_array *value, mq_error *err);
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
@@ -67,17 +70,18 @@ mq_status mq_plan_set_constant(mq_plan *p, const char *name, const mq_array *val
 mq_status mq_runner_create(mq_runner **out, mq_plan *p, int n_threads, mq_error *err);
 void mq_runner_free(mq_runner *r);
 
-/* Called for each kept tensor (opts.keep, keep_all) when it has been made; constants are not told. The array is in plain layout and
- * may be written to: what follows sees the change. Borrowed: not to be kept without a copy. An error ends the run. */
+/* Called for each kept tensor (opts.keep, keep_all) when it has been made; constants are not told. The array is in plain
+ * layout and may be written to: what follows sees the change. Borrowed: not to be kept without a copy. An error ends the
+ * run. */
 typedef mq_status (*mq_watch_fn)(void *user, const mq_value *value, mq_array *array, mq_error *err);
 void mq_runner_watch(mq_runner *r, mq_watch_fn fn, void *user);
 
 /* For random operators without a seed of their own; the default is 0. */
 void mq_runner_seed(mq_runner *r, uint64_t seed);
 
-/* Runs once. in: an array for each input of the plan (NULL: its default), plain layout, only read, borrowed. out: an array for each
- * output, a reference each, valid for as long as it is kept (strings: until the next run); NULL for what a partial plan lacks.
- * On failure nothing is handed over. Shapes may differ from run to run.
+/* Runs once. in: an array for each input of the plan (NULL: its default), plain layout, only read, borrowed. out: an
+ * array for each output, a reference each, valid for as long as it is kept (strings: until the next run); NULL for what
+ * a partial plan lacks. On failure nothing is handed over. Shapes may differ from run to run.
  * Errors: MQ_ERR_INPUT (input missing, of another type or shape than the model says, or shapes that do not fit inside),
  * MQ_ERR_UNSUPPORTED (a case that a kernel does not have), MQ_ERR_NOMEM. */
 mq_status mq_runner_run(mq_runner *r, mq_array *const *in, mq_array **out, mq_error *err);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* MatMulNBits (com.microsoft) with few rows of A, as when a text is written word by word: each column of weights is read once, and
- * multiplied as it is unpacked. A column's sum is, over its blocks,
- *     scale (sum of a code - zero sum of a)
- * in 16 fixed lanes, so it is the same on every machine and for any number of threads. Many rows are left to the reference
- * kernel, which expands some columns at a time and multiplies matrices; so are groups (g_idx) and blocks under 32. */
+/* MatMulNBits (com.microsoft) with few rows of A, as when a text is written word by word: each column of weights is read
+ * once, and expanded into the nearest cache, and multiplied there with all rows. Sums are in fixed lanes, so they are
+ * the same on every machine and for any number of threads. Many rows are left to the reference kernel, which expands
+ * some columns at a time and multiplies matrices; so are groups (g_idx) and blocks under 32. */
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -16,7 +15,8 @@
 #include "exec/kernel.h"
 
 enum { IN_A, IN_B, IN_SCALES, IN_ZEROS, IN_GROUPS, IN_BIAS };
-#define LANES 16
+#define LANES 32 /* that a row's sum is made of */
+#define PIECE 16 /* bytes of codes */
 #define MOST_ROWS 16
 #define COLUMNS 32 /* that a thread takes at a time */
 
@@ -26,62 +26,87 @@ typedef struct nbits {
     int threads;
 } nbits;
 
-/* ---- sums --------------------------------------------------------------------------------------------------------- */
+/* ---- one column --------------------------------------------------------------------------------------------------- */
 
-/* The codes of a block as floats; of 4 bits first all low halves, then all high ones. */
-MQ_CLONES static void unpack_4(const uint8_t *restrict q, int64_t n, float *restrict low, float *restrict high)
+/* A column's weights; of 4 bits a block's low halves first, then its high ones. */
+MQ_CLONES static void expand_4(const uint8_t *restrict q, int64_t blocks, int64_t half, const float *restrict scales,
+                               const float *restrict zeros, float *restrict out)
 {
-    for (int64_t i = 0; i < n; i++) {
-        low[i] = (float)(int32_t)(q[i] & 15);
-        high[i] = (float)(int32_t)(q[i] >> 4);
+    for (int64_t b = 0; b < blocks; b++, out += 2 * half) {
+        const float scale = scales[b], zero = zeros[b];
+
+        for (int64_t i = 0; i < half; i += PIECE, q += PIECE)
+            for (int l = 0; l < PIECE; l++) {
+                out[i + l] = ((float)(int32_t)(q[l] & 15) - zero) * scale;
+                out[half + i + l] = ((float)(int32_t)(q[l] >> 4) - zero) * scale;
+            }
     }
 }
 
-MQ_CLONES static void unpack_8(const uint8_t *restrict q, int64_t n, float *restrict out)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] = (float)(int32_t)q[i];
-}
-
-/* For blocks of one column: total += scale (sum of a code), lane by lane. codes and a lie alike. */
-MQ_CLONES static void add_blocks(int64_t blocks, int64_t block, const float *restrict codes, const float *restrict a,
-                                 const float *restrict scales, float *restrict total)
+MQ_CLONES static void expand_8(const uint8_t *restrict q, int64_t blocks, int64_t block, const float *restrict scales,
+                               const float *restrict zeros, float *restrict out)
 {
     for (int64_t b = 0; b < blocks; b++) {
-        const float *restrict c = codes + b * block, *restrict x = a + b * block;
-        float lane[LANES] = { 0 };
+        const float scale = scales[b], zero = zeros[b];
 
-        for (int64_t i = 0; i < block; i += LANES)
-            for (int l = 0; l < LANES; l++)
-                lane[l] += x[i + l] * c[i + l];
-        for (int l = 0; l < LANES; l++)
-            total[l] += scales[b] * lane[l];
+        for (int64_t i = 0; i < block; i += PIECE, q += PIECE, out += PIECE)
+            for (int l = 0; l < PIECE; l++)
+                out[l] = ((float)(int32_t)q[l] - zero) * scale;
     }
 }
 
-static float sum_lanes(float *total)
+static float sum_lanes(float *lane)
 {
     for (int step = LANES / 2; step; step /= 2)
         for (int l = 0; l < step; l++)
-            total[l] += total[l + step];
-    return total[0];
+            lane[l] += lane[l + step];
+    return lane[0];
+}
+
+/* n is a multiple of LANES. */
+MQ_CLONES static void add_1(int64_t n, const float *restrict w, const float *restrict a, float *restrict out)
+{
+    float lane[LANES] = { 0 };
+
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += a[i + l] * w[i + l];
+    for (int l = 0; l < LANES; l++)
+        out[l] = lane[l];
+}
+
+/* Four rows of a, n apart. */
+MQ_CLONES static void add_4(int64_t n, const float *restrict w, const float *restrict a, float (*restrict out)[LANES])
+{
+    float lane0[LANES] = { 0 }, lane1[LANES] = { 0 }, lane2[LANES] = { 0 }, lane3[LANES] = { 0 };
+
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int l = 0; l < LANES; l++) {
+            lane0[l] += a[i + l] * w[i + l];
+            lane1[l] += a[n + i + l] * w[i + l];
+            lane2[l] += a[2 * n + i + l] * w[i + l];
+            lane3[l] += a[3 * n + i + l] * w[i + l];
+        }
+    for (int l = 0; l < LANES; l++) {
+        out[0][l] = lane0[l];
+        out[1][l] = lane1[l];
+        out[2][l] = lane2[l];
+        out[3][l] = lane3[l];
+    }
 }
 
 /* ---- A ------------------------------------------------------------------------------------------------------------ */
 
-static void arrange_row(const nbits *w, const float *from, float *to, float *sums)
+/* A row as the weights lie, padded with zeros to whole blocks. */
+static void arrange_row(const nbits *w, const float *from, float *to)
 {
     const int64_t half = w->block / 2;
 
     for (int64_t b = 0; b < w->blocks; b++, to += w->block) {
         const int64_t at = b * w->block, n = w->k - at < w->block ? w->k - at : w->block;
-        double sum = 0;
 
         for (int64_t i = 0; i < w->block; i++)
             to[w->bits == 4 ? i / 2 + i % 2 * half : i] = i < n ? from[at + i] : 0;
-        for (int64_t i = 0; i < n; i++)
-            sum += (double)from[at + i];
-        sums[b] = (float)sum;
     }
 }
 
@@ -89,7 +114,7 @@ static void arrange_row(const nbits *w, const float *from, float *to, float *sum
 
 typedef struct operands {
     const uint8_t *codes, *zeros;
-    const float *scales, *float_zeros, *bias, *a, *sums;
+    const float *scales, *float_zeros, *bias, *a;
     float *y;
 } operands;
 
@@ -105,30 +130,29 @@ static void read_zeros(const nbits *w, const operands *o, int64_t n, float *out)
     }
 }
 
-/* The codes of a whole column are unpacked (they stay in the nearest cache), then each row is multiplied with them. `memory` has
- * room for the codes and the zero points, one after the other. */
+/* `memory` has room for a column's weights, and behind them its zero points. */
 static void run_column(const nbits *w, const operands *o, int64_t n, float *memory)
 {
     const uint8_t *q = o->codes + n * w->blocks * w->blob;
     const float *scales = o->scales + n * w->blocks;
-    const int64_t padded = w->blocks * w->block, half = w->block / 2;
+    const int64_t padded = w->blocks * w->block;
     float *zeros = memory + padded;
 
     read_zeros(w, o, n, zeros);
-    for (int64_t b = 0; b < w->blocks; b++, q += w->blob) {
-        if (w->bits == 4)
-            unpack_4(q, half, memory + b * w->block, memory + b * w->block + half);
-        else
-            unpack_8(q, w->block, memory + b * w->block);
-    }
-    for (int64_t r = 0; r < w->m; r++) {
-        const float *sums = o->sums + r * w->blocks;
-        float total[LANES] = { 0 }, offset = 0;
+    if (w->bits == 4)
+        expand_4(q, w->blocks, w->block / 2, scales, zeros, memory);
+    else
+        expand_8(q, w->blocks, w->block, scales, zeros, memory);
+    for (int64_t r = 0, rows; r < w->m; r += rows) {
+        float lanes[4][LANES];
 
-        add_blocks(w->blocks, w->block, memory, o->a + r * padded, scales, total);
-        for (int64_t b = 0; b < w->blocks; b++)
-            offset += scales[b] * zeros[b] * sums[b];
-        o->y[r * w->n + n] = sum_lanes(total) - offset + (o->bias ? o->bias[n] : 0);
+        rows = w->m - r >= 4 ? 4 : 1;
+        if (rows == 4)
+            add_4(padded, memory, o->a + r * padded, lanes);
+        else
+            add_1(padded, memory, o->a + r * padded, lanes[0]);
+        for (int64_t i = 0; i < rows; i++)
+            o->y[(r + i) * w->n + n] = sum_lanes(lanes[i]) + (o->bias ? o->bias[n] : 0);
     }
 }
 
@@ -138,14 +162,14 @@ static mq_status run(mq_call *c, void *state)
     const mq_array *a = c->in[IN_A], *z = mq_call_has(c, IN_ZEROS) ? c->in[IN_ZEROS] : NULL;
     const int64_t padded = w->blocks * w->block, pieces = (w->n + COLUMNS - 1) / COLUMNS;
     float *x = mq_call_scratch(c, (size_t)(w->m * padded) * sizeof *x);
-    float *sums = mq_call_scratch(c, (size_t)(w->m * w->blocks) * sizeof *sums);
-    float *memory = mq_call_scratch(c, (size_t)(w->threads * (padded + w->blocks + LANES)) * sizeof *memory);
-    operands o = { .codes = c->in[IN_B]->data, .scales = c->in[IN_SCALES]->data, .a = x, .sums = sums,
+    const int64_t room = padded + (w->blocks + 15) / 16 * 16;
+    float *memory = mq_call_scratch(c, (size_t)(w->threads * room) * sizeof *memory);
+    operands o = { .codes = c->in[IN_B]->data, .scales = c->in[IN_SCALES]->data, .a = x,
                    .bias = mq_call_has(c, IN_BIAS) ? c->in[IN_BIAS]->data : NULL };
     int64_t dims[MQ_MAX_RANK];
     mq_status rc;
 
-    if (!x || !sums || !memory)
+    if (!x || !memory)
         return MQ_ERR_NOMEM;
     memcpy(dims, a->dims, (size_t)a->rank * sizeof *dims);
     dims[a->rank - 1] = w->n;
@@ -154,12 +178,12 @@ static mq_status run(mq_call *c, void *state)
     o.zeros = z && z->dtype == MQ_UINT8 ? z->data : NULL;
     o.float_zeros = z && z->dtype == MQ_FLOAT ? z->data : NULL;
     for (int64_t r = 0; r < w->m; r++)
-        arrange_row(w, (const float *)a->data + r * w->k, x + r * padded, sums + r * w->blocks);
+        arrange_row(w, (const float *)a->data + r * w->k, x + r * padded);
 #pragma omp parallel for num_threads(w->threads) schedule(static) if (w->threads > 1)
     for (int64_t p = 0; p < pieces; p++) {
         float *mine = memory;
 #ifdef _OPENMP
-        mine += omp_get_thread_num() * (padded + w->blocks + LANES);
+        mine += omp_get_thread_num() * room;
 #endif
         for (int64_t n = p * COLUMNS; n < (p + 1) * COLUMNS && n < w->n; n++)
             run_column(w, &o, n, mine);

@@ -2,9 +2,10 @@
  * SPDX-FileCopyrightText: mq authors */
 /* What a kernel is, and what it may do during a call.
  *
- * Every operator has one reference kernel: plain C, for the operator's newest version only (a plan raises its private copy of
- * the graph to the newest opset first), all element types of the schema. It works out its outputs' shapes itself, from the
- * arrays at hand. Beside it there may be fast kernels, which look at one case (types, shapes, constants) and take it or not.
+ * Every operator has one reference kernel: plain C, for the operator's newest version only (a plan raises its private
+ * copy of the graph to the newest opset first), all element types of the schema. It works out its outputs' shapes
+ * itself, from the arrays at hand. Beside it there may be fast kernels, which look at one case (types, shapes,
+ * constants) and take it or not.
  *
  * Adding an operator: a function and a row in the file of its family under src/exec/ref; families are listed in table.c. */
 #ifndef MQ_EXEC_KERNEL_H
@@ -61,7 +62,7 @@ bool mq_call_wants(const mq_call *c, size_t i);
  * does not name output i, nothing is made and *data is NULL. Errors: MQ_ERR_INPUT for impossible shapes, MQ_ERR_NOMEM. */
 mq_status mq_call_out(mq_call *c, size_t i, mq_dtype dtype, int rank, const int64_t *dims, void **data);
 /* The same, but the memory may be that of input j when nobody needs it any more and it has the right size: only for kernels
- * that read element k of input j before (or when) they write element k. */
+ * that read element k of input j before (or when) they write element k, of every input: a node may name one array twice. */
 mq_status mq_call_out_over(mq_call *c, size_t i, size_t j, mq_dtype dtype, int rank, const int64_t *dims, void **data);
 /* Output i is input j with other dims (same count): no copy. */
 mq_status mq_call_out_view(mq_call *c, size_t i, size_t j, int rank, const int64_t *dims);
@@ -69,7 +70,8 @@ mq_status mq_call_out_view(mq_call *c, size_t i, size_t j, int rank, const int64
  * inner graphs. */
 mq_status mq_call_out_array(mq_call *c, size_t i, mq_array *a);
 
-/* Output i in the library's own order: `layout` from mq_call_layout, `bytes` of memory; dims are the tensor's. Fast kernels only. */
+/* Output i in the library's own order: `layout` from mq_call_layout, `bytes` of memory; dims are the tensor's. Fast
+ * kernels only. */
 mq_status mq_call_out_layout(mq_call *c, size_t i, mq_dtype dtype, int rank, const int64_t *dims, const void *layout,
                              size_t bytes, void **data);
 
@@ -86,13 +88,13 @@ mq_status mq_call_fail(mq_call *c, const char *fmt, ...) MQ_PRINTF(2, 3);
 mq_status mq_call_unsupported(mq_call *c, const char *fmt, ...) MQ_PRINTF(2, 3);
 
 /* ---- fast kernels --------------------------------------------------------------------------------------------------
- * Chosen per node and per set of input types, shapes and layouts; the state is kept for them and used again. Constants may lie
- * at any address (a mapped file is not aligned) and have constant set. */
+ * Chosen per node and per set of input types, shapes and layouts; the state is kept for them and used again. Constants
+ * may lie at any address (a mapped file is not aligned) and have constant set. */
 typedef struct mq_fast {
     const char *domain, *op;
     const char *name; /* for profiles: "onednn:conv" */
-    /* Takes the case (*state not NULL) or not (*state NULL, MQ_OK): then the next row is asked, at last the reference. Inputs
-     * are there with their data, outputs are not. Errors end the run: only MQ_ERR_NOMEM. */
+    /* Takes the case (*state not NULL) or not (*state NULL, MQ_OK): then the next row is asked, at last the reference.
+     * Inputs are there with their data, outputs are not. Errors end the run: only MQ_ERR_NOMEM. */
     mq_status (*prepare)(mq_call *c, void **state);
     mq_status (*run)(mq_call *c, void *state);
     void (*release)(void *state);
@@ -102,9 +104,9 @@ typedef struct mq_fast {
 /* The next fast row for the operator behind `after` (NULL: the first); NULL: no more. Rows stand in order of preference. */
 const mq_fast *mq_fast_find(const char *domain, const char *op, const mq_fast *after);
 
-/* Something made from constant input i (packed weights) that all shapes and all runners of the plan share: found under `key`, or
- * made. `make` gets user; `release` is called with the plan's end. Thread-safe. For inputs that are no constant: made anew,
- * and released after the call. */
+/* Something made from constant input i (packed weights) that all shapes and all runners of the plan share: found under
+ * `key`, or made. `make` gets user; `release` is called with the plan's end. Thread-safe. For inputs that are no
+ * constant: made anew, and released after the call. */
 mq_status mq_call_derived(mq_call *c, size_t i, const void *key, size_t key_size,
                           mq_status (*make)(mq_call *c, size_t i, void *user, void **out), void *user,
                           void (*release)(void *), void **out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Memory of activations: blocks that are given back are used again by the same runner. What lies free never adds to a new peak: a
- * request that no free block fits gives free ones back to the system first. */
+/* Memory of activations: blocks that are given back are used again by the same runner. What lies free never adds to a
+ * new peak: a request that no free block fits gives free ones back to the system first. */
 #ifndef MQ_EXEC_MEMORY_H
 #define MQ_EXEC_MEMORY_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Makes a plan: a private copy of the model, cut to what is asked for, raised to the newest opset, rewritten by the engine's passes,
- * and turned into steps. */
+/* Makes a plan: a private copy of the model, cut to what is asked for, raised to the newest opset, rewritten by the
+ * engine's passes, and turned into steps. */
 #include "exec/exec.h"
 
 #include <stdio.h>
@@ -137,7 +137,8 @@ static mq_status fail_missing(const mq_plan *p, mq_error *err)
         for (size_t k = 0; k < i && !seen; k++)
             seen = strcmp(p->missing.items[k].op_type, p->missing.items[i].op_type) == 0;
         if (!seen && n < sizeof others) {
-            n += (size_t)snprintf(others + n, sizeof others - n, "%s%s", told ? ", " : "; also: ", p->missing.items[i].op_type);
+            n += (size_t)snprintf(others + n, sizeof others - n, "%s%s", told ? ", " : "; also: ",
+                                  p->missing.items[i].op_type);
             told++;
         }
     }
@@ -146,8 +147,8 @@ static mq_status fail_missing(const mq_plan *p, mq_error *err)
                    (long long)first->version, others);
 }
 
-/* Takes out nodes without a kernel and everything that needs what they make; an output that goes with them stays in the list, without
- * a producer. */
+/* Takes out nodes without a kernel and everything that needs what they make; an output that goes with them stays in the
+ * list, without a producer. */
 static mq_status drop_missing(mq_plan *p, mq_error *err)
 {
     mq_graph *g = p->model->graph;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Runs bodies step by step: chooses the kernel for the shapes at hand, hands values from step to step, lets go of them when they
- * have been read for the last time. */
+/* Runs bodies step by step: chooses the kernel for the shapes at hand, hands values from step to step, lets go of them
+ * when they have been read for the last time. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -111,8 +111,8 @@ static mq_array *operand(const mq_operand *o, mq_frame *f)
     return f->slots[o->slot];
 }
 
-/* Inputs in the library's order that fast row f does not take so are made plain, in their slot: whoever reads them next finds
- * them plain too. f NULL: all. */
+/* Inputs in the library's order that fast row f does not take so are made plain, in their slot: whoever reads them next
+ * finds them plain too. f NULL: all. */
 static mq_status make_plain(mq_runner *r, mq_frame *frame, const mq_step *s, const mq_fast *f, mq_array **in, mq_error *err)
 {
     for (size_t i = 0; i < s->node->n_inputs; i++) {

@@ -350,7 +350,8 @@ static unsigned code_at(const uint8_t *in, size_t i, unsigned bits, size_t n_byt
 
 mq_status mq_array_unpack(mq_array **out, const mq_array *a, mq_error *err)
 {
-    const unsigned bits = (unsigned)mq_dtype_bits(a->dtype) & 7, sign = 1u << bits >> 1; /* types of 8 bits and more return below */
+    /* types of 8 bits and more return below */
+    const unsigned bits = (unsigned)mq_dtype_bits(a->dtype) & 7, sign = 1u << bits >> 1;
     const bool is_signed = mq_dtype_is_integer(a->dtype) && mq_dtype_is_signed(a->dtype);
     const size_t n_bytes = mq_array_bytes(a);
     mq_block *block;

@@ -50,8 +50,8 @@ mq_status mq_array_create(mq_array **out, mq_dtype dtype, int rank, const int64_
 /* A tensor over memory that is borrowed (block NULL) or shared (takes a reference to block). */
 mq_status mq_array_wrap(mq_array **out, mq_dtype dtype, int rank, const int64_t *dims, void *data, mq_block *block,
                         mq_error *err);
-/* Over the bytes of a tensor of the graph, which must live longer: no copy where the storage allows it; aligned to its element
- * only when `align` (then small misaligned payloads are copied). Strings become borrowed mq_bytes. */
+/* Over the bytes of a tensor of the graph, which must live longer: no copy where the storage allows it; aligned to its
+ * element only when `align` (then small misaligned payloads are copied). Strings become borrowed mq_bytes. */
 mq_status mq_array_of_tensor(mq_array **out, mq_tensor *t, bool align, mq_error *err);
 /* The reverse: a tensor in m's arena with a copy of the elements (strings too). Plain layout only. */
 mq_status mq_tensor_of_array(mq_tensor **out, mq_model *m, const char *name, const mq_array *a, mq_error *err);

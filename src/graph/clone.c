@@ -262,6 +262,9 @@ mq_status mq_model_clone(mq_model **out, const mq_model *m, mq_error *err)
     for (size_t i = 0; i < m->opsets.n; i++)
         if (!mq_vec_push_in(c->arena, &c->opsets, m->opsets.items[i]))
             MQ_TRY(mq_oom(err));
+    for (size_t i = 0; i < m->external.cap; i++) /* files that are open already: one without a name cannot be opened again */
+        if (m->external.slots[i].key && !mq_map_put(&c->external, m->external.slots[i].key, m->external.slots[i].value))
+            MQ_TRY(mq_oom(err));
     for (size_t i = 0; i < m->n_functions; i++)
         MQ_TRY(copy_function(&k, m->functions[i]));
     if (m->graph)
@@ -283,8 +286,8 @@ static mq_status same_opsets(const mq_function *f, const mq_graph *g, mq_model *
         mq_status rc;
 
         if (here && there && here != there)
-            return mq_fail(err, MQ_ERR_UNSUPPORTED, "function '%s' uses version %lld of '%s', the model version %lld", f->name,
-                           (long long)there, n->domain[0] ? n->domain : "ai.onnx", (long long)here);
+            return mq_fail(err, MQ_ERR_UNSUPPORTED, "function '%s' uses version %lld of '%s', the model version %lld",
+                           f->name, (long long)there, n->domain[0] ? n->domain : "ai.onnx", (long long)here);
         if (!here && there && (rc = mq_opset_set(m, n->domain, there, err)) != MQ_OK)
             return rc;
         for (size_t i = 0; i < n->n_attrs; i++)
@@ -295,8 +298,8 @@ static mq_status same_opsets(const mq_function *f, const mq_graph *g, mq_model *
     return MQ_OK;
 }
 
-/* The function's formal parameters become the call's values: they are bound under their new names by Identity nodes, which cost
- * nothing at run time and keep every name of the caller. */
+/* The function's formal parameters become the call's values: they are bound under their new names by Identity nodes,
+ * which cost nothing at run time and keep every name of the caller. */
 static mq_status bind(mq_graph *g, mq_node *before, mq_value *from, mq_value *to, mq_error *err)
 {
     mq_node *id = mq_node_create(g, before, "", "Identity", "");
@@ -386,7 +389,8 @@ static mq_status check_calls(const mq_graph *g, int depth, size_t *n_looked, mq_
     mq_status rc = MQ_OK;
 
     if (depth > MAX_DEPTH || ++*n_looked > MAX_CALLS)
-        return mq_fail(err, MQ_ERR_INPUT, "functions call each other more than %d deep or %d times (or themselves)", MAX_DEPTH,
+        return mq_fail(err, MQ_ERR_INPUT, "functions call each other more than %d deep or %d times (or themselves)",
+                       MAX_DEPTH,
                        MAX_CALLS);
     for (const mq_node *n = g->first; n && rc == MQ_OK; n = n->next) {
         const mq_function *f = mq_node_function(n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* drop-identity: nodes that give what they get: Identity, Dropout outside training, Cast to the type it has, Transpose in order.
- * Not dropped: a node whose output is a graph output (the name must stay), Dropout whose mask is read or whose training flag is not a
- * constant false.
+/* drop-identity: nodes that give what they get: Identity, Dropout outside training, Cast to the type it has, Transpose
+ * in order. Not dropped: a node whose output is a graph output (the name must stay), Dropout whose mask is read or whose
+ * training flag is not a constant false.
  * Numerics: exact. */
 #include <string.h>
 

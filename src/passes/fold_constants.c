@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* fold-constants: a node whose inputs are all constants is replaced by what it gives; so is a value whose contents type inference
- * knows (the shape of a tensor of fixed size). A DequantizeLinear stays: fuse-qdq and fuse-nbits take its integers.
- * fold-dequantized: the same for every node, when those have taken what they can.
+/* fold-constants: a node whose inputs are all constants is replaced by what it gives; so is a value whose contents type
+ * inference knows (the shape of a tensor of fixed size). A DequantizeLinear stays: fuse-qdq and fuse-nbits take its
+ * integers. fold-dequantized: the same for every node, when those have taken what they can.
  * Left as they are: what the evaluator cannot run, graph attributes, results that would be much larger than their inputs.
  * Numerics: exact, the evaluator is the engine's reference kernel. */
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 static bool makes_memory(const mq_node *n)
 {
     static const char *const ops[] = { "ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile",
-                                       "CenterCropPad", "AffineGrid", "Col2Im", "MelWeightMatrix", "BlackmanWindow", "HannWindow",
+                                       "CenterCropPad", "AffineGrid", "Col2Im", "MelWeightMatrix", "BlackmanWindow",
+                                           "HannWindow",
                                        "HammingWindow", "MaxUnpool", "ConvTranspose" };
 
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
@@ -134,7 +135,8 @@ static mq_status fold_known(mq_value *v, size_t *n_changed, mq_error *err)
     mq_tensor *t;
     mq_status rc;
 
-    if (!v->known || !v->producer || rank < 0 || rank > 1 || (dtype != MQ_INT64 && dtype != MQ_INT32) || (rank == 0 && dim != 1) ||
+    if (!v->known || !v->producer || rank < 0 || rank > 1 || (dtype != MQ_INT64 && dtype != MQ_INT32) ||
+        (rank == 0 && dim != 1) ||
         mq_value_constant(v, false))
         return MQ_OK;
     if (!(wide = mq_arena_calloc(m->arena, v->n_known, sizeof *wide)))

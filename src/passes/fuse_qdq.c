@@ -17,7 +17,6 @@
 
 #include "passes/qdq.h"
 
-#define MAX_DEPTH 32768 /* products of bytes that a sum in int32 surely holds */
 #define MAX_BETWEEN 2
 
 typedef struct site {
@@ -81,14 +80,6 @@ static bool find_site(mq_node *q, site *s)
     return false;
 }
 
-/* The weight of Conv or Gemm on its way into the integer operator. */
-typedef struct weights {
-    mq_qdq q;
-    float *scales;       /* one, or one per channel */
-    int64_t channels;
-    int64_t rows, inner; /* element e belongs to channel (e / inner) % rows */
-} weights;
-
 /* ---- inputs -------------------------------------------------------------------------------------------------------- */
 
 static mq_status add_input(site *s, mq_value *v, mq_error *err)
@@ -125,127 +116,39 @@ static bool activation(const site *s, size_t i, mq_qdq *q)
     return i < s->op->n_inputs && mq_qdq_made(s->op->inputs[i], q) && mq_qdq_is_i8(q);
 }
 
-/* The same for a constant with a scale per slice of `axis`, or one. */
-static bool weight(const site *s, size_t i, int axis, weights *w)
-{
-    const mq_qdq *q = &w->q;
-    const mq_tensor *t;
-
-    if (i >= s->op->n_inputs || !mq_qdq_made(s->op->inputs[i], &w->q) || (q->dtype != MQ_INT8 && q->dtype != MQ_UINT8) || q->block)
-        return false;
-    if (!(t = mq_value_constant(q->codes, false)) || t->n_dims < 2 || mq_tensor_count(t) < 1)
-        return false;
-    if (!q->one && (q->axis < 0 ? q->axis + t->n_dims : q->axis) != axis)
-        return false;
-    w->channels = w->rows = t->dims[axis];
-    w->inner = 1;
-    for (int k = axis + 1; k < t->n_dims; k++)
-        w->inner *= t->dims[k];
-    return (w->scales = mq_constant_floats(q->scale, q->one ? 1 : w->channels)) != NULL;
-}
-
-/* ---- bias ---------------------------------------------------------------------------------------------------------- */
-
-/* The bias as numbers: a float constant, or a dequantized one, of one element or one per channel. */
-static float *bias_numbers(mq_value *b, int64_t channels)
-{
-    mq_node *dq = b->producer;
-    mq_tensor *codes;
-    mq_arena *arena = b->graph->model->arena;
-    float *out, *scales;
-    int64_t *ints, n_scales;
-
-    if (!dq || !mq_node_is(dq, "", "DequantizeLinear"))
-        return mq_constant_floats(b, channels);
-    if (!(codes = mq_constant_input(dq, 0)) || codes->dtype != MQ_INT32 || mq_tensor_count(codes) != channels ||
-        !mq_constant_input(dq, 1) || mq_node_attr_int(dq, "block_size", 0) || codes->n_dims != 1)
-        return NULL;
-    for (int64_t i = 0; dq->n_inputs > 2 && dq->inputs[2] && i < mq_tensor_count(mq_constant_input(dq, 2)); i++) {
-        int64_t zero;
-
-        if (mq_tensor_read_i64(mq_constant_input(dq, 2), (uint64_t)i, 1, &zero, NULL) != MQ_OK || zero != 0)
-            return NULL;
-    }
-    n_scales = mq_tensor_count(mq_constant_input(dq, 1)) == 1 ? 1 : channels;
-    scales = mq_constant_floats(dq->inputs[1], n_scales);
-    out = mq_arena_calloc(arena, (size_t)channels + 1, sizeof *out);
-    ints = mq_arena_calloc(arena, (size_t)channels + 1, sizeof *ints);
-    if (!scales || !out || !ints || mq_tensor_read_i64(codes, 0, (uint64_t)channels, ints, NULL) != MQ_OK)
-        return NULL;
-    for (int64_t i = 0; i < channels; i++)
-        out[i] = (float)ints[i] * scales[n_scales == 1 ? 0 : i];
-    return out;
-}
-
-/* For each channel the sum of how far its integers are from zero, in the arena: what a sum of products can reach. */
-static double *reach(const site *s, const weights *w)
-{
-    mq_tensor *t = mq_value_constant(w->q.codes, false), *zero = w->q.zero ? mq_value_constant(w->q.zero, false) : NULL;
-    double *sums = mq_arena_calloc(s->g->model->arena, (size_t)w->channels + 1, sizeof *sums);
-    const void *codes = NULL, *zeros = NULL;
-
-    if (!sums || mq_tensor_bytes(t, &codes, NULL) != MQ_OK || (zero && mq_tensor_bytes(zero, &zeros, NULL) != MQ_OK))
-        return NULL;
-    for (int64_t e = 0; e < mq_tensor_count(t); e++) {
-        const int64_t c = e / w->inner % w->rows, z = w->q.one ? 0 : c;
-        const bool is_signed = w->q.dtype == MQ_INT8;
-        const int code = is_signed ? ((const int8_t *)codes)[e] : ((const uint8_t *)codes)[e];
-        const int at = !zeros ? 0 : is_signed ? ((const int8_t *)zeros)[z] : ((const uint8_t *)zeros)[z];
-
-        sums[c] += abs(code - at);
-    }
-    return sums;
-}
-
-/* Adds the bias in steps of x's scale times the weight's; *good false: that cannot hold it. */
-static mq_status add_bias(site *s, mq_value *b, double factor, const mq_qdq *x, const weights *w, bool *good, mq_error *err)
-{
-    float *numbers = bias_numbers(b, w->channels);
-    double *sums = reach(s, w);
-    int32_t *codes = mq_arena_calloc(s->g->model->arena, (size_t)w->channels + 1, sizeof *codes);
-    mq_value *v;
-    mq_status rc;
-
-    *good = false;
-    if (!codes || !sums)
-        return mq_oom(err);
-    for (int64_t c = 0; numbers && c < w->channels; c++) {
-        const double step = (double)x->s * (double)w->scales[w->q.one ? 0 : c];
-        const double code = nearbyint((double)numbers[c] * factor / step);
-
-        if (!(fabs(code) + sums[c] * UINT8_MAX < INT32_MAX) || (s->out.node && step / 2 > (double)s->out.s / 4))
-            return MQ_OK;
-        codes[c] = (int32_t)code;
-    }
-    if (!numbers)
-        return MQ_OK;
-    rc = mq_constant_of(s->g, b->name, MQ_INT32, 1, &w->channels, codes, &v, err);
-    *good = true;
-    return rc == MQ_OK ? add_input(s, v, err) : rc;
-}
-
 /* ---- operators: each fills in `made` and the inputs, or leaves `made` NULL ------------------------------------------ */
 
-/* Every step of a sum of int32 stays inside. */
-static bool sums_fit(const weights *w)
+/* The weight as input i of the operator, with channels along `axis`. */
+static bool weight(const site *s, size_t i, int axis, mq_qweight *w)
 {
-    return mq_tensor_count(mq_value_constant(w->q.codes, false)) / w->channels <= MAX_DEPTH;
+    return i < s->op->n_inputs && mq_qweight_read(s->op->inputs[i], axis, w);
+}
+
+/* The bias, input 2, as integers; w may change for it. *good false: that cannot be. */
+static mq_status bias(const site *s, double factor, const mq_qdq *x, mq_qweight *w, mq_value **out, bool *good, mq_error *err)
+{
+    *out = NULL;
+    *good = true;
+    if (s->op->n_inputs < 3 || !s->op->inputs[2])
+        return MQ_OK;
+    return mq_qweight_bias(s->g, w, s->op->inputs[2], factor, x->s, s->out.node ? s->out.s : 0, out, good, err);
 }
 
 static mq_status take_conv(site *s, mq_error *err)
 {
     mq_status rc = MQ_OK;
-    bool good = true;
-    weights w;
+    mq_value *b;
+    mq_qweight w;
+    bool good;
     mq_qdq x;
 
-    if (!s->out.node || !activation(s, 0, &x) || !weight(s, 1, 0, &w) || !sums_fit(&w))
+    if (!s->out.node || !activation(s, 0, &x) || !weight(s, 1, 0, &w))
         return MQ_OK;
+    MQ_TRY(bias(s, 1, &x, &w, &b, &good, err));
     MQ_TRY(add_quantized(s, &x, err));
     MQ_TRY(add_quantized(s, &w.q, err));
     MQ_TRY(add_scale_zero(s, &s->out, err));
-    if (s->op->n_inputs > 2 && s->op->inputs[2])
-        MQ_TRY(add_bias(s, s->op->inputs[2], 1, &x, &w, &good, err));
+    MQ_TRY(add_input(s, b, err));
     s->made = good ? "QLinearConv" : NULL;
 done:
     return rc;
@@ -255,11 +158,11 @@ done:
 static bool right_side(const site *s, mq_qdq *b)
 {
     const mq_tensor *t;
-    weights w;
+    mq_qweight w;
 
     if (!mq_qdq_made(s->op->inputs[1], b) || !(t = mq_value_constant(b->codes, false)))
-        return activation(s, 1, b) && mq_value_dim(b->codes, -2).value <= MAX_DEPTH;
-    return t->n_dims == 2 && weight(s, 1, 1, &w) && sums_fit(&w);
+        return activation(s, 1, b) && mq_value_dim(b->codes, -2).value <= MQ_QWEIGHT_DEPTH;
+    return t->n_dims == 2 && weight(s, 1, 1, &w);
 }
 
 /* MatMulIntegerToFloat: a, b, both scales, both zero points. */
@@ -303,19 +206,18 @@ static mq_status take_gemm(site *s, mq_error *err)
     const int axis = mq_node_attr_int(s->op, "transB", 0) ? 0 : 1;
     const float alpha = mq_node_attr_float(s->op, "alpha", 1), beta = mq_node_attr_float(s->op, "beta", 1);
     mq_status rc = MQ_OK;
-    bool good = true;
-    weights b;
+    mq_value *c;
+    mq_qweight b;
+    bool good;
     mq_qdq a;
 
-    if (!activation(s, 0, &a) || !weight(s, 1, axis, &b) || !(alpha > 0) || !sums_fit(&b))
+    if (!activation(s, 0, &a) || !weight(s, 1, axis, &b) || !(alpha > 0))
         return MQ_OK;
+    MQ_TRY(bias(s, (double)beta / (double)alpha, &a, &b, &c, &good, err));
     MQ_TRY(add_quantized(s, &a, err));
     MQ_TRY(add_quantized(s, &b.q, err));
-    if (s->op->n_inputs > 2 && s->op->inputs[2])
-        MQ_TRY(add_bias(s, s->op->inputs[2], (double)beta / (double)alpha, &a, &b, &good, err));
-    else if (s->out.node)
-        MQ_TRY(add_input(s, NULL, err));
-    if (good && s->out.node)
+    MQ_TRY(add_input(s, c, err));
+    if (s->out.node)
         MQ_TRY(add_scale_zero(s, &s->out, err));
     s->made = good ? "QGemm" : NULL;
 done:

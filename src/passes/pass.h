@@ -12,8 +12,8 @@
 #include "graph/array.h"
 
 typedef struct mq_pass_ctx {
-    /* Runs one node on constants: out gets n->n_outputs arrays (NULL for unnamed ones). MQ_ERR_UNSUPPORTED: it cannot, the node stays.
-     * Given from above (the engine); NULL: nothing is folded. */
+    /* Runs one node on constants: out gets n->n_outputs arrays (NULL for unnamed ones). MQ_ERR_UNSUPPORTED: it cannot,
+     * the node stays. Given from above (the engine); NULL: nothing is folded. */
     mq_status (*evaluate)(void *user, mq_node *n, mq_array *const *in, mq_array **out, mq_error *err);
     void *user;
     /* A folded result may be at most this many bytes larger than the constants it is made of. */
@@ -29,8 +29,8 @@ typedef struct mq_pass {
 /* What the engine runs on its private copy, in order: ends with NULL. They may use operators of com.microsoft. */
 extern const mq_pass *const mq_engine_passes[];
 
-/* Runs each pass of the list over every graph of the model, inner graphs first, then drops nodes that nobody reads and infers types
- * anew after each that changed something. */
+/* Runs each pass of the list over every graph of the model, inner graphs first, then drops nodes that nobody reads and
+ * infers types anew after each that changed something. */
 mq_status mq_passes_run(mq_model *m, const mq_pass *const *list, const mq_pass_ctx *ctx, mq_error *err);
 
 /* ---- what passes share (util.c) ------------------------------------------------------------------------------------ */
@@ -53,21 +53,24 @@ void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped);
 
 /* A node before `at` with these inputs (NULL: absent) and the attributes of `like` (may be NULL), without outputs. Imports
  * com.microsoft when the domain is that. */
-mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in, size_t n_in,
+mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in,
+                         size_t n_in,
                          mq_node **out, mq_error *err);
-/* Output 0 of `to` becomes the value that output 0 of `from` is; `from` goes, and with it what made its inputs, as far as nobody
- * reads that any more. A walk that stands at `from` must know its next node before. */
+/* Output 0 of `to` becomes the value that output 0 of `from` is; `from` goes, and with it what made its inputs, as far
+ * as nobody reads that any more. A walk that stands at `from` must know its next node before. */
 mq_status mq_pass_take_over(mq_node *to, mq_node *from, mq_error *err);
 /* The same with an unnamed new value, named after `like`: for a node in the middle of what is made. */
 mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, mq_error *err);
 /* The node goes when nobody reads its outputs, and then what made its inputs. */
 void mq_pass_drop(mq_node *n);
 
-/* The producer of v when it is this operator of ai.onnx, in v's graph, and v is read only once (by the node asking); else NULL. */
+/* The producer of v when it is this operator of ai.onnx, in v's graph, and v is read only once (by the node asking);
+ * else NULL. */
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op);
 /* A constant of exactly one element, as a number; false: v is none. */
 bool mq_constant_number(const mq_value *v, double *out);
-/* The count elements of a float constant, in the arena; NULL: v is no float constant of that many elements, or out of memory. */
+/* The count elements of a float constant, in the arena; NULL: v is no float constant of that many elements, or out of
+ * memory. */
 float *mq_constant_floats(const mq_value *v, int64_t count);
 /* A constant of this type and shape beside g's others, named after base. `data` is copied. */
 mq_status mq_constant_of(mq_graph *g, const char *base, mq_dtype dtype, int rank, const int64_t *dims, const void *data,

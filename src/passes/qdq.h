@@ -40,4 +40,24 @@ mq_status mq_qdq_zero(mq_graph *g, const mq_qdq *q, mq_value **out, mq_error *er
 /* A constant scalar of q's integer type. */
 mq_status mq_qdq_constant(mq_graph *g, const mq_qdq *q, int64_t code, mq_value **out, mq_error *err);
 
+/* ---- weights of integer operators (qweight.c) ----------------------------------------------------------------------- */
+
+/* Products of bytes that a sum in int32 surely holds, with room for a bias. */
+#define MQ_QWEIGHT_DEPTH 32768
+
+typedef struct mq_qweight {
+    mq_qdq q;            /* a constant of int8 or uint8, with one scale or one per channel */
+    float *scales;       /* one, or one per channel */
+    int64_t channels;
+    int64_t inner;       /* element e belongs to channel (e / inner) % channels */
+} mq_qweight;
+
+/* v as a weight whose channels lie along `axis`; false: it is none, or its sums could leave int32. */
+bool mq_qweight_read(const mq_value *v, int axis, mq_qweight *w);
+/* A bias times `factor` as int32 in steps of x_scale times the weight's scale. v: a float constant or int32 behind DequantizeLinear,
+ * one per channel. Channels whose scale is so small that the bias would leave int32 get a larger one (w then holds new constants).
+ * *good false: it cannot be held to a quarter of a step of y_scale (0: the output is float). */
+mq_status mq_qweight_bias(mq_graph *g, mq_qweight *w, mq_value *v, double factor, float x_scale, float y_scale, mq_value **out,
+                          bool *good, mq_error *err);
+
 #endif

@@ -97,7 +97,8 @@ void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped)
 
 /* ---- making nodes -------------------------------------------------------------------------------------------------- */
 
-mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in, size_t n_in,
+mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in,
+                         size_t n_in,
                          mq_node **out, mq_error *err)
 {
     mq_graph *g = at->graph;
@@ -164,7 +165,8 @@ mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, 
 
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op)
 {
-    return v && v->producer && v->producer_index == 0 && mq_only_reader(v) && mq_node_is(v->producer, "", op) ? v->producer : NULL;
+    return v && v->producer && v->producer_index == 0 && mq_only_reader(v) && mq_node_is(v->producer, "", op) ?
+        v->producer : NULL;
 }
 
 bool mq_constant_number(const mq_value *v, double *out)

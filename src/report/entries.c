@@ -12,17 +12,28 @@
 
 /* ---- bounds, findings, warnings, options -------------------------------------------------------------------------- */
 
-mq_status mq_report_add_bound(mq_report *r, const char *name, const char *asked, const char *got, bool pass,
-                              mq_error *err)
+mq_status mq_report_add_bound_of(mq_report *r, const char *name, const char *tensor, const char *asked, const char *got,
+                                 bool pass, mq_error *err)
 {
-    json_t *e = mq_report_append(r, mq_report_section(r, "bounds"));
+    json_t *e;
 
+    if (!r)
+        return MQ_OK;
+    e = mq_report_append(r, mq_report_section(r, "bounds"));
     mq_report_put_text(r, e, "name", name);
+    if (tensor)
+        mq_report_put_text(r, e, "tensor", tensor);
     mq_report_put_text(r, e, "asked", asked);
     mq_report_put_text(r, e, "got", got);
     mq_report_put_bool(r, e, "pass", pass);
     r->n_missed += !pass;
     return mq_report_status(r, err);
+}
+
+mq_status mq_report_add_bound(mq_report *r, const char *name, const char *asked, const char *got, bool pass,
+                              mq_error *err)
+{
+    return mq_report_add_bound_of(r, name, NULL, asked, got, pass, err);
 }
 
 bool mq_report_missed_bound(const mq_report *r, size_t i, char *out, size_t size)
@@ -33,7 +44,8 @@ bool mq_report_missed_bound(const mq_report *r, size_t i, char *out, size_t size
     json_array_foreach(bounds, k, b) {
         if (mq_json_get_bool(b, "pass") || i-- > 0)
             continue;
-        snprintf(out, size, "%s: asked %s, got %s", mq_json_get_text(b, "name"), mq_json_get_text(b, "asked"),
+        snprintf(out, size, "%s%s%s: asked %s, got %s", mq_json_get_text(b, "name"),
+                 json_object_get(b, "tensor") ? " of " : "", mq_json_get_text(b, "tensor"), mq_json_get_text(b, "asked"),
                  mq_json_get_text(b, "got"));
         return true;
     }

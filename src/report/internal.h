@@ -12,7 +12,7 @@
 
 /* Raised when a member changes its meaning or goes; members that are added keep it. */
 #define MQ_REPORT_SCHEMA_VERSION 1
-#define MQ_REPORT_N_SECTIONS 15
+#define MQ_REPORT_N_SECTIONS 16
 #define MQ_REPORT_N_WORST 5
 
 typedef struct mq_report_section_row {
@@ -66,6 +66,8 @@ json_t *mq_report_by_code(const json_t *warnings);
 void mq_str_add_shape(mq_str *out, const json_t *dims);
 /* "41.2 dB", "exact" for null where an error was measured, "-" where none was. */
 void mq_str_add_sqnr(mq_str *out, const json_t *entry);
+/* The SQNR of an entry of `agreement`: "41.2 dB", "equal", "not finite". */
+void mq_str_add_agreement(mq_str *out, const json_t *entry);
 /* "-74.9%", "+0.3%", "" when `before` is 0. */
 void mq_str_add_change(mq_str *out, int64_t before, int64_t after);
 

@@ -60,13 +60,16 @@ static void end_case(mq_str *out, const char *element, const char *type, const c
 
 static void bound_case(mq_str *out, const char *class, const json_t *bound)
 {
-    mq_str message = { 0 };
+    const char *tensor = mq_json_get_text(bound, "tensor");
+    mq_str message = { 0 }, name = { 0 };
 
+    mq_str_addf(&name, "%s%s%s", mq_json_get_text(bound, "name"), *tensor ? ": " : "", tensor);
     mq_str_addf(&message, "asked %s, got %s", mq_json_get_text(bound, "asked"), mq_json_get_text(bound, "got"));
-    begin_case(out, class, mq_json_get_text(bound, "name"));
+    begin_case(out, class, name.s ? name.s : "");
     end_case(out, mq_json_get_bool(bound, "pass") ? NULL : "failure", "bound", message.s ? message.s : "");
-    out->failed |= message.failed;
+    out->failed |= message.failed || name.failed;
     mq_str_release(&message);
+    mq_str_release(&name);
 }
 
 static void finding_case(mq_str *out, const char *class, const json_t *finding)

@@ -8,7 +8,7 @@
 
 enum {
     CELL_MAX = 160, /* bytes of one cell before escaping */
-    BUDGET_SHORT = 2500, /* of 8 tables */
+    BUDGET_SHORT = 2500, /* of 8 tables; that of agreement and those of a run stand in for tables that quantize has */
     BUDGET_LONG = 5500,  /* of 6 tables */
 };
 
@@ -119,11 +119,49 @@ static void bound_row(mq_str *out, const json_t *b)
 {
     mq_str_add(out, "| ");
     prose(out, mq_json_get_text(b, "name"));
+    if (json_object_get(b, "tensor")) {
+        mq_str_add(out, " ");
+        code(out, mq_json_get_text(b, "tensor"));
+    }
     mq_str_add(out, " | ");
     prose(out, mq_json_get_text(b, "asked"));
     mq_str_add(out, " | ");
     prose(out, mq_json_get_text(b, "got"));
     mq_str_add(out, mq_json_get_bool(b, "pass") ? " | ✓ |\n" : " | ✗ |\n");
+}
+
+/* "0.0127", or "not finite" for null. */
+static void figure(mq_str *out, const json_t *e, const char *key, const char *format, double factor)
+{
+    double v;
+
+    mq_str_add(out, " | ");
+    if (mq_json_get_real(e, key, &v))
+        mq_str_addf(out, format, v * factor);
+    else
+        mq_str_add(out, "not finite");
+}
+
+static void agreement_row(mq_str *out, const json_t *a)
+{
+    mq_str_add(out, mq_json_get_bool(a, "ok") ? "| ✓ | " : mq_json_get_bool(a, "output") ? "| ✗ | " : "| | ");
+    code(out, mq_json_get_text(a, "tensor"));
+    mq_str_add(out, " | ");
+    if (json_object_get(a, "note")) {
+        prose(out, mq_json_get_text(a, "note"));
+        mq_str_add(out, " | | | | | |\n");
+        return;
+    }
+    mq_str_add_agreement(out, a);
+    figure(out, a, "max_abs", "%.3g", 1);
+    figure(out, a, "max_rel", "%.3g", 1);
+    figure(out, a, "cosine", "%.6f", 1);
+    figure(out, a, "agreement", "%.2f%%", 100);
+    mq_str_add(out, " | ");
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(a, "outside"));
+    mq_str_add(out, " of ");
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(a, "elements"));
+    mq_str_add(out, " |\n");
 }
 
 static void finding_row(mq_str *out, const json_t *f)
@@ -403,6 +441,13 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         table(out, bounds, "| bound | asked | got | |", bound_row, BUDGET_SHORT);
     if (json_array_size(findings))
         table(out, findings, "| | place | finding | code |", finding_row, BUDGET_LONG);
+    if (json_array_size(json_object_get(doc, "agreement"))) {
+        mq_str_add(out, "**Agreement with the reference**\n\n");
+        table(out, json_object_get(doc, "agreement"),
+              "| | tensor | SQNR | largest error | relative | cosine | arg-max agrees | outside |", agreement_row, BUDGET_SHORT);
+    }
+    folded_outline(out, "Tests", json_object_get(doc, "tests"), BUDGET_SHORT, true);
+    folded_outline(out, "The run", json_object_get(doc, "run"), BUDGET_SHORT, true);
     before_after(out, doc);
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "Mode: ");

@@ -60,6 +60,10 @@ typedef struct mq_report_kept {
 } mq_report_kept;
 void mq_report_add_kept(mq_report *report, const mq_report_kept *kept);
 
+/* mq_report_add_bound, about one tensor. */
+mq_status mq_report_add_bound_of(mq_report *report, const char *name, const char *tensor, const char *asked,
+                                 const char *got, bool pass, mq_error *err);
+
 /* What `check` found. An error counts in mq_report_n_missed, a warning in mq_report_n_warnings. */
 typedef enum mq_report_level { MQ_REPORT_ERROR, MQ_REPORT_WARNING } mq_report_level;
 void mq_report_add_finding(mq_report *report, mq_report_level level, const char *code, const char *place,

@@ -49,6 +49,10 @@ static void bounds(mq_str *out, const json_t *list)
         const json_t *b = json_array_get(list, i);
         mq_str_add(out, mq_json_get_bool(b, "pass") ? "  ok      " : "  MISSED  ");
         cell(out, mq_json_get_text(b, "name"), name);
+        if (json_object_get(b, "tensor")) {
+            mq_str_add(out, "  ");
+            cell(out, mq_json_get_text(b, "tensor"), 0);
+        }
         mq_str_add(out, "  asked ");
         cell(out, mq_json_get_text(b, "asked"), asked);
         mq_str_add(out, "  got ");
@@ -88,6 +92,28 @@ static void size_line(mq_str *out, const json_t *doc)
         mq_str_add(out, ")");
     }
     mq_str_add(out, "\n");
+}
+
+/* The worst outputs, where there are several: the proof names one. */
+static void agreement(mq_str *out, const json_t *list)
+{
+    size_t n = 0;
+
+    while (n < json_array_size(list) && mq_json_get_bool(json_array_get(list, n), "output"))
+        n++;
+    for (size_t i = 0; n > 1 && i < n && i < MQ_REPORT_N_WORST; i++) {
+        const json_t *a = json_array_get(list, i);
+        mq_str_add(out, i ? "         " : "outputs  ");
+        cell(out, mq_json_get_text(a, "tensor"), 0);
+        mq_str_add(out, "  ");
+        if (json_object_get(a, "note"))
+            cell(out, mq_json_get_text(a, "note"), 0);
+        else
+            mq_str_add_agreement(out, a);
+        mq_str_add(out, "\n");
+    }
+    if (n > MQ_REPORT_N_WORST)
+        mq_str_addf(out, "         and %zu more\n", n - MQ_REPORT_N_WORST);
 }
 
 /* "weights  62 changed (25.1 MB -> 6.3 MB), 3 kept". */
@@ -175,6 +201,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
         cell(out, mq_json_get_text(proof, "note"), 0);
         mq_str_add(out, "\n");
     }
+    agreement(out, json_object_get(doc, "agreement"));
     worst(out, json_object_get(doc, "worst_layers"));
     warnings(out, json_object_get(doc, "warnings"));
 }

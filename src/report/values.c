@@ -210,6 +210,16 @@ void mq_str_add_sqnr(mq_str *out, const json_t *entry)
         mq_str_add(out, json_object_get(entry, "sqnr_db") ? "exact" : "-");
 }
 
+void mq_str_add_agreement(mq_str *out, const json_t *entry)
+{
+    double v;
+
+    if (mq_json_get_real(entry, "sqnr_db", &v))
+        mq_str_addf(out, "%.2f dB", v);
+    else
+        mq_str_add(out, mq_json_get_int(entry, "differ") ? "not finite" : "equal");
+}
+
 void mq_str_add_change(mq_str *out, int64_t before, int64_t after)
 {
     if (before > 0)

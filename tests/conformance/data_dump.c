@@ -91,10 +91,10 @@ static mq_results *make_results(const mq_model *m)
     return mq_results_create(&r, names, n, NULL) == MQ_OK ? r : NULL;
 }
 
-static mq_status add_call(mq_results *r, const mq_model *m, const mq_call *call, mq_error *err)
+static mq_status add_call(mq_results *r, const mq_model *m, const mq_data_call *call, mq_error *err)
 {
     const size_t n = m->graph->inputs.n, k = m->graph->outputs.n;
-    mq_call exact = *call; /* of references and labels there are n, not rows */
+    mq_data_call exact = *call; /* of references and labels there are n, not rows */
     mq_status rc = MQ_OK;
 
     exact.rows = call->rows ? call->n : 0;
@@ -113,7 +113,7 @@ static mq_status add_call(mq_results *r, const mq_model *m, const mq_call *call,
 int main(int argc, char **argv)
 {
     const char *const *notes;
-    const mq_call *call = NULL;
+    const mq_data_call *call = NULL;
     mq_model *m = NULL;
     mq_dataset *ds = NULL;
     mq_results *r;

@@ -20,10 +20,19 @@ import onnx
 
 LEAST = 1250
 RANDOM = {"Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"}
+# Tests whose expected outputs carry more rounding than their tolerance allows: they must agree within these bounds (rtol, atol)
+# instead. Attention and Softmax in bfloat16: the expected sums are added up in bfloat16, ours in float; the same, once, in float16.
+# The inverse DFT: single precision left 1.9e-7 where the exact value is 0.
+COARSE = {
+    r"test_attention_.*_bf16(_expanded)?": ("2e-2", "1e-2"),
+    r"test_attention_4d_causal_fp16_expanded": ("2e-3", "1e-3"),
+    r"test_dft_inverse(_opset19)?": ("1e-3", "1e-6"),
+}
 HEAD = """# What the engine does not run
 
 Made by `tests/conformance/engine_nodes.py --write` from the node tests of the onnx package: {ok} of {all} give the expected outputs,
-{refused} are refused (exit 4) for the reasons below, {random} are random by nature. None is wrong.
+{refused} are refused (exit 4) for the reasons below, {random} are random by nature. {coarse} agree only to the precision of their
+expected outputs, which were added up in bfloat16, float16 or single precision where the engine adds in float or double. None is wrong.
 
 | reason | tests |
 | --- | --- |
@@ -34,6 +43,14 @@ def is_random(folder):
     model = onnx.load(folder / "model.onnx")
     ops = {n.op_type for n in model.graph.node}
     return bool(ops & RANDOM) or (folder.name.startswith("test_training_dropout") and "zero_ratio" not in folder.name)
+
+
+def agrees_coarsely(mq, folder):
+    bounds = next((b for name, b in COARSE.items() if re.fullmatch(name, folder.name)), None)
+    if not bounds:
+        return False
+    return subprocess.run([mq, "check", "--tests", str(folder), "--rtol", bounds[0], "--atol", bounds[1], "-q"], timeout=60,
+                          capture_output=True, check=False).returncode == 0
 
 
 def reason(text):
@@ -63,7 +80,7 @@ def main():
     folders = sorted(p.parent for p in args.nodes.glob("*/model.onnx"))
     said = {Path(f["place"]).name: f for f in found}
     reasons, wrong = collections.Counter(), []
-    counts = {"all": len(folders), "ok": 0, "refused": 0, "random": 0}
+    counts = {"all": len(folders), "ok": 0, "refused": 0, "random": 0, "coarse": 0}
     for folder in folders:
         finding = said.get(folder.name)
         if finding and finding["code"] == "test-unsupported":
@@ -71,11 +88,14 @@ def main():
             reasons[reason(finding["text"])] += 1
         elif is_random(folder):
             counts["random"] += 1
+        elif finding and agrees_coarsely(args.mq, folder):
+            counts["coarse"] += 1
         elif finding:
             wrong.append(f"{folder.name}: {finding['text']}")
         else:
             counts["ok"] += 1
-    print(f"{counts['ok']} of {counts['all']} equal, {counts['refused']} refused, {counts['random']} random, {len(wrong)} wrong")
+    print(f"{counts['ok']} of {counts['all']} equal, {counts['refused']} refused, {counts['random']} random, "
+          f"{counts['coarse']} to the precision of what is expected, {len(wrong)} wrong")
     for line in wrong:
         print("wrong:", line)
     text = document(counts, reasons)

@@ -47,10 +47,12 @@ run inference "$python" "$here/infer_nodes.py" "$build/tests/infer_dump" "$work/
 run checker "$python" "$here/check_agrees.py" --mq "$build/tools/mq" --broken $((long ? 40 : 2)) "$work/nodes" "${models[@]}"
 run opsets "$python" "$here/opset_raise.py" "$build/tests/opset_raise" "${models[@]:1}" \
     --to "$([ $long = 1 ] && echo 13,17,21,26,28 || echo 13,21,26)"
+run data_reads "$python" "$here/data_reads.py" "$build/tests/data_dump" "$work/data"
 run engine_nodes "$python" "$here/engine_nodes.py" "$build/tools/mq" "$work/nodes" "$root/docs/engine-operators.md"
 if [ -d "$data/models" ]; then
     mapfile -t real < <(find "$data/models" -name '*.onnx' | sort)
     run engine_models "$python" "$here/engine_models.py" "$build/tools/mq" "$work/engine_models" "${real[@]}"
+    run engine_quantized "$python" "$here/engine_quantized.py" "$build/tools/mq" "$data" "$work/engine_quantized"
 fi
 run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"
 run quantize_modes "$python" "$here/quantize_modes.py" "$build/tools/mq" "${models[@]}"

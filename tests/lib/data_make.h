@@ -104,9 +104,9 @@ static inline mq_status data_try(void)
             fail_msg("'%s' is not in: %s", part_, err.text);                              \
     } while (0)
 
-static inline const mq_call *next(void)
+static inline const mq_data_call *next(void)
 {
-    const mq_call *call = NULL;
+    const mq_data_call *call = NULL;
 
     if (mq_dataset_next(ds, &call, &err) != MQ_OK)
         fail_msg("%s", err.text);

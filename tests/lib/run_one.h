@@ -78,7 +78,7 @@ static inline void run_input(run_one *t, mq_dtype dtype, const char *dims, const
     }
     assert_int_equal(mq_graph_add_input(t->model->graph, v, NULL), MQ_OK);
     assert_int_equal(mq_array_create(&t->in[t->n_in], dtype, rank, d, &t->err), MQ_OK);
-    if (mq_array_bytes(t->in[t->n_in]))
+    if (data && mq_array_bytes(t->in[t->n_in]))
         memcpy(t->in[t->n_in]->data, data, mq_array_bytes(t->in[t->n_in]));
     t->n_in++;
 }

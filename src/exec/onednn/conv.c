@@ -84,8 +84,8 @@ static mq_status make(mq_call *c, const conv_case *k, const mq_dn_desc *y, mq_dn
     return rc;
 }
 
-/* Plain output where it is wanted and a direct implementation has it: those by matrix products would take the input plain too,
- * which costs more than one output to be put in order. */
+/* Plain output where it is wanted and a direct implementation has it: those by matrix products would take the input
+ * plain too, which costs more than one output to be put in order. */
 static mq_status choose(mq_call *c, const conv_case *k, mq_dn_op **op)
 {
     mq_status rc = MQ_OK;
@@ -143,7 +143,8 @@ static mq_status prepare(mq_call *c, conv_case *k, void **state)
 /* Floats, and a bias that fits. */
 static bool inputs_fit(const mq_call *c)
 {
-    return c->n_in >= 2 && mq_call_has(c, 0) && mq_call_has(c, 1) && mq_dn_all_inputs_are(c, MQ_FLOAT) && c->in[0]->rank >= 3 &&
+    return c->n_in >= 2 && mq_call_has(c, 0) && mq_call_has(c, 1) && mq_dn_all_inputs_are(c, MQ_FLOAT) &&
+           c->in[0]->rank >= 3 &&
            c->in[0]->rank <= 5;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Element-wise operators on arrays in the library's own order, so that they need not leave it: functions of one input, and
- * sums, products and the like of two of the same shape or of one and a value for each channel. Plain arrays are left to our own
- * kernels, which are as fast and broadcast in every way. */
+/* Element-wise operators on arrays in the library's own order, so that they need not leave it: functions of one input,
+ * and sums, products and the like of two of the same shape or of one and a value for each channel. Plain arrays are
+ * left to our own kernels, which are as fast and broadcast in every way. */
 #include <math.h>
 #include <string.h>
 

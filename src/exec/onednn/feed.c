@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Between the executor's arrays and primitives: inputs put into the order that a primitive wants (constants once for the plan),
- * outputs handed on in the order in which it makes them. */
+/* Between the executor's arrays and primitives: inputs put into the order that a primitive wants (constants once for
+ * the plan), outputs handed on in the order in which it makes them. */
 #include <stdlib.h>
 #include <string.h>
 

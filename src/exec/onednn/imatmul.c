@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Products of matrices of 8-bit integers: MatMulInteger, QLinearMatMul, and com.microsoft's MatMulIntegerToFloat and
- * DynamicQuantizeMatMul. The library multiplies what is stored (uint8 weights less 128) into int32; zero points of either side,
- * per column too, come off afterwards by way of sums of rows and columns:
+ * DynamicQuantizeMatMul. The library multiplies what is stored (uint8 weights less 128) into int32; zero points of
+ * either side, per column too, come off afterwards by way of sums of rows and columns:
  *     sum (a - za)(b - zb) = sum a b - za sum b - zb sum a + K za zb
  * in the same pass that scales. All of it is exact; rounding is as in the reference kernels. */
 #include <math.h>

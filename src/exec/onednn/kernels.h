@@ -8,10 +8,11 @@
 #include "exec/ref/conv_core.h"
 
 extern const mq_fast mq_dn_concat_rows[], mq_dn_conv_rows[], mq_dn_eltwise_rows[], mq_dn_imatmul_rows[],
-    mq_dn_matmul_rows[], mq_dn_norm_rows[], mq_dn_pool_rows[], mq_dn_qadd_rows[], mq_dn_qconv_rows[], mq_dn_resize_rows[];
+    mq_dn_lstm_rows[], mq_dn_matmul_rows[], mq_dn_norm_rows[], mq_dn_pool_rows[], mq_dn_qadd_rows[],
+        mq_dn_qconv_rows[], mq_dn_resize_rows[];
 
-/* The end of every prepare: takes the case with state s when rc is MQ_OK and `taken`; else lets go of s, and only want of memory
- * is an error. */
+/* The end of every prepare: takes the case with state s when rc is MQ_OK and `taken`; else lets go of s, and only want
+ * of memory is an error. */
 mq_status mq_dn_prepared(mq_status rc, bool taken, void *s, void (*release)(void *), void **state);
 
 /* The inputs named by the bits of `mask` are there, dense, and of that type; others are not looked at. */
@@ -26,8 +27,8 @@ bool mq_dn_add_scalar_activation(const mq_node *n, mq_dn_attr *a);
 
 /* Of at most three spatial dims; one becomes two. */
 bool mq_dn_window_of(const mq_window *v, mq_dn_window *w);
-/* Weights as the library counts them: [group,] output channels, input channels of a group, taps; as they lie in ONNX's order,
- * and in any. */
+/* Weights as the library counts them: [group,] output channels, input channels of a group, taps; as they lie in ONNX's
+ * order, and in any. */
 bool mq_dn_conv_weights(const mq_conv *v, mq_dtype dtype, bool transposed, mq_dn_desc *plain, mq_dn_desc *any);
 
 #endif

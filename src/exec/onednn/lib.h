@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* oneDNN as this room sees it: tensors' descriptions by value, primitives with their memory objects, attributes as a plain
- * struct. What differs between versions of its C interface is behind these functions (lib.c, make.c); other files of the room
- * name only constants of dnnl.h. Version 2.6 is what is used here.
+/* oneDNN as this room sees it: tensors' descriptions by value, primitives with their memory objects, attributes as a
+ * plain struct. What differs between versions of its C interface is behind these functions (lib.c, make.c); other
+ * files of the room name only constants of dnnl.h. Version 2.6 is what is used here.
  *
  * Every primitive has an engine and a stream of its own (0.2 microseconds), its scratch memory comes from the call. */
 #ifndef MQ_EXEC_ONEDNN_LIB_H
@@ -18,8 +18,8 @@ typedef struct mq_dn_desc {
     dnnl_memory_desc_t md;
 } mq_dn_desc;
 
-/* Row-major; any order that the library likes; with strides in elements; nothing (an absent bias). False: a type or a rank that
- * the library does not have. */
+/* Row-major; any order that the library likes; with strides in elements; nothing (an absent bias). False: a type or a
+ * rank that the library does not have. */
 bool mq_dn_plain(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
 bool mq_dn_any(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
 bool mq_dn_strided(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims, const int64_t *strides);
@@ -66,7 +66,8 @@ typedef struct mq_dn_attr {
     bool src_zero, weights_zero, dst_zero; /* zero points, given at each run (int32) */
 } mq_dn_attr;
 
-/* false: no room, or not expressible. No two eltwise of one kind: version 2.6 would take the first one's numbers for both. */
+/* false: no room, or not expressible. No two eltwise of one kind: version 2.6 would take the first one's numbers for
+ * both. */
 bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float beta);
 bool mq_dn_add_sum(mq_dn_attr *a, float factor);
 bool mq_dn_add_binary(mq_dn_attr *a, dnnl_alg_kind_t alg, const mq_dn_desc *other);
@@ -119,7 +120,8 @@ typedef struct mq_dn_window {
 mq_status mq_dn_make_conv(mq_call *c, int threads, bool transposed, const mq_dn_desc *src, const mq_dn_desc *weights,
                           const mq_dn_desc *bias, const mq_dn_desc *dst, const mq_dn_window *w, const mq_dn_attr *a,
                           mq_dn_op **out);
-mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights, const mq_dn_desc *bias,
+mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights,
+                            const mq_dn_desc *bias,
                             const mq_dn_desc *dst, const mq_dn_attr *a, mq_dn_op **out);
 mq_status mq_dn_make_eltwise(mq_call *c, int threads, dnnl_alg_kind_t alg, float alpha, float beta, const mq_dn_desc *data,
                              const mq_dn_attr *a, mq_dn_op **out);
@@ -138,6 +140,12 @@ mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, cons
                               mq_dn_op **out);
 mq_status mq_dn_make_lrn(mq_call *c, int threads, int64_t size, float alpha, float beta, float k, const mq_dn_desc *data,
                          mq_dn_op **out);
+/* One layer; the states that it starts from may say nothing (mq_dn_none). */
+typedef struct mq_dn_lstm {
+    mq_dn_desc x, h, c, w, r, bias, y, y_h, y_c;
+    dnnl_rnn_direction_t direction;
+} mq_dn_lstm;
+mq_status mq_dn_make_lstm(mq_call *c, int threads, const mq_dn_lstm *l, mq_dn_op **out);
 mq_status mq_dn_make_reorder(int threads, const mq_dn_desc *src, const mq_dn_desc *dst, mq_dn_op **out, mq_error *err);
 
 /* ---- what kernels share (feed.c) ---------------------------------------------------------------------------------- */

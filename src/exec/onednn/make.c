@@ -4,7 +4,8 @@
 #include "exec/onednn/private.h"
 
 /* Makes the primitive of a described operation; st: how the description went. */
-static mq_status make(mq_call *c, int threads, dnnl_status_t st, const_dnnl_op_desc_t desc, const mq_dn_attr *a, mq_dn_op **out)
+static mq_status make(mq_call *c, int threads, dnnl_status_t st, const_dnnl_op_desc_t desc, const mq_dn_attr *a,
+                      mq_dn_op **out)
 {
     dnnl_primitive_attr_t attr;
     mq_dn_op *op;
@@ -44,7 +45,8 @@ mq_status mq_dn_make_conv(mq_call *c, int threads, bool transposed, const mq_dn_
     return make(c, threads, st, &d, a, out);
 }
 
-mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights, const mq_dn_desc *bias,
+mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights,
+                            const mq_dn_desc *bias,
                             const mq_dn_desc *dst, const mq_dn_attr *a, mq_dn_op **out)
 {
     dnnl_matmul_desc_t d;
@@ -75,7 +77,8 @@ mq_status mq_dn_make_pool(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq
                           const mq_dn_window *w, mq_dn_op **out)
 {
     dnnl_pooling_v2_desc_t d;
-    const dnnl_status_t st = dnnl_pooling_v2_forward_desc_init(&d, dnnl_forward_inference, alg, &src->md, &dst->md, w->stride,
+    const dnnl_status_t st = dnnl_pooling_v2_forward_desc_init(&d, dnnl_forward_inference, alg, &src->md, &dst->md,
+                                                               w->stride,
                                                                w->kernel, w->dilation, w->lo, w->hi);
 
     return make(c, threads, st, &d, NULL, out);
@@ -132,8 +135,20 @@ mq_status mq_dn_make_lrn(mq_call *c, int threads, int64_t size, float alpha, flo
                          mq_dn_op **out)
 {
     dnnl_lrn_desc_t d;
-    const dnnl_status_t st = dnnl_lrn_forward_desc_init(&d, dnnl_forward_inference, dnnl_lrn_across_channels, &data->md, size,
+    const dnnl_status_t st = dnnl_lrn_forward_desc_init(&d, dnnl_forward_inference, dnnl_lrn_across_channels,
+                                                        &data->md, size,
                                                         alpha, beta, k);
+
+    return make(c, threads, st, &d, NULL, out);
+}
+
+mq_status mq_dn_make_lstm(mq_call *c, int threads, const mq_dn_lstm *l, mq_dn_op **out)
+{
+    dnnl_rnn_desc_t d;
+    const dnnl_status_t st = dnnl_lstm_forward_desc_init(&d, dnnl_forward_inference, l->direction, &l->x.md,
+                                                         &l->h.md, &l->c.md,
+                                                         &l->w.md, &l->r.md, &l->bias.md, &l->y.md, &l->y_h.md,
+                                                         &l->y_c.md, 0);
 
     return make(c, threads, st, &d, NULL, out);
 }

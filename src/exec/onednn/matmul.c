@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Products of float matrices: MatMul, Gemm, and com.microsoft's FusedMatMul, FusedMatMulActivation and FusedGemm. Transposition is
- * a matter of strides; a constant second matrix is packed once. Batches that need no broadcasting run as one dimension.
+/* Products of float matrices: MatMul, Gemm, and com.microsoft's FusedMatMul, FusedMatMulActivation and FusedGemm.
+ * Transposition is a matter of strides; a constant second matrix is packed once. Batches that need no broadcasting run
+ * as one dimension.
  *
- * Where the library would take its older matrix product, whose sums depend on the number of threads, each product of a batch
- * is a primitive of its own on one thread, and the threads share the batch. */
+ * Where the library would take its older matrix product, whose sums depend on the number of threads, each product of a
+ * batch is a primitive of its own on one thread, and the threads share the batch. */
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,8 @@ static mq_status run_each(mq_call *c, const matmul_state *s)
                                    { MQ_DN_WEIGHTS, (const float *)c->in[1]->data + s->b_at[i] },
                                    { MQ_DN_DST, y + i * s->y_step } };
         mq_error ignored;
-        const mq_status done = mq_dn_execute(s->ops[t], 3, args, scratch ? scratch + scratch_size * (size_t)t : NULL, &ignored);
+        const mq_status done = mq_dn_execute(s->ops[t], 3, args, scratch ? scratch + scratch_size * (size_t)t : NULL,
+                                             &ignored);
 
         if (done != MQ_OK) {
 #pragma omp atomic write
@@ -390,7 +392,8 @@ static mq_status prepare(mq_call *c, const product *p, void **state)
 
 static bool two_floats(const mq_call *c)
 {
-    return c->n_in >= 2 && mq_call_has(c, 0) && mq_call_has(c, 1) && mq_dn_all_inputs_are(c, MQ_FLOAT) && c->in[0]->rank > 0 &&
+    return c->n_in >= 2 && mq_call_has(c, 0) && mq_call_has(c, 1) && mq_dn_all_inputs_are(c, MQ_FLOAT) &&
+           c->in[0]->rank > 0 &&
            c->in[1]->rank > 0;
 }
 

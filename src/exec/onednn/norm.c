@@ -69,7 +69,8 @@ static mq_status layer_prepare(mq_call *c, void **state)
         return MQ_OK;
     if (!(t = mq_dn_task_create(c, 3)))
         return MQ_ERR_NOMEM;
-    rc = mq_dn_make_layer_norm(c, mq_dn_threads_bytes(c, (double)x->count * 12), mq_node_attr_float(c->node, "epsilon", 1e-5f), &d,
+    rc = mq_dn_make_layer_norm(c, mq_dn_threads_bytes(c, (double)x->count * 12), mq_node_attr_float(c->node,
+                                                                                                    "epsilon", 1e-5f), &d,
                                &t->op);
     if (rc == MQ_OK && t->op)
         rc = mq_dn_task_feed(c, t, 0, MQ_DN_SRC, &d);
@@ -101,7 +102,8 @@ static mq_status batch_prepare(mq_call *c, void **state)
         return MQ_OK;
     if (!(t = mq_dn_task_create(c, 5)))
         return MQ_ERR_NOMEM;
-    rc = mq_dn_make_batch_norm(c, mq_dn_threads_bytes(c, (double)x->count * 8), mq_node_attr_float(c->node, "epsilon", 1e-5f), &d,
+    rc = mq_dn_make_batch_norm(c, mq_dn_threads_bytes(c, (double)x->count * 8), mq_node_attr_float(c->node,
+                                                                                                   "epsilon", 1e-5f), &d,
                                &t->op);
     for (size_t i = 0; rc == MQ_OK && t->op && i < 5; i++)
         rc = mq_dn_task_feed(c, t, i, what[i], i ? &v : &d);
@@ -118,7 +120,8 @@ static mq_status lrn_prepare(mq_call *c, void **state)
     mq_dn_task *t;
     mq_status rc;
 
-    if (!mq_dn_inputs_are(c, 1, MQ_FLOAT) || !x->count || x->rank != 4 || size < 1 || size % 2 == 0 || !mq_dn_of_array(&d, x))
+    if (!mq_dn_inputs_are(c, 1, MQ_FLOAT) || !x->count || x->rank != 4 || size < 1 || size % 2 == 0 ||
+        !mq_dn_of_array(&d, x))
         return MQ_OK;
     if (!(t = mq_dn_task_create(c, 1)))
         return MQ_ERR_NOMEM;

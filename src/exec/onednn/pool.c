@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Pooling: MaxPool without indices, AveragePool, both over whole images, and ReduceMean over all spatial axes. Floats as they
- * come; 8-bit integers only from the library's own order. The result has the order of the input. */
+/* Pooling: MaxPool without indices, AveragePool, both over whole images, and ReduceMean over all spatial axes. Floats
+ * as they come; 8-bit integers only from the library's own order. The result has the order of the input. */
 #include <string.h>
 
 #include "exec/onednn/kernels.h"
@@ -120,7 +120,8 @@ static mq_status mean_prepare(mq_call *c, void **state)
     const mq_array *axes = c->n_in > 1 ? c->in[1] : NULL;
     unsigned seen = 0;
 
-    if (!fits(c) || !c->in[0]->layout || c->in[0]->dtype != MQ_FLOAT || !axes || !axes->constant || axes->dtype != MQ_INT64 ||
+    if (!fits(c) || !c->in[0]->layout || c->in[0]->dtype != MQ_FLOAT || !axes || !axes->constant ||
+        axes->dtype != MQ_INT64 ||
         axes->rank != 1 || axes->count != (size_t)c->in[0]->rank - 2)
         return MQ_OK;
     for (size_t i = 0; i < axes->count; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* QLinearAdd and QLinearMul (com.microsoft) of two images of one shape of which at least one is in the library's own order: element
- * by element as they lie there, with the reference kernel's arithmetic. Broadcasting, and plain operands, are its business. */
+/* QLinearAdd and QLinearMul (com.microsoft) of two images of one shape of which at least one is in the library's own
+ * order: element by element as they lie there, with the reference kernel's arithmetic. Broadcasting, and plain
+ * operands, are its business. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,23 +35,19 @@ typedef struct numbers {
     float a, b, y, a_zero, b_zero, y_zero;
 } numbers;
 
-#define PAIR(T, low, high)                                                                                                  \
-    MQ_CLONES static void add_##T(const T *restrict a, const T *restrict b, int64_t n, numbers f, T *restrict y)            \
-    {                                                                                                                       \
-        for (int64_t i = 0; i < n; i++) {                                                                                   \
-            const float v = ((float)a[i] - f.a_zero) * f.a + ((float)b[i] - f.b_zero) * f.b, q = rintf(v / f.y) + f.y_zero; \
-            y[i] = (T)(int32_t)(q >= low ? (q > high ? high : q) : low);                                                    \
-        }                                                                                                                   \
-    }                                                                                                                       \
-    MQ_CLONES static void mul_##T(const T *restrict a, const T *restrict b, int64_t n, numbers f, T *restrict y)            \
-    {                                                                                                                       \
-        for (int64_t i = 0; i < n; i++) {                                                                                   \
-            const float v = ((float)a[i] - f.a_zero) * f.a * (((float)b[i] - f.b_zero) * f.b), q = rintf(v / f.y) + f.y_zero; \
-            y[i] = (T)(int32_t)(q >= low ? (q > high ? high : q) : low);                                                    \
-        }                                                                                                                   \
+#define PAIR(name, T, low, high, sign)                                                                               \
+    MQ_CLONES static void name##_##T(const T *restrict a, const T *restrict b, int64_t n, numbers f, T *restrict y) \
+    {                                                                                                                \
+        for (int64_t i = 0; i < n; i++) {                                                                            \
+            const float va = ((float)a[i] - f.a_zero) * f.a, vb = ((float)b[i] - f.b_zero) * f.b;                    \
+            const float q = rintf((va sign vb) / f.y) + f.y_zero;                                                    \
+            y[i] = (T)(int32_t)(q >= low ? (q > high ? high : q) : low);                                             \
+        }                                                                                                            \
     }
-PAIR(uint8_t, 0.0f, 255.0f)
-PAIR(int8_t, -128.0f, 127.0f)
+PAIR(add, uint8_t, 0.0f, 255.0f, +)
+PAIR(mul, uint8_t, 0.0f, 255.0f, *)
+PAIR(add, int8_t, -128.0f, 127.0f, +)
+PAIR(mul, int8_t, -128.0f, 127.0f, *)
 
 static float number(const mq_call *c, size_t i)
 {
@@ -83,7 +80,8 @@ static mq_status run(mq_call *c, void *state)
         const int64_t at = k * PIECE, left = (int64_t)s->bytes - at, n = left < PIECE ? left : PIECE;
 
         if (x->dtype == MQ_UINT8)
-            (s->multiply ? mul_uint8_t : add_uint8_t)((const uint8_t *)a + at, (const uint8_t *)b + at, n, f, (uint8_t *)y + at);
+            (s->multiply ? mul_uint8_t : add_uint8_t)((const uint8_t *)a + at, (const uint8_t *)b + at, n, f,
+                                                      (uint8_t *)y + at);
         else
             (s->multiply ? mul_int8_t : add_int8_t)((const int8_t *)a + at, (const int8_t *)b + at, n, f, (int8_t *)y + at);
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Convolutions of 8-bit integers: QLinearConv and ConvInteger. Weights are int8, or uint8 around 128, which become int8 when they
- * are packed; other zero points of weights are left to the reference kernel. Scales and zero points must be constants (a zero
- * point of ConvInteger's input need not). The result stays in the library's order (channels last) where all readers take it. */
+/* Convolutions of 8-bit integers: QLinearConv and ConvInteger. Weights are int8, or uint8 around 128, which become
+ * int8 when they are packed; other zero points of weights are left to the reference kernel. Scales and zero points
+ * must be constants (a zero point of ConvInteger's input need not). The result stays in the library's order (channels
+ * last) where all readers take it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,7 +113,8 @@ static mq_status make(mq_call *c, qconv_case *k, void **state)
     k->threads = mq_dn_threads_macs(c, macs / 3);
     if (!(t = mq_dn_task_create(c, 3)))
         return MQ_ERR_NOMEM;
-    rc = mq_dn_make_conv(c, k->threads, false, &k->x_any, &k->weights_any, k->has_bias ? &k->bias : NULL, &k->y_any, &k->w, &k->attr,
+    rc = mq_dn_make_conv(c, k->threads, false, &k->x_any, &k->weights_any, k->has_bias ? &k->bias : NULL, &k->y_any,
+                         &k->w, &k->attr,
                          &t->op);
     if (rc == MQ_OK && t->op && mq_dn_is_slow(t->op))
         rc = MQ_ERR_UNSUPPORTED;

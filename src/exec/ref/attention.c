@@ -32,8 +32,8 @@ static mq_status cut_heads(mq_call *c, size_t i, int64_t heads, cut *out)
 
 static mq_heads heads_of(const mq_array *a, const cut *s)
 {
-    return a->rank == 4 ? mq_heads_apart(a->data, s->heads, s->rows, s->n) : mq_heads_joined(a->data, s->heads, s->rows,
-                                                                                             s->n);
+    return a->rank == 4 ? mq_heads_apart(a->data, s->heads, s->rows, s->n)
+                        : mq_heads_joined(a->data, s->heads, s->rows, s->n);
 }
 
 static mq_status read_shapes(mq_call *c, mq_attention *t, cut *q, cut *k, cut *v)
@@ -42,6 +42,8 @@ static mq_status read_shapes(mq_call *c, mq_attention *t, cut *q, cut *k, cut *v
     mq_status rc = MQ_OK;
 
     MQ_TRY(mq_call_need(c, 3));
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     t->dtype = c->in[IN_Q]->dtype;
     if (t->dtype != MQ_FLOAT && t->dtype != MQ_DOUBLE)
         return mq_call_bad_type(c, t->dtype);

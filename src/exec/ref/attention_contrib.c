@@ -181,6 +181,8 @@ static mq_status mha_check(mq_call *c)
     static const size_t floats[] = { M_Q, M_K, M_V, M_BIAS, M_ADD, M_PAST_K, M_PAST_V };
     mq_status rc = MQ_OK;
 
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     MQ_TRY(refuse_inputs(c, M_PAST_LENGTH, M_INDIRECTION));
     if (!mq_call_has(c, M_K) || !mq_call_has(c, M_V))
         return mq_call_unsupported(c, "key and value packed into the query, or together");
@@ -323,6 +325,8 @@ static mq_status op_attention(mq_call *c)
 
     MQ_TRY(mq_call_need(c, 2));
     MQ_TRY(check_floats(c, floats, MQ_ARRAY_LEN(floats)));
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     MQ_TRY(refuse_inputs(c, A_PAST_LENGTH, A_PAST_LENGTH));
     if (mq_node_attr_int(c->node, "do_rotary", 0) || mq_node_attr_int(c->node, "past_present_share_buffer", 0))
         return mq_call_unsupported(c, "attributes 'do_rotary' and 'past_present_share_buffer'");

@@ -65,8 +65,7 @@ mq_status mq_attention_set_mask(mq_call *c, const mq_attention *t, const mq_arra
         const int d = 4 - a->rank + k;
         if (d < 3 && a->dims[k] != 1 && a->dims[k] != dims[d])
             return mq_call_fail(c, "mask is %s, which does not stretch to [%lld, %lld, %lld, %lld]", text,
-                                (long long)dims[0],
-                                (long long)dims[1], (long long)dims[2], (long long)dims[3]);
+                                (long long)dims[0], (long long)dims[1], (long long)dims[2], (long long)dims[3]);
         m->strides[d] = a->dims[k] == 1 && d < 3 ? 0 : strides[k];
     }
     m->keys = a->dims[a->rank - 1];

@@ -24,14 +24,15 @@ typedef struct gqa {
 
 static mq_status refuse(mq_call *c)
 {
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     for (size_t i = IN_K_SCALE; i < c->n_in; i++) {
         if (mq_call_has(c, i))
             return mq_call_unsupported(c, "input %zu is not supported", i);
     }
     if (mq_node_attr_int(c->node, "kv_cache_bit_width", 0) || mq_node_attr_int(c->node, "qk_output", 0) ||
         mq_node_attr_int(c->node, "sliding_window_cache", 0) || mq_call_wants(c, 3))
-        return mq_call_unsupported(c,
-                                   "attributes 'kv_cache_bit_width', 'qk_output' and 'sliding_window_cache', and output 3");
+        return mq_call_unsupported(c, "'kv_cache_bit_width', 'qk_output' and 'sliding_window_cache', or output 3");
     for (size_t i = 0; i <= IN_SINK; i++) {
         const bool whole = i == IN_LENGTHS || i == IN_TOTAL || i == IN_POSITIONS;
         if (mq_call_has(c, i) && c->in[i]->dtype != (i == IN_POSITIONS ? MQ_INT64 : whole ? MQ_INT32 : MQ_FLOAT))
@@ -107,8 +108,7 @@ static mq_status read_lengths(mq_call *c, gqa *g)
         g->past[b] = total == g->rows ? 0 : n - g->rows;
         if (n < 1 || n > total || g->past[b] < 0 || g->past[b] > g->old)
             return mq_call_fail(c, "seqlens_k says %lld rows, of %lld in all; %lld are new and the past has %lld",
-                                (long long)n,
-                                (long long)total, (long long)g->rows, (long long)g->old);
+                                (long long)n, (long long)total, (long long)g->rows, (long long)g->old);
     }
     return MQ_OK;
 }

@@ -148,6 +148,8 @@ static mq_status op_linear_attention(mq_call *c)
 
     MQ_TRY(mq_call_need(c, 3));
     MQ_TRY(check_floats(c, 6));
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     MQ_TRY(read_rule(c, &l));
     MQ_TRY(read_linear(c, &l));
     const int64_t dims[] = { l.batch, l.steps, l.heads * l.v_size }, state[] = { l.batch, l.kv_heads, l.k_size, l.v_size };
@@ -224,6 +226,8 @@ static mq_status op_causal_conv_with_state(mq_call *c)
     MQ_TRY(check_floats(c, 4));
     if (!silu && mq_node_attr(c->node, "activation") && !mq_node_attr_is(c->node, "activation", "none"))
         return mq_call_fail(c, "attribute 'activation' must be silu, swish or none");
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     const mq_array *x = c->in[IN_X], *w = c->in[IN_W];
     const int64_t taps = w->rank == 3 ? w->dims[2] : 0;
     MQ_TRY(causal_check(c, taps));

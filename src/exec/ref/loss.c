@@ -18,6 +18,8 @@ static mq_status read_loss(mq_call *c, loss *l)
     const mq_array *x = c->in[0], *target = c->in[1], *w = mq_call_has(c, 2) ? c->in[2] : NULL;
     const mq_attr *ignored = mq_node_attr(c->node, "ignore_index"), *reduction = mq_node_attr(c->node, "reduction");
 
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     if (x->dtype != MQ_FLOAT && x->dtype != MQ_DOUBLE)
         return mq_call_bad_type(c, x->dtype);
     if (x->rank < 2 || target->rank != x->rank - 1 || target->dims[0] != x->dims[0])

@@ -26,7 +26,7 @@ static mq_status check_types(mq_call *c)
     return MQ_OK;
 }
 
-/* y[i] = y[i] * factor, of an integer by way of double. */
+/* y[i] = y[i] * factor. */
 static void scale_all(mq_call *c, double factor)
 {
     mq_array *y = c->out[0];
@@ -71,12 +71,15 @@ static mq_status op_matmul(mq_call *c)
     return matmul(c, plain, plain, 1);
 }
 
+static bool flag(const mq_call *c, const char *name)
+{
+    return mq_node_attr_int(c->node, name, 0) != 0;
+}
+
 static mq_status op_fused_matmul(mq_call *c)
 {
-    const mq_matmul_side a = { mq_node_attr_int(c->node, "transA", 0) != 0, mq_node_attr_int(c->node, "transBatchA",
-                                                                                             0) != 0 };
-    const mq_matmul_side b = { mq_node_attr_int(c->node, "transB", 0) != 0, mq_node_attr_int(c->node, "transBatchB",
-                                                                                             0) != 0 };
+    const mq_matmul_side a = { flag(c, "transA"), flag(c, "transBatchA") };
+    const mq_matmul_side b = { flag(c, "transB"), flag(c, "transBatchB") };
 
     return matmul(c, a, b, (double)mq_node_attr_float(c->node, "alpha", 1.0f));
 }
@@ -159,8 +162,7 @@ static void finish_row(mq_array *y, int64_t row, const mq_array *add, int64_t at
 
 static mq_status op_gemm(mq_call *c)
 {
-    const mq_matmul_side ta = { mq_node_attr_int(c->node, "transA", 0) != 0, false };
-    const mq_matmul_side tb = { mq_node_attr_int(c->node, "transB", 0) != 0, false };
+    const mq_matmul_side ta = { flag(c, "transA"), false }, tb = { flag(c, "transB"), false };
     const double alpha = (double)mq_node_attr_float(c->node, "alpha", 1.0f);
     const double beta = (double)mq_node_attr_float(c->node, "beta", 1.0f);
     mq_matmul m;
@@ -172,8 +174,8 @@ static mq_status op_gemm(mq_call *c)
     if (c->in[0]->rank != 2 || c->in[1]->rank != 2)
         return mq_call_fail(c, "inputs have ranks %d and %d; 2 is wanted", c->in[0]->rank, c->in[1]->rank);
     MQ_TRY(mq_matmul_plan(c, c->in[0], c->in[1], ta, tb, &m));
-    const int64_t rows = add && add->rank == 2 ? add->dims[0] : 1, cols = add && add->rank > 0
-        ? add->dims[add->rank - 1] : 1;
+    const int64_t rows = add && add->rank == 2 ? add->dims[0] : 1;
+    const int64_t cols = add && add->rank > 0 ? add->dims[add->rank - 1] : 1;
     if (add && (add->rank > 2 || (rows != 1 && rows != m.dims[0]) || (cols != 1 && cols != m.dims[1])))
         return mq_call_fail(c, "C is [%lld, %lld] and does not stretch to [%lld, %lld]", (long long)rows, (long long)cols,
                             (long long)m.dims[0], (long long)m.dims[1]);

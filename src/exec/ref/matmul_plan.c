@@ -114,8 +114,7 @@ mq_status mq_matmul_plan(mq_call *c, const mq_array *a, const mq_array *b, mq_ma
     view_of(b, tb, true, &vb);
     if (va.cols != vb.rows)
         return mq_call_fail(c, "rows of the left side have %lld elements, columns of the right side %lld",
-                            (long long)va.cols,
-                            (long long)vb.rows);
+                            (long long)va.cols, (long long)vb.rows);
     MQ_TRY(broadcast(c, &va, &vb, m->dims, &n));
     *g = (mq_gemm){ .m = va.rows, .n = vb.cols, .k = va.cols, .a_row = va.row, .a_col = va.col, .b_row = vb.row,
                     .b_col = vb.col, .c_row = vb.cols, .batch = 1 };

@@ -34,8 +34,7 @@ static mq_status spread_of(mq_call *c, size_t i, int rank, const int64_t *dims, 
         const int d = rank - shift - a->rank + k;
         if (a->dims[k] != 1 && a->dims[k] != dims[d])
             return mq_call_fail(c, "axis %d of input %zu has %lld elements; 1 or %lld are allowed", k, i,
-                                (long long)a->dims[k],
-                                (long long)dims[d]);
+                                (long long)a->dims[k], (long long)dims[d]);
         s->strides[d] = a->dims[k] == 1 ? 0 : own[k];
     }
     return MQ_OK;
@@ -157,8 +156,7 @@ static void requantize_row(const mq_array *y, const scales *s, const int32_t *ac
 
     if (!sa && !sb && !sy && !sz) {
         mq_i8_requantize(acc + row * n, n, scale_at(&s->a, a) * scale_at(&s->b, b) / scale_at(&s->y, ys),
-                         zero_at(&s->zero, z),
-                         y->dtype, to);
+                         zero_at(&s->zero, z), y->dtype, to);
         return;
     }
     for (int64_t j = 0; j < n; j++) {

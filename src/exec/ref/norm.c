@@ -50,8 +50,7 @@ static mq_status check_list(mq_call *c, size_t i, int64_t n)
 
     if (a->rank != 1 || a->dims[0] != n || (a->dtype != MQ_FLOAT && a->dtype != MQ_DOUBLE))
         return mq_call_fail(c, "input %zu has rank %d and %zu elements of type %s; a list of %lld floats is wanted", i,
-                            a->rank,
-                            a->count, mq_dtype_name(a->dtype), (long long)n);
+                            a->rank, a->count, mq_dtype_name(a->dtype), (long long)n);
     return MQ_OK;
 }
 
@@ -104,6 +103,8 @@ static mq_status op_batch_normalization(mq_call *c)
     MQ_TRY(mq_call_need(c, 5));
     MQ_TRY(check_type(c));
     const mq_array *x = c->in[0];
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     if (x->rank < 1)
         return mq_call_fail(c, "input is a scalar");
     const int64_t channels = x->rank > 1 ? x->dims[1] : 1, batch = x->dims[0];
@@ -333,8 +334,7 @@ static mq_status op_lrn(mq_call *c)
     for (int64_t i = 0; i < x->dims[0]; i++) {
         if (x->dtype == MQ_FLOAT)
             lrn_float((const float *)x->data + i * image, (float *)y + i * image, channels, image / channels, size, alpha,
-                      beta,
-                      bias);
+                      beta, bias);
         else
             lrn_double((const double *)x->data + i * image, (double *)y + i * image, channels, image / channels, size, alpha,
                        beta, bias);

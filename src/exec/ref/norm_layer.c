@@ -33,8 +33,7 @@ ROW(float)
 ROW(double)
 
 void mq_normalize_row(mq_dtype dtype, const void *x, int64_t n, bool centered, double eps, mq_row_param scale,
-                      mq_row_param bias,
-                      void *y, double *mean, double *inv)
+                      mq_row_param bias, void *y, double *mean, double *inv)
 {
     *mean = centered ? mq_sum(dtype, x, n) / (double)n : 0;
     *inv = 1 / sqrt(mq_sum_squares(dtype, x, n, *mean) / (double)n + eps);
@@ -151,6 +150,8 @@ static mq_status normalize(mq_call *c, layer *l, mq_dtype out, mq_dtype stats)
     int64_t dims[MQ_MAX_RANK];
     mq_status rc = MQ_OK;
 
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     if (x->dtype != MQ_FLOAT && x->dtype != MQ_DOUBLE)
         return mq_call_bad_type(c, x->dtype);
     MQ_TRY(mq_call_axis(c, mq_node_attr_int(c->node, "axis", -1), x->rank, &l->axis));

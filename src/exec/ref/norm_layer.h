@@ -15,7 +15,6 @@ typedef struct mq_row_param {
 /* y = (x - mean) * inv * scale + bias over n elements of `dtype`; mean and 1 / deviation are worked out (centered) or
  * only the root of the mean square (not centered: *mean is 0). y may be x. */
 void mq_normalize_row(mq_dtype dtype, const void *x, int64_t n, bool centered, double eps, mq_row_param scale,
-                      mq_row_param bias,
-                      void *y, double *mean, double *inv);
+                      mq_row_param bias, void *y, double *mean, double *inv);
 
 #endif

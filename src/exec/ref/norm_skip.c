@@ -74,6 +74,8 @@ static mq_status skip_check(mq_call *c, const skip_job *s)
 
     MQ_TRY(mq_call_need(c, 3));
     const mq_array *x = c->in[0];
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     if (x->dtype != MQ_FLOAT || c->in[1]->dtype != MQ_FLOAT)
         return mq_call_bad_type(c, x->dtype);
     if (x->rank < 1)
@@ -157,6 +159,8 @@ static mq_status embed_check(mq_call *c)
 {
     mq_status rc = MQ_OK;
 
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     for (size_t i = 0; i <= E_BETA; i++) {
         if (!mq_call_has(c, i) && i != E_SEGMENTS && i != E_SEGMENT_TABLE)
             return mq_call_fail(c, "input %zu is missing", i);
@@ -173,8 +177,8 @@ static mq_status embed_check(mq_call *c)
     MQ_TRY(check_list(c, E_BETA, c->in[E_WORDS]->dims[1]));
     for (size_t i = E_SEGMENTS; i <= E_POSITION_IDS; i++) {
         const mq_array *a = mq_call_has(c, i) ? c->in[i] : NULL;
-        const bool index = i == E_SEGMENTS || i >= E_MASK,
-            shared = i == E_POSITION_IDS && a && a->rank == 2 && a->dims[0] == 1;
+        const bool index = i == E_SEGMENTS || i >= E_MASK;
+        const bool shared = i == E_POSITION_IDS && a && a->rank == 2 && a->dims[0] == 1;
         if (a && index && (a->dtype != MQ_INT32 || a->rank != 2 || a->dims[1] != ids->dims[1] ||
                            (a->dims[0] != ids->dims[0] && !shared)))
             return mq_call_fail(c, "input %zu must be int32, of the ids' shape", i);

@@ -366,6 +366,8 @@ static mq_status op_max_pool(mq_call *c)
 
     MQ_TRY(mq_call_need(c, 1));
     const mq_array *x = m.x = c->in[0];
+    if (!mq_call_wants(c, 0))
+        return mq_call_fail(c, "the first output has no name");
     m.fn = max_fn(x->dtype, mq_call_wants(c, 1));
     if (!m.fn)
         return mq_call_bad_type(c, x->dtype);

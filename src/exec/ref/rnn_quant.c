@@ -28,8 +28,8 @@ static void round_to_range(const float *x, float *out, int64_t n)
 /* Weights of input i; scales (and zero points) per direction, or per direction and column. */
 static mq_status dequantize(mq_call *c, size_t i, size_t is, size_t iz, const void **out)
 {
-    const mq_array *w = c->in[i], *scale = mq_call_has(c, is) ? c->in[is] : NULL, *zero = mq_call_has(c, iz)
-        ? c->in[iz] : NULL;
+    const mq_array *w = c->in[i];
+    const mq_array *scale = mq_call_has(c, is) ? c->in[is] : NULL, *zero = mq_call_has(c, iz) ? c->in[iz] : NULL;
     float *to = mq_call_scratch(c, w->count * sizeof *to + 1);
 
     if (!to)

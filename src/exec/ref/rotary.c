@@ -46,8 +46,8 @@ static mq_status check_places(mq_call *c, const rotary *r)
 
     if (!p)
         return MQ_OK;
-    if (p->dtype != MQ_INT64 || (p->rank == 1 ? p->count != 1 : p->rank != 2 || p->dims[0] != r->batch ||
-                                 p->dims[1] != r->rows))
+    const bool each = p->rank == 2 && p->dims[0] == r->batch && p->dims[1] == r->rows, first = p->rank == 1 && p->count == 1;
+    if (p->dtype != MQ_INT64 || (!each && !first))
         return mq_call_fail(c, "position ids must be int64 [%lld, %lld]", (long long)r->batch, (long long)r->rows);
     for (size_t i = 0; i < p->count; i++) {
         const int64_t last = mq_array_i64(p, i), more = p->rank == 1 ? r->rows - 1 : 0;
@@ -77,8 +77,8 @@ static mq_status check_tables(mq_call *c, rotary *r, const mq_array *cos, const 
 static mq_status read_sizes(mq_call *c, rotary *r, int64_t pairs)
 {
     const mq_array *x = c->in[0];
-    const int64_t heads = mq_node_attr_int(c->node, "num_heads", 0), part = mq_node_attr_int(c->node,
-                                                                                             "rotary_embedding_dim", 0);
+    const int64_t heads = mq_node_attr_int(c->node, "num_heads", 0);
+    const int64_t part = mq_node_attr_int(c->node, "rotary_embedding_dim", 0);
 
     if (x->dtype != MQ_FLOAT)
         return mq_call_bad_type(c, x->dtype);
@@ -90,8 +90,7 @@ static mq_status read_sizes(mq_call *c, rotary *r, int64_t pairs)
     r->heads = x->rank == 4 ? x->dims[1] : heads > 0 ? heads : r->size > 0 ? x->dims[2] / r->size : 0;
     if (x->rank == 3 && (r->heads < 1 || x->dims[2] % r->heads || x->dims[2] / r->heads != r->size))
         return mq_call_fail(c, "rows of %lld elements are not %lld heads of %lld", (long long)x->dims[2],
-                            (long long)r->heads,
-                            (long long)r->size);
+                            (long long)r->heads, (long long)r->size);
     r->half = (part > 0 ? part : r->size) / 2;
     if (part < 0 || part % 2 || 2 * r->half > r->size || (part == 0 && r->size % 2))
         return mq_call_fail(c, "attribute 'rotary_embedding_dim' is %lld for heads of %lld", (long long)part,

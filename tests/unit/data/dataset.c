@@ -20,7 +20,7 @@ static void one_input(const char *dims)
 
 static void arrays_are_batched(void **state)
 {
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     one_input("N,2");
@@ -45,7 +45,7 @@ static void arrays_are_batched(void **state)
 
 static void a_fixed_batch_is_filled_up(void **state)
 {
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     one_input("2,2");
@@ -62,7 +62,7 @@ static void a_fixed_batch_is_filled_up(void **state)
 
 static void rows_one_rank_above_are_runs(void **state)
 {
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     one_input("N,2");
@@ -77,7 +77,7 @@ static void rows_one_rank_above_are_runs(void **state)
 
 static void inputs_without_a_batch_axis_are_whole(void **state)
 {
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     make_input(m->graph, "x", MQ_FLOAT, "N,2");
@@ -96,7 +96,7 @@ static void inputs_without_a_batch_axis_are_whole(void **state)
 
 static void columns_and_rows(void **state)
 {
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     make_input(m->graph, "a", MQ_FLOAT, "N,2");
@@ -146,7 +146,7 @@ static void samples_are_spread(void **state)
 static void labels_and_bad_samples(void **state)
 {
     static const char *const labels[] = { ":l" };
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     one_input("N,2");
@@ -170,7 +170,7 @@ static void labels_and_bad_samples(void **state)
 static void nonfinite_numbers_are_counted(void **state)
 {
     const float f[] = { 1, NAN, 2, INFINITY };
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     one_input("N,1");
@@ -188,7 +188,7 @@ static void nonfinite_numbers_are_counted(void **state)
 static void state_is_carried(void **state)
 {
     static const char *const carry[] = { "hn=h" };
-    const mq_call *c;
+    const mq_data_call *c;
     mq_array *outputs[2];
 
     (void)state;
@@ -226,7 +226,7 @@ static void state_is_carried(void **state)
 static void decoders_are_filled(void **state)
 {
     static const char *const fills[] = { "past*=empty", "mask=ones", "pos=range" };
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     make_input(m->graph, "ids", MQ_INT64, "B,S");
@@ -253,7 +253,7 @@ static void decoders_are_filled(void **state)
 static void generated_numbers(void **state)
 {
     static const float table[20] = { 0 };
-    const mq_call *c;
+    const mq_data_call *c;
     mq_array *first;
 
     (void)state;
@@ -285,7 +285,7 @@ static void generated_numbers(void **state)
 
 static void references_and_leftovers(void **state)
 {
-    const mq_call *c;
+    const mq_data_call *c;
 
     (void)state;
     one_input("N,2");

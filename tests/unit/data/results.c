@@ -34,7 +34,7 @@ static mq_results *begin(const char *first, const char *second)
 
 static void add(mq_results *r, size_t i, mq_array *a, size_t n, size_t rows)
 {
-    const mq_call call = { .n = n, .rows = rows };
+    const mq_data_call call = { .n = n, .rows = rows };
 
     if (mq_results_add(r, i, a, &call, &err) != MQ_OK)
         fail_msg("%s", err.text);

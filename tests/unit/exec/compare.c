@@ -131,8 +131,10 @@ static void shapes_must_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_arrays),      cmocka_unit_test(known_differences), cmocka_unit_test(what_is_not_finite_counts),
-        cmocka_unit_test(zero_signals),      cmocka_unit_test(rows_agree_or_not), cmocka_unit_test(large_integers_differ_by_one),
+        cmocka_unit_test(equal_arrays),      cmocka_unit_test(known_differences),
+            cmocka_unit_test(what_is_not_finite_counts),
+        cmocka_unit_test(zero_signals),      cmocka_unit_test(rows_agree_or_not),
+            cmocka_unit_test(large_integers_differ_by_one),
         cmocka_unit_test(shapes_must_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* MatMulNBits of few rows against the reference kernel: all widths, blocks, kinds of zero points. With weights up to 16 (or 256)
- * steps of a scale of at most 1 / 8 (1 / 128) and A in [-1, 1), the difference is at most 2^-22 (8 + K). */
+/* MatMulNBits of few rows against the reference kernel: all widths, blocks, kinds of zero points. With weights up to
+ * 16 (or 256) steps of a scale of at most 1 / 8 (1 / 128) and A in [-1, 1), the difference is at most 2^-22 (8 + K). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

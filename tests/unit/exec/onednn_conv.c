@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Convolutions of oneDNN against the reference kernels: random shapes and attributes, chains in blocked orders. With terms in
- * [-1, 1) the difference is at most 2^-23 (8 + K / 4) for sums of K products, beside 1e-5 of the value. */
+/* Convolutions of oneDNN against the reference kernels: random shapes and attributes, chains in blocked orders. With
+ * terms in [-1, 1) the difference is at most 2^-23 (8 + K / 4) for sums of K products, beside 1e-5 of the value. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

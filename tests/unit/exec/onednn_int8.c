@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* 8-bit integers of oneDNN against the reference kernels: int32 results are equal, quantized ones within one step, floats within
- * the rounding of the last scale. Values are over the whole range, so that sums that saturate would be seen. */
+/* 8-bit integers of oneDNN against the reference kernels: int32 results are equal, quantized ones within one step,
+ * floats within the rounding of the last scale. Values are over the whole range, so that sums that saturate would be
+ * seen. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,7 +123,8 @@ static void one_matmul(uint64_t seed)
     const int rank = (int)net_pick(&t, 2, 4);
     const int64_t m = net_pick(&t, 1, 40), k = net_pick(&t, 1, 150), n = net_pick(&t, 1, 80);
     const int64_t a[4] = { net_pick(&t, 1, 2), net_pick(&t, 1, 3), m, k }, b[4] = { a[0], a[1], k, n };
-    const bool two = net_pick(&t, 0, 2) > 0, constant = net_pick(&t, 0, 1), columns = net_pick(&t, 0, 1), bias = net_pick(&t, 0, 1);
+    const bool two = net_pick(&t, 0, 2) > 0, constant = net_pick(&t, 0, 1), columns = net_pick(&t, 0, 1),
+        bias = net_pick(&t, 0, 1);
     const mq_dtype at = any_byte(&t), bt = any_byte(&t), yt = any_byte(&t);
 
     if (op == 3) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Operators between two convolutions, on images in oneDNN's own order, against the reference kernels; channels fill blocks or do
- * not. The bound is 1e-5 of the largest sums that can occur. */
+/* Operators between two convolutions, on images in oneDNN's own order, against the reference kernels; channels fill
+ * blocks or do not. The bound is 1e-5 of the largest sums that can occur. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,7 +137,8 @@ static void test_concat(void **state)
                 seed % 2 ? 1 : 1 - 2 - k.rank);
         if (seed % 5 == 0)
             net_output(&k.t, "b");
-        chain_close(&k, seed % 3 == 0 ? 2 * k.ch : seed % 3 == 1 ? k.ch + more : 3 * k.ch + more, 1e-5 * 60 * (double)(k.ch + more),
+        chain_close(&k, seed % 3 == 0 ? 2 * k.ch : seed % 3 == 1 ? k.ch + more : 3 * k.ch + more,
+                    1e-5 * 60 * (double)(k.ch + more),
                     2);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Matrix products of oneDNN against the reference kernels. With terms in [-1, 1) the difference is at most 2^-23 (8 + K / 4) for
- * sums of K products (times alpha), beside 1e-5 of the value. */
+/* Matrix products of oneDNN against the reference kernels. With terms in [-1, 1) the difference is at most 2^-23 (8 +
+ * K / 4) for sums of K products (times alpha), beside 1e-5 of the value. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,7 +115,8 @@ static void one_gemm(uint64_t seed)
     net_either(&t, net_pick(&t, 0, 1), "b", MQ_FLOAT, 2, tb ? (int64_t[]){ n, k } : (int64_t[]){ k, n });
     if (form < 6)
         net_either(&t, net_pick(&t, 0, 1), "c", MQ_FLOAT, form < 4 ? 2 : 1, forms[form]);
-    mq_node *node = net_node(&t, fused ? "com.microsoft" : "", fused ? "FusedGemm" : "Gemm", form < 6 ? "a,b,c" : "a,b", "y");
+    mq_node *node = net_node(&t, fused ? "com.microsoft" : "", fused ? "FusedGemm" : "Gemm", form < 6 ?
+                             "a,b,c" : "a,b", "y");
     net_int(node, "transA", ta);
     net_int(node, "transB", tb);
     if (!plain) {
