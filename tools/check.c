@@ -73,28 +73,73 @@ static void print_summary(const cli_session *s, const mq_check_result *r)
 
 /* ---- --against ----------------------------------------------------------------------------------------------------- */
 
-static void print_agreement(cli_session *s, const mq_agreement *a)
+/* Widest name that the table makes room for. */
+#define NAME_WIDTH 48
+
+static int name_width(const mq_against_result *r)
 {
-    char line[MQ_ERROR_SIZE];
+    size_t width = 6;
+
+    for (size_t i = 0; i < r->n_tensors; i++)
+        width = strlen(r->tensors[i].name) > width ? strlen(r->tensors[i].name) : width;
+    return width < NAME_WIDTH ? (int)width : NAME_WIDTH;
+}
+
+/* What a missed output is annotated with. */
+static void annotate(cli_session *s, const mq_agreement *a)
+{
+    char text[2 * MQ_ERROR_SIZE];
 
     if (*a->note)
-        snprintf(line, sizeof line, "not compared: %s", a->note);
-    else if (a->differ == 0)
-        snprintf(line, sizeof line, "equal (%" PRIu64 " elements)", a->count);
+        snprintf(text, sizeof text, "output '%s' is not compared: %s", a->name, a->note);
     else
-        snprintf(line, sizeof line, "SQNR %.2f dB, max abs %.3g, max rel %.3g, cosine %.6f, arg-max agrees %.2f%%, %" PRIu64
-                 " of %" PRIu64 " outside", a->sqnr, a->max_abs, a->max_rel, a->cosine, a->agree * 100, a->outside, a->count);
-    if (!a->ok && a->is_output) {
-        char text[2 * MQ_ERROR_SIZE];
+        snprintf(text, sizeof text, "output '%s': SQNR %.2f dB, largest error %.3g, %" PRIu64 " of %" PRIu64 " elements outside",
+                 a->name, a->sqnr, a->max_abs, a->outside, a->count);
+    cli_annotate_error(s, text);
+}
 
-        snprintf(text, sizeof text, "output '%s': %s", a->name, line);
-        cli_annotate_error(s, text);
-    }
-    if (cli_stdout_taken(s) || (cli_get(s, OPT_QUIET)->on && a->ok))
-        return;
-    printf("%s ", a->ok ? "ok  " : "FAIL");
+static void print_agreement(const mq_agreement *a, int width)
+{
+    printf("%s  ", a->is_output ? (a->ok ? "ok  " : "FAIL") : a->ok ? "    " : "low ");
     cli_put_safe(stdout, a->name);
-    printf(": %s\n", line);
+    printf("%*s", width > (int)strlen(a->name) ? width - (int)strlen(a->name) : 0, "");
+    if (*a->note) {
+        printf("  not compared: ");
+        cli_put_safe(stdout, a->note);
+        printf("\n");
+    } else if (a->differ == 0) {
+        printf("  equal\n");
+    } else {
+        printf("  %8.2f  %9.3g  %9.3g  %9.6f  %6.2f%%  %" PRIu64 " of %" PRIu64, a->sqnr, a->max_abs, a->max_rel, a->cosine,
+               a->agree * 100, a->outside, a->count);
+        if (a->nonfinite)
+            printf(" (%" PRIu64 " NaN or infinite in one only)", a->nonfinite);
+        printf("\n");
+    }
+}
+
+static void print_against(cli_session *s, const mq_against_result *r)
+{
+    const bool quiet = cli_get(s, OPT_QUIET)->on;
+    const int width = name_width(r);
+    bool headed = false;
+
+    for (size_t i = 0; i < r->n_tensors; i++) {
+        const mq_agreement *a = &r->tensors[i];
+
+        if (!a->ok && a->is_output)
+            annotate(s, a);
+        if (cli_stdout_taken(s) || (quiet && (a->ok || !a->is_output)))
+            continue;
+        if (!headed && a->differ)
+            printf("      %-*s  %8s  %9s  %9s  %9s  %7s  %s\n", width, "tensor", "SQNR/dB", "max abs", "max rel", "cosine",
+                   "arg-max", "outside");
+        headed |= a->differ != 0;
+        print_agreement(a, width);
+    }
+    if (!cli_stdout_taken(s) && !(quiet && r->ok))
+        printf("%s: %s on %" PRIu64 " %ssample%s\n", s->file, r->ok ? "agrees" : "differs", r->n_samples,
+               r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s");
 }
 
 static mq_status run_against(cli_session *s, mq_error *err)
@@ -117,6 +162,7 @@ static mq_status run_against(cli_session *s, mq_error *err)
     if (sqnr->given)
         o.min_sqnr = sqnr->real;
     o.note = cli_source_note;
+    o.detail = cli_source_detail;
     o.user = s;
     CLI_TRY(mq_model_load(&model, s->file, err));
     if (cli_get(s, OPT_AGAINST)->given) {
@@ -124,11 +170,7 @@ static mq_status run_against(cli_session *s, mq_error *err)
         CLI_TRY(mq_model_load(&reference, cli_get(s, OPT_AGAINST)->text, err));
     }
     CLI_TRY(mq_check_against(model, reference, &o, s->report, &s->hooks, &r, err));
-    for (size_t i = 0; i < r->n_tensors; i++)
-        print_agreement(s, &r->tensors[i]);
-    if (!cli_stdout_taken(s) && !(cli_get(s, OPT_QUIET)->on && r->ok))
-        printf("%s: %s on %" PRIu64 " %ssample%s\n", s->file, r->ok ? "agrees" : "differs", r->n_samples,
-               r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s");
+    print_against(s, r);
 done:
     mq_against_result_free(r);
     mq_model_free(reference);
@@ -140,18 +182,19 @@ done:
 
 static void on_outcome(void *user, const char *folder, mq_test_outcome outcome, const char *text)
 {
-    static const char *const words[] = { "ok", "DIFFERS", "unsupported", "BROKEN" };
+    static const char *const words[] = { "ok", "DIFFERS", "unsupported", "BROKEN", "random" };
     cli_session *s = user;
 
-    if (outcome != MQ_TEST_EQUAL && outcome != MQ_TEST_UNSUPPORTED) {
+    if (outcome == MQ_TEST_DIFFERS || outcome == MQ_TEST_BROKEN) {
         char line[MQ_ERROR_SIZE * 2];
 
         snprintf(line, sizeof line, "%s: %s", folder, text);
         cli_annotate_error(s, line);
     }
-    if (cli_stdout_taken(s) || (outcome == MQ_TEST_EQUAL && !cli_get(s, OPT_VERBOSE)->on))
+    if (cli_stdout_taken(s) || ((outcome == MQ_TEST_EQUAL || outcome == MQ_TEST_RANDOM) && !cli_get(s, OPT_VERBOSE)->on))
         return;
-    printf("%s: %s: ", folder, words[outcome]);
+    cli_clear_line(s);
+    printf("%s: %s%s", folder, words[outcome], *text ? ": " : "");
     cli_put_safe(stdout, text);
     printf("\n");
 }
@@ -167,8 +210,8 @@ static mq_status run_tests(cli_session *s, mq_error *err)
     s->file = cli_get(s, OPT_TESTS)->text;
     CLI_TRY(mq_check_tests(s->file, &o, s->report, &s->hooks, &sum, err));
     if (!cli_stdout_taken(s))
-        printf("%s: %zu equal, %zu different, %zu broken, %zu unsupported\n", s->file, sum.n_equal, sum.n_differs, sum.n_broken,
-               sum.n_unsupported);
+        printf("%s: %zu equal, %zu different, %zu broken, %zu unsupported, %zu random\n", s->file, sum.n_equal, sum.n_differs,
+               sum.n_broken, sum.n_unsupported, sum.n_random);
     if (sum.n_unsupported && !sum.n_differs && !sum.n_broken)
         rc = cli_fail(err, MQ_ERR_UNSUPPORTED, "%zu test%s need what the engine does not have", sum.n_unsupported,
                       sum.n_unsupported == 1 ? "" : "s");

@@ -18,19 +18,20 @@
 
 static const cli_opt takes[] = { OPT_OUTPUT, OPT_FORCE, OPT_SYNC, CLI_SOURCE_OPTS, OPT_TENSORS, OPT_INPUTS, OPT_OUTPUTS, OPT_NONE };
 
-/* What the callback needs. */
+/* What the callbacks need. */
 typedef struct printer {
     cli_session *session;
-    uint64_t shown; /* samples */
-    uint64_t hidden;
-    uint64_t last;  /* sample that was printed last, plus one */
+    uint64_t before; /* samples of the runs before the one in hand */
+    uint64_t total;  /* that run's included */
+    const char *first; /* the result that a run begins with */
 } printer;
 
 static bool is_float(int type)
 {
     const char *name = mq_type_name(type);
 
-    return strcmp(name, "float") == 0 || strcmp(name, "double") == 0 || strcmp(name, "float16") == 0 || strcmp(name, "bfloat16") == 0;
+    return strcmp(name, "float") == 0 || strcmp(name, "double") == 0 || strcmp(name, "float16") == 0 ||
+           strcmp(name, "bfloat16") == 0;
 }
 
 /* One row per sample and more than a handful of columns: scores of classes, most often. */
@@ -56,33 +57,50 @@ static void print_top(const mq_view *v, size_t start, size_t n)
         memmove(&best[at + 1], &best[at], (k - at - 1) * sizeof *best);
         best[at] = i;
     }
-    printf("  top %d:", TOP);
+    printf("; top %d:", TOP);
     for (size_t i = 0; i < k; i++)
         printf(" %zu (%.5g)", best[i], mq_view_number(v, start + best[i]));
 }
 
 static void print_values(const mq_view *v, size_t start, size_t n)
 {
+    const bool real = is_float(v->type) || strncmp(mq_type_name(v->type), "float", 5) == 0;
+
     for (size_t i = 0; i < n && i < SHOWN_VALUES; i++)
-        printf(" %.6g", mq_view_number(v, start + i));
+        printf(real ? " %.6g" : " %.0f", mq_view_number(v, start + i));
     if (n > SHOWN_VALUES)
         printf(" ...");
 }
 
-static void print_result(printer *p, const mq_run_result *r, uint64_t sample, size_t start, size_t n)
+static bool has_numbers(const mq_run_result *r)
 {
-    if (sample + 1 != p->last) {
-        if (r->n_samples)
-            printf("sample %" PRIu64 "\n", sample);
-        p->last = sample + 1;
-    }
+    return r->is_tensor && strcmp(mq_type_name(r->view.type), "string") != 0;
+}
+
+/* A line of one result: n elements from `start`. */
+static void print_result(const mq_run_result *r, size_t start, size_t n)
+{
     printf("  ");
     cli_put_safe(stdout, r->name);
-    printf("  %s ", r->text);
-    if (r->is_tensor && n > 0 && looks_like_scores(&r->view, n))
-        print_top(&r->view, start, n);
-    else if (r->is_tensor)
+    printf("  ");
+    cli_put_safe(stdout, r->text);
+    if (has_numbers(r) && n > 0) {
+        printf(" ");
         print_values(&r->view, start, n);
+        if (looks_like_scores(&r->view, n))
+            print_top(&r->view, start, n);
+    }
+    printf("\n");
+}
+
+static void print_sample(uint64_t sample, const char *source)
+{
+    printf("sample %" PRIu64, sample);
+    if (*source) {
+        printf(" (");
+        cli_put_safe(stdout, source);
+        printf(")");
+    }
     printf("\n");
 }
 
@@ -91,24 +109,36 @@ static void on_note(void *user, const char *text)
     cli_source_note(((printer *)user)->session, text);
 }
 
-/* All outputs of a run come one after the other; a batch is printed sample by sample. */
+static void on_detail(void *user, const char *text)
+{
+    cli_source_detail(((printer *)user)->session, text);
+}
+
+/* Results of one run come one after the other. A run of one sample prints a heading and a line for each; one of several
+ * samples a line for each result and sample. */
 static void on_result(void *user, const mq_run_result *r)
 {
     printer *p = user;
     const size_t count = r->is_tensor ? mq_view_count(&r->view) : 0;
-    const size_t rows = r->batched && r->view.dims[0] ? (size_t)r->view.dims[0] : 1;
+    const bool split = r->batched && r->n_samples > 1 && r->view.dims[0] > 0;
+    const size_t per = split ? count / (size_t)r->view.dims[0] : count;
+    const bool begins = !p->first || strcmp(p->first, r->name) == 0;
 
-    if (cli_stdout_taken(p->session))
+    if (begins) {
+        p->first = r->name;
+        p->before = p->total;
+        p->total += r->n_samples;
+    }
+    if (cli_stdout_taken(p->session) || p->before >= SHOWN_SAMPLES)
         return;
-    for (uint64_t i = 0; i < (r->batched ? r->n_samples : 1); i++) {
-        const uint64_t sample = r->sample + i;
-
-        if (sample >= SHOWN_SAMPLES) {
-            p->hidden += sample + 1 != p->last;
-            p->last = sample + 1;
-            continue;
-        }
-        print_result(p, r, sample, i * (count / rows), count / rows);
+    cli_clear_line(p->session);
+    if (begins && !split && r->n_samples)
+        print_sample(r->samples[0], r->sources[0]);
+    if (!split)
+        print_result(r, 0, count);
+    for (size_t i = 0; split && i < r->n_samples && p->before + i < SHOWN_SAMPLES; i++) {
+        print_sample(r->samples[i], r->sources[i]);
+        print_result(r, i * per, per);
     }
 }
 
@@ -122,7 +152,7 @@ static mq_status check(const cli_options *o, mq_error *err)
 static mq_status run(cli_session *s, mq_error *err)
 {
     printer p = { .session = s };
-    mq_run_opts o = { .source = cli_source(s), .note = on_note, .user = &p };
+    mq_run_opts o = { .source = cli_source(s), .note = on_note, .detail = on_detail, .user = &p };
     const cli_value *in = cli_get(s, OPT_INPUTS), *out = cli_get(s, OPT_OUTPUTS), *tensors = cli_get(s, OPT_TENSORS);
     mq_model *model = NULL;
     mq_run_summary sum = { 0 };
@@ -140,8 +170,9 @@ static mq_status run(cli_session *s, mq_error *err)
     o.result = o.save ? NULL : on_result;
     CLI_TRY(mq_model_load(&model, s->file, err));
     CLI_TRY(mq_run(model, &o, s->report, &s->hooks, &sum, err));
-    if (p.hidden && !cli_stdout_taken(s))
-        printf("(%" PRIu64 " more samples: -o FILE.npz saves all)\n", sum.n_samples - SHOWN_SAMPLES);
+    if (o.result && p.total > SHOWN_SAMPLES && !cli_stdout_taken(s))
+        printf("(%" PRIu64 " more sample%s: -o FILE.npz saves all)\n", p.total - SHOWN_SAMPLES,
+               p.total - SHOWN_SAMPLES == 1 ? "" : "s");
     cli_say(s, "%" PRIu64 " sample%s in %" PRIu64 " run%s, %.3g ms each, activations %s%s%s", sum.n_samples,
             sum.n_samples == 1 ? "" : "s", sum.n_runs, sum.n_runs == 1 ? "" : "s",
             sum.n_runs ? sum.seconds * 1e3 / (double)sum.n_runs : 0, cli_bytes(sum.peak_bytes).s, o.save ? " -> " : "",

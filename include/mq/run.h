@@ -89,12 +89,12 @@ typedef struct mq_data_source {
     bool allow_nonfinite; /* default false: NaN and infinity in data are warned about */
 } mq_data_source;
 
-/* One result, told as it comes. sample: number of its first sample; n_samples of them lie along axis 0 when batched. */
+/* One result of one run, told as it comes: that of n_samples samples, which lie along axis 0 when it is batched. */
 typedef struct mq_run_result {
     const char *name;
-    uint64_t sample;
-    uint64_t n_samples;
-    const char *const *sources; /* n_samples of them: "dir/cat.jpg", "x.npz, row 12"; "" for generated ones */
+    size_t n_samples;
+    const uint64_t *samples;    /* their numbers in the data */
+    const char *const *sources; /* where they come from: "dir/cat.jpg", "x.npz, row 12"; "" for generated ones */
     bool batched;
     bool is_tensor; /* false: a sequence or optional; view says nothing then, text does */
     mq_view view;   /* borrowed for the call */

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: mq authors */
 /* mq_check_against: two models on the same data, or one beside stored outputs, tensor by tensor. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,6 @@ typedef struct job {
     size_t n_pairs;
     size_t *feeds; /* for each input of the reference's plan the model's that feeds it; SIZE_MAX: its default */
     uint64_t n_samples, n_runs;
-    double seconds;
 } job;
 
 mq_against_opts mq_against_opts_default(void)
@@ -55,13 +55,18 @@ void mq_against_result_free(mq_against_result *result)
 
 /* ---- what is compared ---------------------------------------------------------------------------------------------- */
 
-static void tell(const job *j, const char *fmt, const char *name)
+static void tell(const job *j, const char *fmt, ...) MQ_PRINTF(2, 3);
+
+static void tell(const job *j, const char *fmt, ...)
 {
     char text[512];
+    va_list ap;
 
     if (!j->opts->note)
         return;
-    snprintf(text, sizeof text, fmt, name);
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
     j->opts->note(j->opts->user, text);
 }
 
@@ -109,8 +114,7 @@ static mq_status pair_outputs(job *j, mq_error *err)
     mq_status rc = MQ_OK;
 
     if (positions)
-        tell(j, "outputs are called otherwise in the reference ('%s' ...): they are compared by position",
-             j->reference->graph->outputs.n ? j->reference->graph->outputs.items[0]->name : "");
+        tell(j, "the reference has other names for its outputs: they are compared by position");
     for (size_t i = 0; i < (j->opts->outputs ? j->opts->n_outputs : outs->n) && rc == MQ_OK; i++) {
         const char *name = j->opts->outputs ? j->opts->outputs[i] : outs->items[i]->name;
 
@@ -140,7 +144,7 @@ static mq_status pair_tensors(job *j, mq_error *err)
         if (runs_in(j->model, names[i]) && runs_in(j->reference, names[i]))
             rc = add_pair(j, names[i], names[i], false, err);
     if (rc == MQ_OK && n && j->n_pairs == had)
-        tell(j, "--tensors: the reference has none of the tensors%s that match", "");
+        tell(j, "--tensors: the reference has none of the %zu tensors that match", n);
     return rc;
 }
 
@@ -186,7 +190,7 @@ static mq_status match_inputs(job *j, mq_error *err)
         n_found += j->feeds[k] != SIZE_MAX;
     }
     if (n_found == 0 && j->b.n_in && j->b.n_in == j->a.n_in) {
-        tell(j, "inputs are called otherwise in the reference ('%s' ...): they are fed by position", j->b.inputs[0]->name);
+        tell(j, "the reference has other names for its inputs: they are fed by position");
         for (size_t k = 0; k < j->b.n_in; k++)
             j->feeds[k] = k;
     }
@@ -297,7 +301,6 @@ static mq_status run_reference(job *j, const mq_data_call *call, mq_error *err)
 
 static mq_status run_call(job *j, const mq_data_call *call, mq_error *err)
 {
-    const double start = mq_seconds();
     mq_status rc;
 
     MQ_TRY(mq_running_run(&j->a, call->in, err));
@@ -311,7 +314,6 @@ static mq_status run_call(job *j, const mq_data_call *call, mq_error *err)
     if (j->opts->source.n_carry) /* the reference's state for both: each step is judged by itself */
         MQ_TRY(mq_dataset_carry(j->data, j->reference ? j->b.out : j->a.out, err));
     mq_progress(j->hooks, "compare", j->n_samples, mq_dataset_n_samples(j->data));
-    j->seconds += mq_seconds() - start;
     rc = mq_check_cancelled(j->hooks, err);
 done:
     return rc;
@@ -496,8 +498,10 @@ mq_status mq_check_against(mq_model *model, mq_model *reference, const mq_agains
     if (!(j.pairs = mq_arena_calloc(j.arena, model->graph->values.n + opts->n_outputs + 1, sizeof *j.pairs)))
         MQ_TRY(mq_oom(err));
     MQ_TRY(mq_source_declare(&opts->source, model, err));
-    if (reference)
-        MQ_TRY(mq_source_declare(&opts->source, reference, err));
+    if (reference && (rc = mq_source_declare(&opts->source, reference, err)) != MQ_OK) {
+        mq_error_prefix(err, "reference");
+        goto done;
+    }
     MQ_TRY(pair_outputs(&j, err));
     MQ_TRY(pair_tensors(&j, err));
     MQ_TRY(open_plans(&j, err));

@@ -25,13 +25,30 @@ bool mq_proof_runs(const mq_proof_opts *o)
     return asked(o) || o->source->n_data || (o->input_bytes < SMALL_MODEL && strcmp(o->input, "-") != 0);
 }
 
+/* What runs nobody asked for, on inputs that nobody described, may fail: that is said and no more. */
+static bool may_fail(const mq_proof_opts *o, mq_status rc)
+{
+    const mq_data_source *s = o->source;
+    const bool nobody = !s->n_data && !s->n_shapes && !s->n_dims && !s->n_fills && !s->n_carry;
+
+    return !asked(o) && (rc == MQ_ERR_UNSUPPORTED || (nobody && (rc == MQ_ERR_INPUT || rc == MQ_ERR_USAGE)));
+}
+
+/* The output that could not be compared, else that with the lowest SQNR. */
 static const mq_agreement *worst_output(const mq_against_result *r)
 {
     const mq_agreement *worst = NULL;
 
-    for (size_t i = 0; i < r->n_tensors; i++)
-        if (r->tensors[i].is_output && (!worst || !(r->tensors[i].sqnr >= worst->sqnr)))
-            worst = &r->tensors[i];
+    for (size_t i = 0; i < r->n_tensors; i++) {
+        const mq_agreement *a = &r->tensors[i];
+
+        if (!a->is_output)
+            continue;
+        if (*a->note)
+            return a;
+        if (!worst || a->sqnr < worst->sqnr)
+            worst = a;
+    }
     return worst;
 }
 
@@ -43,10 +60,16 @@ static mq_status add_bound(const mq_proof_opts *o, const mq_agreement *worst, mq
     if (!isfinite(o->min_sqnr))
         return MQ_OK;
     mq_str_addf(&asked_text, ">= %g dB", o->min_sqnr);
-    mq_str_addf(&got, "%.2f dB ('%s')", worst->sqnr, worst->name);
-    rc = asked_text.failed || got.failed ? mq_oom(err)
-                                         : mq_report_add_bound(report, "min-sqnr", asked_text.s, got.s,
-                                                               worst->sqnr >= o->min_sqnr, err);
+    if (*worst->note)
+        mq_str_addf(&got, "not compared: %s", worst->note);
+    else if (isfinite(worst->sqnr))
+        mq_str_addf(&got, "%.2f dB", worst->sqnr);
+    else
+        mq_str_add(&got, worst->sqnr > 0 ? "no difference" : "NaN, infinity or no signal");
+    rc = asked_text.failed || got.failed
+             ? mq_oom(err)
+             : mq_report_add_bound_of(report, "min-sqnr", worst->name, asked_text.s, got.s,
+                                      !*worst->note && worst->sqnr >= o->min_sqnr, err);
     mq_str_release(&asked_text);
     mq_str_release(&got);
     return rc;
@@ -67,8 +90,12 @@ static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r
         mq_str_addf(&note, "not been compared: %s", worst->note);
     else if (isinf(worst->sqnr) && worst->sqnr > 0)
         mq_str_add(&note, "no difference");
+    else if (isinf(worst->sqnr))
+        mq_str_add(&note, worst->nonfinite ? "NaN or infinity where the original has none" : "noise where the original is 0");
     else
         mq_str_addf(&note, "%.2f dB", worst->sqnr);
+    if (!*worst->note && !r->generated)
+        mq_str_addf(&note, ", its largest element is the same one in %.2f%%", worst->agree * 100);
     rc = note.failed ? mq_oom(err) : add_bound(o, worst, report, err);
     if (rc == MQ_OK)
         mq_report_set_proof(report, "run", true, note.s);
@@ -87,15 +114,14 @@ mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *rep
     if (strcmp(o->input, "-") == 0)
         return mq_fail(err, MQ_ERR_UNSUPPORTED, "a model from standard input cannot be read again to be run");
     against.source = *o->source;
-    against.has_tolerance = false;
-    against.min_sqnr = o->min_sqnr;
+    against.only_measure = true; /* the bound is on the worst output */
     MQ_TRY(mq_model_load(&original, o->input, &why));
     MQ_TRY(mq_check_against(written, original, &against, report, hooks, &r, &why));
     rc = report_proof(o, r, report, &why);
 done:
     mq_against_result_free(r);
     mq_model_free(original);
-    if (rc == MQ_ERR_UNSUPPORTED && !asked(o)) {
+    if (may_fail(o, rc)) {
         char note[MQ_ERROR_SIZE + 64];
 
         snprintf(note, sizeof note, "the written file was read again and checked; not run: %s", why.text);

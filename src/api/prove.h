@@ -18,8 +18,9 @@ typedef struct mq_proof_opts {
 /* Does a proof of this kind run the models? */
 bool mq_proof_runs(const mq_proof_opts *o);
 
-/* Runs `written` and the original on the same data; agreement, proof and the bound go into the report. What the engine
- * cannot run is an error when running was asked for (MQ_ERR_UNSUPPORTED), else a note in the proof. */
+/* Runs `written` and the original on the same data; agreement, proof and the bound go into the report. What cannot be
+ * run is an error when running was asked for (MQ_ERR_UNSUPPORTED for the engine, MQ_ERR_INPUT for data), else a note in the
+ * proof. */
 mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *report, const mq_hooks *hooks, mq_error *err);
 
 #endif

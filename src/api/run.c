@@ -96,7 +96,7 @@ static void tell_result(const job *j, size_t i, const mq_data_call *call)
 {
     const mq_array *a = j->run.out[i];
     char text[256];
-    mq_run_result r = { .name = j->run.outputs[i]->name, .sample = call->n ? call->samples[0] : 0, .n_samples = call->n,
+    mq_run_result r = { .name = j->run.outputs[i]->name, .n_samples = call->n, .samples = call->samples,
                         .sources = j->sources, .text = text };
 
     if (!j->opts->result || !a)

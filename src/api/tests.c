@@ -24,6 +24,7 @@ typedef struct job {
     mq_plan *plan;
     mq_model *data; /* holds what was read from .pb files */
     double rtol, atol;
+    bool is_random; /* the model draws random numbers */
     mq_array **in, **out;
     char differs[2 * MQ_ERROR_SIZE]; /* the first difference; "" none */
 } job;
@@ -172,6 +173,7 @@ static mq_status run_folder(job *j, const char *folder, mq_error *err)
     find_tolerance(j, folder);
     snprintf(path, sizeof path, "%s/model.onnx", folder);
     MQ_TRY(mq_model_load(&m, path, err));
+    j->is_random = draws_random(m);
     MQ_TRY(mq_model_create(&j->data, err));
     MQ_TRY(mq_plan_create(&j->plan, m, &opts, j->hooks, err));
     for (int i = 0; !*j->differs; i++) {
@@ -189,12 +191,28 @@ done:
     return rc;
 }
 
+/* Does a node of the graph, of a subgraph or of a function draw random numbers? Dropout does in training only. */
+static bool draws_random(const mq_model *m)
+{
+    static const char *const names[] = { "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike",
+                                         "RandomUniform", "RandomUniformLike" };
+
+    for (size_t i = 0; i < m->graphs.n; i++)
+        for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
+            for (size_t k = 0; k < MQ_ARRAY_LEN(names); k++)
+                if (!*mq_domain_norm(n->domain) && strcmp(n->op_type, names[k]) == 0)
+                    return true;
+    return false;
+}
+
 static mq_test_outcome judge(job *j, mq_status rc)
 {
     if (rc == MQ_ERR_UNSUPPORTED)
         return j->sum->n_unsupported++, MQ_TEST_UNSUPPORTED;
     if (rc != MQ_OK)
         return j->sum->n_broken++, MQ_TEST_BROKEN;
+    if (*j->differs && j->is_random)
+        return j->sum->n_random++, MQ_TEST_RANDOM;
     if (*j->differs)
         return j->sum->n_differs++, MQ_TEST_DIFFERS;
     return j->sum->n_equal++, MQ_TEST_EQUAL;
@@ -202,12 +220,13 @@ static mq_test_outcome judge(job *j, mq_status rc)
 
 static mq_status test_folder(job *j, const char *folder, mq_error *err)
 {
-    static const char *const codes[] = { "", "test-differs", "test-unsupported", "test-broken" };
+    static const char *const codes[] = { "", "test-differs", "test-unsupported", "test-broken", "test-random" };
     mq_error why = { 0 };
     mq_test_outcome o;
     mq_status rc;
 
     *j->differs = '\0';
+    j->is_random = false;
     rc = run_folder(j, folder, &why);
     if (rc == MQ_ERR_NOMEM || rc == MQ_ERR_CANCELLED) {
         *err = why;
@@ -215,8 +234,8 @@ static mq_status test_folder(job *j, const char *folder, mq_error *err)
     }
     o = judge(j, rc);
     if (o != MQ_TEST_EQUAL)
-        mq_report_add_finding(j->report, o == MQ_TEST_UNSUPPORTED ? MQ_REPORT_WARNING : MQ_REPORT_ERROR, codes[o], folder,
-                              rc == MQ_OK ? j->differs : why.text);
+        mq_report_add_finding(j->report, o == MQ_TEST_DIFFERS || o == MQ_TEST_BROKEN ? MQ_REPORT_ERROR : MQ_REPORT_WARNING,
+                              codes[o], folder, rc == MQ_OK ? j->differs : why.text);
     if (j->opts->outcome)
         j->opts->outcome(j->opts->user, folder, o, rc == MQ_OK ? j->differs : why.text);
     return MQ_OK;
@@ -255,11 +274,28 @@ static mq_status test_each(job *j, const char *folder, mq_error *err)
     return rc;
 }
 
+static void fill_report(mq_report *report, const mq_tests_summary *sum)
+{
+    json_t *o = mq_report_section(report, "tests");
+
+    mq_report_put_int(report, o, "equal", (int64_t)sum->n_equal);
+    mq_report_put_int(report, o, "different", (int64_t)sum->n_differs);
+    mq_report_put_int(report, o, "broken", (int64_t)sum->n_broken);
+    mq_report_put_int(report, o, "unsupported", (int64_t)sum->n_unsupported);
+    mq_report_put_int(report, o, "random", (int64_t)sum->n_random);
+}
+
 mq_status mq_check_tests(const char *folder, const mq_tests_opts *opts, mq_report *report, const mq_hooks *hooks,
                          mq_tests_summary *out, mq_error *err)
 {
     job j = { .opts = opts, .report = report, .hooks = hooks, .sum = out };
 
+    mq_status rc;
+
     *out = (mq_tests_summary){ 0 };
-    return is_test(folder) ? test_folder(&j, folder, err) : test_each(&j, folder, err);
+    rc = is_test(folder) ? test_folder(&j, folder, err) : test_each(&j, folder, err);
+    if (rc != MQ_OK)
+        return rc;
+    fill_report(report, out);
+    return mq_report_status(report, err);
 }

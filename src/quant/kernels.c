@@ -211,7 +211,7 @@ MQ_INLINE void sum_block(const mq_unaligned_f32 *restrict w, const float *restri
     for (size_t i = 0; i < n; i++) {
         int32_t e = magnitude_bits(d[i]);
         worst = e > worst ? e : worst;
-        clipped += fabsf(d[i]) > fabsf(scales[i * step]) * 0.5001f;
+        clipped += fabsf(d[i]) > fabsf(scales[i * step]) * 0.505f;
     }
     memcpy(&out->max_error, &worst, sizeof worst);
     out->clipped = clipped;

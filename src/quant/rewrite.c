@@ -88,13 +88,13 @@ static void unflatten(mq_emit *e, mq_node *before, mq_value *rows, mq_value *ids
     mq_value *tail = mq_emit_const(e, base, "_row_shape", MQ_INT64, 1, &n_tail, s->dims + 1);
     mq_value *ids_shape = mq_emit_value(e, before->graph, base, "_ids_shape");
     mq_value *shape = mq_emit_value(e, before->graph, base, "_rows_shape");
-    mq_value *parts[2] = { ids_shape, tail }, *in[2] = { rows, shape };
+    mq_value *parts[2] = { ids_shape, tail };
     mq_node *concat;
 
     mq_emit_node(e, before, before->graph, "", "Shape", base, &ids, 1, ids_shape);
     if ((concat = mq_emit_node(e, before, before->graph, "", "Concat", base, parts, 2, shape)))
         mq_emit_attr_int(e, concat, "axis", 0);
-    mq_emit_node(e, before, before->graph, "", "Reshape", base, in, 2, out);
+    mq_emit_reshape(e, before, base, rows, shape, out);
 }
 
 static int rank_of(const mq_value *v)
@@ -154,7 +154,7 @@ static void drop_unused(mq_value *v)
         if (out)
             drop_unused(out);
         if (!out || mq_value_unused(out))
-            mq_node_remove(n);
+            mq_emit_drop_node(n);
     }
     if (!mq_value_unused(v))
         return;
@@ -235,7 +235,6 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
     const char *first = NULL;
     mq_status rc = MQ_OK;
 
-    MQ_TRY(mq_lstm_plan(plan, err));
     mq_lstm_warn(plan, hooks);
     for (size_t i = 0; i < plan->items.n; i++) {
         const mq_quant_item *it = plan->items.items[i];

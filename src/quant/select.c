@@ -8,6 +8,7 @@
 
 #include "ops/ops.h"
 #include "quant/choose.h"
+#include "quant/dynamic_lstm.h"
 #include "quant/filters.h"
 #include "quant/overrides.h"
 #include "quant/quant.h"
@@ -269,7 +270,11 @@ static void mark_last(struct selector *s, const mq_value *v, size_t mark, int de
 /* About what the operators and names around the integers take in the file. */
 static uint64_t overhead(const mq_quant_item *it)
 {
-    return 5 * strlen(it->value->name) + 120 + (it->embedding ? 400 : 0);
+    const size_t name = strlen(it->value->name);
+
+    if (it->treatment == MQ_TREAT_DYNAMIC) /* five nodes of three names each */
+        return 15 * (name + 20) + 250;
+    return 5 * name + 120 + (it->embedding ? 400 : 0);
 }
 
 /* Zero points are left out where the operator takes them to be what they are. */
@@ -418,6 +423,7 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
     }
     keep_shared(plan);
     MQ_TRY(mq_quant_tie(plan, s.overrides, hooks, err));
+    MQ_TRY(mq_lstm_plan(plan, err));
     for (size_t i = 0; i < plan->items.n; i++) {
         if (plan->items.items[i]->stay != MQ_STAY_NOT)
             continue;

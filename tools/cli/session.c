@@ -188,6 +188,11 @@ void cli_say_missed(cli_session *s, const char *fmt, ...)
     print_error(s, prefix_of(s, text), text);
 }
 
+void cli_clear_line(cli_session *s)
+{
+    cli_progress_clear(&s->priv->progress);
+}
+
 /* ---- hooks -------------------------------------------------------------------------------------------------------- */
 
 /* How many warnings of that code came, this one included. */

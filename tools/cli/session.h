@@ -50,6 +50,9 @@ bool cli_stdout_taken(const cli_session *s);
 void cli_say(cli_session *s, const char *fmt, ...) MQ_PRINTF(2, 3);
 void cli_detail(cli_session *s, const char *fmt, ...) MQ_PRINTF(2, 3);
 
+/* Before a command prints on standard output while its work goes on: takes the bar of progress off the terminal. */
+void cli_clear_line(cli_session *s);
+
 /* A warning of the command's own: printed, counted, put into the report, as hooks.warn does. */
 void cli_warn(cli_session *s, const char *code, const char *place, const char *fmt, ...) MQ_PRINTF(4, 5);
 

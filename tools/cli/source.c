@@ -22,3 +22,8 @@ void cli_source_note(void *user, const char *text)
 {
     cli_say(user, "%s", text);
 }
+
+void cli_source_detail(void *user, const char *text)
+{
+    cli_detail(user, "%s", text);
+}

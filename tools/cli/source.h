@@ -17,5 +17,7 @@ mq_data_source cli_source(const cli_session *s);
 
 /* mq_*_opts.note: a line on standard error, unless -q. user is the session. */
 void cli_source_note(void *user, const char *text);
+/* mq_*_opts.detail: the same with -v only. */
+void cli_source_detail(void *user, const char *text);
 
 #endif

@@ -201,6 +201,7 @@ static bool describe(const mq_call *c, lstm_state *s, mq_dn_lstm *p)
     const mq_rnn *l = &s->l;
     const int64_t w[] = { 1, l->dirs, l->input, GATES, l->hidden }, r[] = { 1, l->dirs, l->hidden, GATES, l->hidden };
     const int64_t state[] = { 1, l->dirs, l->batch, l->hidden }, bias[] = { 1, l->dirs, GATES, l->hidden };
+    const int64_t x[] = { l->seq, l->batch, l->input }, y[] = { l->seq, l->batch, l->dirs * l->hidden };
 
     p->direction = l->dirs > 1        ? dnnl_bidirectional_concat
                    : l->reverse_only ? dnnl_unidirectional_right2left
@@ -209,14 +210,11 @@ static bool describe(const mq_call *c, lstm_state *s, mq_dn_lstm *p)
     mq_dn_none(&p->c);
     if (mq_call_has(c, IN_H) && (!mq_dn_plain(&p->h, MQ_FLOAT, 4, state) || !mq_dn_plain(&p->c, MQ_FLOAT, 4, state)))
         return false;
-    return mq_dn_plain(&p->bias, MQ_FLOAT, 4, bias) && mq_dn_plain(&p->x, MQ_FLOAT, 3, (int64_t[]){ l->seq, l->batch,
-                                                                                                    l->input }) &&
-                                                                                                    mq_dn_any(&p->w,
-                                                                                                              MQ_FLOAT, 5, w) &&
-           mq_dn_any(&p->r, MQ_FLOAT, 5, r) && mq_dn_plain(&s->w_plain, MQ_FLOAT, 5, w) && mq_dn_plain(&s->r_plain,
-                                                                                                       MQ_FLOAT, 5, r) &&
-           mq_dn_plain(&p->y, MQ_FLOAT, 3, (int64_t[]){ l->seq, l->batch, l->dirs * l->hidden }) &&
-           mq_dn_plain(&p->y_h, MQ_FLOAT, 4, state) && mq_dn_plain(&p->y_c, MQ_FLOAT, 4, state);
+    return mq_dn_plain(&p->bias, MQ_FLOAT, 4, bias) && mq_dn_plain(&p->x, MQ_FLOAT, 3, x) &&
+           mq_dn_any(&p->w, MQ_FLOAT, 5, w) && mq_dn_any(&p->r, MQ_FLOAT, 5, r) &&
+           mq_dn_plain(&s->w_plain, MQ_FLOAT, 5, w) && mq_dn_plain(&s->r_plain, MQ_FLOAT, 5, r) &&
+           mq_dn_plain(&p->y, MQ_FLOAT, 3, y) && mq_dn_plain(&p->y_h, MQ_FLOAT, 4, state) &&
+           mq_dn_plain(&p->y_c, MQ_FLOAT, 4, state);
 }
 
 static mq_status prepare(mq_call *c, void **state)
