@@ -74,7 +74,7 @@ static void print_summary(const cli_session *s, const mq_check_result *r)
 /* ---- --against ----------------------------------------------------------------------------------------------------- */
 
 /* Widest name that the table makes room for. */
-#define NAME_WIDTH 48
+#define NAME_WIDTH 60
 
 static int name_width(const mq_against_result *r)
 {

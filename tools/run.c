@@ -3,6 +3,7 @@
 /* mq run: a model on data. Without -o the results are printed, a few lines per sample: shape and first values, for class scores the
  * five largest. With -o they go to a file and one line sums up. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,12 +63,23 @@ static void print_top(const mq_view *v, size_t start, size_t n)
         printf(" %zu (%.5g)", best[i], mq_view_number(v, start + best[i]));
 }
 
+/* NaN without the sign that some have. */
+static void print_number(double x, bool real)
+{
+    if (isnan(x))
+        printf(" nan");
+    else if (real)
+        printf(" %.6g", x);
+    else
+        printf(" %.0f", x);
+}
+
 static void print_values(const mq_view *v, size_t start, size_t n)
 {
     const bool real = is_float(v->type) || strncmp(mq_type_name(v->type), "float", 5) == 0;
 
     for (size_t i = 0; i < n && i < SHOWN_VALUES; i++)
-        printf(real ? " %.6g" : " %.0f", mq_view_number(v, start + i));
+        print_number(mq_view_number(v, start + i), real);
     if (n > SHOWN_VALUES)
         printf(" ...");
 }

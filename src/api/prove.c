@@ -128,6 +128,8 @@ done:
         mq_report_set_proof(report, "load", true, note);
         return MQ_OK;
     }
+    if (rc == MQ_ERR_INPUT && !o->source->n_data)
+        return mq_fail(err, rc, "%s (on generated inputs: --val-data gives better ones, --shape and --dim sizes)", why.text);
     if (rc != MQ_OK && err)
         *err = why;
     return rc;

@@ -19,6 +19,14 @@ double mq_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* An inner tensor that is fed has no producer in the plan, whose passes then know no type of it: the model does. */
+static const mq_value *known_input(const mq_model *m, const mq_value *of_plan)
+{
+    const mq_value *v = of_plan->type || of_plan->declared ? NULL : mq_graph_find_here(m->graph, of_plan->name);
+
+    return v && v->type ? v : of_plan;
+}
+
 mq_status mq_running_open(mq_running *r, mq_model *m, const mq_plan_opts *opts, const mq_hooks *hooks, mq_error *err)
 {
     mq_status rc;
@@ -35,7 +43,7 @@ mq_status mq_running_open(mq_running *r, mq_model *m, const mq_plan_opts *opts, 
     if (!r->inputs || !r->outputs || !r->in || !r->out)
         MQ_TRY(mq_oom(err));
     for (size_t i = 0; i < r->n_in; i++)
-        r->inputs[i] = mq_plan_input(r->plan, i);
+        r->inputs[i] = known_input(m, mq_plan_input(r->plan, i));
     for (size_t i = 0; i < r->n_out; i++)
         r->outputs[i] = mq_plan_output(r->plan, i);
 done:

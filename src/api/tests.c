@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "exec/compare.h"
 #include "exec/exec.h"
 #include "model/tensor_file.h"
@@ -163,6 +164,20 @@ done:
     return rc;
 }
 
+/* Does a node of the graph, of a subgraph or of a function draw random numbers? Dropout does in training only. */
+static bool draws_random(const mq_model *m)
+{
+    static const char *const names[] = { "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike",
+                                         "RandomUniform", "RandomUniformLike", "Dropout" };
+
+    for (size_t i = 0; i < m->graphs.n; i++)
+        for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
+            for (size_t k = 0; k < MQ_ARRAY_LEN(names); k++)
+                if (!*mq_domain_norm(n->domain) && strcmp(n->op_type, names[k]) == 0)
+                    return k + 1 < MQ_ARRAY_LEN(names) || n->n_inputs > 2; /* Dropout: with training_mode */
+    return false;
+}
+
 static mq_status run_folder(job *j, const char *folder, mq_error *err)
 {
     const mq_plan_opts opts = { .reference = j->opts->reference };
@@ -189,20 +204,6 @@ done:
     j->plan = NULL;
     j->data = NULL;
     return rc;
-}
-
-/* Does a node of the graph, of a subgraph or of a function draw random numbers? Dropout does in training only. */
-static bool draws_random(const mq_model *m)
-{
-    static const char *const names[] = { "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike",
-                                         "RandomUniform", "RandomUniformLike" };
-
-    for (size_t i = 0; i < m->graphs.n; i++)
-        for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
-            for (size_t k = 0; k < MQ_ARRAY_LEN(names); k++)
-                if (!*mq_domain_norm(n->domain) && strcmp(n->op_type, names[k]) == 0)
-                    return true;
-    return false;
 }
 
 static mq_test_outcome judge(job *j, mq_status rc)

@@ -3,7 +3,8 @@
 /* fuse-activation: what follows a product element by element is done while its result is at hand.
  *   Conv [-> Add of a tensor of the same shape] [-> activation]  =>  FusedConv
  *   MatMul of matrices -> Add of a constant row                   =>  Gemm
- *   the same of more axes, at most one size of them unknown       =>  Reshape -> Gemm -> Reshape
+ *   the same of more axes                                         =>  Reshape -> Gemm -> Reshape (by Shape and Concat when
+ *                                                                     several sizes are unknown)
  *   Gemm -> activation                                            =>  FusedGemm
  * Activations: Clip, Elu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one takes the sum.
  * Skipped when what is between has another reader or is an output, for other types than float, and for bounds that are no constants.
@@ -13,7 +14,7 @@
 
 #include "passes/pass.h"
 
-#define MAX_LEADING 8
+#define MAX_RANK_HERE 8
 
 /* ---- activations --------------------------------------------------------------------------------------------------- */
 
@@ -147,58 +148,87 @@ static mq_node *row_behind(const mq_node *n, mq_dim size, mq_value **row)
     return t && t->dtype == MQ_FLOAT && t->n_dims == 1 && t->dims[0] == size.value ? add : NULL;
 }
 
-static mq_status insert_reshape(mq_node *at, mq_value *x, const int64_t *dims, int64_t rank, mq_node **out, mq_error *err)
+static mq_status insert_reshape(mq_node *at, mq_value *x, mq_value *shape, mq_node **out, mq_error *err)
 {
-    mq_value *in[2] = { x };
-    mq_status rc = mq_constant_of(at->graph, "shape", MQ_INT64, 1, &rank, dims, &in[1], err);
+    mq_value *const in[2] = { x, shape };
 
-    return rc == MQ_OK ? mq_pass_insert(at, "", "Reshape", NULL, in, 2, out, err) : rc;
+    return mq_pass_insert(at, "", "Reshape", NULL, in, 2, out, err);
 }
 
-/* The shape of the result, with -1 for a size that is not known; false: it cannot be said, or sizes of 0 leave -1 open. */
-static bool result_shape(const mq_value *a, int64_t columns, int64_t *dims, int *rank)
+/* The shape of the result as a constant, with -1 for a size that is not known. *out stays NULL when that cannot say it. */
+static mq_status constant_shape(const mq_node *at, const mq_value *a, int64_t columns, mq_value **out, mq_error *err)
 {
+    const int64_t rank = mq_value_rank(a);
+    int64_t dims[MAX_RANK_HERE];
     int unknown = 0;
 
-    *rank = mq_value_rank(a);
-    if (*rank < 3 || *rank > MAX_LEADING)
-        return false;
-    for (int i = 0; i < *rank - 1; i++) {
+    for (int i = 0; i < rank - 1; i++) {
         const mq_dim d = mq_value_dim(a, i);
 
         dims[i] = mq_dim_known(d) ? d.value : -1;
-        unknown += dims[i] < 0;
-        if (dims[i] == 0)
-            return false;
+        unknown += dims[i] <= 0; /* beside a size of 0 nothing can be left open */
     }
-    dims[*rank - 1] = columns;
-    return unknown <= 1 && columns > 0;
+    dims[rank - 1] = columns;
+    return unknown > 1 ? MQ_OK : mq_constant_of(at->graph, "shape", MQ_INT64, 1, &rank, dims, out, err);
+}
+
+/* The same, found at run time: all sizes of a but the last, and the columns. */
+static mq_status found_shape(mq_node *at, mq_value *a, int64_t columns, mq_value **out, mq_error *err)
+{
+    const int64_t one = 1;
+    mq_value *in[2];
+    mq_status rc = MQ_OK;
+    mq_node *n;
+
+    MQ_TRY(mq_pass_insert(at, "", "Shape", NULL, &a, 1, &n, err));
+    MQ_TRY(mq_node_set_attr_int(n, "end", -1, err));
+    MQ_TRY(mq_pass_give_output(n, a, &in[0], err));
+    MQ_TRY(mq_constant_of(at->graph, "columns", MQ_INT64, 1, &one, &columns, &in[1], err));
+    MQ_TRY(mq_pass_insert(at, "", "Concat", NULL, in, 2, &n, err));
+    MQ_TRY(mq_node_set_attr_int(n, "axis", 0, err));
+    MQ_TRY(mq_pass_give_output(n, a, out, err));
+done:
+    return rc;
+}
+
+/* in[0] of more axes becomes a matrix, and *gemm's output gets those axes back. */
+static mq_status fuse_axes(mq_node *add, mq_value **in, int64_t rows, int64_t columns, mq_node **gemm, mq_error *err)
+{
+    const int64_t two = 2, dims[2] = { -1, rows };
+    mq_value *a = in[0], *shape = NULL, *y;
+    mq_status rc = MQ_OK;
+    mq_node *n;
+
+    MQ_TRY(mq_constant_of(add->graph, "shape", MQ_INT64, 1, &two, dims, &shape, err));
+    MQ_TRY(insert_reshape(add, a, shape, &n, err));
+    MQ_TRY(mq_pass_give_output(n, a, &in[0], err));
+    MQ_TRY(mq_pass_insert(add, "", "Gemm", NULL, in, 3, gemm, err));
+    MQ_TRY(mq_pass_give_output(*gemm, add->outputs[0], &y, err));
+    shape = NULL;
+    MQ_TRY(constant_shape(add, a, columns, &shape, err));
+    if (!shape)
+        MQ_TRY(found_shape(add, a, columns, &shape, err));
+    MQ_TRY(insert_reshape(add, y, shape, gemm, err));
+    MQ_TRY(mq_node_set_attr_int(*gemm, "allowzero", 1, err));
+done:
+    return rc;
 }
 
 static mq_status fuse_rows(mq_node *n, size_t *n_changed, mq_error *err)
 {
     const mq_tensor *w = mq_constant_input(n, 1);
-    const int rank_a = mq_value_rank(n->inputs[0]);
-    int64_t dims[MAX_LEADING];
+    const int rank = mq_value_rank(n->inputs[0]);
     mq_value *in[3] = { n->inputs[0], n->inputs[1] };
     mq_status rc = MQ_OK;
-    mq_node *add, *gemm, *shape;
-    int rank = 2;
+    mq_node *add, *gemm;
 
-    if (!w || w->dtype != MQ_FLOAT || w->n_dims != 2 || !(add = row_behind(n, MQ_DIM(w->dims[1]), &in[2])) || w->dims[0] < 1 ||
-        (rank_a != 2 && !result_shape(n->inputs[0], w->dims[1], dims, &rank)))
+    if (!w || w->dtype != MQ_FLOAT || w->n_dims != 2 || w->dims[0] < 1 || w->dims[1] < 1 || rank < 2 || rank > MAX_RANK_HERE ||
+        !(add = row_behind(n, MQ_DIM(w->dims[1]), &in[2])))
         return MQ_OK;
-    if (rank_a != 2) {
-        MQ_TRY(insert_reshape(add, n->inputs[0], (const int64_t[]){ -1, w->dims[0] }, 2, &shape, err));
-        MQ_TRY(mq_pass_give_output(shape, n->inputs[0], &in[0], err));
-    }
-    MQ_TRY(mq_pass_insert(add, "", "Gemm", NULL, in, 3, &gemm, err));
-    if (rank_a != 2) {
-        mq_value *y;
-
-        MQ_TRY(mq_pass_give_output(gemm, n->outputs[0], &y, err));
-        MQ_TRY(insert_reshape(add, y, dims, rank, &gemm, err));
-    }
+    if (rank == 2)
+        MQ_TRY(mq_pass_insert(add, "", "Gemm", NULL, in, 3, &gemm, err));
+    else
+        MQ_TRY(fuse_axes(add, in, w->dims[0], w->dims[1], &gemm, err));
     MQ_TRY(mq_pass_take_over(gemm, add, err));
     ++*n_changed;
 done:

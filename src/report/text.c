@@ -49,14 +49,15 @@ static void bounds(mq_str *out, const json_t *list)
         const json_t *b = json_array_get(list, i);
         mq_str_add(out, mq_json_get_bool(b, "pass") ? "  ok      " : "  MISSED  ");
         cell(out, mq_json_get_text(b, "name"), name);
-        if (json_object_get(b, "tensor")) {
-            mq_str_add(out, "  ");
-            cell(out, mq_json_get_text(b, "tensor"), 0);
-        }
         mq_str_add(out, "  asked ");
         cell(out, mq_json_get_text(b, "asked"), asked);
         mq_str_add(out, "  got ");
         cell(out, mq_json_get_text(b, "got"), 0);
+        if (json_object_get(b, "tensor")) {
+            mq_str_add(out, "  (");
+            cell(out, mq_json_get_text(b, "tensor"), 0);
+            mq_str_add(out, ")");
+        }
         mq_str_add(out, "\n");
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Products of matrices of 8-bit integers: MatMulInteger, QLinearMatMul, and com.microsoft's MatMulIntegerToFloat and
- * DynamicQuantizeMatMul. The library multiplies what is stored (uint8 weights less 128) into int32; zero points of
+/* Products of matrices of 8-bit integers: MatMulInteger, QLinearMatMul, and com.microsoft's MatMulIntegerToFloat,
+ * DynamicQuantizeMatMul and QGemm. The library multiplies what is stored (uint8 weights less 128) into int32; zero points of
  * either side, per column too, come off afterwards by way of sums of rows and columns:
  *     sum (a - za)(b - zb) = sum a b - za sum b - zb sum a + K za zb
  * in the same pass that scales. All of it is exact; rounding is as in the reference kernels. */
@@ -17,14 +17,16 @@
 
 /* Where the operands are among a node's inputs. */
 typedef struct places {
-    size_t a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias;
+    size_t a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias, sum; /* bias: float; sum: int32 */
     bool dynamic; /* A is float and quantized here */
+    bool gemm;    /* Gemm's attributes; the result's scale and zero point may be absent */
 } places;
 
-static const places matmul_integer = { 0, NONE, 2, 1, NONE, 3, NONE, NONE, NONE, false };
-static const places to_float = { 0, 2, 4, 1, 3, 5, NONE, NONE, 6, false };
-static const places dynamic = { 0, NONE, NONE, 1, 2, 3, NONE, NONE, 4, true };
-static const places qlinear = { 0, 1, 2, 3, 4, 5, 6, 7, NONE, false };
+static const places matmul_integer = { 0, NONE, 2, 1, NONE, 3, NONE, NONE, NONE, NONE, false, false };
+static const places to_float = { 0, 2, 4, 1, 3, 5, NONE, NONE, 6, NONE, false, false };
+static const places dynamic = { 0, NONE, NONE, 1, 2, 3, NONE, NONE, 4, NONE, true, false };
+static const places qlinear = { 0, 1, 2, 3, 4, 5, 6, 7, NONE, NONE, false, false };
+static const places qgemm = { 0, 1, 2, 3, 4, 5, 7, 8, NONE, 6, false, true };
 
 typedef struct imatmul_state {
     const places *p;
@@ -32,6 +34,8 @@ typedef struct imatmul_state {
     mq_dtype a_type, y_type;
     int64_t batch, m, n, k; /* batch 1: B is one matrix for all rows of A */
     bool flip;              /* B is uint8 */
+    bool turned;            /* B is constant and [n][k] */
+    float alpha;
     int out_rank;
     int64_t out_dims[MQ_MAX_RANK];
     mq_dn_desc b_plain, b_want;
@@ -59,8 +63,30 @@ MQ_CLONES static void add_row(const int8_t *restrict b, int64_t n, int32_t *rest
         sums[j] += b[j];
 }
 
+MQ_CLONES static int32_t sum_u8(const uint8_t *x, int64_t n)
+{
+    int32_t sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
+MQ_CLONES static int32_t sum_s8(const int8_t *x, int64_t n)
+{
+    int32_t sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
 static void column_sums(const imatmul_state *s, const int8_t *b, int32_t *sums)
 {
+    for (int64_t j = 0; s->turned && j < s->n; j++)
+        sums[j] = sum_s8(b + j * s->k, s->k);
+    if (s->turned)
+        return;
     memset(sums, 0, (size_t)(s->batch * s->n) * sizeof *sums);
     for (int64_t q = 0; q < s->batch; q++)
         for (int64_t i = 0; i < s->k; i++)
@@ -180,24 +206,6 @@ static void quantize_a(const mq_array *a, uint8_t *out, float *scale, int32_t *z
     mq_i8_quantize(a->data, (int64_t)a->count, *scale, *zero, MQ_UINT8, out);
 }
 
-MQ_CLONES static int32_t sum_u8(const uint8_t *x, int64_t n)
-{
-    int32_t sum = 0;
-
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum;
-}
-
-MQ_CLONES static int32_t sum_s8(const int8_t *x, int64_t n)
-{
-    int32_t sum = 0;
-
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum;
-}
-
 /* ---- after the product -------------------------------------------------------------------------------------------- */
 
 /* What is added to and multiplied with every row; sums wrap as the reference's do. */
@@ -297,13 +305,15 @@ static mq_status prepare_finish(mq_call *c, const imatmul_state *s, int32_t za, 
 
         f->zb[j] = (uint32_t)zb;
         any = any || zb != 0;
-        if (p->y_scale != NONE)
+        if (s->y_type != MQ_FLOAT && s->y_type != MQ_INT32)
             f->factor[j] = sa * (float)number(c, p->b_scale, j, 1) / sy;
         else if (s->y_type == MQ_FLOAT)
             f->factor[j] = sa * (float)number(c, p->b_scale, j, 1);
     }
     for (size_t j = 0; j < (size_t)s->batch * n; j++)
         f->base[j] = (uint32_t)za * ((uint32_t)s->k * f->zb[j % n] - (uint32_t)sums[j]);
+    for (size_t j = 0; p->sum != NONE && mq_call_has(c, p->sum) && j < n; j++)
+        f->base[j] += (uint32_t)(int32_t)mq_array_i64(c->in[p->sum], c->in[p->sum]->count == 1 ? 0 : j);
     if (!any)
         f->zb = NULL;
     f->bias = p->bias != NONE && mq_call_has(c, p->bias) ? c->in[p->bias]->data : NULL;
@@ -320,7 +330,7 @@ static mq_status run(mq_call *c, void *state)
     const void *a = c->in[p->a]->data, *b = NULL;
     const int32_t *sums = NULL;
     int32_t za = (int32_t)number(c, p->a_zero, 0, 0);
-    float sa = (float)number(c, p->a_scale, 0, 1);
+    float sa = s->alpha * (float)number(c, p->a_scale, 0, 1);
     void *y = NULL;
     int32_t *acc;
     finish f;
@@ -362,10 +372,11 @@ static bool fits(const mq_call *c, size_t i, bool needed, int64_t n, mq_dtype dt
 /* A of any rank against one matrix, or as many matrices as A has. */
 static bool shape(const mq_array *a, const mq_array *b, imatmul_state *s)
 {
-    if (a->rank < 2 || b->rank < 2 || !a->count || !b->count || a->dims[a->rank - 1] != b->dims[b->rank - 2])
+    if (a->rank < 2 || b->rank < 2 || !a->count || !b->count || (s->turned && b->rank != 2) ||
+        a->dims[a->rank - 1] != b->dims[b->rank - (s->turned ? 1 : 2)])
         return false;
     s->k = a->dims[a->rank - 1];
-    s->n = b->dims[b->rank - 1];
+    s->n = b->dims[b->rank - (s->turned ? 2 : 1)];
     s->m = a->dims[a->rank - 2];
     s->batch = 1;
     if (b->rank == 2)
@@ -384,15 +395,27 @@ static bool inputs_fit(const mq_call *c, const places *p, imatmul_state *s)
 {
     const mq_array *a = p->a < c->n_in ? c->in[p->a] : NULL, *b = p->b < c->n_in ? c->in[p->b] : NULL;
 
+    const bool scaled = p->y_scale != NONE && (!p->gemm || mq_call_has(c, p->y_scale));
+    const mq_array *sum = p->sum != NONE && mq_call_has(c, p->sum) ? c->in[p->sum] : NULL;
+
+    s->alpha = p->gemm ? mq_node_attr_float(c->node, "alpha", 1) : 1;
+    s->turned = p->gemm && mq_node_attr_int(c->node, "transB", 0) != 0;
+    if (p->gemm && (mq_node_attr_int(c->node, "transA", 0) || (s->turned && b && !b->constant)))
+        return false;
     if (!mq_dn_int8_is_exact() || !a || !b || !mq_is_i8(b) || (p->dynamic ? a->dtype != MQ_FLOAT : !mq_is_i8(a)) ||
         !shape(a, b, s))
         return false;
     s->a_type = p->dynamic ? MQ_UINT8 : a->dtype;
     s->flip = b->dtype == MQ_UINT8;
-    s->y_type = p->y_zero != NONE ? c->in[p->y_zero]->dtype : p->b_scale != NONE ? MQ_FLOAT : MQ_INT32;
+    if (scaled && !mq_call_has(c, p->y_zero))
+        return false;
+    s->y_type = scaled ? c->in[p->y_zero]->dtype : p->b_scale != NONE ? MQ_FLOAT : MQ_INT32;
+    if (sum && (sum->dtype != MQ_INT32 ||
+                (sum->count != 1 && (sum->count != (size_t)s->n || sum->dims[sum->rank - 1] != s->n))))
+        return false;
     return fits(c, p->a_scale, p->a_scale != NONE, 0, MQ_FLOAT) && fits(c, p->a_zero, false, 0, a->dtype) &&
            fits(c, p->b_scale, p->b_scale != NONE, s->n, MQ_FLOAT) && fits(c, p->b_zero, false, s->n, b->dtype) &&
-           fits(c, p->y_scale, p->y_scale != NONE, 0, MQ_FLOAT) && fits(c, p->y_zero, p->y_zero != NONE, 0, s->y_type) &&
+           (!scaled || (fits(c, p->y_scale, true, 0, MQ_FLOAT) && fits(c, p->y_zero, true, 0, s->y_type))) &&
            (s->y_type == MQ_INT32 || s->y_type == MQ_FLOAT || s->y_type == MQ_INT8 || s->y_type == MQ_UINT8) &&
            (p->bias == NONE || !mq_call_has(c, p->bias) ||
             (c->in[p->bias]->count == (size_t)s->n && c->in[p->bias]->rank == 1 && fits(c, p->bias, true, s->n, MQ_FLOAT)));
@@ -405,7 +428,8 @@ static mq_status make(mq_call *c, imatmul_state *s)
     mq_status rc;
 
     if (!mq_dn_plain(&a, s->a_type, rank, (int64_t[]){ s->batch, s->m, s->k } + skip) ||
-        !mq_dn_plain(&s->b_plain, MQ_INT8, rank, (int64_t[]){ s->batch, s->k, s->n } + skip) ||
+        !mq_dn_strided(&s->b_plain, MQ_INT8, rank, (int64_t[]){ s->batch, s->k, s->n } + skip,
+                       (int64_t[]){ s->k * s->n, s->turned ? 1 : s->n, s->turned ? s->k : 1 } + skip) ||
         !mq_dn_plain(&y, MQ_INT32, rank, (int64_t[]){ s->batch, s->m, s->n } + skip))
         return MQ_OK;
     b = s->b_plain;
@@ -452,10 +476,16 @@ static mq_status qlinear_prepare(mq_call *c, void **state)
     return c->n_in == 8 && c->in[7] ? prepare(c, state, &qlinear) : MQ_OK;
 }
 
+static mq_status qgemm_prepare(mq_call *c, void **state)
+{
+    return c->n_in >= 6 ? prepare(c, state, &qgemm) : MQ_OK;
+}
+
 const mq_fast mq_dn_imatmul_rows[] = {
     { "", "MatMulInteger", "onednn:imatmul", integer_prepare, run, release, 0 },
     { "", "QLinearMatMul", "onednn:imatmul", qlinear_prepare, run, release, 0 },
     { "com.microsoft", "MatMulIntegerToFloat", "onednn:imatmul", to_float_prepare, run, release, 0 },
+    { "com.microsoft", "QGemm", "onednn:imatmul", qgemm_prepare, run, release, 0 },
     { "com.microsoft", "DynamicQuantizeMatMul", "onednn:imatmul", dynamic_prepare, run, release, 0 },
     { 0 },
 };

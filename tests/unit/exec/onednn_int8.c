@@ -161,6 +161,43 @@ static void test_matmul(void **state)
         one_matmul(seed);
 }
 
+static void one_gemm(uint64_t seed)
+{
+    net t;
+
+    net_open(&t, seed);
+    const int64_t m = net_pick(&t, 1, 20), k = net_pick(&t, 1, 150), n = net_pick(&t, 1, 80), form = net_pick(&t, 0, 3);
+    const bool turned = net_pick(&t, 0, 1), columns = net_pick(&t, 0, 1), quantized = net_pick(&t, 0, 1);
+    const mq_dtype at = any_byte(&t), bt = any_byte(&t), yt = any_byte(&t);
+    char in[80];
+
+    net_input(&t, "a", at, 2, (int64_t[]){ m, k });
+    byte(&t, "az", at, (int)net_pick(&t, 0, 255));
+    net_scalar(&t, "as", MQ_FLOAT, 0.05);
+    net_const(&t, "b", bt, 2, turned ? (int64_t[]){ n, k } : (int64_t[]){ k, n });
+    net_const(&t, "bz", bt, columns, &n);
+    weight_scales(&t, "bs", columns ? n : 0, k);
+    if (form)
+        net_const(&t, "c", MQ_INT32, form == 1 ? 1 : 2,
+                  form == 1 ? &n : form == 2 ? (int64_t[]){ 1, n } : (int64_t[]){ 1, 1 });
+    net_scalar(&t, "ys", MQ_FLOAT, 0.02);
+    byte(&t, "yz", yt, (int)net_pick(&t, 0, 255));
+    snprintf(in, sizeof in, "a,as,az,b,bs,bz,%s%s", form ? "c" : "-", quantized ? ",ys,yz" : "");
+    mq_node *node = net_node(&t, "com.microsoft", "QGemm", in, "y");
+    net_int(node, "transB", turned);
+    net_float(node, "alpha", net_pick(&t, 0, 1) ? 1 : 0.5f);
+    net_output(&t, "y");
+    net_check(&t, quantized ? 1 : 1e-5, 1);
+    net_close(&t);
+}
+
+static void test_gemm(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++)
+        one_gemm(seed);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +205,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_conv_integer),
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_gemm),
     };
 
     net_bench = argc > 1 && strcmp(argv[1], "--bench") == 0;
