@@ -17,6 +17,14 @@
 static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL, CLI_SOURCE_OPTS, OPT_TENSORS,
                                  OPT_OUTPUTS, OPT_NONE };
 
+static const cli_help_text helps[] = {
+    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or random:N "
+                "(mq help data); without --against it holds the reference outputs" },
+    { OPT_TENSORS, "also compare these tensors inside the models, where both have the name; they decide nothing" },
+    { OPT_OUTPUTS, "compare only these (any tensor may be one)" },
+    { OPT_NONE, NULL },
+};
+
 static void print_finding(cli_session *s, const mq_finding *f)
 {
     bool is_error = f->severity == MQ_SEVERITY_ERROR;
@@ -276,6 +284,7 @@ const cli_command mq_command_check = {
     .instead = OPT_TESTS,
     .summary = "is a model valid, does a runtime take it, does it equal another",
     .takes = takes,
+    .helps = helps,
     .check = check_options,
     .run = run,
 };

@@ -144,8 +144,6 @@ static int help(const char *name)
         if (strcmp(mq_topics[i].name, name) == 0)
             return print_topic(&mq_topics[i]);
     }
-    if (strcmp(name, "data") == 0 || strcmp(name, "preprocess") == 0)
-        return usage_error("'%s' is not in this version: no command takes data yet", name);
     if (!(command = find_command(name)))
         return unknown_command(name);
     if (!open_man(command->name))

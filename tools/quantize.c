@@ -14,8 +14,9 @@
 
 static const cli_opt takes[] = {
     OPT_OUTPUT,        OPT_FORCE,   OPT_DRY_RUN,       OPT_KEEP_FAILED, OPT_DEPFILE,        OPT_SYNC,
-    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY, OPT_VAL_DATA, OPT_PREPROCESS, OPT_BATCH, OPT_FILL, OPT_SHAPE, OPT_DIM, OPT_SEED, OPT_MIN_SQNR,
-    OPT_MAX_SIZE,       OPT_NODES,
+    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY, OPT_VAL_DATA,         OPT_PREPROCESS,
+    OPT_SAMPLES,       OPT_BATCH,   OPT_FILL,          OPT_CARRY,    OPT_SKIP_BAD,          OPT_ALLOW_NONFINITE,
+    OPT_SHAPE,         OPT_DIM,     OPT_SEED,          OPT_MIN_SQNR, OPT_MAX_SIZE,          OPT_NODES,
     OPT_EXCLUDE_NODES, OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,  OPT_EXCLUDE_OP_TYPES, OPT_MODE,
     OPT_TYPE,          OPT_TENSOR_TYPE, OPT_ENDS_TYPE, OPT_PER_CHANNEL, OPT_PER_TENSOR,     OPT_SYMMETRIC,
     OPT_ASYMMETRIC,    OPT_FORMAT,  OPT_BLOCK_SIZE,    OPT_BLOCK_FALLBACK, OPT_ACCURACY_LEVEL, OPT_ALGORITHM,
@@ -105,6 +106,7 @@ static mq_quantize_opts read_options(const cli_session *s)
     o.verify_on = cli_source(s);
     o.verify_on.data = cli_get(s, OPT_VAL_DATA)->items;
     o.verify_on.n_data = cli_get(s, OPT_VAL_DATA)->n_items;
+    o.verify_on.val = true;
     if (cli_get(s, OPT_MIN_SQNR)->given)
         o.min_sqnr = cli_get(s, OPT_MIN_SQNR)->real;
     o.strict = cli_get(s, OPT_STRICT)->on;
@@ -138,6 +140,12 @@ static bool is_per_tensor(const cli_options *o)
     return !o->values[OPT_PER_CHANNEL].on;
 }
 
+/* Words of --verify stand as in the row: auto, none, load, run. */
+static bool runs_nothing(const cli_options *o)
+{
+    return (o->values[OPT_VERIFY].word == 1 || o->values[OPT_VERIFY].word == 2) && !o->values[OPT_MIN_SQNR].given;
+}
+
 /* What only the command line can tell, for it knows what was given; the library checks the rest. */
 static const struct {
     cli_opt given;       /* this ... */
@@ -149,6 +157,7 @@ static const struct {
     { OPT_BLOCK_SIZE, is_per_tensor, "--block-size and --per-tensor contradict each other" },
     { OPT_ENDS_TYPE, is_wide, "--ends-type is for types of 2 and 4 bits: the type is %s" },
     { OPT_ACCURACY_LEVEL, is_not_nbits, "--accuracy-level is for --format nbits" },
+    { OPT_VAL_DATA, runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
 };
 
 static mq_status check(const cli_options *o, mq_error *err)

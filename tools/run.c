@@ -19,6 +19,14 @@
 
 static const cli_opt takes[] = { OPT_OUTPUT, OPT_FORCE, OPT_SYNC, CLI_SOURCE_OPTS, OPT_TENSORS, OPT_INPUTS, OPT_OUTPUTS, OPT_NONE };
 
+static const cli_help_text helps[] = {
+    { OPT_OUTPUT, "where the outputs go: .npz, .npy or .pb (default: they are printed)" },
+    { OPT_TENSORS, "also give these tensors from inside the model: exact name, glob, re:REGEX, @FILE; a list" },
+    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or random:N; "
+                "may be given several times (mq help data; default: one generated sample)" },
+    { OPT_NONE, NULL },
+};
+
 /* What the callbacks need. */
 typedef struct printer {
     cli_session *session;
@@ -200,6 +208,7 @@ const cli_command mq_command_run = {
     .max_files = 1,
     .summary = "run a model on data: print its outputs or save them",
     .takes = takes,
+    .helps = helps,
     .check = check,
     .run = run,
 };

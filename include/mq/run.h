@@ -87,6 +87,7 @@ typedef struct mq_data_source {
     uint64_t seed;
     bool skip_bad;
     bool allow_nonfinite; /* default false: NaN and infinity in data are warned about */
+    bool val;             /* sentences say --val-data for --data */
 } mq_data_source;
 
 /* One result of one run, told as it comes: that of n_samples samples, which lie along axis 0 when it is batched. */

@@ -506,6 +506,9 @@ mq_status mq_check_against(mq_model *model, mq_model *reference, const mq_agains
     MQ_TRY(pair_tensors(&j, err));
     MQ_TRY(open_plans(&j, err));
     MQ_TRY(match_inputs(&j, err));
+    mq_runner_seed(j.a.runner, opts->source.seed);
+    if (reference)
+        mq_runner_seed(j.b.runner, opts->source.seed);
     MQ_TRY(mq_source_open(&j.data, &opts->source, j.a.inputs, j.a.n_in, j.a.outputs, j.a.n_out, hooks, err));
     if (!reference)
         MQ_TRY(match_wanted(&j, err));

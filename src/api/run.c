@@ -215,6 +215,7 @@ mq_status mq_run(mq_model *model, const mq_run_opts *opts, mq_report *report, co
     MQ_TRY(choose_outputs(model, opts, &names, &plan.n_outputs, err));
     plan.outputs = names;
     MQ_TRY(mq_running_open(&j.run, model, &plan, hooks, err));
+    mq_runner_seed(j.run.runner, opts->source.seed);
     MQ_TRY(mq_source_open(&j.data, &opts->source, j.run.inputs, j.run.n_in, j.run.outputs, j.run.n_out, hooks, err));
     mq_source_tell(&opts->source, j.data, opts->note, opts->user);
     if (!(j.types = calloc(j.run.n_out + 1, sizeof *j.types)))

@@ -96,7 +96,7 @@ mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_val
         .data = s->n_data ? s->data : generated, .n_data = s->n_data ? s->n_data : 1, .labels = s->labels,
         .n_labels = s->n_labels, .preprocess = s->preprocess, .n_preprocess = s->n_preprocess, .fills = s->fills,
         .n_fills = s->n_fills, .carry = s->carry, .n_carry = s->n_carry, .samples = s->samples, .batch = s->batch,
-        .seed = s->seed, .skip_bad = s->skip_bad,
+        .seed = s->seed, .skip_bad = s->skip_bad, .val = s->val,
     };
 
     return mq_dataset_open(out, &opts, inputs, n_inputs, outputs, n_outputs, hooks, err);

@@ -211,6 +211,33 @@ static mq_status raise_opset(mq_plan *p, mq_error *err)
     return mq_opset_raise(p->model, newest, NULL, err);
 }
 
+/* Kernels make every required output: one that the node leaves unnamed gets a name that nobody reads. */
+static mq_status name_outputs(mq_node *n, mq_error *err)
+{
+    const mq_op_schema *schema = mq_node_schema(n);
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; schema && i < n->n_outputs && rc == MQ_OK; i++) {
+        const mq_op_param *p = mq_schema_output(schema, i);
+        mq_value *v;
+
+        if (n->outputs[i] || !p || p->option == MQ_PARAM_OPTIONAL)
+            continue;
+        rc = (v = mq_value_create_unique(n->graph, "unnamed")) ? mq_node_set_output(n, i, v, err) : mq_oom(err);
+    }
+    return rc;
+}
+
+static mq_status name_required_outputs(mq_model *m, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < m->graphs.n && rc == MQ_OK; i++)
+        for (mq_node *n = m->graphs.items[i]->first; n && rc == MQ_OK; n = n->next)
+            rc = name_outputs(n, err);
+    return rc;
+}
+
 static mq_status mark_watched(mq_plan *p, mq_error *err)
 {
     mq_body *b = p->main;
@@ -250,6 +277,7 @@ static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
     else
         MQ_TRY(mq_infer_model(p->model, NULL, NULL, err));
     mq_graph_drop_dead(p->model->graph, NULL);
+    MQ_TRY(name_required_outputs(p->model, err));
     MQ_TRY(mq_plan_build(p, err));
     MQ_TRY(mark_watched(p, err));
 done:

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: mq authors */
 /* fuse-layernorm: normalization over the last axis that is written out becomes one operator.
  *   d = x - ReduceMean(x);  d / Sqrt(ReduceMean(d^2) + epsilon) [* scale [+ bias]]   =>  LayerNormalization
+ *   the same as x * s + (bias - ReduceMean(x) * s) with s = Reciprocal(Sqrt(...)) * scale, which TensorFlow writes
  *   x / Sqrt(ReduceMean(x^2) + epsilon) * scale                                       =>  RMSNormalization
  *   Add of two tensors of one shape -> LayerNormalization                              =>  SkipLayerNormalization
  * d^2 as Pow or Mul, the quotient as Div or as a product with Reciprocal. Scale and bias: constant rows of the last axis.
@@ -97,18 +98,23 @@ static bool is_centered(const mq_value *d, mq_value **x)
     return true;
 }
 
+static bool is_row_of(const mq_value *v, int64_t size)
+{
+    const mq_tensor *c = v ? mq_value_constant(v, false) : NULL;
+
+    return c && c->dtype == MQ_FLOAT && c->n_dims == 1 && c->dims[0] == size;
+}
+
 /* The constant row that the only reader of last multiplies by (adds); last moves on to that reader. */
 static mq_value *row_behind(norm *t, const char *op)
 {
     mq_node *n = mq_only_reader(t->last->outputs[0]);
     mq_value *row;
-    const mq_tensor *c;
 
     if (!n || n->graph != t->last->graph || !mq_node_is(n, "", op) || n->n_inputs != 2 || !n->outputs[0])
         return NULL;
     row = n->inputs[n->inputs[0] == t->last->outputs[0] ? 1 : 0];
-    c = row ? mq_value_constant(row, false) : NULL;
-    if (!c || c->dtype != MQ_FLOAT || c->n_dims != 1 || c->dims[0] != t->size)
+    if (!is_row_of(row, t->size))
         return NULL;
     t->behind[t->behind[0] ? 1 : 0] = t->last = n;
     return row;
@@ -133,6 +139,62 @@ static bool read_norm(mq_node *n, norm *t)
         t->bias = row_behind(t, "Add");
     return true;
 }
+
+/* ---- TensorFlow's form --------------------------------------------------------------------------------------------- */
+
+/* Of a node with two inputs the one beside v; NULL: v is none of them. */
+static mq_value *beside(const mq_node *n, const mq_value *v)
+{
+    if (n->n_inputs != 2)
+        return NULL;
+    return n->inputs[0] == v ? n->inputs[1] : n->inputs[1] == v ? n->inputs[0] : NULL;
+}
+
+/* s = Reciprocal(deviation of x) * scale, where mean is x's. */
+static bool is_factor(const mq_value *s, const mq_value *mean, norm *t)
+{
+    const mq_node *product = producer(s, "Mul"), *inverse = NULL;
+
+    for (size_t i = 0; product && product->n_inputs == 2 && i < 2 && !inverse; i++) {
+        inverse = mq_pass_only_producer(product->inputs[i], "Reciprocal");
+        t->scale = product->inputs[1 - i];
+    }
+    for (size_t i = 0; inverse && i < mean->uses.n; i++) {
+        const mq_node *d = mean->uses.items[i].node;
+
+        if (mq_node_is(d, "", "Sub") && d->n_inputs == 2 && d->inputs[0] == t->x && d->inputs[1] == mean && d->outputs[0] &&
+            is_deviation(inverse->inputs[0], d->outputs[0], &t->epsilon))
+            return true;
+    }
+    return false;
+}
+
+/* n = x * s + (bias - mean * s). */
+static bool read_spread(mq_node *n, norm *t)
+{
+    *t = (norm){ .last = n, .centered = true };
+    if (!mq_node_is(n, "", "Add") || n->n_inputs != 2 || n->n_outputs != 1 || !n->outputs[0])
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        const mq_node *scaled = mq_pass_only_producer(n->inputs[i], "Mul"), *rest = mq_pass_only_producer(n->inputs[1 - i], "Sub");
+        const mq_node *moved = rest && rest->n_inputs == 2 ? mq_pass_only_producer(rest->inputs[1], "Mul") : NULL;
+
+        for (size_t k = 0; scaled && moved && scaled->n_inputs == 2 && k < 2; k++) {
+            const mq_value *mean = beside(moved, scaled->inputs[k]);
+            const mq_node *reduce = mean ? last_mean(mean) : NULL;
+
+            t->x = scaled->inputs[1 - k];
+            t->bias = rest->inputs[0];
+            t->size = t->x ? mq_value_dim(t->x, -1).value : -1;
+            if (reduce && reduce->inputs[0] == t->x && mq_value_dtype(t->x) == MQ_FLOAT && t->size > 0 &&
+                is_factor(scaled->inputs[k], mean, t) && is_row_of(t->scale, t->size) && is_row_of(t->bias, t->size))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* ---- rewriting ----------------------------------------------------------------------------------------------------- */
 
 static mq_status ones(mq_graph *g, int64_t n, mq_value **out, mq_error *err)
 {
@@ -219,7 +281,7 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
         norm t;
 
         next = n->next;
-        if (!read_norm(n, &t))
+        if (!read_norm(n, &t) && !read_spread(n, &t))
             continue;
         while (next && (next == t.behind[0] || next == t.behind[1]))
             next = next->next; /* they go too */

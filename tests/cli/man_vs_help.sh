@@ -17,14 +17,15 @@ from_help() {
         sed -E 's/^(-[^ ,]+( [^ ]+)?)$/\1/; s/^(-.), (--[^ ]+)( [^ ]+)?.*/\1\3\n\2\3/'
 }
 
-# The same from a page: lines of bold names with underlined arguments, those of common-options.scd included.
+# The same from a page: lines of bold names with underlined arguments, those of the shared parts included.
 from_page() {
-    sed -e "/^@COMMON_OPTIONS@\$/{r $man/common-options.scd" -e 'd}' "$man/mq-$1.1.scd" |
+    sed -e "/^@COMMON_OPTIONS@\$/{r $man/common-options.scd" -e 'd}' -e "/^@DATA_OPTIONS@\$/{r $man/data-options.scd" -e 'd}' \
+        -e "/^@SHAPE_OPTIONS@\$/{r $man/shape-options.scd" -e 'd}' "$man/mq-$1.1.scd" |
         sed -n '/^# OPTIONS/,/^# EXIT/p' | grep -E '^\*-' | tr -d '*\\' |
         sed -E 's/^(-.), (--[^ ]+)( _[^ ]+_)?$/\1\3\n\2\3/; s/, --/\n--/g' | sed -E 's/ _([^ ]*)_$/ \1/'
 }
 
-for command in quantize inspect check; do
+for command in quantize inspect check run; do
     from_help $command | sort >"$work/help"
     from_page $command | sort >"$work/page"
     if ! diff -u --label "mq $command -h" --label "man/mq-$command.1.scd" "$work/help" "$work/page"; then

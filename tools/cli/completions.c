@@ -77,7 +77,7 @@ static void print_bash(const cli_command *const *commands, FILE *f)
     fputs("    mq-help) list='", f);
     for (size_t i = 0; commands[i]; i++)
         fprintf(f, "%s ", commands[i]->name);
-    fputs("types targets exit'; mapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$cur\"); return ;;\n"
+    fputs("types targets data preprocess exit'; mapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$cur\"); return ;;\n"
           "    esac\n"
           "    if [[ $cur == -* ]]; then\n"
           "        mapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$cur\")\n"
@@ -110,7 +110,6 @@ static void zsh_spec(const cli_command *cmd, cli_opt id, FILE *f)
 {
     const cli_row *row = cli_row_of(id);
 
-    (void)cmd;
     fputs("        ", f);
     if (row->letter && is_long(id))
         fprintf(f, "'%s(-%c %s)'{-%c,%s}'", cli_kind_is_list(row->kind) ? "*" : "", row->letter, row->label,
@@ -118,7 +117,7 @@ static void zsh_spec(const cli_command *cmd, cli_opt id, FILE *f)
     else
         fprintf(f, "'%s%s", cli_kind_is_list(row->kind) ? "*" : "", row->label);
     putc('[', f);
-    zsh_text(row->help, f);
+    zsh_text(cli_help_of(cmd, id), f);
     putc(']', f);
     if (row->arg) {
         putc(':', f);
@@ -182,8 +181,11 @@ static void fish_text(const char *text, FILE *f)
     putc('\'', f);
 }
 
-static void fish_line(const cli_row *row, bool long_name, FILE *f)
+static void fish_line(const cli_command *cmd, cli_opt id, FILE *f)
 {
+    const cli_row *row = cli_row_of(id);
+    const bool long_name = is_long(id);
+
     if (long_name)
         fprintf(f, " -l %s", row->label + 2);
     if (row->letter)
@@ -196,16 +198,16 @@ static void fish_line(const cli_row *row, bool long_name, FILE *f)
         fputs(" -r -F", f);
     }
     fputs(" -d ", f);
-    fish_text(row->help, f);
+    fish_text(cli_help_of(cmd, id), f);
     putc('\n', f);
 }
 
 static void fish_option(const cli_command *cmd, cli_opt id, FILE *f)
 {
     fprintf(f, "complete -c mq -n '__fish_seen_subcommand_from %s'", cmd->name);
-    fish_line(cli_row_of(id), is_long(id), f);
+    fish_line(cmd, id, f);
     fprintf(f, "complete -c mq-%s", cmd->name);
-    fish_line(cli_row_of(id), is_long(id), f);
+    fish_line(cmd, id, f);
 }
 
 static void print_fish(const cli_command *const *commands, FILE *f)

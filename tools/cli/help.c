@@ -36,8 +36,18 @@ static void print_wrapped(FILE *f, const char *text, int at, int column, int wid
     }
 }
 
-static void print_row(const cli_row *row, FILE *f, int width)
+const char *cli_help_of(const cli_command *cmd, cli_opt id)
 {
+    for (const cli_help_text *h = cmd->helps; h && h->id != OPT_NONE; h++)
+        if (h->id == id)
+            return h->text;
+    return cli_row_of(id)->help;
+}
+
+static void print_row(const cli_command *cmd, cli_opt id, FILE *f, int width)
+{
+    const cli_row *row = cli_row_of(id);
+    const char *help = cli_help_of(cmd, id);
     char text[512];
     bool is_long = row->label[1] == '-';
     int at = 0;
@@ -48,9 +58,9 @@ static void print_row(const cli_row *row, FILE *f, int width)
         at += fprintf(f, "      ");
     at += fprintf(f, "%s%s%s", is_long ? row->label : "", row->arg ? " " : "", row->arg ? row->arg : "");
     if (row->fallback && row->kind != KIND_SWITCH)
-        snprintf(text, sizeof text, "%s (default: %s)", row->help, row->fallback);
+        snprintf(text, sizeof text, "%s (default: %s)", help, row->fallback);
     else
-        snprintf(text, sizeof text, "%s", row->help);
+        snprintf(text, sizeof text, "%s", help);
     print_wrapped(f, text, at, HELP_COLUMN, width);
 }
 
@@ -59,7 +69,7 @@ static void print_group(const cli_command *cmd, const char *group, FILE *f, int 
     fprintf(f, "\n%s%s:%s\n", cli_style_on(f, STYLE_BOLD), group, cli_style_off(f));
     for (int id = OPT_NONE + 1; id < N_OPTS; id++) {
         if (strcmp(cli_row_of((cli_opt)id)->group, group) == 0 && cli_command_takes(cmd, (cli_opt)id))
-            print_row(cli_row_of((cli_opt)id), f, width);
+            print_row(cmd, (cli_opt)id, f, width);
     }
 }
 

@@ -14,4 +14,7 @@ void cli_help_print(const cli_command *cmd, FILE *f);
 /* A completion script for "bash", "zsh" or "fish"; commands ends with NULL. false: no such shell. */
 bool cli_completions_print(const cli_command *const *commands, const char *shell, FILE *f);
 
+/* The sentence of -h for an option of this command. */
+const char *cli_help_of(const cli_command *cmd, cli_opt id);
+
 #endif

@@ -189,6 +189,12 @@ typedef struct cli_value {
 typedef struct cli_session cli_session;
 typedef struct cli_options cli_options;
 
+/* What an option's -h says in one command, where that is more than what it says in all of them. */
+typedef struct cli_help_text {
+    cli_opt id; /* OPT_NONE ends a list */
+    const char *text;
+} cli_help_text;
+
 /* A command. */
 typedef struct cli_command {
     const char *name;      /* "quantize" */
@@ -199,6 +205,7 @@ typedef struct cli_command {
     bool needs_output;     /* -o is required (not with --dry-run) */
     const char *summary;   /* one line */
     const cli_opt *takes;  /* ends with OPT_NONE; without the common ones */
+    const cli_help_text *helps; /* NULL: the rows' own */
     mq_status (*check)(const cli_options *o, mq_error *err); /* options against each other, before any file; or NULL */
     mq_status (*run)(cli_session *s, mq_error *err); /* see session.h */
 } cli_command;

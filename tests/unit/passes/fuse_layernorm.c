@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pass_check.h"
+
+extern const mq_pass mq_pass_fuse_layernorm;
+
+#define TOLERANCE 2e-5
+
+/* d of x, and what it is divided by. */
+static void deviation(const char *square)
+{
+    make_input(g, "x", MQ_FLOAT, "N,3,8");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_float("two", 2);
+    make_float("epsilon", 1e-3f);
+    make_random("scale", MQ_FLOAT, "8");
+    make_random("bias", MQ_FLOAT, "8");
+    make_node(g, "ReduceMean", "x,last", "mean");
+    make_node(g, "Sub", "x,mean", "d");
+    make_node(g, square, strcmp(square, "Pow") == 0 ? "d,two" : "d,d", "square");
+    make_node(g, "ReduceMean", "square,last", "variance");
+    make_node(g, "Add", "variance,epsilon", "sum");
+    make_node(g, "Sqrt", "sum", "root");
+}
+
+static void written_out(void **state)
+{
+    (void)state;
+    deviation("Pow");
+    make_node(g, "Div", "d,root", "t");
+    make_node(g, "Mul", "t,scale", "u");
+    make_node(g, "Add", "bias,u", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_layernorm, "LayerNormalization", TOLERANCE);
+    assert_true(mq_node_attr_float(g->first, "epsilon", 0) == 1e-3f);
+}
+
+static void without_scale(void **state)
+{
+    (void)state;
+    deviation("Mul");
+    make_node(g, "Reciprocal", "root", "r");
+    make_node(g, "Mul", "d,r", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_layernorm, "LayerNormalization", TOLERANCE);
+}
+
+static void tensorflow_form(void **state)
+{
+    (void)state;
+    deviation("Mul");
+    make_node(g, "Reciprocal", "root", "r");
+    make_node(g, "Mul", "r,scale", "s");
+    make_node(g, "Mul", "x,s", "xs");
+    make_node(g, "Mul", "mean,s", "ms");
+    make_node(g, "Sub", "bias,ms", "rest");
+    make_node(g, "Add", "xs,rest", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_layernorm, "LayerNormalization", TOLERANCE);
+}
+
+static void root_mean_square(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,3,8");
+    make_longs("last", "1", (const int64_t[]){ 2 });
+    make_float("two", 2);
+    make_float("epsilon", 1e-3f);
+    make_random("scale", MQ_FLOAT, "8");
+    make_node(g, "Pow", "x,two", "square");
+    make_node(g, "ReduceMean", "square,last", "mean");
+    make_node(g, "Add", "mean,epsilon", "sum");
+    make_node(g, "Sqrt", "sum", "root");
+    make_node(g, "Div", "x,root", "t");
+    make_node(g, "Mul", "scale,t", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_layernorm, "RMSNormalization", TOLERANCE);
+}
+
+static void sum_before(void **state)
+{
+    (void)state;
+    make_input(g, "a", MQ_FLOAT, "N,3,8");
+    make_input(g, "b", MQ_FLOAT, "N,3,8");
+    make_random("scale", MQ_FLOAT, "8");
+    make_random("bias", MQ_FLOAT, "8");
+    make_node(g, "Add", "a,b", "sum");
+    make_node(g, "LayerNormalization", "sum,scale,bias", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_layernorm, "SkipLayerNormalization", TOLERANCE);
+}
+
+static void sum_that_others_read(void **state)
+{
+    (void)state;
+    make_input(g, "a", MQ_FLOAT, "N,3,8");
+    make_input(g, "b", MQ_FLOAT, "N,3,8");
+    make_random("scale", MQ_FLOAT, "8");
+    make_node(g, "Add", "a,b", "sum");
+    make_node(g, "Exp", "sum", "z");
+    make_node(g, "LayerNormalization", "sum,scale", "y");
+    make_output(g, "y");
+    make_output(g, "z");
+    make_output(g, "sum");
+    pass_becomes(&mq_pass_fuse_layernorm, "SkipLayerNormalization Exp", TOLERANCE);
+}
+
+static void sum_of_other_shapes_stays(void **state)
+{
+    (void)state;
+    make_input(g, "a", MQ_FLOAT, "N,3,8");
+    make_input(g, "b", MQ_FLOAT, "1,3,8");
+    make_random("scale", MQ_FLOAT, "8");
+    make_node(g, "Add", "a,b", "sum");
+    make_node(g, "LayerNormalization", "sum,scale", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_layernorm);
+}
+
+static void not_fused_over_another_axis(void **state)
+{
+    (void)state;
+    deviation("Pow");
+    *(int64_t *)(uintptr_t)mq_graph_find(g, "last")->init->data = 1;
+    make_node(g, "Div", "d,root", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_layernorm);
+}
+
+static void not_fused_when_the_deviation_is_read(void **state)
+{
+    (void)state;
+    deviation("Pow");
+    make_node(g, "Div", "d,root", "y");
+    make_output(g, "y");
+    make_output(g, "root");
+    pass_leaves(&mq_pass_fuse_layernorm);
+}
+
+static void not_fused_with_another_power(void **state)
+{
+    const float three = 3;
+
+    (void)state;
+    deviation("Pow");
+    mq_graph_find(g, "two")->init->data = &three;
+    make_node(g, "Div", "d,root", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_layernorm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_MODEL(written_out),
+        ON_MODEL(without_scale),
+        ON_MODEL(tensorflow_form),
+        ON_MODEL(root_mean_square),
+        ON_MODEL(sum_before),
+        ON_MODEL(sum_that_others_read),
+        ON_MODEL(sum_of_other_shapes_stays),
+        ON_MODEL(not_fused_over_another_axis),
+        ON_MODEL(not_fused_when_the_deviation_is_read),
+        ON_MODEL(not_fused_with_another_power),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
