@@ -78,17 +78,22 @@ if [ "$mode" != --quick ]; then
     step test-sanitized tests sanitized
 
     echo '== without options'
-    step build-plain build plain gcc -Dopenmp=disabled
+    step build-plain build plain gcc -Dopenmp=disabled -Donednn=disabled
     step test-plain tests plain --suite unit
 
     if [ "$mode" = --long ]; then # a bounded run is among the tests
         echo '== fuzzing'
         step fuzz ./tests/fuzz/run.sh 3600 "$out/fuzz"
+        step fuzz-graphs ./tests/fuzz/run.sh 3600 "$out/fuzz" run_graph
     fi
 
     echo '== conformance'
     step venv ./tests/conformance/venv.sh "$out/venv"
     step conformance ./tests/conformance/run.sh "$out/venv" "$out/gcc" "$out/conformance" "$data" "$mode"
+    for name in sanitized plain; do # the other builds run the same node tests
+        step nodes-$name "$out/venv/bin/python" tests/conformance/engine_nodes.py "$out/$name/tools/mq" "$out/conformance/nodes" \
+            docs/engine-operators.md
+    done
 
     echo '== installation'
     step install ./tests/install.sh "$out/gcc" "$out/installed"

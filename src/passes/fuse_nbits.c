@@ -19,6 +19,7 @@
 #define LEAST_BLOCK 16
 #define LARGEST_BLOCK 256 /* chosen by us */
 #define NBITS_INPUTS 6
+#define BIAS_INPUT 5
 
 typedef struct weight {
     mq_qdq q;
@@ -221,14 +222,14 @@ static bool is_row(const mq_value *v, int64_t n, mq_dtype type)
 }
 
 /* Add of a constant row behind the product, which nobody else reads. */
-static mq_node *bias_behind(const mq_node *n, const weight *w, mq_value **bias)
+static mq_node *bias_behind(const mq_node *n, int64_t columns, mq_dtype type, mq_value **bias)
 {
     mq_node *add = mq_only_reader(n->outputs[0]);
 
     if (!add || add->graph != n->graph || !mq_node_is(add, "", "Add") || add->n_inputs != 2)
         return NULL;
     for (size_t i = 0; i < 2; i++)
-        if (add->inputs[1 - i] == n->outputs[0] && is_row(add->inputs[i], w->n, w->q.type)) {
+        if (add->inputs[1 - i] == n->outputs[0] && is_row(add->inputs[i], columns, type)) {
             *bias = add->inputs[i];
             return add;
         }
@@ -272,18 +273,36 @@ static void give_back(const weight *w)
 static mq_status fuse(mq_node *n, weight *w, mq_value *bias, mq_error *err)
 {
     mq_value *in[NBITS_INPUTS] = { n->inputs[0] };
-    mq_node *last = bias ? NULL : bias_behind(n, w, &bias), *made;
+    mq_node *last = bias ? NULL : bias_behind(n, w->n, w->q.type, &bias), *made;
     mq_status rc = MQ_OK;
 
     MQ_TRY(make_codes(n->graph, w, &in[1], err));
     MQ_TRY(make_scales(n->graph, w, &in[2], err));
     MQ_TRY(make_zeros(n->graph, w, &in[3], err));
-    in[5] = bias;
+    in[BIAS_INPUT] = bias;
     last = last ? last : n;
     MQ_TRY(mq_pass_insert(last, "com.microsoft", "MatMulNBits", NULL, in, NBITS_INPUTS, &made, err));
     MQ_TRY(set_attributes(made, w, err));
     MQ_TRY(mq_pass_take_over(made, last, err));
     give_back(w);
+done:
+    return rc;
+}
+
+/* MatMulNBits that stood there already takes the row that is added to it. */
+static mq_status take_bias(mq_node *n, size_t *n_changed, mq_error *err)
+{
+    const mq_dtype type = mq_value_dtype(n->outputs[0]);
+    mq_value *in[NBITS_INPUTS] = { NULL };
+    mq_status rc = MQ_OK;
+    mq_node *add, *made;
+
+    if (n->n_inputs > BIAS_INPUT || !(add = bias_behind(n, mq_node_attr_int(n, "N", -1), type, &in[BIAS_INPUT])))
+        return MQ_OK;
+    memcpy(in, n->inputs, n->n_inputs * sizeof *in);
+    MQ_TRY(mq_pass_insert(add, "com.microsoft", "MatMulNBits", n, in, NBITS_INPUTS, &made, err));
+    MQ_TRY(mq_pass_take_over(made, add, err));
+    ++*n_changed;
 done:
     return rc;
 }
@@ -297,12 +316,16 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
     (void)ctx;
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
         next = n->next;
-        if (!matches(n, &w, &bias) || !map_weight(&w))
+        if (n->n_outputs != 1 || !n->outputs[0])
             continue;
         if (next && next == mq_only_reader(n->outputs[0]))
-            next = next->next; /* it may go too */
-        rc = fuse(n, &w, bias, err);
-        ++*n_changed;
+            next = mq_node_is(next, "", "Add") ? next->next : next; /* it may go too */
+        if (mq_node_is(n, "com.microsoft", "MatMulNBits")) {
+            rc = take_bias(n, n_changed, err);
+        } else if (matches(n, &w, &bias) && map_weight(&w)) {
+            rc = fuse(n, &w, bias, err);
+            ++*n_changed;
+        }
     }
     return rc;
 }

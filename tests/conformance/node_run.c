@@ -9,7 +9,7 @@
 
 static void print(void *user, const char *folder, mq_test_outcome outcome, const char *text)
 {
-    static const char *const words[] = { "ok", "WRONG", "refused", "WRONG" };
+    static const char *const words[] = { "ok", "WRONG", "refused", "WRONG", "random" };
 
     (void)user;
     printf("%s %s%s%s\n", folder, words[outcome], *text ? " " : "", text);

@@ -258,6 +258,11 @@ MQ_CLONES static void requantize_row(const int32_t *restrict acc, int64_t n, con
     }
 }
 
+static int32_t sum_row(const imatmul_state *s, const void *a, int64_t r)
+{
+    return s->a_type == MQ_UINT8 ? sum_u8((const uint8_t *)a + r * s->k, s->k) : sum_s8((const int8_t *)a + r * s->k, s->k);
+}
+
 static void finish_rows(const imatmul_state *s, const finish *f, const void *a, int32_t *acc, void *y)
 {
     const int64_t rows = s->batch * s->m;
@@ -268,8 +273,7 @@ static void finish_rows(const imatmul_state *s, const finish *f, const void *a, 
 
         correct(row, s->n, f->base + r / s->m * s->n);
         if (f->zb)
-            correct_row(row, s->n, f->zb, (uint32_t)(s->a_type == MQ_UINT8 ? sum_u8((const uint8_t *)a + r * s->k, s->k)
-                                                                            : sum_s8((const int8_t *)a + r * s->k, s->k)));
+            correct_row(row, s->n, f->zb, (uint32_t)sum_row(s, a, r));
         if (s->y_type == MQ_FLOAT) {
             scale_row(row, s->n, f->factor, (float *)y + r * s->n);
             if (f->bias)

@@ -66,21 +66,6 @@ void mq_dn_none(mq_dn_desc *d)
     memset(d, 0, sizeof *d);
 }
 
-bool mq_dn_channels_last(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims)
-{
-    int64_t strides[MQ_MAX_RANK], step = dims[1];
-
-    if (rank < 3 || rank > MQ_MAX_RANK)
-        return false;
-    strides[1] = 1;
-    for (int i = rank - 1; i >= 2; i--) {
-        strides[i] = step;
-        step *= dims[i];
-    }
-    strides[0] = step;
-    return mq_dn_strided(d, dtype, rank, dims, strides);
-}
-
 bool mq_dn_of_array(mq_dn_desc *d, const mq_array *a)
 {
     if (!a->layout)
@@ -106,12 +91,6 @@ bool mq_dn_of_image(mq_dn_desc *d, const mq_array *a)
     if (a->layout)
         return mq_dn_of_array(d, a);
     return mq_dn_plain(d, a->dtype, mq_dn_image_dims(a->rank, a->dims, dims), dims);
-}
-
-bool mq_dn_with_type(mq_dn_desc *d, const mq_dn_desc *like, mq_dtype dtype)
-{
-    *d = *like;
-    return d->md.format_kind == dnnl_blocked && !d->md.extra.flags && type_of(dtype, &d->md.data_type);
 }
 
 size_t mq_dn_bytes(const mq_dn_desc *d)
@@ -212,16 +191,6 @@ bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float be
     return true;
 }
 
-bool mq_dn_add_sum(mq_dn_attr *a, float factor)
-{
-    mq_dn_post *p = add_post(a, MQ_DN_SUM);
-
-    if (!p)
-        return false;
-    p->alpha = factor;
-    return true;
-}
-
 bool mq_dn_add_binary(mq_dn_attr *a, dnnl_alg_kind_t alg, const mq_dn_desc *other)
 {
     mq_dn_post *p = add_post(a, MQ_DN_BINARY);
@@ -245,8 +214,6 @@ static dnnl_status_t set_posts(dnnl_primitive_attr_t attr, const mq_dn_attr *a)
 
         if (p->kind == MQ_DN_ELTWISE)
             st = dnnl_post_ops_append_eltwise(ops, 1, p->alg, p->alpha, p->beta);
-        else if (p->kind == MQ_DN_SUM)
-            st = dnnl_post_ops_append_sum(ops, p->alpha);
         else
             st = dnnl_post_ops_append_binary(ops, p->alg, &p->other.md);
     }
@@ -276,8 +243,6 @@ dnnl_status_t mq_dn_attr_create(const mq_dn_attr *a, dnnl_primitive_attr_t *out)
         st = dnnl_primitive_attr_set_output_scales(*out, a->n_scales, a->n_scales > 1 ? 1 << a->scale_axis : 0, a->scales);
     if (st == dnnl_success && a)
         st = set_zero(*out, a->src_zero, DNNL_ARG_SRC);
-    if (st == dnnl_success && a)
-        st = set_zero(*out, a->weights_zero, DNNL_ARG_WEIGHTS);
     if (st == dnnl_success && a)
         st = set_zero(*out, a->dst_zero, DNNL_ARG_DST);
     if (st != dnnl_success)
@@ -411,8 +376,6 @@ static dnnl_status_t memory_of(mq_dn_op *op, int what, void *data, dnnl_memory_t
         m = &op->mem[op->n_mem];
         if (what & DNNL_ARG_ATTR_ZERO_POINTS) {
             mq_dn_plain(&d, MQ_INT32, 1, (int64_t[]){ 1 });
-        } else if (what == DNNL_ARG_ATTR_OUTPUT_SCALES) {
-            mq_dn_plain(&d, MQ_FLOAT, 1, (int64_t[]){ 1 });
         } else {
             d = mq_dn_wants(op, what);
         }

@@ -24,8 +24,6 @@ bool mq_dn_plain(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
 bool mq_dn_any(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
 bool mq_dn_strided(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims, const int64_t *strides);
 void mq_dn_none(mq_dn_desc *d);
-/* The innermost axis is axis 1, the others keep their order: a convolution's image with channels last. */
-bool mq_dn_channels_last(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
 
 /* As an array lies there: its layout, or row-major. */
 bool mq_dn_of_array(mq_dn_desc *d, const mq_array *a);
@@ -33,8 +31,6 @@ bool mq_dn_of_array(mq_dn_desc *d, const mq_array *a);
 bool mq_dn_of_image(mq_dn_desc *d, const mq_array *a);
 /* [N, C, L] to [N, C, 1, L]: the new rank. */
 int mq_dn_image_dims(int rank, const int64_t *dims, int64_t out[MQ_MAX_RANK]);
-/* The same dims and order with elements of another type; false: it cannot be said. */
-bool mq_dn_with_type(mq_dn_desc *d, const mq_dn_desc *like, mq_dtype dtype);
 
 size_t mq_dn_bytes(const mq_dn_desc *d);
 int mq_dn_rank(const mq_dn_desc *d);
@@ -47,12 +43,12 @@ bool mq_dn_is_padded(const mq_dn_desc *d);
 
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 
-typedef enum mq_dn_post_kind { MQ_DN_ELTWISE, MQ_DN_SUM, MQ_DN_BINARY } mq_dn_post_kind;
+typedef enum mq_dn_post_kind { MQ_DN_ELTWISE, MQ_DN_BINARY } mq_dn_post_kind;
 
 typedef struct mq_dn_post {
     mq_dn_post_kind kind;
     dnnl_alg_kind_t alg;
-    float alpha, beta;  /* ELTWISE; SUM: alpha is the factor of what is there */
+    float alpha, beta; /* ELTWISE */
     mq_dn_desc other;   /* BINARY */
 } mq_dn_post;
 
@@ -61,15 +57,14 @@ typedef struct mq_dn_attr {
     int n_post;
     mq_dn_post post[MQ_DN_MAX_POST];
     int64_t n_scales;    /* of the result before the post-ops: 0, 1, or one for each channel (axis scale_axis) */
-    const float *scales; /* NULL: given at each run (MQ_DN_ARG_SCALES) */
+    const float *scales;
     int scale_axis;
-    bool src_zero, weights_zero, dst_zero; /* zero points, given at each run (int32) */
+    bool src_zero, dst_zero; /* zero points, given at each run (int32) */
 } mq_dn_attr;
 
 /* false: no room, or not expressible. No two eltwise of one kind: version 2.6 would take the first one's numbers for
  * both. */
 bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float beta);
-bool mq_dn_add_sum(mq_dn_attr *a, float factor);
 bool mq_dn_add_binary(mq_dn_attr *a, dnnl_alg_kind_t alg, const mq_dn_desc *other);
 
 /* ---- primitives --------------------------------------------------------------------------------------------------- */
@@ -134,8 +129,6 @@ mq_status mq_dn_make_concat(mq_call *c, int threads, int axis, int n, const mq_d
 mq_status mq_dn_make_softmax(mq_call *c, int threads, bool logarithm, int axis, const mq_dn_desc *data, mq_dn_op **out);
 mq_status mq_dn_make_batch_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out);
 mq_status mq_dn_make_layer_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out);
-mq_status mq_dn_make_reduce(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
-                            mq_dn_op **out);
 mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
                               mq_dn_op **out);
 mq_status mq_dn_make_lrn(mq_call *c, int threads, int64_t size, float alpha, float beta, float k, const mq_dn_desc *data,

@@ -150,8 +150,8 @@ static mq_status run(mq_call *c, void *state)
 
     MQ_TRY(make_outputs(c, l, &y, &h, &cell));
     both = y;
-    if ((l->dirs > 1 || !y) && !(both = mq_call_scratch(c,
-                                                        (size_t)(l->seq * l->dirs * l->batch * l->hidden) * sizeof *both)))
+    const size_t bytes = (size_t)(l->seq * l->dirs * l->batch * l->hidden) * sizeof *both;
+    if ((l->dirs > 1 || !y) && !(both = mq_call_scratch(c, bytes)))
         return MQ_ERR_NOMEM;
     args[n++] = (mq_dn_arg){ DNNL_ARG_SRC_LAYER, c->in[IN_X]->data };
     MQ_TRY(take_weights(c, s, IN_W, &args[n++], DNNL_ARG_WEIGHTS_LAYER));
@@ -186,8 +186,8 @@ static bool inputs_fit(mq_call *c, mq_rnn *l)
 {
     if (c->n_in < 3 || !mq_dn_inputs_are(c, 7, MQ_FLOAT) || !c->in[IN_W]->constant || !c->in[IN_R]->constant ||
         mq_call_has(c, IN_LENS) || mq_call_has(c, IN_P) || mq_call_has(c, IN_H) != mq_call_has(c, IN_C) ||
-        mq_node_attr(c->node, "clip") || mq_node_attr_int(c->node, "input_forget", 0) || mq_node_attr_int(c->node,
-                                                                                                          "layout", 0))
+        mq_node_attr(c->node, "clip") || mq_node_attr_int(c->node, "input_forget", 0) ||
+        mq_node_attr_int(c->node, "layout", 0))
         return false;
     if (mq_call_has(c, IN_B) && !c->in[IN_B]->constant)
         return false;

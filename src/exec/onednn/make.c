@@ -113,15 +113,6 @@ mq_status mq_dn_make_layer_norm(mq_call *c, int threads, float epsilon, const mq
     return make(c, threads, st, &d, NULL, out);
 }
 
-mq_status mq_dn_make_reduce(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
-                            mq_dn_op **out)
-{
-    dnnl_reduction_desc_t d;
-    const dnnl_status_t st = dnnl_reduction_desc_init(&d, alg, &src->md, &dst->md, 0, 0);
-
-    return make(c, threads, st, &d, NULL, out);
-}
-
 mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
                               mq_dn_op **out)
 {

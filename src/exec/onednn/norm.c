@@ -56,6 +56,7 @@ static mq_status layer_prepare(mq_call *c, void **state)
 {
     const mq_array *x = c->n_in > 0 ? c->in[0] : NULL;
     const int64_t axis = mq_node_attr_int(c->node, "axis", -1);
+    const float epsilon = mq_node_attr_float(c->node, "epsilon", 1e-5f);
     mq_dn_desc d, v;
     mq_dn_task *t;
     mq_status rc;
@@ -69,9 +70,7 @@ static mq_status layer_prepare(mq_call *c, void **state)
         return MQ_OK;
     if (!(t = mq_dn_task_create(c, 3)))
         return MQ_ERR_NOMEM;
-    rc = mq_dn_make_layer_norm(c, mq_dn_threads_bytes(c, (double)x->count * 12), mq_node_attr_float(c->node,
-                                                                                                    "epsilon", 1e-5f), &d,
-                               &t->op);
+    rc = mq_dn_make_layer_norm(c, mq_dn_threads_bytes(c, (double)x->count * 12), epsilon, &d, &t->op);
     if (rc == MQ_OK && t->op)
         rc = mq_dn_task_feed(c, t, 0, MQ_DN_SRC, &d);
     if (rc == MQ_OK && t->op)
@@ -88,6 +87,7 @@ static mq_status batch_prepare(mq_call *c, void **state)
 {
     static const int what[] = { MQ_DN_SRC, DNNL_ARG_SCALE, DNNL_ARG_SHIFT, DNNL_ARG_MEAN, DNNL_ARG_VARIANCE };
     const mq_array *x = c->n_in > 0 ? c->in[0] : NULL;
+    const float epsilon = mq_node_attr_float(c->node, "epsilon", 1e-5f);
     mq_dn_desc d, v;
     mq_dn_task *t;
     mq_status rc;
@@ -102,9 +102,7 @@ static mq_status batch_prepare(mq_call *c, void **state)
         return MQ_OK;
     if (!(t = mq_dn_task_create(c, 5)))
         return MQ_ERR_NOMEM;
-    rc = mq_dn_make_batch_norm(c, mq_dn_threads_bytes(c, (double)x->count * 8), mq_node_attr_float(c->node,
-                                                                                                   "epsilon", 1e-5f), &d,
-                               &t->op);
+    rc = mq_dn_make_batch_norm(c, mq_dn_threads_bytes(c, (double)x->count * 8), epsilon, &d, &t->op);
     for (size_t i = 0; rc == MQ_OK && t->op && i < 5; i++)
         rc = mq_dn_task_feed(c, t, i, what[i], i ? &v : &d);
     if (rc == MQ_OK && t->op)

@@ -52,8 +52,8 @@ static bool nearest_agrees(const mq_call *c)
 {
     const bool half = is_mode(c, "coordinate_transformation_mode", "half_pixel", true);
     const bool asymmetric = is_mode(c, "coordinate_transformation_mode", "asymmetric", false);
-    const bool floor = is_mode(c, "nearest_mode", "floor", false), prefer_floor = is_mode(c, "nearest_mode",
-                                                                                          "round_prefer_floor", true);
+    const bool floor = is_mode(c, "nearest_mode", "floor", false);
+    const bool prefer_floor = is_mode(c, "nearest_mode", "round_prefer_floor", true);
 
     return (asymmetric && floor) || (half && (prefer_floor || is_mode(c, "nearest_mode", "round_prefer_ceil", false)));
 }

@@ -87,6 +87,20 @@ static void bias_goes_with_it(void **state)
     assert_null(g->first->inputs[3]); /* signed without zero points: the operator's default */
 }
 
+static void product_of_the_model_takes_the_bias(void **state)
+{
+    (void)state;
+    input_of(64);
+    make_random("w", MQ_UINT8, "6,4,8");
+    make_positive("s", "6,4", 0.01f);
+    make_random("b", MQ_FLOAT, "6");
+    node_int(node_int(make_node(g, "MatMulNBits", "x,w,s", "t"), "K", 64), "N", 6)->domain = "com.microsoft";
+    node_int(node_int(g->first, "bits", 4), "block_size", 16);
+    make_node(g, "Add", "t,b", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_nbits, "MatMulNBits", TOLERANCE);
+}
+
 static void gemm_by_rows(void **state)
 {
     (void)state;
@@ -154,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form),
         ON_MODEL(bias_goes_with_it),
+        ON_MODEL(product_of_the_model_takes_the_bias),
         ON_MODEL(gemm_by_rows),
         ON_MODEL(not_fused_with_odd_blocks),
         ON_MODEL(not_fused_with_small_blocks),
