@@ -83,6 +83,19 @@ void mq_engine_input_text(const mq_engine *engine, size_t i, char *out, size_t s
     mq_type_text(v->declared ? v->declared : v->type, out, size);
 }
 
+bool mq_engine_input_view(const mq_engine *engine, size_t i, mq_view *out)
+{
+    const mq_value *v = i < mq_plan_n_inputs(engine->plan) ? mq_plan_input(engine->plan, i) : NULL;
+    const mq_type *t = !v ? NULL : v->declared ? v->declared : v->type;
+
+    if (!t || t->kind != MQ_TYPE_TENSOR || t->rank < 0 || t->rank > MQ_VIEW_MAX_RANK)
+        return false;
+    *out = (mq_view){ .type = (int)t->dtype, .rank = t->rank };
+    for (int k = 0; k < t->rank; k++)
+        out->dims[k] = t->dims[k].value >= 0 ? t->dims[k].value : -1;
+    return true;
+}
+
 /* ---- executions ---------------------------------------------------------------------------------------------------- */
 
 mq_status mq_execution_create(mq_execution **out, mq_engine *engine, int n_threads, mq_error *err)

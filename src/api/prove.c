@@ -93,7 +93,7 @@ static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r
     else if (isinf(worst->sqnr))
         mq_str_add(&note, worst->nonfinite ? "NaN or infinity where the original has none" : "noise where the original is 0");
     else
-        mq_str_addf(&note, "%.2f dB", worst->sqnr);
+        mq_str_addf(&note, "%.1f dB", worst->sqnr);
     if (!*worst->note && !r->generated)
         mq_str_addf(&note, ", its largest element is the same one in %.2f%%", worst->agree * 100);
     rc = note.failed ? mq_oom(err) : add_bound(o, worst, report, err);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* drop-noop: nodes that give what they get because of their shapes or constants.
- *   Reshape, Squeeze, Unsqueeze, Flatten, alone or in a row, that end in the shape they began with; Expand and Tile to the same shape;
- *   Slice by ones over everything; Pad by nothing; Concat of one; Add or Sub of 0, Mul or Div by 1; Transpose of Transpose
+ *   Reshape, Squeeze, Unsqueeze, Flatten, alone or in a row, that end in the shape they began with; Expand and Tile
+ *       to the same shape;
+ *   Slice by ones over everything; Pad by nothing; Concat of one; Add or Sub of 0, Mul or Div by 1; Transpose of
+ *       Transpose
  * Shapes must be known, or equal by symbols. Not dropped: a node whose output is a graph output (the name must stay).
  * Numerics: exact (Add of 0 may turn -0 into 0, or not). */
 #include <string.h>
@@ -61,7 +63,8 @@ static mq_value *view_source(const mq_node *n)
 /* Arithmetic with a constant that changes nothing. */
 static mq_value *unchanged_by_number(const mq_node *n)
 {
-    const bool sum = mq_node_is(n, "", "Add") || mq_node_is(n, "", "Sub"), product = mq_node_is(n, "", "Mul") || mq_node_is(n, "", "Div");
+    const bool sum = mq_node_is(n, "", "Add") || mq_node_is(n, "", "Sub");
+    const bool product = mq_node_is(n, "", "Mul") || mq_node_is(n, "", "Div");
     const bool both = mq_node_is(n, "", "Add") || mq_node_is(n, "", "Mul");
     double x;
 

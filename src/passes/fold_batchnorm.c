@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* fold-batchnorm: what multiplies and moves each channel by constants goes into the weights before it.
- *   Conv, ConvTranspose or Gemm -> BatchNormalization, or Mul, Div, Add, Sub of a constant per channel  =>  the same, rescaled
+ *   Conv, ConvTranspose or Gemm -> BatchNormalization, or Mul, Div, Add, Sub of a constant per channel  =>  the same,
+ *       rescaled
  * y = (w * x + b) * f + d per output channel, so w becomes w * f and b becomes b * f + d; computed in double.
- * Skipped when the product has another reader or is an output, when weights, bias or statistics are not float constants, in training mode,
- * and when the constant does not lie along the channels.
+ * Skipped when the product has another reader or is an output, when weights, bias or statistics are not float
+ * constants, in training mode, and when the constant does not lie along the channels.
  * Numerics: exact in real arithmetic; the weights are rounded to float once more. */
 #include <math.h>
 #include <stdlib.h>
@@ -16,8 +17,8 @@
 typedef struct product {
     mq_node *node;
     int64_t channels;
-    int64_t rows, inner; /* of weights: the channel of element e is (e / inner) % rows, of group e / (inner * rows) / per_group */
-    int64_t per_group;
+    /* Element e of the weights is of channel (e / inner) % rows, of group e / (inner * rows) / per_group. */
+    int64_t rows, inner, per_group;
     bool gemm;
 } product;
 
@@ -234,5 +235,7 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
 }
 
 const mq_pass mq_pass_fold_batchnorm = {
-    .name = "fold-batchnorm", .summary = "merge BatchNormalization and arithmetic per channel into the weights before", .run = run
+    .name = "fold-batchnorm",
+    .summary = "merge BatchNormalization and arithmetic per channel into the weights before",
+    .run = run,
 };

@@ -3,11 +3,14 @@
 /* fuse-activation: what follows a product element by element is done while its result is at hand.
  *   Conv [-> Add of a tensor of the same shape] [-> activation]  =>  FusedConv
  *   MatMul of matrices -> Add of a constant row                   =>  Gemm
- *   the same of more axes                                         =>  Reshape -> Gemm -> Reshape (by Shape and Concat when
+ *   the same of more axes                                         =>  Reshape -> Gemm -> Reshape (by Shape and Concat
+ *       when
  *                                                                     several sizes are unknown)
  *   Gemm -> activation                                            =>  FusedGemm
- * Activations: Clip, Elu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one takes the sum.
- * Skipped when what is between has another reader or is an output, for other types than float, and for bounds that are no constants.
+ * Activations: Clip, Elu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one
+ * takes the sum.
+ * Skipped when what is between has another reader or is an output, for other types than float, and for bounds that
+ * are no constants.
  * Numerics: the same operations; the fused kernel may keep sums in registers instead of rounding them between. */
 #include <math.h>
 #include <string.h>
@@ -109,7 +112,8 @@ static mq_status fuse_conv(mq_node *conv, size_t *n_changed, mq_error *err)
     size_t n_params = 0;
     mq_status rc = MQ_OK;
 
-    if (conv->n_inputs < 2 || conv->n_inputs > 4 || mq_value_dtype(conv->inputs[1]) != MQ_FLOAT || mq_node_attr(conv, "activation"))
+    if (conv->n_inputs < 2 || conv->n_inputs > 4 || mq_value_dtype(conv->inputs[1]) != MQ_FLOAT ||
+        mq_node_attr(conv, "activation"))
         return MQ_OK;
     for (size_t i = 0; i < conv->n_inputs; i++)
         in[i] = conv->inputs[i];
@@ -222,8 +226,8 @@ static mq_status fuse_rows(mq_node *n, size_t *n_changed, mq_error *err)
     mq_status rc = MQ_OK;
     mq_node *add, *gemm;
 
-    if (!w || w->dtype != MQ_FLOAT || w->n_dims != 2 || w->dims[0] < 1 || w->dims[1] < 1 || rank < 2 || rank > MAX_RANK_HERE ||
-        !(add = row_behind(n, MQ_DIM(w->dims[1]), &in[2])))
+    if (!w || w->dtype != MQ_FLOAT || w->n_dims != 2 || w->dims[0] < 1 || w->dims[1] < 1 || rank < 2 ||
+        rank > MAX_RANK_HERE || !(add = row_behind(n, MQ_DIM(w->dims[1]), &in[2])))
         return MQ_OK;
     if (rank == 2)
         MQ_TRY(mq_pass_insert(add, "", "Gemm", NULL, in, 3, &gemm, err));
@@ -244,7 +248,8 @@ static mq_status fuse_gemm(mq_node *gemm, size_t *n_changed, mq_error *err)
     mq_status rc = MQ_OK;
     mq_node *act, *made;
 
-    if (gemm->n_inputs < 2 || mq_value_dtype(gemm->inputs[1]) != MQ_FLOAT || !(act = activation_behind(gemm, params, &n_params)))
+    if (gemm->n_inputs < 2 || mq_value_dtype(gemm->inputs[1]) != MQ_FLOAT ||
+        !(act = activation_behind(gemm, params, &n_params)))
         return MQ_OK;
     MQ_TRY(mq_pass_insert(act, "com.microsoft", "FusedGemm", gemm, gemm->inputs, gemm->n_inputs, &made, err));
     MQ_TRY(mq_node_set_attr_string(made, "activation", act->op_type, err));

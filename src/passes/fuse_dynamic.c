@@ -3,8 +3,10 @@
 /* fuse-dynamic: the products of dynamic quantization go back to float in one step.
  *   MatMulInteger -> Cast -> Mul by both scales [-> Add of a constant row]  =>  MatMulIntegerToFloat
  *   MatMulIntegerToFloat -> Add of a constant row                           =>  with the row as its bias
- * The scales may come multiplied already, or one after the other. DynamicQuantizeLinear stays: several products share it.
- * Skipped when what is between has another reader, and for weights that are no constant matrix or have scales of another shape.
+ * The scales may come multiplied already, or one after the other. DynamicQuantizeLinear stays: several products share
+ * it.
+ * Skipped when what is between has another reader, and for weights that are no constant matrix or have scales of
+ * another shape.
  * Numerics: the same products and sums; the scales' product is rounded in another place. */
 #include <string.h>
 
@@ -32,7 +34,9 @@ static mq_node *integer_product(const mq_value *v)
 {
     const mq_node *cast = mq_pass_only_producer(v, "Cast");
 
-    return cast && mq_node_attr_int(cast, "to", 0) == MQ_FLOAT ? mq_pass_only_producer(cast->inputs[0], "MatMulInteger") : NULL;
+    if (!cast || mq_node_attr_int(cast, "to", 0) != MQ_FLOAT)
+        return NULL;
+    return mq_pass_only_producer(cast->inputs[0], "MatMulInteger");
 }
 
 /* n = Cast(product) * other: the product, and what stands beside it. */

@@ -70,7 +70,8 @@ static bool multiply(mq_value *v, int depth, product *p)
         *p = saved;
     }
     n = inner(v, "Pow");
-    if (n && n->n_inputs == 2 && mq_constant_number(n->inputs[1], &x) && (x == 2 || x == 3) && p->n + (size_t)x <= MAX_FACTORS) {
+    if (n && n->n_inputs == 2 && mq_constant_number(n->inputs[1], &x) && (x == 2 || x == 3) &&
+        p->n + (size_t)x <= MAX_FACTORS) {
         for (int i = 0; i < (int)x; i++)
             p->factors[p->n++] = n->inputs[0];
         return true;
@@ -150,7 +151,8 @@ static const char *gate(const product *p, mq_value *x, mq_value *other, double *
     mq_node *n;
     double low, high;
 
-    if (near(p->number, 0.5) && one && (n = inner(one, "Erf")) && is_multiple(n->inputs[0], x, 1, alpha) && near(*alpha, M_SQRT1_2))
+    if (near(p->number, 0.5) && one && (n = inner(one, "Erf")) && is_multiple(n->inputs[0], x, 1, alpha) &&
+        near(*alpha, M_SQRT1_2))
         return "Gelu";
     *with_tanh = true;
     if (near(p->number, 0.5) && one && (n = inner(one, "Tanh")) && is_tanh_argument(n->inputs[0], x))
@@ -159,7 +161,8 @@ static const char *gate(const product *p, mq_value *x, mq_value *other, double *
     if (p->number == 1 && (n = inner(other, "Sigmoid")) && is_multiple(n->inputs[0], x, 1, alpha))
         return "Swish";
     if (p->number == 1 && (n = inner(other, "HardSigmoid")) && n->inputs[0] == x &&
-        near((double)mq_node_attr_float(n, "alpha", 0.2f), 1.0 / 6) && near((double)mq_node_attr_float(n, "beta", 0.5f), 0.5))
+        near((double)mq_node_attr_float(n, "alpha", 0.2f), 1.0 / 6) &&
+        near((double)mq_node_attr_float(n, "beta", 0.5f), 0.5))
         return "HardSwish";
     if (near(p->number, 1.0 / 6) && (n = inner(other, "Clip")) && n->n_inputs == 3 && n->inputs[1] && n->inputs[2] &&
         mq_constant_number(n->inputs[1], &low) && mq_constant_number(n->inputs[2], &high) && low == 0 && high == 6 &&

@@ -176,7 +176,8 @@ static bool read_spread(mq_node *n, norm *t)
     if (!mq_node_is(n, "", "Add") || n->n_inputs != 2 || n->n_outputs != 1 || !n->outputs[0])
         return false;
     for (size_t i = 0; i < 2; i++) {
-        const mq_node *scaled = mq_pass_only_producer(n->inputs[i], "Mul"), *rest = mq_pass_only_producer(n->inputs[1 - i], "Sub");
+        const mq_node *scaled = mq_pass_only_producer(n->inputs[i], "Mul");
+        const mq_node *rest = mq_pass_only_producer(n->inputs[1 - i], "Sub");
         const mq_node *moved = rest && rest->n_inputs == 2 ? mq_pass_only_producer(rest->inputs[1], "Mul") : NULL;
 
         for (size_t k = 0; scaled && moved && scaled->n_inputs == 2 && k < 2; k++) {
@@ -254,8 +255,10 @@ static mq_status fuse_skip(mq_node *n, size_t *n_changed, mq_error *err)
     sum = n->inputs[0];
     mq_value *const in[] = { add->inputs[0], add->inputs[1], n->inputs[1], n->n_inputs > 2 ? n->inputs[2] : NULL };
 
-    /* where Add stood: others may read the sum before n */
-    MQ_TRY(mq_pass_insert(mq_only_reader(sum) ? n : add, "com.microsoft", "SkipLayerNormalization", NULL, in, 4, &made, err));
+    /* where Add stood, when others read the sum: they may stand before n */
+    mq_node *at = mq_only_reader(sum) ? n : add;
+
+    MQ_TRY(mq_pass_insert(at, "com.microsoft", "SkipLayerNormalization", NULL, in, 4, &made, err));
     MQ_TRY(mq_node_set_attr_float(made, "epsilon", mq_node_attr_float(n, "epsilon", 1e-5f), err));
     if (!mq_only_reader(sum)) {
         MQ_TRY(mq_node_set_output(add, 0, NULL, err));
@@ -296,5 +299,7 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
 }
 
 const mq_pass mq_pass_fuse_layernorm = {
-    .name = "fuse-layernorm", .summary = "make one operator of normalizations written out, and of the sum before them", .run = run
+    .name = "fuse-layernorm",
+    .summary = "make one operator of normalizations written out, and of the sum before them",
+    .run = run,
 };

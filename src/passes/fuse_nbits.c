@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* fuse-nbits: MatMul or Gemm of float activations and a constant weight behind DequantizeLinear becomes MatMulNBits, so that the weight is
- * never expanded: integers of 2, 4 or 8 bits, signed or not; one scale, a scale per output, or per block along the inner axis; with a
- * Transpose between. A bias (Gemm's C, or Add of a constant row) goes with it. The weight is laid out anew, once.
+/* fuse-nbits: MatMul or Gemm of float activations and a constant weight behind DequantizeLinear becomes MatMulNBits,
+ * so that the weight is never expanded: integers of 2, 4 or 8 bits, signed or not; one scale, a scale per output, or
+ * per block along the inner axis; with a Transpose between. A bias (Gemm's C, or Add of a constant row) goes with it.
+ * The weight is laid out anew, once.
  *
- * MatMulNBits wants unsigned integers [N, blocks, block * bits / 8] with blocks of a power of two of 16 or more: signed ones move up by
- * half their range, as do their zero points, and a scale that holds for a whole column is repeated for each block of it.
+ * MatMulNBits wants unsigned integers [N, blocks, block * bits / 8] with blocks of a power of two of 16 or more:
+ * signed ones move up by half their range, as do their zero points, and a scale that holds for a whole column is
+ * repeated for each block of it.
  * Left alone: other block sizes, weights with other readers of the floats, transposed activations.
  * Numerics: the same products, summed in another order. */
 #include <math.h>

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* fuse-qdq: DequantizeLinear -> op [-> Relu or Clip] -> QuantizeLinear becomes the operator on integers: Conv -> QLinearConv, MatMul ->
- * QLinearMatMul, Gemm -> QGemm, and Add, Mul, Concat, AveragePool, GlobalAveragePool (ReduceMean over the same axes), LeakyRelu, Sigmoid
- * and Softmax -> the QLinear operator of that name. MatMul and Gemm of quantized inputs whose output is not quantized become
- * MatMulIntegerToFloat and QGemm with float output.
+/* fuse-qdq: DequantizeLinear -> op [-> Relu or Clip] -> QuantizeLinear becomes the operator on integers: Conv ->
+ * QLinearConv, MatMul -> QLinearMatMul, Gemm -> QGemm, and Add, Mul, Concat, AveragePool, GlobalAveragePool
+ * (ReduceMean over the same axes), LeakyRelu, Sigmoid and Softmax -> the QLinear operator of that name. MatMul and
+ * Gemm of quantized inputs whose output is not quantized become MatMulIntegerToFloat and QGemm with float output.
  *
- * Relu and Clip vanish where the output's range does their work, else they become Clip on integers: quantizing keeps the order.
- * Activations and outputs: int8 or uint8, one scale; weights of Conv, MatMul and Gemm also a scale per output channel. A
- * DequantizeLinear may have other readers and QuantizeLinear too; what is between must have none. A bias becomes int32 in steps of
- * x_scale * w_scale. Not fused: a bias for which that step is too coarse or its range too small, sums that could leave int32, inputs of
- * different types where the operator wants one.
+ * Relu and Clip vanish where the output's range does their work, else they become Clip on integers: quantizing keeps
+ * the order.
+ * Activations and outputs: int8 or uint8, one scale; weights of Conv, MatMul and Gemm also a scale per output
+ * channel. A DequantizeLinear may have other readers and QuantizeLinear too; what is between must have none. A bias
+ * becomes int32 in steps of x_scale * w_scale. Not fused: a bias for which that step is too coarse or its range too
+ * small, sums that could leave int32, inputs of different types where the operator wants one.
  * Numerics: within one step of dequantize, float operator, quantize. */
 #include <math.h>
 #include <stdlib.h>
@@ -125,7 +126,8 @@ static bool weight(const site *s, size_t i, int axis, mq_qweight *w)
 }
 
 /* The bias, input 2, as integers; w may change for it. *good false: that cannot be. */
-static mq_status bias(const site *s, double factor, const mq_qdq *x, mq_qweight *w, mq_value **out, bool *good, mq_error *err)
+static mq_status bias(const site *s, double factor, const mq_qdq *x, mq_qweight *w, mq_value **out, bool *good,
+                      mq_error *err)
 {
     *out = NULL;
     *good = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* merge-equal: of nodes with the same operator, attributes and inputs one stays, and its outputs serve all.
- * Small constants count as equal when their contents are. Not merged: random operators, nodes with graphs or large tensors as attributes,
- * nodes whose outputs are graph outputs (the names must stay), unless the first one's are.
+/* merge-equal: of nodes with the same operator, attributes and inputs one stays, and its outputs serve all. Small
+ * constants count as equal when their contents are. Not merged: random operators, nodes with graphs or large tensors
+ * as attributes, nodes whose outputs are graph outputs (the names must stay), unless the first one's are.
  * Numerics: exact. */
 #include <string.h>
 
@@ -14,8 +14,8 @@
 
 static bool is_random(const mq_node *n)
 {
-    static const char *const ops[] = { "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
-                                       "RandomUniformLike" };
+    static const char *const ops[] = { "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike",
+                                       "RandomUniform", "RandomUniformLike" };
 
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (strcmp(n->op_type, ops[i]) == 0)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* move-qdq: what only moves or compares elements runs on the integers.
- *   DequantizeLinear -> op    =>  op -> DequantizeLinear     (one scale; several inputs: the same scale and zero point)
+ *   DequantizeLinear -> op    =>  op -> DequantizeLinear     (one scale; several inputs: the same scale and zero
+ *       point)
  *   op -> QuantizeLinear      =>  QuantizeLinear -> op       (nobody else reads what op takes and gives)
  *   DequantizeLinear -> QuantizeLinear with the same parameters  =>  nothing
- * Relu and Clip behind DequantizeLinear become bounds on the integers. Pairs of QuantizeLinear -> DequantizeLinear stay: they round.
- * Numerics: exact. Scales are positive, so the order of elements stays, and a dequantized integer quantizes to itself. */
+ * Relu and Clip behind DequantizeLinear become bounds on the integers. Pairs of QuantizeLinear -> DequantizeLinear
+ * stay: they round.
+ * Numerics: exact. Scales are positive, so the order of elements stays, and a dequantized integer quantizes to
+ * itself. */
 #include <math.h>
 #include <string.h>
 
@@ -22,10 +25,10 @@ typedef struct mover {
 
 static const mover movers[] = {
     { "Concat", 0, ALL }, { "DepthToSpace", 0, 0 }, { "Expand", 0, 0 }, { "Flatten", 0, 0 }, { "Gather", 0, 0 },
-    { "GatherElements", 0, 0 }, { "GatherND", 0, 0 }, { "Identity", 0, 0 }, { "Max", 0, ALL }, { "MaxPool", 0, 0 }, { "Min", 0, ALL },
-    { "Pad", 0, 0 }, { "ReduceMax", 0, 0 }, { "ReduceMin", 0, 0 }, { "Reshape", 0, 0 }, { "Resize", 0, 0 }, { "Slice", 0, 0 },
-    { "SpaceToDepth", 0, 0 }, { "Split", 0, 0 }, { "Squeeze", 0, 0 }, { "Tile", 0, 0 }, { "Transpose", 0, 0 }, { "Unsqueeze", 0, 0 },
-    { "Where", 1, 2 },
+    { "GatherElements", 0, 0 }, { "GatherND", 0, 0 }, { "Identity", 0, 0 }, { "Max", 0, ALL },
+    { "MaxPool", 0, 0 }, { "Min", 0, ALL }, { "Pad", 0, 0 }, { "ReduceMax", 0, 0 }, { "ReduceMin", 0, 0 },
+    { "Reshape", 0, 0 }, { "Resize", 0, 0 }, { "Slice", 0, 0 }, { "SpaceToDepth", 0, 0 }, { "Split", 0, 0 },
+    { "Squeeze", 0, 0 }, { "Tile", 0, 0 }, { "Transpose", 0, 0 }, { "Unsqueeze", 0, 0 }, { "Where", 1, 2 },
 };
 
 static bool mode_is(const mq_node *n, const char *mode, bool when_absent)

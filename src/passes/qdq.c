@@ -78,8 +78,8 @@ static bool read_parameters(mq_node *n, mq_qdq *q)
 
 static bool is_op(const mq_node *n, const char *op)
 {
-    return (mq_node_is(n, "", op) || mq_node_is(n, "com.microsoft", op)) && n->n_inputs >= 2 && n->n_outputs == 1 && n->inputs[0] &&
-           n->inputs[1] && n->outputs[0];
+    return (mq_node_is(n, "", op) || mq_node_is(n, "com.microsoft", op)) && n->n_inputs >= 2 && n->n_outputs == 1 &&
+           n->inputs[0] && n->inputs[1] && n->outputs[0];
 }
 
 bool mq_qdq_dequantize(mq_node *n, mq_qdq *out)

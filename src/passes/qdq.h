@@ -34,7 +34,8 @@ void mq_qdq_range(mq_dtype dtype, int64_t *low, int64_t *high);
 /* What QuantizeLinear makes of x. */
 int64_t mq_qdq_code(const mq_qdq *q, double x);
 
-/* Scale and zero point as inputs of a quantized operator: scalars when there is one of them; a zero point is made when there is none. */
+/* Scale and zero point as inputs of a quantized operator: scalars when there is one of them; a zero point is made
+ * when there is none. */
 mq_status mq_qdq_scale(mq_graph *g, const mq_qdq *q, mq_value **out, mq_error *err);
 mq_status mq_qdq_zero(mq_graph *g, const mq_qdq *q, mq_value **out, mq_error *err);
 /* A constant scalar of q's integer type. */
@@ -54,10 +55,11 @@ typedef struct mq_qweight {
 
 /* v as a weight whose channels lie along `axis`; false: it is none, or its sums could leave int32. */
 bool mq_qweight_read(const mq_value *v, int axis, mq_qweight *w);
-/* A bias times `factor` as int32 in steps of x_scale times the weight's scale. v: a float constant or int32 behind DequantizeLinear,
- * one per channel. Channels whose scale is so small that the bias would leave int32 get a larger one (w then holds new constants).
- * *good false: it cannot be held to a quarter of a step of y_scale (0: the output is float). */
-mq_status mq_qweight_bias(mq_graph *g, mq_qweight *w, mq_value *v, double factor, float x_scale, float y_scale, mq_value **out,
-                          bool *good, mq_error *err);
+/* A bias times `factor` as int32 in steps of x_scale times the weight's scale. v: a float constant or int32 behind
+ * DequantizeLinear, one per channel. Channels whose scale is so small that the bias would leave int32 get a larger
+ * one (w then holds new constants). *good false: it cannot be held to a quarter of a step of y_scale (0: the output
+ * is float). */
+mq_status mq_qweight_bias(mq_graph *g, mq_qweight *w, mq_value *v, double factor, float x_scale, float y_scale,
+                          mq_value **out, bool *good, mq_error *err);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Weights and biases of integer operators. A sum of products and the bias share one int32, in steps of x_scale * w_scale. Channels with
- * hardly any weight have tiny scales, in which their bias can take more steps than int32 has: they get a larger scale, and their weights,
- * which matter little beside that bias, are rounded to it. */
+/* Weights and biases of integer operators. A sum of products and the bias share one int32, in steps of x_scale *
+ * w_scale. Channels with hardly any weight have tiny scales, in which their bias can take more steps than int32 has:
+ * they get a larger scale, and their weights, which matter little beside that bias, are rounded to it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,8 +141,8 @@ done:
     return rc;
 }
 
-/* The code of one channel's bias in steps of *step, which is made larger (or, without any weights, whatever suits) when the code does not
- * fit. False: weights or bias would be more than a quarter of a step of y_scale off. */
+/* The code of one channel's bias in steps of *step, which is made larger (or, without any weights, whatever suits)
+ * when the code does not fit. False: weights or bias would be more than a quarter of a step of y_scale off. */
 static bool fit_bias(double number, double reach, double depth, double y_scale, double *step, int32_t *code)
 {
     const double old = *step;
@@ -165,8 +165,8 @@ static bool fit_bias(double number, double reach, double depth, double y_scale, 
     return true;
 }
 
-mq_status mq_qweight_bias(mq_graph *g, mq_qweight *w, mq_value *v, double factor, float x_scale, float y_scale, mq_value **out,
-                          bool *good, mq_error *err)
+mq_status mq_qweight_bias(mq_graph *g, mq_qweight *w, mq_value *v, double factor, float x_scale, float y_scale,
+                          mq_value **out, bool *good, mq_error *err)
 {
     mq_arena *arena = g->model->arena;
     const float *numbers = bias_numbers(v, w->channels);
@@ -183,11 +183,13 @@ mq_status mq_qweight_bias(mq_graph *g, mq_qweight *w, mq_value *v, double factor
     if (!numbers || !read_codes(w, &c))
         return MQ_OK;
     add_reach(w, &c, sums);
+    const double depth = (double)(c.count / w->channels);
+
     for (int64_t i = 0; i < w->channels; i++) {
         const double old = (double)x_scale * (double)w->scales[w->q.one ? 0 : i];
         double step = old;
 
-        if (!fit_bias((double)numbers[i] * factor, sums[i], (double)(c.count / w->channels), (double)y_scale, &step, &ints[i]))
+        if (!fit_bias((double)numbers[i] * factor, sums[i], depth, (double)y_scale, &step, &ints[i]))
             return MQ_OK;
         factors[i] = step / old;
         changed |= step != old;

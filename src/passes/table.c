@@ -20,23 +20,23 @@ extern const mq_pass mq_pass_merge_equal;
 extern const mq_pass mq_pass_move_qdq;
 
 const mq_pass *const mq_engine_passes[] = {
-    &mq_pass_drop_identity,  /* first: patterns below need not look through them */
-    &mq_pass_fold_constants, /* scales, axes and shapes become constants, which the fusions ask for; DequantizeLinear stays */
-    &mq_pass_inline_if,      /* conditions are constants now; the branch's nodes see all that follows */
-    &mq_pass_drop_identity,  /* what inline-if has put at the ends of branches */
-    &mq_pass_fold_constants, /* what is constant inside them */
-    &mq_pass_drop_noop,      /* shapes are known now, and patterns need not look through it */
-    &mq_pass_merge_equal,    /* a pattern may have been computed twice; before fusions, which want single readers */
-    &mq_pass_fuse_gelu,      /* before products change: the patterns are elementary operators */
-    &mq_pass_fuse_layernorm, /* the same */
-    &mq_pass_move_qdq,       /* so that DequantizeLinear and QuantizeLinear stand beside what computes */
-    &mq_pass_fuse_qdq,       /* before fuse-nbits: a product of integers is better than one of floats by a packed weight */
-    &mq_pass_fold_constants, /* integers that move-qdq has put a Transpose or Reshape behind */
-    &mq_pass_fuse_nbits,     /* before weights are folded to floats */
-    &mq_pass_fuse_dynamic,   /* after fuse-qdq, which makes MatMulIntegerToFloat: it may take a bias */
-    &mq_pass_fold_dequantized, /* what nobody takes as integers */
-    &mq_pass_fold_batchnorm,   /* before fuse-activation: then the activation stands behind the product */
-    &mq_pass_fuse_activation,  /* after all that makes or changes a product */
+    &mq_pass_drop_identity,     /* first: patterns below need not look through them */
+    &mq_pass_fold_constants,    /* scales, axes and shapes become constants; DequantizeLinear stays */
+    &mq_pass_inline_if,         /* conditions are constants now; the branch's nodes see all that follows */
+    &mq_pass_drop_identity,     /* what inline-if has put at the ends of branches */
+    &mq_pass_fold_constants,    /* what is constant inside them */
+    &mq_pass_drop_noop,         /* shapes are known now, and patterns need not look through it */
+    &mq_pass_merge_equal,       /* a pattern may have been computed twice; before fusions, which want single readers */
+    &mq_pass_fuse_gelu,         /* before products change: the patterns are elementary operators */
+    &mq_pass_fuse_layernorm,    /* the same */
+    &mq_pass_move_qdq,          /* so that DequantizeLinear and QuantizeLinear stand beside what computes */
+    &mq_pass_fuse_qdq,          /* before fuse-nbits: a product of integers is better than one of floats by a packed weight */
+    &mq_pass_fold_constants,    /* integers that move-qdq has put a Transpose or Reshape behind */
+    &mq_pass_fuse_nbits,        /* before weights are folded to floats */
+    &mq_pass_fuse_dynamic,      /* after fuse-qdq, which makes MatMulIntegerToFloat: it may take a bias */
+    &mq_pass_fold_dequantized,  /* what nobody takes as integers */
+    &mq_pass_fold_batchnorm,    /* before fuse-activation: then the activation stands behind the product */
+    &mq_pass_fuse_activation,   /* after all that makes or changes a product */
     NULL,
 };
 

@@ -33,6 +33,11 @@ if ./quantize "$ROOT/testdata/bad/cycle.onnx" bad.onnx >out.txt 2>&1 || [[ -e ba
     fail 'an invalid model was quantized'
 fi
 grep -q '\[cycle\]' out.txt || fail 'the finding is not printed'
+./run "$ROOT/testdata/digits_cnn.onnx" >out.txt 2>err.txt || fail "$(cat err.txt)"
+grep -qE "^logits float\[3,10\]" out.txt || fail "no output: $(cat out.txt)"
+if ./run "$ROOT/testdata/bad/cycle.onnx" >out.txt 2>err.txt; then
+    fail 'an invalid model was run'
+fi
 if ./quantize missing.onnx bad.onnx 2>err.txt >out.txt; then
     fail 'a missing model was quantized'
 fi

@@ -23,7 +23,7 @@ static mq_status evaluate(void *user, mq_node *n, mq_array *const *in, mq_array 
     if ((rc = mq_array_create(&out[0], MQ_FLOAT, in[0]->rank, in[0]->dims, err)) != MQ_OK)
         return rc;
     for (size_t i = 0; i < in[0]->count; i++)
-        ((float *)out[0]->data)[i] = (float)(neg ? -mq_array_f64(in[0], i) : mq_array_f64(in[0], i) * mq_array_f64(in[1], 0));
+        ((float *)out[0]->data)[i] = (float)(mq_array_f64(in[0], i) * (neg ? -1 : mq_array_f64(in[1], 0)));
     return MQ_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* One pass on a model made by hand: the model runs in the reference engine before and after, on the same random inputs. Include it
- * after cmocka.h. The graph is `g` of model `m`, opset 28; symbolic sizes are 3 when it runs. */
+/* One pass on a model made by hand: the model runs in the reference engine before and after, on the same random
+ * inputs. Include it after cmocka.h. The graph is `g` of model `m`, opset 28; symbolic sizes are 3 when it runs. */
 #ifndef MQ_TESTS_PASS_CHECK_H
 #define MQ_TESTS_PASS_CHECK_H
 
@@ -42,7 +42,8 @@ static inline int pass_teardown(void **state)
 
 #define ON_MODEL(test) cmocka_unit_test_setup_teardown(test, pass_setup, pass_teardown)
 
-/* ---- constants ----------------------------------------------------------------------------------------------------- */
+/* ---- constants
+ * ----------------------------------------------------------------------------------------------------- */
 
 static inline void fill_random(mq_dtype dtype, void *data, int64_t n)
 {
@@ -121,7 +122,8 @@ static inline mq_node *node_ints(mq_node *n, const char *attr, const char *text)
     return n;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------------- */
 
 typedef struct pass_io {
     mq_array *in[PASS_MAX_IO], *out[PASS_MAX_IO];
@@ -192,7 +194,8 @@ static inline void pass_near(const pass_io *a, const pass_io *b, double steps)
     }
 }
 
-/* ---- passes -------------------------------------------------------------------------------------------------------- */
+/* ---- passes
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* The operators in order, separated by blanks. */
 static inline void pass_ops(const char *want)
