@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "api/prove.h"
+#include "api/sound.h"
 #include "base/hash.h"
 #include "base/str.h"
 #include "base/threads.h"
@@ -61,54 +62,6 @@ static mq_status end_step(struct job *j, const char *name)
 }
 
 /* ---- input -------------------------------------------------------------------------------------------------------- */
-
-/* Puts right what the specification's checker refuses and every runtime takes: order, and "ai.onnx" spelled out. */
-static mq_status repair(struct job *j)
-{
-    size_t n_moved = 0, n_domains = 0;
-    mq_status rc;
-
-    if (!j->model->graph)
-        return MQ_OK;
-    for (size_t i = 0; i < j->model->opsets.n; i++) {
-        const char *norm = mq_domain_norm(j->model->opsets.items[i].domain);
-        n_domains += strcmp(j->model->opsets.items[i].domain, norm) != 0;
-        j->model->opsets.items[i].domain = norm;
-    }
-    for (size_t i = 0; i < j->model->graphs.n; i++)
-        for (mq_node *n = j->model->graphs.items[i]->first; n; n = n->next) {
-            n_domains += strcmp(n->domain, mq_domain_norm(n->domain)) != 0;
-            n->domain = mq_domain_norm(n->domain);
-        }
-    if (n_domains)
-        mq_warn(j->hooks, "domain-mended", j->input, "the domain 'ai.onnx' is written as '' in %zu places", n_domains);
-    if ((rc = mq_graph_sort(j->model->graph, &n_moved, j->err)) != MQ_OK) {
-        mq_error_prefix(j->err, "%s", j->input);
-        return rc;
-    }
-    if (n_moved)
-        mq_warn(j->hooks, "nodes-sorted", j->input, "nodes were not in order: %zu are moved", n_moved);
-    return rc;
-}
-
-static mq_status refuse_invalid(struct job *j)
-{
-    mq_check_result *result = NULL;
-    mq_status rc = mq_check(j->model, NULL, NULL, j->hooks, &result, j->err);
-
-    if (rc != MQ_OK)
-        return rc;
-    for (size_t i = 0; i < result->n_findings; i++) {
-        const mq_finding *f = &result->findings[i];
-        if (f->severity != MQ_SEVERITY_ERROR)
-            continue;
-        rc = mq_fail(j->err, MQ_ERR_INPUT, "%s: %s%s%s (%zu error%s: mq check %s)", j->input, f->place,
-                     *f->place ? ": " : "", f->text, result->n_errors, result->n_errors == 1 ? "" : "s in all", j->input);
-        break;
-    }
-    mq_check_result_free(result);
-    return rc;
-}
 
 /* Operators that only quantized models have. */
 static const mq_node *find_quantized(const mq_model *m)
@@ -162,8 +115,8 @@ static mq_status open_input(struct job *j)
 
     MQ_TRY(mq_model_load(&j->model, j->input, j->err));
     MQ_TRY(describe_input(j));
-    MQ_TRY(repair(j));
-    MQ_TRY(refuse_invalid(j));
+    MQ_TRY(mq_sound_mend(j->model, j->input, j->hooks, j->err));
+    MQ_TRY(mq_sound_check(j->model, j->input, NULL, j->hooks, j->err));
     if (!j->opts->requantize && (q = find_quantized(j->model)))
         rc = mq_fail(j->err, MQ_ERR_USAGE, "the model is quantized already: node '%s' is a %s", mq_node_label(q),
                      q->op_type);

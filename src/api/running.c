@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/sound.h"
 #include "base/pattern.h"
 #include "ops/ops.h"
 
@@ -83,9 +84,15 @@ mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err)
 
 mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err)
 {
-    mq_status rc = mq_shapes_apply(m, s->shapes, s->n_shapes, s->dims, s->n_dims, err);
+    const char *place = m->path ? m->path : "-";
+    mq_status rc;
 
-    return rc == MQ_OK ? mq_infer_model(m, NULL, NULL, err) : rc;
+    MQ_TRY(mq_sound_mend(m, place, NULL, err));
+    MQ_TRY(mq_sound_check(m, place, "value-type", NULL, err)); /* shapes come with the data, or --shape */
+    MQ_TRY(mq_shapes_apply(m, s->shapes, s->n_shapes, s->dims, s->n_dims, err));
+    MQ_TRY(mq_infer_model(m, NULL, NULL, err));
+done:
+    return rc;
 }
 
 mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,

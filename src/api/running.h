@@ -22,7 +22,7 @@ void mq_running_close(mq_running *r);
 /* Runs once; in: n_in arrays. The outputs of the run before are let go of. */
 mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err);
 
-/* Applies --shape and --dim of a source to a model, and infers its types. */
+/* Mends and checks a model (sound.h), applies --shape and --dim of a source to it, and infers its types. */
 mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err);
 /* The dataset of a source for these inputs and outputs; without s->data it is one generated sample. */
 mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,

@@ -2,11 +2,10 @@
  * SPDX-FileCopyrightText: mq authors */
 /* fuse-activation: what follows a product element by element is done while its result is at hand.
  *   Conv [-> Add of a tensor of the same shape] [-> activation]  =>  FusedConv
- *   MatMul of matrices -> Add of a constant row                   =>  Gemm
- *   the same of more axes                                         =>  Reshape -> Gemm -> Reshape (by Shape and Concat
- *       when
- *                                                                     several sizes are unknown)
- *   Gemm -> activation                                            =>  FusedGemm
+ *   MatMul of matrices -> Add of a constant row                  =>  Gemm
+ *   the same of more axes                                        =>  Reshape -> Gemm -> Reshape
+ *   Gemm -> activation                                           =>  FusedGemm
+ * The second Reshape gets its shape from Shape and Concat when several sizes are unknown.
  * Activations: Clip, Elu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one
  * takes the sum.
  * Skipped when what is between has another reader or is an output, for other types than float, and for bounds that

@@ -30,7 +30,7 @@ const mq_pass *const mq_engine_passes[] = {
     &mq_pass_fuse_gelu,         /* before products change: the patterns are elementary operators */
     &mq_pass_fuse_layernorm,    /* the same */
     &mq_pass_move_qdq,          /* so that DequantizeLinear and QuantizeLinear stand beside what computes */
-    &mq_pass_fuse_qdq,          /* before fuse-nbits: a product of integers is better than one of floats by a packed weight */
+    &mq_pass_fuse_qdq,          /* before fuse-nbits: a product of integers beats one of floats by packed weights */
     &mq_pass_fold_constants,    /* integers that move-qdq has put a Transpose or Reshape behind */
     &mq_pass_fuse_nbits,        /* before weights are folded to floats */
     &mq_pass_fuse_dynamic,      /* after fuse-qdq, which makes MatMulIntegerToFloat: it may take a bias */

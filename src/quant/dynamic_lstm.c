@@ -144,7 +144,6 @@ static void take(mq_quant_plan *plan, mq_quant_item *it)
         return;
     it->treatment = MQ_TREAT_DYNAMIC;
     it->bytes_after = bytes_of(w);
-    plan->n_quantized += it->stay != MQ_STAY_NOT;
     it->stay = MQ_STAY_NOT;
     mq_source_transpose(&w->source, turn);
     w->scheme = mq_scheme_of(w->scheme.type, w->scheme.symmetric, reduced, MQ_FLOAT);

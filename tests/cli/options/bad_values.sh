@@ -1,7 +1,6 @@
 # Each bad value says what is allowed.
 try() { mq quantize model.onnx -o out.onnx "$@" || test $? = 2; }
 try --verify maybe
-try --verify run
 try --format qoperator
 try --algorithm gptq
 try --type int3
@@ -27,3 +26,5 @@ try --no-nodes
 try --op-types Conv,,Gemm
 try --annotate gitlab
 try -o
+try --min-sqnr high
+try --verify load --val-data random:1

@@ -1,0 +1,12 @@
+# What does not go together.
+cp "$TESTDATA/digits_cnn.onnx" m.onnx
+try() { mq check "$@" || echo $? >&2; }
+try m.onnx --min-sqnr 3
+try m.onnx --atol 1
+try m.onnx --tests .
+try m.onnx --against m.onnx --outputs nothere
+try m.onnx --against m.onnx --tensors 'nothere*'
+try m.onnx --against missing.onnx
+try m.onnx --against m.onnx --atol much
+try --tests .
+try --tests missing

@@ -1,0 +1,4 @@
+# --json leaves standard output to the report.
+mq run "$TESTDATA/digits_cnn.onnx" -q --data random:2 --json >r.json
+sed -n '/"run"/,/^  }/p' r.json | grep -v '"m[ai][nx]"'
+mq run "$TESTDATA/digits_cnn.onnx" -q --config r.json | grep -c '^sample'
