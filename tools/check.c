@@ -175,7 +175,9 @@ static mq_status run_against(cli_session *s, mq_error *err)
     CLI_TRY(mq_model_load(&model, s->file, err));
     if (cli_get(s, OPT_AGAINST)->given) {
         CLI_TRY(cli_note_read(s, cli_get(s, OPT_AGAINST)->text, err));
-        CLI_TRY(mq_model_load(&reference, cli_get(s, OPT_AGAINST)->text, err));
+        s->file = cli_get(s, OPT_AGAINST)->text; /* what sentences are about */
+        CLI_TRY(mq_model_load(&reference, s->file, err));
+        s->file = s->opts->files[0];
     }
     CLI_TRY(mq_check_against(model, reference, &o, s->report, &s->hooks, &r, err));
     print_against(s, r);
@@ -221,8 +223,8 @@ static mq_status run_tests(cli_session *s, mq_error *err)
         printf("%s: %zu equal, %zu different, %zu broken, %zu unsupported, %zu random\n", s->file, sum.n_equal, sum.n_differs,
                sum.n_broken, sum.n_unsupported, sum.n_random);
     if (sum.n_unsupported && !sum.n_differs && !sum.n_broken)
-        rc = cli_fail(err, MQ_ERR_UNSUPPORTED, "%zu test%s need what the engine does not have", sum.n_unsupported,
-                      sum.n_unsupported == 1 ? "" : "s");
+        rc = cli_fail(err, MQ_ERR_UNSUPPORTED, "%zu test%s what the engine does not have", sum.n_unsupported,
+                      sum.n_unsupported == 1 ? " needs" : "s need");
 done:
     return rc;
 }

@@ -306,6 +306,20 @@ static void print_left_alone(const mq_inspection *in)
     free(ops);
 }
 
+/* What mq itself can run: for calibration, proofs, mq run. */
+static void print_engine(const mq_inspection *in)
+{
+    size_t n = 0;
+
+    label("engine");
+    for (size_t i = 0; i < in->n_ops; i++)
+        if (!in->ops[i].runs) {
+            printf("%s", n++ ? ", " : "lacks ");
+            cli_put_safe(stdout, in->ops[i].op_type);
+        }
+    printf(n ? "\n" : "runs every operator\n");
+}
+
 static void print_targets(const mq_inspection *in)
 {
     for (size_t i = 0; i < in->n_targets; i++) {
@@ -332,6 +346,7 @@ static void print_overview(const mq_inspection *in)
     print_zeros(in);
     print_quantization(in);
     print_left_alone(in);
+    print_engine(in);
     print_targets(in);
     if (in->n_errors) {
         label("broken");

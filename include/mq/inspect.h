@@ -68,6 +68,7 @@ typedef struct mq_inspect_op {
     uint64_t weight_bytes;   /* of the constants that its nodes use first, of float types */
     bool known;              /* in the operator table, or a function of the model */
     bool quantizable;        /* the quantizer treats a weight of one of its nodes */
+    bool runs;               /* the engine has a kernel for it, or for what its newest version makes of it */
 } mq_inspect_op;
 
 typedef struct mq_inspect_type {

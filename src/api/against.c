@@ -111,15 +111,13 @@ static mq_status pair_outputs(job *j, mq_error *err)
 {
     const mq_value_vec *outs = &j->model->graph->outputs;
     const bool positions = by_position(j);
-    mq_status rc = MQ_OK;
+    mq_status rc = mq_need_tensors(j->model, "--outputs", j->opts->outputs, j->opts->outputs ? j->opts->n_outputs : 0, err);
 
     if (positions)
         tell(j, "the reference has other names for its outputs: they are compared by position");
     for (size_t i = 0; i < (j->opts->outputs ? j->opts->n_outputs : outs->n) && rc == MQ_OK; i++) {
         const char *name = j->opts->outputs ? j->opts->outputs[i] : outs->items[i]->name;
 
-        if (!runs_in(j->model, name))
-            return mq_fail(err, MQ_ERR_USAGE, "--outputs: the model has no tensor '%s'", name);
         if (j->reference && !positions && !runs_in(j->reference, name))
             return mq_fail(err, j->opts->outputs ? MQ_ERR_USAGE : MQ_ERR_INPUT,
                            "the reference has no tensor '%s': --outputs names those to compare", name);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/inspect_parts.h"
+#include "exec/kernel.h"
 #include "ops/targets.h"
 #include "quant/quant.h"
 
@@ -96,6 +97,14 @@ static char *op_key(mq_arena *a, const char *domain, const char *op_type)
     return mq_arena_printf(a, "%s %s", mq_domain_norm(domain), op_type);
 }
 
+/* A deprecated operator is raised to what takes its place before it runs. */
+static bool runs(const char *domain, const char *op_type)
+{
+    const mq_op_schema *newest = *domain ? NULL : mq_schema_find(domain, op_type, mq_schema_newest_opset());
+
+    return mq_kernel_find(domain, op_type) || mq_fast_find(domain, op_type, NULL) || (newest && newest->deprecated);
+}
+
 static mq_status make_rows(mq_inspect_ctx *c, op_rows *r, mq_error *err)
 {
     size_t n = c->census.ops.n;
@@ -105,7 +114,8 @@ static mq_status make_rows(mq_inspect_ctx *c, op_rows *r, mq_error *err)
     for (size_t i = 0; i < n; i++) {
         const mq_census_op *op = &c->census.ops.items[i];
         char *key = op_key(c->arena, op->domain, op->op_type);
-        r->rows[i] = (mq_inspect_op){ .domain = op->domain, .op_type = op->op_type, .nodes = op->n, .known = true };
+        r->rows[i] = (mq_inspect_op){ .domain = op->domain, .op_type = op->op_type, .nodes = op->n, .known = true,
+                                      .runs = runs(mq_domain_norm(op->domain), op->op_type) };
         if (!key || !mq_map_put(&r->index, key, &r->rows[i]))
             return mq_oom(err);
     }
@@ -184,7 +194,9 @@ mq_status mq_inspect_ops(mq_inspect_ctx *c, mq_error *err)
                 counts[kind]++;
                 types |= types_read_by(n, kind);
             }
-            if (!mq_node_schema(n) && !mq_node_function(n))
+            if (mq_node_function(n))
+                row->runs = true;
+            else if (!mq_node_schema(n))
                 row->known = false;
             count_weights(c, n, row);
             count_own_macs(n, row);

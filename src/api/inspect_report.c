@@ -77,6 +77,7 @@ static void put_operators(mq_report *r, json_t *m, const mq_inspection *in)
         put_count(r, e, "weight_bytes", in->ops[i].weight_bytes);
         mq_report_put_bool(r, e, "known", in->ops[i].known);
         mq_report_put_bool(r, e, "quantizable", in->ops[i].quantizable);
+        mq_report_put_bool(r, e, "runs", in->ops[i].runs);
     }
 }
 

@@ -212,6 +212,8 @@ mq_status mq_run(mq_model *model, const mq_run_opts *opts, mq_report *report, co
         return mq_fail(err, MQ_ERR_INPUT, "the model has no graph");
     MQ_TRY(check_target(opts, err));
     MQ_TRY(mq_source_declare(&opts->source, model, err));
+    MQ_TRY(mq_need_tensors(model, "--inputs", opts->inputs, opts->inputs ? opts->n_inputs : 0, err));
+    MQ_TRY(mq_need_tensors(model, "--outputs", opts->outputs, opts->outputs ? opts->n_outputs : 0, err));
     MQ_TRY(choose_outputs(model, opts, &names, &plan.n_outputs, err));
     plan.outputs = names;
     MQ_TRY(mq_running_open(&j.run, model, &plan, hooks, err));

@@ -179,3 +179,22 @@ done:
     mq_patterns_free(p);
     return rc;
 }
+
+mq_status mq_need_tensors(const mq_model *m, const char *option, const char *const *names, size_t n, mq_error *err)
+{
+    const mq_value_vec *values = &m->graph->values;
+    const char **all;
+    char near[512];
+
+    for (size_t i = 0; i < n; i++) {
+        if (mq_graph_find_here(m->graph, names[i]))
+            continue;
+        if (!(all = mq_arena_calloc(m->arena, values->n + 1, sizeof *all)))
+            return mq_oom(err);
+        for (size_t k = 0; k < values->n; k++)
+            all[k] = values->items[k]->name;
+        mq_suggest(near, sizeof near, names[i], all, values->n);
+        return mq_fail(err, MQ_ERR_USAGE, "%s: the model has no tensor '%s'%s", option, names[i], near);
+    }
+    return MQ_OK;
+}

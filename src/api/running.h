@@ -40,6 +40,9 @@ void mq_source_warn(const mq_data_source *s, const mq_dataset *ds, const mq_hook
 mq_status mq_match_tensors(mq_model *m, const char *option, const char *const *patterns, size_t n, const char ***names,
                            size_t *n_names, mq_error *err);
 
+/* MQ_ERR_USAGE with the nearest names when the main graph has no tensor of one of these names. */
+mq_status mq_need_tensors(const mq_model *m, const char *option, const char *const *names, size_t n, mq_error *err);
+
 /* Seconds on a clock that only goes forward. */
 double mq_seconds(void);
 

@@ -118,7 +118,7 @@ static const int64_t *permutation(const mq_node *n, size_t rank, int64_t *revers
 static mq_status join_transposes(mq_node *n, size_t *n_changed, mq_error *err)
 {
     mq_node *first = mq_node_is(n, "", "Transpose") && n->n_inputs > 0 && n->inputs[0] ? n->inputs[0]->producer : NULL;
-    const int rank = first ? mq_value_rank(first->inputs[0]) : -1;
+    const int rank = first && first->n_inputs > 0 ? mq_value_rank(first->inputs[0]) : -1;
     int64_t reversed_a[MAX_AXES], reversed_b[MAX_AXES], joined[MAX_AXES];
     const int64_t *a, *b;
     mq_status rc = MQ_OK;

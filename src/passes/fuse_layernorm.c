@@ -27,7 +27,9 @@ typedef struct norm {
 
 static mq_node *producer(const mq_value *v, const char *op)
 {
-    return v && v->producer && v->producer_index == 0 && mq_node_is(v->producer, "", op) ? v->producer : NULL;
+    if (!v || !v->producer || v->producer_index != 0 || !v->producer->n_inputs || !v->producer->inputs[0])
+        return NULL;
+    return mq_node_is(v->producer, "", op) ? v->producer : NULL;
 }
 
 /* ReduceMean over the last axis, which stays with size 1. */

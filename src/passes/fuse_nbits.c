@@ -91,7 +91,7 @@ static bool read_weight(mq_value *v, bool transposed, weight *w)
     size_t count;
 
     *w = (weight){ .rows = transposed };
-    if (t && mq_node_is(t, "", "Transpose") && t->inputs[0]) {
+    if (t && mq_node_is(t, "", "Transpose") && t->n_inputs && t->inputs[0]) {
         perm = mq_node_attr_ints(t, "perm", &count);
         if (perm && (count != 2 || perm[0] != 1 || perm[1] != 0))
             return false;

@@ -71,7 +71,7 @@ static bool find_site(mq_node *q, site *s)
     for (int i = 0; i <= MAX_BETWEEN; i++) {
         mq_node *n = v->producer;
 
-        if (!n || n->graph != q->graph || n->n_outputs != 1 || !mq_only_reader(v))
+        if (!n || n->graph != q->graph || n->n_outputs != 1 || !n->n_inputs || !n->inputs[0] || !mq_only_reader(v))
             return false;
         s->op = n;
         if (!between(n, s))

@@ -64,8 +64,8 @@ mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, 
 /* The node goes when nobody reads its outputs, and then what made its inputs. */
 void mq_pass_drop(mq_node *n);
 
-/* The producer of v when it is this operator of ai.onnx, in v's graph, and v is read only once (by the node asking);
- * else NULL. */
+/* The producer of v when it is this operator of ai.onnx, with an input 0, and v is read only once (by the node asking), in
+ * the graph where it is made; else NULL. */
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op);
 /* A constant of exactly one element, as a number; false: v is none. */
 bool mq_constant_number(const mq_value *v, double *out);

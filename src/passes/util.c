@@ -165,8 +165,14 @@ mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, 
 
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op)
 {
-    return v && v->producer && v->producer_index == 0 && mq_only_reader(v) && mq_node_is(v->producer, "", op) ?
-        v->producer : NULL;
+    const mq_node *reader = v ? mq_only_reader(v) : NULL;
+
+    /* not from a graph around the reader's: a loop would do it again each time */
+    if (!reader || !v->producer || v->producer_index != 0 || v->producer->graph != reader->graph)
+        return NULL;
+    if (!v->producer->n_inputs || !v->producer->inputs[0])
+        return NULL;
+    return mq_node_is(v->producer, "", op) ? v->producer : NULL;
 }
 
 bool mq_constant_number(const mq_value *v, double *out)

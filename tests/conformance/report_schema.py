@@ -68,6 +68,11 @@ with tempfile.TemporaryDirectory() as scratch:
             [mq, "check", model],
             [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "-f"],
             [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "--dry-run"],
+            [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "-f", "--verify", "run", "--min-sqnr", "20"],
+            [mq, "run", model],
+            [mq, "run", model, "--data", "random:3", "-o", f"{scratch}/out.npz", "-f"],
+            [mq, "check", model, "--against", model, "--tensors", "*"],
+            [mq, "check", f"{scratch}/out.onnx", "--against", model, "--tensors", "*", "--min-sqnr", "40"],
         ):
             first, second = report_of(command + ["--json"]), report_of(command + ["--json"])
             if first and second:

@@ -3,4 +3,4 @@ cd "$TESTDATA"
 data=(--data digits.npz:test_x --preprocess scale=1/16 --samples 50 -q)
 mq check digits_cnn_opset9.onnx --against digits_cnn.onnx "${data[@]}" --min-sqnr 80
 mq check digits_cnn_fp16.onnx --against digits_cnn.onnx "${data[@]}" --min-sqnr 45
-mq check digits_mlp.onnx --against digits_cnn.onnx "${data[@]}"
+mq check digits_cnn_fp16.onnx --against digits_cnn.onnx "${data[@]}" | sed -E 's/  +.*//'

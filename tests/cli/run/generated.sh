@@ -1,3 +1,3 @@
 # Without data one sample is generated, and this is said.
-mq run "$TESTDATA/digits_cnn.onnx" >out
-grep -q '^  logits  float\[1,10\] ' out
+mq run "$TESTDATA/digits_cnn.onnx" 2>err | sed -E 's/\].*/]/'
+head -1 err
