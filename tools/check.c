@@ -258,6 +258,10 @@ static mq_status run_valid(cli_session *s, mq_error *err)
 
     opts.strict = cli_get(s, OPT_STRICT)->on;
     snprintf(target, sizeof target, "%.*s", (int)strcspn(cli_get(s, OPT_TARGET)->text, ","), cli_get(s, OPT_TARGET)->text);
+    opts.shapes = cli_get(s, OPT_SHAPE)->items;
+    opts.n_shapes = cli_get(s, OPT_SHAPE)->n_items;
+    opts.dims = cli_get(s, OPT_DIM)->items;
+    opts.n_dims = cli_get(s, OPT_DIM)->n_items;
     opts.target = target; /* which CPU it is makes no difference here */
     CLI_TRY(mq_model_load(&model, s->file, err));
     CLI_TRY(mq_check(model, &opts, s->report, &s->hooks, &result, err));

@@ -31,6 +31,10 @@ typedef struct mq_finding {
 typedef struct mq_check_opts {
     const char *target; /* "onnx" (default), "onnxruntime", "tensorrt", "c", "portable": also check what it takes */
     bool strict;        /* warnings make the verdict bad too (default false) */
+    const char *const *shapes; /* "input=1x3x224x224": check as if the inputs were declared so (default none) */
+    size_t n_shapes;
+    const char *const *dims; /* "batch=8": sizes of symbolic dimensions (default none) */
+    size_t n_dims;
 } mq_check_opts;
 
 MQ_API mq_check_opts mq_check_opts_default(void);
@@ -49,7 +53,7 @@ typedef struct mq_check_result {
 
 /* Checks a loaded model. An invalid model is no failure of the call: look at (*out)->ok. The findings are also
  * added to the report. opts, report and hooks may be NULL. Types are inferred on the way: the model's own bytes
- * stay as they are. Errors: MQ_ERR_USAGE (unknown target), MQ_ERR_NOMEM, MQ_ERR_CANCELLED. */
+ * stay as they are. Errors: MQ_ERR_USAGE (unknown target, input or dimension), MQ_ERR_NOMEM, MQ_ERR_CANCELLED. */
 MQ_API mq_status mq_check(mq_model *model, const mq_check_opts *opts, mq_report *report, const mq_hooks *hooks,
                           mq_check_result **out, mq_error *err);
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "data/data.h"
 #include "graph/verify.h"
 #include "model/wire_check.h"
 #include "ops/check.h"
@@ -98,6 +99,8 @@ mq_status mq_check(mq_model *model, const mq_check_opts *opts, mq_report *report
                        o.target);
     if (!(h = calloc(1, sizeof *h)))
         return mq_oom(err);
+    if (o.n_shapes || o.n_dims)
+        MQ_TRY(mq_shapes_apply(model, o.shapes, o.n_shapes, o.dims, o.n_dims, err));
     MQ_TRY(check_all(model, target, hooks, h, err));
     describe(&h->result, model);
     h->result.findings = h->findings.list.items;
