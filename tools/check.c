@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* mq check: is a model valid; with --against, --data or --tests: does it give what it should. Prints one line per finding or tensor
- * and a line that sums up, on standard output: they are what was asked for. What is looked at, and how it is judged, is the
- * library's (mq/check.h, mq/run.h). */
+/* mq check: is a model valid; with --against, --data or --tests: does it give what it should. Prints one line per finding or
+ * tensor and a line that sums up, on standard output: they are what was asked for. What is looked at, and how it is judged,
+ * is the library's (mq/check.h, mq/run.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,12 +14,12 @@
 #include "mq/check.h"
 #include "mq/run.h"
 
-static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL, CLI_SOURCE_OPTS, OPT_TENSORS,
-                                 OPT_OUTPUTS, OPT_NONE };
+static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL, CLI_SOURCE_OPTS,
+                                 OPT_TENSORS, OPT_OUTPUTS, OPT_NONE };
 
 static const cli_help_text helps[] = {
-    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or random:N "
-                "(mq help data); without --against it holds the reference outputs" },
+    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or "
+                "random:N (mq help data); without --against it holds the reference outputs" },
     { OPT_TENSORS, "also compare these tensors inside the models, where both have the name; they decide nothing" },
     { OPT_OUTPUTS, "compare only these (any tensor may be one)" },
     { OPT_NONE, NULL },
@@ -101,8 +101,9 @@ static void annotate(cli_session *s, const mq_agreement *a)
     if (*a->note)
         snprintf(text, sizeof text, "output '%s' is not compared: %s", a->name, a->note);
     else
-        snprintf(text, sizeof text, "output '%s': SQNR %.2f dB, largest error %.3g, %" PRIu64 " of %" PRIu64 " elements outside",
-                 a->name, a->sqnr, a->max_abs, a->outside, a->count);
+        snprintf(text, sizeof text,
+                 "output '%s': SQNR %.2f dB, largest error %.3g, %" PRIu64 " of %" PRIu64 " elements outside", a->name,
+                 a->sqnr, a->max_abs, a->outside, a->count);
     cli_annotate_error(s, text);
 }
 
@@ -220,8 +221,8 @@ static mq_status run_tests(cli_session *s, mq_error *err)
     s->file = cli_get(s, OPT_TESTS)->text;
     CLI_TRY(mq_check_tests(s->file, &o, s->report, &s->hooks, &sum, err));
     if (!cli_stdout_taken(s))
-        printf("%s: %zu equal, %zu different, %zu broken, %zu unsupported, %zu random\n", s->file, sum.n_equal, sum.n_differs,
-               sum.n_broken, sum.n_unsupported, sum.n_random);
+        printf("%s: %zu equal, %zu different, %zu broken, %zu unsupported, %zu random\n", s->file, sum.n_equal,
+               sum.n_differs, sum.n_broken, sum.n_unsupported, sum.n_random);
     if (sum.n_unsupported && !sum.n_differs && !sum.n_broken)
         rc = cli_fail(err, MQ_ERR_UNSUPPORTED, "%zu test%s what the engine does not have", sum.n_unsupported,
                       sum.n_unsupported == 1 ? " needs" : "s need");
@@ -234,8 +235,9 @@ done:
 static mq_status check_options(const cli_options *o, mq_error *err)
 {
     const bool compares = o->values[OPT_AGAINST].given || o->values[OPT_DATA].given, tests = o->values[OPT_TESTS].given;
-    static const cli_opt of_comparing[] = { OPT_MIN_SQNR, OPT_OUTPUTS, OPT_TENSORS, OPT_SAMPLES, OPT_BATCH, OPT_FILL, OPT_CARRY,
-                                            OPT_PREPROCESS, OPT_SKIP_BAD, OPT_ALLOW_NONFINITE, OPT_SEED };
+    static const cli_opt of_comparing[] = { OPT_MIN_SQNR, OPT_OUTPUTS, OPT_TENSORS, OPT_SAMPLES, OPT_BATCH, OPT_FILL,
+                                            OPT_CARRY, OPT_PREPROCESS, OPT_SKIP_BAD, OPT_ALLOW_NONFINITE, OPT_SEED,
+                                            OPT_SHAPE, OPT_DIM };
 
     if (tests && (o->n_files || compares))
         return cli_fail(err, MQ_ERR_USAGE, "--tests stands alone: its folders hold the models and the data");
@@ -243,6 +245,8 @@ static mq_status check_options(const cli_options *o, mq_error *err)
         if (o->values[of_comparing[i]].given && !compares)
             return cli_fail(err, MQ_ERR_USAGE, "%s needs --against REFERENCE, or --data with reference outputs",
                             cli_row_of(of_comparing[i])->label);
+    if (o->values[OPT_ATOL].real < 0 || o->values[OPT_RTOL].real < 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol are 0 or more");
     if ((o->values[OPT_ATOL].given || o->values[OPT_RTOL].given) && !compares && !tests)
         return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol need --against, --data or --tests");
     return MQ_OK;

@@ -140,10 +140,11 @@ static bool is_per_tensor(const cli_options *o)
     return !o->values[OPT_PER_CHANNEL].on;
 }
 
-/* Words of --verify stand as in the row: auto, none, load, run. */
 static bool runs_nothing(const cli_options *o)
 {
-    return (o->values[OPT_VERIFY].word == 1 || o->values[OPT_VERIFY].word == 2) && !o->values[OPT_MIN_SQNR].given;
+    const int verify = o->values[OPT_VERIFY].word;
+
+    return (verify == VERIFY_NONE || verify == VERIFY_LOAD) && !o->values[OPT_MIN_SQNR].given;
 }
 
 /* What only the command line can tell, for it knows what was given; the library checks the rest. */
@@ -219,8 +220,8 @@ static mq_status run(cli_session *s, mq_error *err)
 
     if (cli_get(s, OPT_LIST_TYPES)->on || cli_get(s, OPT_LIST_TARGETS)->on)
         return print_lists(cli_get(s, OPT_LIST_TYPES)->on, cli_get(s, OPT_LIST_TARGETS)->on, err);
-    rc = mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts, s->report,
-                          &s->hooks, err);
+    rc = mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts,
+                          s->report, &s->hooks, err);
     if (rc == MQ_ERR_USAGE && strncmp(err->text, "--", 2) == 0)
         s->file = NULL; /* options against each other: where it is also about the model, the library names it */
     if (rc != MQ_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* mq run: a model on data. Without -o the results are printed, a few lines per sample: shape and first values, for class scores the
- * five largest. With -o they go to a file and one line sums up. */
+/* mq run: a model on data. Without -o the results are printed, a few lines per sample: shape and first values, for class
+ * scores the five largest. With -o they go to a file and one line sums up. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,13 +17,14 @@
 #define SHOWN_VALUES 8
 #define TOP 5
 
-static const cli_opt takes[] = { OPT_OUTPUT, OPT_FORCE, OPT_SYNC, CLI_SOURCE_OPTS, OPT_TENSORS, OPT_INPUTS, OPT_OUTPUTS, OPT_NONE };
+static const cli_opt takes[] = { OPT_OUTPUT, OPT_FORCE, OPT_SYNC, CLI_SOURCE_OPTS, OPT_TENSORS, OPT_INPUTS, OPT_OUTPUTS,
+                                 OPT_NONE };
 
 static const cli_help_text helps[] = {
     { OPT_OUTPUT, "where the outputs go: .npz, .npy or .pb (default: they are printed)" },
     { OPT_TENSORS, "also give these tensors from inside the model: exact name, glob, re:REGEX, @FILE; a list" },
-    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or random:N; "
-                "may be given several times (mq help data; default: one generated sample)" },
+    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or "
+                "random:N; may be given several times (mq help data; default: one generated sample)" },
     { OPT_NONE, NULL },
 };
 

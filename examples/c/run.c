@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Uses the library: runs a model with one float input on batches of 1 to 3 samples of ones, in a plan that serves them all, and
- * prints the first values of each output. Build: see the Makefile beside. */
+/* Uses the library: runs a model with one float input on batches of 1 to 3 samples of ones, in one plan that serves
+ * them all, and prints the first values of each output. Build: see the Makefile beside. */
 #include <mq/mq.h>
 
 #include <inttypes.h>

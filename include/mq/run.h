@@ -49,7 +49,7 @@ MQ_API const char *mq_engine_input(const mq_engine *engine, size_t i);
 MQ_API const char *mq_engine_output(const mq_engine *engine, size_t i);
 /* "float[N,3,224,224]": what input i takes, into a buffer of `size`. */
 MQ_API void mq_engine_input_text(const mq_engine *engine, size_t i, char *out, size_t size);
-/* The same as numbers: type, rank and sizes of input i, -1 for open ones; no data. false: it is no tensor of a known rank. */
+/* The same as numbers: type, rank and sizes of input i, -1 for open ones; no data. false: no tensor of a known rank. */
 MQ_API bool mq_engine_input_view(const mq_engine *engine, size_t i, mq_view *out);
 
 /* n_threads 0: all CPUs that the process may use. Results do not depend on it. */

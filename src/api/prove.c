@@ -91,7 +91,8 @@ static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r
     else if (isinf(worst->sqnr) && worst->sqnr > 0)
         mq_str_add(&note, "no difference");
     else if (isinf(worst->sqnr))
-        mq_str_add(&note, worst->nonfinite ? "NaN or infinity where the original has none" : "noise where the original is 0");
+        mq_str_add(&note, worst->nonfinite ? "NaN or infinity where the original has none"
+                                           : "noise where the original is 0");
     else
         mq_str_addf(&note, "%.1f dB", worst->sqnr);
     if (!*worst->note && !r->generated)

@@ -134,8 +134,8 @@ static mq_status compare_output(job *j, const char *set, size_t i, mq_error *err
         rc = MQ_OK;
     } else if (c.outside) {
         snprintf(j->differs, sizeof j->differs,
-                 "output '%s': %llu of %llu elements differ by more than %g + %g*|expected|; element %llu is %g, not %g", v->name,
-                 (unsigned long long)c.outside, (unsigned long long)c.count, j->atol, rtol,
+                 "output '%s': %llu of %llu elements differ by more than %g + %g*|expected|; element %llu is %g, not %g",
+                 v->name, (unsigned long long)c.outside, (unsigned long long)c.count, j->atol, rtol,
                  (unsigned long long)c.first, c.first_a, c.first_b);
     }
     mq_array_unref(want);

@@ -68,8 +68,12 @@ static mq_status find_operand(building *b, mq_value *v, mq_operand *out, mq_erro
     *out = (mq_operand){ .up = -1 };
     if (!v)
         return MQ_OK;
-    if ((rc = constant_of(b, v, &out->constant, err)) != MQ_OK || out->constant)
+    if ((rc = constant_of(b, v, &out->constant, err)) != MQ_OK)
         return rc;
+    if (out->constant) {
+        out->tensor = mq_value_constant(v, false);
+        return MQ_OK;
+    }
     for (out->up = 0; at && at->body->graph != v->graph; at = at->up)
         out->up++;
     if (!at || !v->tag)

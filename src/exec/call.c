@@ -288,6 +288,25 @@ static mq_status make_derived(mq_call *c, size_t i, const void *key, size_t key_
     return MQ_OK;
 }
 
+static mq_derived *find_derived(mq_step *s, size_t input, const void *key, size_t key_size)
+{
+    mq_derived *d = atomic_load_explicit(&s->derived, memory_order_acquire);
+
+    while (d && (d->input != input || d->key_size != key_size || memcmp(d->key, key, key_size) != 0))
+        d = d->next;
+    return d;
+}
+
+/* A mapped constant has been read as a whole, and what was made of it is what will be read: its pages need not stay. Who
+ * reads it in place gets them again. */
+static void give_pages(const mq_operand *o)
+{
+    const mq_tensor *t = o->tensor;
+
+    if (t && t->buf && !t->unpacked)
+        mq_buf_done_with(t->buf, t->data, t->n_bytes);
+}
+
 mq_status mq_call_derived(mq_call *c, size_t i, const void *key, size_t key_size,
                           mq_status (*make)(mq_call *c, size_t i, void *user, void **out), void *user,
                           void (*release)(void *), void **out)
@@ -307,16 +326,17 @@ mq_status mq_call_derived(mq_call *c, size_t i, const void *key, size_t key_size
         *out = d->thing;
         return MQ_OK;
     }
-    pthread_mutex_lock(&p->lock);
-    for (d = s->step->derived; d; d = d->next)
-        if (d->input == i && d->key_size == key_size && memcmp(d->key, key, key_size) == 0)
-            break;
-    if (!d && (rc = make_derived(c, i, key, key_size, make, user, release, &d)) == MQ_OK) {
-        d->next = s->step->derived;
-        s->step->derived = d;
+    if (!(d = find_derived(s->step, i, key, key_size))) {
+        pthread_mutex_lock(&p->lock);
+        d = find_derived(s->step, i, key, key_size); /* another runner may have been faster */
+        if (!d && (rc = make_derived(c, i, key, key_size, make, user, release, &d)) == MQ_OK) {
+            d->next = atomic_load_explicit(&s->step->derived, memory_order_relaxed);
+            atomic_store_explicit(&s->step->derived, d, memory_order_release);
+            give_pages(&s->step->in[i]);
+        }
+        pthread_mutex_unlock(&p->lock);
     }
     if (rc == MQ_OK)
         *out = d->thing;
-    pthread_mutex_unlock(&p->lock);
     return rc;
 }

@@ -94,8 +94,9 @@ typedef struct mq_node_stat {
     const char *kernel;    /* "reference", or a fast kernel's name */
     uint64_t runs;
     uint64_t ns;
-    int64_t macs;          /* multiply-accumulates per run; 0: none, or not known */
-    uint64_t bytes;        /* read and written per run: inputs and outputs */
+    int64_t macs;          /* multiply-accumulates of the last run; 0: none, or not known */
+    uint64_t bytes;        /* read and written in the last run: inputs and outputs */
+    uint64_t last_start, last_ns; /* the last run, on the clock CLOCK_MONOTONIC */
 } mq_node_stat;
 void mq_runner_profile(mq_runner *r, bool on);
 /* In order of execution, main graph only; borrowed until the runner is freed. */

@@ -5,6 +5,7 @@
 #define MQ_EXEC_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "exec/exec.h"
 #include "exec/kernel.h"
@@ -15,6 +16,7 @@ typedef struct mq_body mq_body;
 /* Where a step finds an input. */
 typedef struct mq_operand {
     mq_array *constant; /* this array; else */
+    const mq_tensor *tensor; /* that the constant's bytes were read from */
     int up;             /* the slot of the frame so many scopes up; -1: absent */
     size_t slot;
     bool dies;          /* this frame's slot is not read after this step */
@@ -44,7 +46,7 @@ typedef struct mq_step {
     mq_body **bodies;      /* of the node's graphs, in attribute order */
     size_t n_bodies;
     size_t id;             /* over all bodies of the plan */
-    mq_derived *derived;   /* under the plan's lock */
+    _Atomic(mq_derived *) derived; /* added to under the plan's lock, read without */
 } mq_step;
 
 struct mq_body {
@@ -131,6 +133,9 @@ typedef struct mq_call_state {
 /* run.c: runs a body with n_in inputs; out gets a reference each. */
 mq_status mq_run_body(mq_runner *r, const mq_body *b, mq_frame *up, size_t n_in, mq_array *const *in, size_t n_out,
                       mq_array **out, mq_error *err);
+/* macs.c: multiply-accumulates of a call that has been made; 0: none, or not known. */
+int64_t mq_call_macs(const mq_call *c);
+
 /* call.c: gives scratch and what was derived for the call back. */
 void mq_call_state_release(mq_call_state *s);
 

@@ -24,6 +24,7 @@ static mq_status evaluate(void *user, mq_node *n, mq_array *const *in, mq_array 
                   .n_threads = r->n_threads, .arena = r->plan->model->arena, .err = err, .frame = &state };
     mq_status rc;
 
+    mq_pool_start(r->pool);
     if (!k || k->flags & MQ_KERNEL_RANDOM)
         rc = mq_fail(err, MQ_ERR_UNSUPPORTED, "%s cannot be folded", n->op_type);
     else if (!none)

@@ -50,6 +50,14 @@ static mq_status set_inputs(mq_graph *g, const mq_plan_opts *o, mq_error *err)
     return rc;
 }
 
+/* Before IR version 4 every initializer had to be listed as an input too, and none could be overridden. */
+static void unlist_initializers(mq_graph *g)
+{
+    for (size_t i = g->inputs.n; i-- > 0;)
+        if (g->inputs.items[i]->init)
+            mq_graph_remove_input(g, g->inputs.items[i]);
+}
+
 static void clear_outputs(mq_graph *g)
 {
     for (size_t i = 0; i < g->outputs.n; i++)
@@ -256,6 +264,13 @@ static mq_status mark_watched(mq_plan *p, mq_error *err)
     return MQ_OK;
 }
 
+/* What was looked at to make the plan need not stay resident: runs read what they need. */
+static void give_pages(const mq_model *m)
+{
+    for (size_t i = 0; i < m->bufs.n; i++)
+        mq_buf_done_with(m->bufs.items[i], m->bufs.items[i]->data, m->bufs.items[i]->size);
+}
+
 static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
 {
     size_t moved;
@@ -264,6 +279,8 @@ static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
     if (!m->graph)
         return mq_fail(err, MQ_ERR_INPUT, "the model has no graph");
     MQ_TRY(mq_model_clone(&p->model, m, err));
+    if (m->has_ir_version && m->ir_version < 4)
+        unlist_initializers(p->model->graph);
     if (p->opts.inputs)
         MQ_TRY(set_inputs(p->model->graph, &p->opts, err));
     MQ_TRY(set_outputs(p, err));
@@ -280,6 +297,8 @@ static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
     MQ_TRY(name_required_outputs(p->model, err));
     MQ_TRY(mq_plan_build(p, err));
     MQ_TRY(mark_watched(p, err));
+    give_pages(m);
+    give_pages(p->model);
 done:
     return rc;
 }
@@ -305,16 +324,20 @@ mq_status mq_plan_create(mq_plan **out, mq_model *m, const mq_plan_opts *opts, c
 
 static void free_derived_of(mq_step *s, size_t input, bool all)
 {
-    for (mq_derived **at = &s->derived, *d; (d = *at);) {
+    mq_derived *d = atomic_load(&s->derived), *kept = NULL, *next;
+
+    for (; d; d = next) {
+        next = d->next;
         if (!all && d->input != input) {
-            at = &d->next;
+            d->next = kept;
+            kept = d;
             continue;
         }
-        *at = d->next;
         d->release(d->thing);
         free(d->key);
         free(d);
     }
+    atomic_store(&s->derived, kept);
 }
 
 void mq_plan_free(mq_plan *p)

@@ -10,11 +10,17 @@
 #include "exec/internal.h"
 #include "exec/layout.h"
 
-#define FEW 32 /* inputs and outputs of most nodes */
+#define FEW 32   /* inputs and outputs of most nodes */
+#define MANY 256 /* values of most graphs */
 #define MAX_DEPTH 64
 #define KEY_MAX 512
 
 /* ---- fast kernels' states ------------------------------------------------------------------------------------------ */
+
+static int64_t kind_of(const mq_array *a)
+{
+    return a->dtype << 8 | a->rank | (int64_t)a->constant << 16;
+}
 
 /* Types, shapes and layouts of the inputs as numbers; 0: too many for a key. */
 static size_t make_key(const mq_call *c, int64_t key[KEY_MAX])
@@ -30,12 +36,37 @@ static size_t make_key(const mq_call *c, int64_t key[KEY_MAX])
             key[n++] = a ? -2 : -1;
             continue;
         }
-        key[n++] = a->dtype << 8 | a->rank | (int64_t)a->constant << 16;
+        key[n++] = kind_of(a);
         key[n++] = (int64_t)(intptr_t)a->layout;
         memcpy(&key[n], a->dims, (size_t)a->rank * sizeof *a->dims);
         n += (size_t)a->rank;
     }
     return n ? n : (key[0] = 0, 1);
+}
+
+/* Would make_key make this one? */
+static bool has_key(const mq_call *c, const mq_prepared *p)
+{
+    const int64_t *key = p->key, *end = key + p->key_n;
+
+    for (size_t i = 0; i < c->n_in; i++) {
+        const mq_array *a = c->in[i];
+
+        if (key == end)
+            return false;
+        if (!a || a->kind != MQ_TYPE_TENSOR) {
+            if (*key++ != (a ? -2 : -1))
+                return false;
+            continue;
+        }
+        if (key[0] != kind_of(a) || key[1] != (int64_t)(intptr_t)a->layout)
+            return false;
+        key += 2;
+        for (int d = 0; d < a->rank; d++)
+            if (*key++ != a->dims[d])
+                return false;
+    }
+    return key == end || c->n_in == 0;
 }
 
 static void drop_prepared(mq_prepared *p)
@@ -62,15 +93,15 @@ static mq_status ask_fast(mq_call *c, const mq_step *s, mq_prepared *p)
 static mq_status find_prepared(mq_call *c, mq_runner *r, const mq_step *s, const mq_prepared **out)
 {
     mq_step_state *st = &r->states[s->id];
-    int64_t key[KEY_MAX];
-    const size_t n = make_key(c, key);
     mq_prepared *p = NULL, *oldest = NULL;
+    int64_t key[KEY_MAX];
+    size_t n;
     mq_status rc;
 
     for (size_t i = 0; i < st->n; i++) {
         mq_prepared *q = &st->prepared[i];
 
-        if (q->key_n == n && memcmp(q->key, key, n * sizeof *key) == 0) {
+        if (q->key_n && has_key(c, q)) {
             q->used = ++r->clock;
             *out = q;
             return MQ_OK;
@@ -78,6 +109,7 @@ static mq_status find_prepared(mq_call *c, mq_runner *r, const mq_step *s, const
         if (!oldest || q->used < oldest->used)
             oldest = q;
     }
+    n = make_key(c, key);
     if (st->n == MQ_MAX_PREPARED) {
         drop_prepared(oldest);
         p = oldest;
@@ -87,7 +119,7 @@ static mq_status find_prepared(mq_call *c, mq_runner *r, const mq_step *s, const
         p = &st->prepared[st->n++];
     }
     *p = (mq_prepared){ .key_n = n, .used = ++r->clock };
-    rc = (p->key = malloc(n * sizeof *key)) ? ask_fast(c, s, p) : mq_oom(c->err);
+    rc = (p->key = malloc((n + 1) * sizeof *key)) ? ask_fast(c, s, p) : mq_oom(c->err);
     if (rc != MQ_OK) {
         drop_prepared(p);
         *p = st->prepared[--st->n];
@@ -209,8 +241,9 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void note_stat(mq_node_stat *st, const mq_call *c, const char *kernel, uint64_t ns)
+static void note_stat(mq_node_stat *st, const mq_call *c, const char *kernel, uint64_t start)
 {
+    const uint64_t ns = now_ns() - start;
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < c->n_in; i++)
@@ -221,6 +254,9 @@ static void note_stat(mq_node_stat *st, const mq_call *c, const char *kernel, ui
     st->runs++;
     st->ns += ns;
     st->bytes = bytes;
+    st->macs = mq_call_macs(c);
+    st->last_start = start;
+    st->last_ns = ns;
 }
 
 static mq_status run_step(mq_runner *r, mq_frame *f, mq_step *s, mq_error *err)
@@ -253,7 +289,7 @@ static mq_status run_step(mq_runner *r, mq_frame *f, mq_step *s, mq_error *err)
     rc = call_kernel(&c, s, f, arrays, &kernel);
     mq_call_state_release(&state);
     if (rc == MQ_OK && r->profile && f->body == r->plan->main)
-        note_stat(&r->stats[s - f->body->steps], &c, kernel, now_ns() - start);
+        note_stat(&r->stats[s - f->body->steps], &c, kernel, start);
     if (rc == MQ_OK)
         rc = take_outputs(r, f, s, c.out, err);
     else
@@ -307,35 +343,46 @@ static mq_status enter(mq_runner *r, mq_frame *f, size_t n_in, mq_array *const *
     return MQ_OK;
 }
 
+static mq_status run_frame(mq_runner *r, mq_frame *f, size_t n_in, mq_array *const *in, size_t n_out, mq_array **made,
+                           mq_error *err)
+{
+    const mq_body *b = f->body;
+    mq_status rc = enter(r, f, n_in, in, err);
+
+    for (size_t i = 0; i < b->n_steps && rc == MQ_OK; i++)
+        rc = run_step(r, f, &b->steps[i], err);
+    for (size_t i = 0; i < n_out && rc == MQ_OK; i++)
+        rc = take_output(r, &b->outputs[i], f, &made[i], err);
+    if (rc != MQ_OK)
+        for (size_t i = 0; i < n_out; i++)
+            mq_array_unref(made[i]);
+    for (size_t i = 0; i < b->n_slots; i++)
+        mq_array_unref(f->slots[i]);
+    return rc;
+}
+
 mq_status mq_run_body(mq_runner *r, const mq_body *b, mq_frame *up, size_t n_in, mq_array *const *in, size_t n_out,
                       mq_array **out, mq_error *err)
 {
+    mq_array *few[MANY], **slots = few;
     mq_frame f = { .up = up, .body = b };
-    mq_array **made = NULL;
-    mq_status rc = MQ_OK;
+    mq_status rc;
 
     if (n_out > b->n_outputs)
         return mq_fail(err, MQ_ERR_INPUT, "graph '%s' has %zu outputs, %zu are needed", b->graph->name, b->n_outputs, n_out);
-    if (++r->depth > MAX_DEPTH)
-        rc = mq_fail(err, MQ_ERR_INPUT, "graphs are nested more than %d deep", MAX_DEPTH);
-    else if (!(f.slots = calloc(b->n_slots + 1, sizeof *f.slots)) || !(made = calloc(n_out + 1, sizeof *made)))
-        rc = mq_oom(err);
-    else
-        rc = enter(r, &f, n_in, in, err);
-    for (size_t i = 0; i < b->n_steps && rc == MQ_OK; i++)
-        rc = run_step(r, &f, &b->steps[i], err);
-    for (size_t i = 0; i < n_out && rc == MQ_OK; i++)
-        rc = take_output(r, &b->outputs[i], &f, &made[i], err);
-    if (rc == MQ_OK)
-        memcpy(out, made, n_out * sizeof *out);
-    else if (made)
-        for (size_t i = 0; i < n_out; i++)
-            mq_array_unref(made[i]);
-    for (size_t i = 0; f.slots && i < b->n_slots; i++)
-        mq_array_unref(f.slots[i]);
-    free(f.slots);
-    free(made);
+    if (r->depth == MAX_DEPTH)
+        return mq_fail(err, MQ_ERR_INPUT, "graphs are nested more than %d deep", MAX_DEPTH);
+    if (b->n_slots + n_out > MANY && !(slots = malloc((b->n_slots + n_out) * sizeof *slots)))
+        return mq_oom(err);
+    memset(slots, 0, (b->n_slots + n_out) * sizeof *slots);
+    f.slots = slots;
+    r->depth++;
+    rc = run_frame(r, &f, n_in, in, n_out, slots + b->n_slots, err);
     r->depth--;
+    if (rc == MQ_OK)
+        memcpy(out, slots + b->n_slots, n_out * sizeof *out);
+    if (slots != few)
+        free(slots);
     return rc;
 }
 
@@ -443,8 +490,11 @@ mq_status mq_runner_run(mq_runner *r, mq_array *const *in, mq_array **out, mq_er
     const mq_body *b = r->plan->main;
     mq_status rc;
 
-    mq_arena_free(r->arena);
-    if (!(r->arena = mq_arena_create()))
+    if (r->arena && mq_arena_used(r->arena) > 0) {
+        mq_arena_free(r->arena);
+        r->arena = NULL;
+    }
+    if (!r->arena && !(r->arena = mq_arena_create()))
         return mq_oom(err);
     mq_pool_start(r->pool);
     for (size_t i = 0; i < b->n_inputs; i++)

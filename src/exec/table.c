@@ -20,11 +20,17 @@ const mq_kernel *mq_kernel_at(size_t i)
     return NULL;
 }
 
+/* Hundreds of names are looked through for every node: most differ in their first letters. */
+static bool is_op(const char *op, const char *domain, const char *wanted, const char *wanted_domain)
+{
+    return op[0] == wanted[0] && op[1] == wanted[1] && strcmp(op, wanted) == 0 && strcmp(domain, wanted_domain) == 0;
+}
+
 const mq_kernel *mq_kernel_find(const char *domain, const char *op)
 {
-    for (size_t f = 0; f < MQ_ARRAY_LEN(families); f++)
+    for (size_t f = 0; *op && f < MQ_ARRAY_LEN(families); f++)
         for (const mq_kernel *k = families[f]; k->op; k++)
-            if (strcmp(k->op, op) == 0 && strcmp(k->domain, domain) == 0)
+            if (is_op(k->op, k->domain, op, domain))
                 return k;
     return NULL;
 }
@@ -33,9 +39,9 @@ const mq_fast *mq_fast_find(const char *domain, const char *op, const mq_fast *a
 {
     bool seen = !after;
 
-    for (size_t f = 0; mq_fast_tables[f]; f++)
+    for (size_t f = 0; *op && mq_fast_tables[f]; f++)
         for (const mq_fast *k = mq_fast_tables[f]; k->op; k++) {
-            if (seen && strcmp(k->op, op) == 0 && strcmp(k->domain, domain) == 0)
+            if (seen && is_op(k->op, k->domain, op, domain))
                 return k;
             seen |= k == after;
         }

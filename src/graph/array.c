@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define ALIGN 64
-#define SMALL_PAYLOAD 65536 /* a misaligned payload up to this size is copied at once */
+#define SMALL_PAYLOAD 4096 /* a misaligned payload up to this size is copied at once */
 
 static void free_heap_block(mq_block *b)
 {
@@ -44,12 +44,11 @@ void mq_block_unref(mq_block *b)
 
 static mq_status new_array(mq_array **out, mq_type_kind kind, mq_error *err)
 {
-    mq_array *a = calloc(1, sizeof *a);
+    mq_array *a = malloc(sizeof *a); /* not calloc: this is done for every output of every node */
 
     if (!a)
         return mq_oom(err);
-    a->kind = kind;
-    a->refs = 1;
+    *a = (mq_array){ .kind = kind, .refs = 1 };
     *out = a;
     return MQ_OK;
 }

@@ -12,6 +12,7 @@
 
 #define OLDEST 7
 #define LISTED 8 /* refusals told one by one */
+#define MOST_FORMS 64 /* of one operator: more than there are versions */
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
@@ -135,12 +136,26 @@ static bool form_changed(const char *op_type, int to)
     return now && now->since == to && mq_schema_find("", op_type, to - 1);
 }
 
+/* The versions after `from` up to `to` that brought an operator a form of its own, newest first. Adapters stand at such
+ * versions only, and most operators have few. */
+static size_t new_forms(const char *op_type, int from, int to, int versions[MOST_FORMS])
+{
+    size_t n = 0;
+
+    for (const mq_op_schema *s = mq_schema_find("", op_type, to); s && s->since > from && n < MOST_FORMS;
+         s = mq_schema_find("", op_type, s->since - 1))
+        versions[n++] = s->since;
+    return n;
+}
+
 static mq_status look_at(mq_node *n, void *user, mq_error *err)
 {
     refusals *r = user;
+    int versions[MOST_FORMS];
     mq_error why = { 0 };
 
-    for (int to = r->from + 1; to <= r->to; to++) {
+    for (size_t i = new_forms(n->op_type, r->from, r->to, versions); i-- > 0;) {
+        const int to = versions[i];
         const mq_op_adapter *row = mq_adapter_find(n->op_type, to);
         mq_status rc = MQ_OK;
 
@@ -221,7 +236,8 @@ static uint64_t form_of(const mq_node *n)
 static mq_status adapt(mq_node *n, void *user, mq_error *err)
 {
     raising *r = user;
-    const mq_op_adapter *row = mq_adapter_find(n->op_type, r->to);
+    const mq_op_schema *schema = mq_schema_find("", n->op_type, r->to);
+    const mq_op_adapter *row = schema && schema->since == r->to ? mq_adapter_find(n->op_type, r->to) : NULL;
     const char *label = mq_node_label(n), *op_type = n->op_type;
     uint64_t before;
     mq_status rc;

@@ -11,6 +11,7 @@ extern const mq_pass mq_pass_fold_constants;
 extern const mq_pass mq_pass_fold_dequantized;
 extern const mq_pass mq_pass_fuse_activation;
 extern const mq_pass mq_pass_fuse_dynamic;
+extern const mq_pass mq_pass_fuse_elementwise;
 extern const mq_pass mq_pass_fuse_gelu;
 extern const mq_pass mq_pass_fuse_layernorm;
 extern const mq_pass mq_pass_fuse_nbits;
@@ -37,6 +38,7 @@ const mq_pass *const mq_engine_passes[] = {
     &mq_pass_fold_dequantized,  /* what nobody takes as integers */
     &mq_pass_fold_batchnorm,    /* before fuse-activation: then the activation stands behind the product */
     &mq_pass_fuse_activation,   /* after all that makes or changes a product */
+    &mq_pass_fuse_elementwise,  /* last: what other patterns are made of is not hidden from them */
     NULL,
 };
 

@@ -444,7 +444,8 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
     if (json_array_size(json_object_get(doc, "agreement"))) {
         mq_str_add(out, "**Agreement with the reference**\n\n");
         table(out, json_object_get(doc, "agreement"),
-              "| | tensor | SQNR | largest error | relative | cosine | arg-max agrees | outside |", agreement_row, BUDGET_SHORT);
+              "| | tensor | SQNR | largest error | relative | cosine | arg-max agrees | outside |", agreement_row,
+              BUDGET_SHORT);
     }
     folded_outline(out, "Tests", json_object_get(doc, "tests"), BUDGET_SHORT, true);
     folded_outline(out, "The run", json_object_get(doc, "run"), BUDGET_SHORT, true);

@@ -15,6 +15,7 @@ floor` is what the model and the run have added. A run whose whole peak is over 
 is marked `floor` and is no failure: it shows for models of a few hundred kB only."""
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -48,33 +49,48 @@ np.savez(sys.argv[3], **dict(zip([o.name for o in session.get_outputs()], output
 """
 
 
+def status(pid):
+    """(peak kB, own kB) of a process as it is now"""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        found = dict(line.split(":", 1) for line in f)
+    return int(found.get("VmHWM", "0").split()[0]), int(found.get("RssAnon", "0").split()[0])
+
+
 def watch(pid, most, done):
-    """The most memory of its own that a process is seen with."""
     while not done.is_set():
         try:
-            with open(f"/proc/{pid}/status", encoding="ascii") as f:
-                for line in f:
-                    if line.startswith("RssAnon"):
-                        most[0] = max(most[0], int(line.split()[1]))
-        except OSError:
+            most[:] = map(max, most, status(pid))
+        except (OSError, IndexError):
             return
         time.sleep(0.001)
 
 
+def floor_of(mq):
+    """The peak of mq before it sees a model: it waits for one on a pipe."""
+    waiting = subprocess.Popen([mq, "inspect", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    peak = status(waiting.pid)[0]
+    waiting.stdin.close()
+    waiting.wait()
+    return peak
+
+
 def run(argv):
-    """(peak kB, own kB), or what the process said. This process must stay small: a child's peak begins with its parent's."""
-    most, done = [0], threading.Event()
+    """(peak kB, own kB), or what the process said. In ru_maxrss a child begins with its parent's peak: below that the peak that was
+    last seen while it ran counts."""
+    most, done = [0, 0], threading.Event()
     with tempfile.TemporaryFile() as said:
         pid = os.posix_spawnp(argv[0], [str(a) for a in argv], os.environ,
                               file_actions=[(os.POSIX_SPAWN_DUP2, said.fileno(), 1), (os.POSIX_SPAWN_DUP2, said.fileno(), 2)])
         watcher = threading.Thread(target=watch, args=(pid, most, done))
         watcher.start()
-        _, status, usage = os.wait4(pid, 0)
+        _, code, usage = os.wait4(pid, 0)
         done.set()
         watcher.join()
         said.seek(0)
         text = said.read().decode(errors="replace").strip().splitlines()
-    return (usage.ru_maxrss, most[0]) if status == 0 else (text[-1:] or [""])[0][:100]
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (usage.ru_maxrss if usage.ru_maxrss > mine else most[0], most[1]) if code == 0 else (text[-1:] or [""])[0][:100]
 
 
 def large_models(folder):
@@ -124,7 +140,7 @@ def main():
     args = p.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     base = run([sys.executable, "-c", IMPORT])
-    floor = run([args.mq, "--version"])[0]
+    floor = floor_of(args.mq)
     lines = [f"MB. The floor of mq: {mb(floor)}; of Python with ONNX Runtime: {mb(base[0])} (taken off). {args.threads} threads.", "",
              "| model | batch | mq, peak | over floor | ONNX Runtime | mq, own | ONNX Runtime, own | |",
              "| --- | --: | --: | --: | --: | --: | --: | --- |"]

@@ -68,8 +68,8 @@ static const cli_row rows[N_OPTS] = {
     [OPT_RTOL] = { "--rtol", 0, KIND_REAL, BOUNDS, "F", .help = "its part relative to the reference (default: 1e-3)" },
 
     [OPT_DATA] = { "--data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
-                   .help = "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, "
-                           "or random:N; may be given several times (mq help data)" },
+                   .help = "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test "
+                           "data, or random:N; may be given several times (mq help data)" },
     [OPT_VAL_DATA] = { "--val-data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
                        .help = "what to judge on, in the forms of mq help data (default: generated inputs)" },
     [OPT_PREPROCESS] = { "--preprocess", 0, KIND_TEXTS, DATA, "SPEC|FILE.json",

@@ -51,7 +51,8 @@ bool cli_parse_real(const char *text, double *out)
     char *end;
     double v;
 
-    if (!strchr("0123456789.", text[sign]) || text[sign] == '\0' || text[sign + strspn(text + sign, "0123456789.eE+-")] != '\0')
+    if (!strchr("0123456789.", text[sign]) || text[sign] == '\0' ||
+        text[sign + strspn(text + sign, "0123456789.eE+-")] != '\0')
         return false;
     v = strtod(text, &end);
     if (*end != '\0' || v != v || v > 1.7976931348623157e308 || v < -1.7976931348623157e308)

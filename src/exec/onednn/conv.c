@@ -93,7 +93,7 @@ static mq_status choose(mq_call *c, const conv_case *k, mq_dn_op **op)
     *op = NULL;
     if (!mq_call_readers_take_layout(c, 0)) {
         MQ_TRY(make(c, k, &k->y_plain, op));
-        if (*op && strncmp(mq_dn_impl(*op), "gemm", 4) != 0 && !mq_dn_is_slow(*op))
+        if (*op && !mq_dn_is_gemm(*op) && !mq_dn_is_slow(*op))
             return MQ_OK;
         mq_dn_free(*op);
     }

@@ -13,7 +13,6 @@
 
 #define REGISTERS (MQ_CHAIN_INPUTS + MQ_CHAIN_STEPS)
 #define BLOCK_BYTES 4096
-#define ROOM (BLOCK_BYTES + 64) /* of a block in scratch memory */
 
 /* ---- the program --------------------------------------------------------------------------------------------------- */
 
@@ -85,13 +84,14 @@ static mq_status read_step(chain *ch, int i, const int64_t *words)
     if (!(it->leaf = mq_chain_leaf_of(it->step, ch->type)))
         return mq_call_bad_type(ch->c, ch->type);
     for (int k = 0; k < 3; k++) {
-        const bool wanted = k < operands_of(it->step), optional = it->step == MQ_CHAIN_CLIP && k > 0;
+        const bool bound = it->step == MQ_CHAIN_CLIP && k > 0;
         const mq_dtype type = it->step == MQ_CHAIN_WHERE && k == 0 ? MQ_BOOL : ch->type;
+        const int64_t before = bound ? ch->n_in : ch->n_in + i; /* bounds stand in no block */
 
         it->args[k] = -1;
-        if (!wanted || (optional && words[1 + k] == -1))
+        if (k >= operands_of(it->step) || (bound && words[1 + k] == -1))
             continue;
-        if (words[1 + k] < 0 || words[1 + k] >= ch->n_in + i || ch->regs[words[1 + k]].dtype != type)
+        if (words[1 + k] < 0 || words[1 + k] >= before || ch->regs[words[1 + k]].dtype != type)
             return bad_program(ch, i);
         it->args[k] = (int)words[1 + k];
     }
@@ -129,6 +129,8 @@ static mq_status read_program(chain *ch)
         return mq_call_fail(ch->c, "a program of %zu numbers for %zu inputs cannot be", n, ch->c->n_in);
     MQ_TRY(mq_call_need(ch->c, ch->c->n_in));
     ch->n_in = (int)ch->c->n_in;
+    ch->n = 0;
+    ch->type = MQ_UNDEFINED;
     MQ_TRY(read_inputs(ch));
     for (; ch->n < (int)(n / MQ_CHAIN_WORDS); ch->n++)
         MQ_TRY(read_step(ch, ch->n, words + ch->n * MQ_CHAIN_WORDS));
@@ -191,7 +193,7 @@ static void view_as(view *v, const mq_array *a, const mq_array *result)
     int64_t strides[MQ_MAX_RANK];
 
     mq_strides(a->rank, a->dims, strides);
-    *v = (view){ .rank = 0 };
+    v->rank = 0;
     for (int i = 0; i < result->rank; i++) {
         const int at = i - (result->rank - a->rank);
         const int64_t dim = result->dims[i], stride = at < 0 || a->dims[at] == 1 ? 0 : strides[at];
@@ -204,8 +206,10 @@ static void view_as(view *v, const mq_array *a, const mq_array *result)
             v->dims[v->rank++] = dim;
         v->strides[v->rank - 1] = stride;
     }
-    if (v->rank == 0)
-        v->dims[v->rank++] = 1;
+    if (v->rank == 0) {
+        v->dims[0] = 1;
+        v->strides[v->rank++] = 0;
+    }
 }
 
 /* ---- operands of a block ------------------------------------------------------------------------------------------- */
@@ -215,14 +219,20 @@ static size_t size_of(mq_dtype type)
     return (size_t)mq_dtype_bits(type) / 8;
 }
 
-static void splat(char *to, const char *from, int64_t n, size_t size)
+/* Elements of 1, 4 or 8 bytes, as memory has them when a chain may run. */
+static void splat(void *to, const void *from, int64_t n, size_t size)
 {
-    if (size == 1) {
-        memset(to, *from, (size_t)n);
-        return;
+    if (size == 4) {
+        const uint32_t x = *(const uint32_t *)from;
+        for (int64_t i = 0; i < n; i++)
+            ((uint32_t *)to)[i] = x;
+    } else if (size == 8) {
+        const uint64_t x = *(const uint64_t *)from;
+        for (int64_t i = 0; i < n; i++)
+            ((uint64_t *)to)[i] = x;
+    } else {
+        memset(to, *(const char *)from, (size_t)n);
     }
-    for (int64_t i = 0; i < n; i++)
-        memcpy(to + (size_t)i * size, from, size);
 }
 
 /* Elements [from, from + n) of one row that is repeated. */
@@ -281,6 +291,7 @@ typedef struct walk {
     char *out[REGISTERS];   /* an output's memory, or NULL */
     int n_slots;
     int64_t block;          /* elements */
+    size_t room;            /* bytes of a slot */
     view views[MQ_CHAIN_INPUTS];
 } walk;
 
@@ -294,8 +305,11 @@ static void find_needed(walk *w)
 {
     const chain *ch = w->ch;
 
-    for (int r = 0; r < REGISTERS; r++)
+    w->needed = 0;
+    for (int r = 0; r < ch->n_in + ch->n; r++) {
         w->last[r] = w->slot[r] = -1;
+        w->out[r] = NULL;
+    }
     for (size_t i = 0; i < ch->c->n_out; i++)
         if (same_shape(&ch->regs[ch->results[i]], w->result))
             w->needed |= (uint64_t)1 << (ch->results[i] - ch->n_in);
@@ -351,30 +365,37 @@ static mq_status make_outputs(walk *w, bool alone)
     return rc;
 }
 
-/* Scratch memory for what is not an output: a result's may be used again when it has been read. */
+/* May the slot that holds register r take `reg` too, which instruction i makes? An operand may be written over while it is
+ * read when its elements have the same size. */
+static bool slot_is_free(const walk *w, int r, int reg, int i)
+{
+    const mq_array *regs = w->ch->regs;
+
+    return r >= w->ch->n_in && (w->last[r] < i || (w->last[r] == i && regs[r].dtype == regs[reg].dtype));
+}
+
+/* Scratch memory: for inputs that may have to be stretched, and for results that are no outputs. */
 static void give_slots(walk *w)
 {
     const chain *ch = w->ch;
-    bool used[REGISTERS] = { false };
+    int holds[REGISTERS];
 
+    w->n_slots = 0;
     for (int j = 0; j < ch->n_in; j++)
-        if (w->last[j] >= 0 && w->views[j].rank > 1)
-            used[w->slot[j] = w->n_slots++] = true;
+        if (w->last[j] >= 0 && w->views[j].rank > 1) {
+            holds[w->n_slots] = j;
+            w->slot[j] = w->n_slots++;
+        }
     for (int i = 0; i < ch->n; i++) {
         const int reg = ch->n_in + i;
         int s = 0;
 
         if (!is_needed(w, i) || w->out[reg])
             continue;
-        for (int r = ch->n_in; r < reg; r++) /* an operand of the same type may be written over as it is read */
-            if (w->slot[r] >= 0 && (w->last[r] < i || (w->last[r] == i && ch->regs[r].dtype == ch->regs[reg].dtype)))
-                used[w->slot[r]] = false;
-        for (int r = ch->n_in; r < reg; r++)
-            if (w->slot[r] >= 0 && w->last[r] >= i && !(w->last[r] == i && ch->regs[r].dtype == ch->regs[reg].dtype))
-                used[w->slot[r]] = true;
-        while (used[s])
+        while (s < w->n_slots && !slot_is_free(w, holds[s], reg, i))
             s++;
-        used[w->slot[reg] = s] = true;
+        holds[s] = reg;
+        w->slot[reg] = s;
         w->n_slots = s < w->n_slots ? w->n_slots : s + 1;
     }
 }
@@ -394,7 +415,7 @@ static void find_input(block *b, int j, int64_t from, int64_t n)
     const mq_array *a = b->w->ch->c->in[j];
     const size_t size = size_of(a->dtype);
     const int64_t inner = v->dims[v->rank - 1], col = from % inner;
-    char *to = b->scratch + (size_t)b->w->slot[j] * ROOM;
+    char *to;
 
     b->step[j] = v->strides[v->rank - 1];
     if (v->rank == 1) {
@@ -407,7 +428,7 @@ static void find_input(block *b, int j, int64_t from, int64_t n)
         b->at[j] = (const char *)a->data + (size_t)(row + col * b->step[j]) * size;
         return;
     }
-    b->at[j] = to;
+    b->at[j] = to = b->scratch + (size_t)b->w->slot[j] * b->w->room;
     if (v->rank > 2 || v->strides[0] != 0) {
         fill(v, a->data, size, from, n, to);
     } else if (b->phase[j] != col) { /* the block before may have filled it so; only the last one is shorter */
@@ -423,16 +444,15 @@ static void run_instruction(block *b, int i, int64_t from, int64_t n)
     const instruction *it = &ch->code[i];
     const int reg = ch->n_in + i;
     char *to = b->w->out[reg] ? b->w->out[reg] + (size_t)from * size_of(ch->regs[reg].dtype)
-                              : b->scratch + (size_t)b->w->slot[reg] * ROOM;
-    const void *in[3] = { NULL };
-    int64_t step[3] = { 0 };
+                              : b->scratch + (size_t)b->w->slot[reg] * b->w->room;
+    const void *in[3];
+    int64_t step[3];
 
-    for (int k = 0; k < 3; k++)
-        if (it->args[k] >= 0) {
-            in[k] = b->at[it->args[k]];
-            step[k] = b->step[it->args[k]];
-        }
-    if (!step[0] && (operands_of(it->step) == 1 || it->step == MQ_CHAIN_CLIP)) {
+    for (int k = 0; k < 3; k++) {
+        in[k] = it->args[k] < 0 ? NULL : b->at[it->args[k]];
+        step[k] = it->args[k] < 0 ? 0 : b->step[it->args[k]];
+    }
+    if (!step[0] && in[0] != to && (operands_of(it->step) == 1 || it->step == MQ_CHAIN_CLIP)) {
         splat(to, in[0], n, size_of(ch->type));
         in[0] = to;
     }
@@ -445,8 +465,10 @@ static void run_instruction(block *b, int i, int64_t from, int64_t n)
 static void run_piece(const walk *w, int64_t from, int64_t to, char *scratch)
 {
     const chain *ch = w->ch;
-    block b = { .w = w, .scratch = scratch };
+    block b;
 
+    b.w = w;
+    b.scratch = scratch;
     for (int j = 0; j < ch->n_in; j++)
         b.phase[j] = -1;
     while (from < to) {
@@ -467,30 +489,35 @@ static mq_status run_walk(walk *w)
     const int64_t count = (int64_t)w->result->count, blocks = (count + w->block - 1) / w->block;
     const int threads = mq_call_threads(w->ch->c, count < INT64_MAX / 64 ? count * __builtin_popcountll(w->needed) : count);
     const int pieces = threads < blocks ? threads : (int)blocks;
-    const size_t each = (size_t)w->n_slots * ROOM;
-    char *scratch;
+    const size_t each = (size_t)w->n_slots * w->room;
+    char *scratch = NULL;
 
     if (count == 0)
         return MQ_OK;
-    if (!(scratch = mq_call_scratch(w->ch->c, (size_t)pieces * each)))
+    if (each && !(scratch = mq_call_scratch(w->ch->c, (size_t)pieces * each)))
         return MQ_ERR_NOMEM;
 #pragma omp parallel for num_threads(pieces) schedule(static, 1) if (pieces > 1)
     for (int k = 0; k < pieces; k++) {
         const int64_t from = blocks * k / pieces * w->block, to = blocks * (k + 1) / pieces * w->block;
 
-        run_piece(w, from, to < count ? to : count, scratch + (size_t)k * each);
+        run_piece(w, from, to < count ? to : count, scratch ? scratch + (size_t)k * each : NULL);
     }
     return MQ_OK;
 }
 
 static mq_status make_shape(const chain *ch, const mq_array *result, bool alone)
 {
-    walk w = { .ch = ch, .result = result, .block = (int64_t)(BLOCK_BYTES / size_of(ch->type)) };
+    walk w; /* large: only what is used is filled */
     mq_status rc;
 
+    w.ch = ch;
+    w.result = result;
+    w.block = (int64_t)(BLOCK_BYTES / size_of(ch->type));
+    w.block = result->count < (size_t)w.block ? (int64_t)result->count + (result->count == 0) : w.block;
+    w.room = ((size_t)w.block * size_of(ch->type) + 63) / 64 * 64;
     find_needed(&w);
     for (int j = 0; j < ch->n_in; j++)
-        if (w.last[j] >= 0 && result->count)
+        if (w.last[j] >= 0)
             view_as(&w.views[j], &ch->regs[j], result);
     MQ_TRY(make_outputs(&w, alone));
     give_slots(&w);
@@ -501,10 +528,11 @@ done:
 
 static mq_status op_chain(mq_call *c)
 {
-    chain ch = { .c = c };
+    chain ch; /* large: only what is used is filled */
     bool alone = true;
     mq_status rc;
 
+    ch.c = c;
     MQ_TRY(read_program(&ch));
     for (int i = 0; i < ch.n; i++)
         MQ_TRY(find_shape(&ch, i));

@@ -13,6 +13,7 @@
     F(attention_gqa) \
     F(binary) \
     F(cast) \
+    F(chain) \
     F(col2im) \
     F(constant) \
     F(contrib) \

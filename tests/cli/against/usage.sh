@@ -8,5 +8,7 @@ try m.onnx --against m.onnx --outputs nothere
 try m.onnx --against m.onnx --tensors 'nothere*'
 try m.onnx --against missing.onnx
 try m.onnx --against m.onnx --atol much
+try m.onnx --against m.onnx --rtol -1
+try m.onnx --dim n=3
 try --tests .
 try --tests missing

@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-static const cli_opt takes[] = { OPT_FORCE, OPT_OPSET, OPT_MAX_SIZE, OPT_NODES, OPT_SHAPE, OPT_PER_CHANNEL, OPT_NONE };
+static const cli_opt takes[] = { OPT_FORCE, OPT_OPSET, OPT_MAX_SIZE, OPT_NODES, OPT_SHAPE, OPT_PER_CHANNEL,
+                                 OPT_DATA, OPT_MIN_SQNR, OPT_NONE };
 static const cli_command command = {
     .name = "test", .files = "MODEL", .max_files = 1, .summary = "tests", .takes = takes
 };
@@ -60,6 +61,19 @@ static void values(void **state)
     assert_int_equal(o.values[OPT_NODES].n_items, 2);
 }
 
+static void texts_keep_their_commas_and_reals_may_be_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("{\"data\": [\"x.npz\", \"random:2,uniform=0/1\"], \"min_sqnr\": 25.5}", NULL), MQ_OK);
+    assert_int_equal(o.values[OPT_DATA].n_items, 2);
+    assert_string_equal(o.values[OPT_DATA].items[1], "random:2,uniform=0/1");
+    assert_true(o.values[OPT_MIN_SQNR].real == 25.5);
+    assert_int_equal(parse("{\"data\": \"random:2,uniform=0/1\", \"min-sqnr\": \"-3\"}", NULL), MQ_OK);
+    assert_int_equal(o.values[OPT_DATA].n_items, 1);
+    assert_true(o.values[OPT_MIN_SQNR].real == -3);
+    assert_fails("{\"min-sqnr\": \"high\"}", MQ_ERR_USAGE, "number");
+}
+
 static void the_command_line_wins(void **state)
 {
     (void)state;
@@ -99,7 +113,7 @@ static void written_values_are_read_back(void **state)
         cli_opt id;
         const char *json;
     } rows[] = { { OPT_FORCE, "true" },   { OPT_OPSET, "17" },           { OPT_MAX_SIZE, "\"40%\"" },
-                 { OPT_STRICT, "false" }, { OPT_NODES, "[\"a,b\",\"c\\\"\"]" }, { OPT_PER_CHANNEL, "false" } };
+                 { OPT_STRICT, "false" }, { OPT_DATA, "[\"a=x:k,1\"]" }, { OPT_NODES, "[\"a,b\",\"c\\\"\"]" }, { OPT_PER_CHANNEL, "false" } };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -137,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
+        cmocka_unit_test(texts_keep_their_commas_and_reals_may_be_numbers),
         cmocka_unit_test(the_command_line_wins),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(written_values_are_read_back),

@@ -230,7 +230,7 @@ static void unknown_options_are_answered(void **state)
     assert_fails("m.onnx --format qoperator", MQ_ERR_USAGE, "not in this version, which has qdq or nbits");
     assert_fails("m.onnx --mode static", MQ_ERR_USAGE, "it comes with --data");
     assert_fails("m.onnx --symmetric True", MQ_ERR_USAGE, "switches take no value");
-    assert_fails("m.onnx --verify maybe", MQ_ERR_USAGE, "auto, none or load");
+    assert_fails("m.onnx --verify maybe", MQ_ERR_USAGE, "auto, none, load or run");
 }
 
 static void files(void **state)

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Measuring in turns. A round gives each racer one turn, in an order drawn anew; a turn is one run, or of short runs as many as
+ * fill TURN_MS, of which the first is not counted (the others have emptied the caches). What disturbs the machine so
+ * disturbs all, and differences between them remain. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/bench_parts.h"
+#include "api/bench_peer.h"
+
+#define LIMIT 10.0   /* seconds of a case, when nobody says */
+#define LONGER 3.0   /* times that, where a bound is not decided */
+#define NARROW 0.01  /* half of the interval over the median: enough */
+#define TURN_MS 2.0
+#define MOST_RUNS 20000 /* of one racer, when nobody says */
+#define WARM_GROUP 5
+#define WARM_SECONDS 2.0
+#define WARM_GAIN 0.98
+#define NOISY 1.3    /* p90 over median */
+#define BUSY 0.1     /* share of the CPUs that others take */
+enum { LEAST_ROUNDS = 5, MOST_GROUPS = 512, LONGEST_TURN = 64 };
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+static mq_status run_once(mq_racer *r, size_t call, double *ms, mq_error *err)
+{
+    const double start = mq_seconds();
+    const mq_status rc = mq_running_run(&r->entry->run, r->entry->calls[call % r->entry->n_calls], err);
+
+    *ms = (mq_seconds() - start) * 1e3;
+    return rc;
+}
+
+static mq_status run_some(mq_racer *r, size_t call, size_t n, double *ms, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    if (r->peer)
+        return mq_peer_run(r->peer, call % r->entry->n_calls, n, ms, err);
+    for (size_t i = 0; i < n && rc == MQ_OK; i++)
+        rc = run_once(r, call, &ms[i], err);
+    if (rc == MQ_OK && mq_runner_peak(r->entry->run.runner) > r->peak)
+        r->peak = mq_runner_peak(r->entry->run.runner);
+    return rc;
+}
+
+/* Until the median of a group of runs is no longer clearly below the best one before it. */
+static mq_status warm_until_stable(mq_racer *r, double *typical, mq_error *err)
+{
+    const double end = mq_seconds() + WARM_SECONDS;
+    double best = INFINITY;
+
+    for (size_t group = 0;; group++) {
+        double ms[WARM_GROUP], median;
+        size_t n = 0;
+
+        while (n < WARM_GROUP && (n == 0 || mq_seconds() < end)) {
+            mq_status rc = run_some(r, r->n_warmup, 1, &ms[n], err);
+
+            if (rc != MQ_OK)
+                return rc;
+            n++;
+            r->n_warmup++;
+        }
+        median = mq_stats_median(ms, n);
+        *typical = median;
+        if (mq_seconds() >= end || (group > 0 && median > best * WARM_GAIN))
+            return MQ_OK;
+        best = median < best ? median : best;
+    }
+}
+
+/* Every input of the case is run at least once: kernels are prepared for its shapes. */
+static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
+{
+    double typical = 0;
+    mq_status rc = MQ_OK;
+
+    if (j->opts->warmup != 0) {
+        MQ_TRY(run_some(r, 0, 1, &r->first_ms, err));
+        typical = r->first_ms;
+        r->n_warmup = 1;
+    }
+    for (int64_t i = 1; i < j->opts->warmup; i++, r->n_warmup++)
+        MQ_TRY(run_some(r, (size_t)i, 1, &typical, err));
+    if (j->opts->warmup < 0) {
+        for (size_t i = 1; i < r->entry->n_calls; i++, r->n_warmup++)
+            MQ_TRY(run_some(r, i, 1, &typical, err));
+        MQ_TRY(warm_until_stable(r, &typical, err));
+    }
+    r->per_turn = typical <= 0 || typical >= TURN_MS ? 1 : (size_t)(TURN_MS / typical) + 1;
+    r->per_turn = r->per_turn > LONGEST_TURN ? LONGEST_TURN : r->per_turn;
+done:
+    return rc;
+}
+
+/* ---- rounds -------------------------------------------------------------------------------------------------------- */
+
+static mq_status take_turn(const mq_bench_job *j, mq_racer *r, size_t round, bool alone, mq_error *err)
+{
+    double ms[LONGEST_TURN + 1];
+    const size_t left = j->opts->runs > r->ms.n ? j->opts->runs - r->ms.n : 0;
+    const size_t count = j->opts->runs && left < r->per_turn ? left : r->per_turn;
+    const size_t cold = !alone && r->per_turn > 1;
+    mq_status rc;
+
+    if (count == 0)
+        return MQ_OK;
+    if ((rc = run_some(r, round, count + cold, ms, err)) != MQ_OK)
+        return rc;
+    if (r->ms.n == 0 && r->n_warmup == 0)
+        r->first_ms = ms[0];
+    for (size_t i = cold; i < count + cold; i++)
+        if (!mq_vec_push(&r->ms, ms[i]))
+            return mq_oom(err);
+    return mq_vec_push(&r->rounds, mq_stats_median(ms + cold, count)) ? MQ_OK : mq_oom(err);
+}
+
+/* Threads of the one engine that still wait for work would take the CPU from the other. */
+static void let_settle(const mq_bench_job *j, bool peers)
+{
+    const struct timespec pause = { .tv_nsec = 3000000 };
+
+    if (peers && j->threads > 1)
+        nanosleep(&pause, NULL);
+}
+
+static mq_status run_round(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, size_t round, bool peers, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = n; i > 1; i--) {
+        const size_t k = (size_t)mq_stats_below(&j->random, i), t = order[k];
+
+        order[k] = order[i - 1];
+        order[i - 1] = t;
+    }
+    for (size_t i = 0; i < n && rc == MQ_OK; i++) {
+        let_settle(j, peers);
+        rc = take_turn(j, &racers[order[i]], round, n == 1, err);
+    }
+    return rc;
+}
+
+static mq_status all_narrow(const mq_racer *racers, size_t n, bool *out, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    *out = true;
+    for (size_t i = 0; i < n && *out && rc == MQ_OK; i++) {
+        mq_bench_figure f;
+
+        if ((rc = mq_racer_median(&racers[i], &f, err)) == MQ_OK)
+            *out = (f.hi - f.lo) / 2 <= NARROW * f.value;
+    }
+    return rc;
+}
+
+/* Is the case done? Looked at ever more rarely. */
+static mq_status is_done(mq_bench_job *j, const mq_racer *racers, size_t n, double elapsed, bool *done, mq_error *err)
+{
+    const mq_bench_opts *o = j->opts;
+    const double limit = o->seconds > 0 ? o->seconds : LIMIT;
+    bool open = false;
+    size_t least = SIZE_MAX;
+    mq_status rc;
+
+    for (size_t i = 0; i < n; i++)
+        least = racers[i].ms.n < least ? racers[i].ms.n : least;
+    *done = o->runs && least >= o->runs;
+    if (o->runs)
+        return MQ_OK;
+    *done = elapsed >= limit || (o->seconds <= 0 && least >= MOST_RUNS);
+    if (!*done && o->seconds <= 0 && (rc = all_narrow(racers, n, done, err)) != MQ_OK)
+        return rc;
+    if (!*done || elapsed >= limit * LONGER)
+        return MQ_OK;
+    rc = mq_bench_straddles(j, racers, n, &open, err);
+    *done = !open;
+    return rc;
+}
+
+static mq_status run_rounds(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, bool peers, mq_error *err)
+{
+    const double start = mq_seconds(), limit = j->opts->seconds > 0 ? j->opts->seconds : LIMIT;
+    double next_look = 0.2;
+    bool done = false;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < n; i++)
+        order[i] = i;
+    for (size_t round = 0; !done; round++) {
+        double elapsed;
+
+        MQ_TRY(run_round(j, racers, n, order, round, peers, err));
+        MQ_TRY(mq_check_cancelled(j->hooks, err));
+        elapsed = mq_seconds() - start;
+        if (j->opts->runs)
+            mq_progress(j->hooks, "measure", racers[0].ms.n, j->opts->runs);
+        else
+            mq_progress(j->hooks, "measure", (uint64_t)(elapsed * 1e3), (uint64_t)(limit * 1e3));
+        if (!j->opts->runs && (round + 1 < LEAST_ROUNDS || elapsed < next_look) && elapsed < limit)
+            continue;
+        next_look = elapsed * 1.3;
+        MQ_TRY(is_done(j, racers, n, elapsed, &done, err));
+    }
+done:
+    return rc;
+}
+
+/* ---- figures ------------------------------------------------------------------------------------------------------- */
+
+mq_status mq_racer_median(const mq_racer *r, mq_bench_figure *out, mq_error *err)
+{
+    double *sorted = malloc((r->ms.n + 1) * sizeof *sorted);
+    mq_interval ci;
+
+    if (!sorted)
+        return mq_oom(err);
+    memcpy(sorted, r->ms.items, r->ms.n * sizeof *sorted);
+    mq_stats_sort(sorted, r->ms.n);
+    ci = mq_stats_median_interval(r->ms.items, sorted, r->ms.n);
+    *out = (mq_bench_figure){ mq_stats_quantile(sorted, r->ms.n, 0.5), ci.lo, ci.hi };
+    free(sorted);
+    return MQ_OK;
+}
+
+/* Medians of neighbouring rounds, so that there are at most MOST_GROUPS; the number of them. */
+static size_t group_rounds(const mq_times *rounds, size_t n, double *out)
+{
+    const size_t per = (n + MOST_GROUPS - 1) / MOST_GROUPS;
+    size_t k = 0;
+
+    for (size_t i = 0; per && i + per <= n; i += per) {
+        double some[64]; /* more are not looked at */
+        const size_t few = per < 64 ? per : 64;
+
+        memcpy(some, rounds->items + i, few * sizeof *some);
+        out[k++] = mq_stats_median(some, few);
+    }
+    return k;
+}
+
+mq_status mq_racer_speedup(const mq_racer *first, const mq_racer *r, mq_bench_figure *out, mq_error *err)
+{
+    const size_t n = first->rounds.n < r->rounds.n ? first->rounds.n : r->rounds.n;
+    mq_bench_figure a, b;
+    double *room;
+    mq_interval ci;
+    mq_status rc;
+
+    *out = (mq_bench_figure){ 1, 1, 1 };
+    if (first == r)
+        return MQ_OK;
+    if (!(room = malloc((size_t)MOST_GROUPS * 4 * sizeof *room)))
+        return mq_oom(err);
+    MQ_TRY(mq_racer_median(first, &a, err));
+    MQ_TRY(mq_racer_median(r, &b, err));
+    out->value = b.value > 0 ? a.value / b.value : 0;
+    group_rounds(&first->rounds, n, room);
+    ci = mq_stats_ratio_interval(room, room + MOST_GROUPS, group_rounds(&r->rounds, n, room + MOST_GROUPS), 1,
+                                 room + 2 * MOST_GROUPS);
+    out->lo = fmin(ci.lo, out->value);
+    out->hi = fmax(ci.hi, out->value);
+done:
+    free(room);
+    return rc;
+}
+
+static mq_status add_row(mq_bench_job *j, const mq_racer *first, const mq_racer *r, mq_error *err)
+{
+    const size_t n = r->ms.n;
+    mq_bench_latency row = { .file = r->entry->path, .engine = "mq", .threads = j->threads, .n_runs = n,
+                             .batch = (int64_t)r->entry->samples, .first_ms = r->first_ms, .n_warmup = r->n_warmup,
+                             .peak_bytes = r->peak };
+    double *sorted = malloc((n + 1) * sizeof *sorted);
+    mq_status rc = sorted ? MQ_OK : mq_oom(err);
+
+    if (rc != MQ_OK)
+        goto done;
+    if (!(row.raw_ms = mq_arena_memdup(j->arena, r->ms.items, n * sizeof *sorted)) ||
+        (r->peer && !(row.engine = mq_arena_strdup(j->arena, mq_peer_name(r->peer)))))
+        MQ_TRY(mq_oom(err));
+    memcpy(sorted, r->ms.items, n * sizeof *sorted);
+    mq_stats_sort(sorted, n);
+    row.min_ms = sorted[0];
+    row.p90_ms = mq_stats_quantile(sorted, n, 0.9);
+    row.p99_ms = mq_stats_quantile(sorted, n, 0.99);
+    MQ_TRY(mq_racer_median(r, &row.median_ms, err));
+    MQ_TRY(mq_racer_speedup(first, r, &row.speedup, err));
+    row.per_second = row.median_ms.value > 0 ? 1e3 * (double)r->entry->samples / row.median_ms.value : 0;
+    if (!mq_vec_push_in(j->arena, &j->rows, row))
+        rc = mq_oom(err);
+    if (row.p90_ms > NOISY * row.median_ms.value && n >= 20)
+        mq_warn(j->hooks, "bench-noisy", row.file, "times are spread: one run in ten takes %.2f times the median or longer",
+                row.p90_ms / row.median_ms.value);
+done:
+    free(sorted);
+    return rc;
+}
+
+/* ---- who else uses the CPUs ---------------------------------------------------------------------------------------- */
+
+/* Seconds of CPU time that all of the machine's programs have used, as the kernel counts them; negative: not known. */
+static double machine_seconds(void)
+{
+    unsigned long long user, nice, sys, idle, wait, irq, soft, steal = 0;
+    FILE *f = fopen("/proc/stat", "re");
+    int n = f ? fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq, &soft, &steal)
+              : 0;
+
+    if (f)
+        fclose(f);
+    return n >= 7 ? (double)(user + nice + sys + irq + soft + steal) / (double)sysconf(_SC_CLK_TCK) : -1;
+}
+
+static double own_seconds(const mq_racer *racers, size_t n)
+{
+    struct timespec t;
+    double sum;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    sum = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    for (size_t i = 0; i < n; i++)
+        sum += racers[i].peer ? mq_peer_cpu_seconds(racers[i].peer) : 0;
+    return sum;
+}
+
+static void warn_if_busy(const mq_bench_job *j, double machine, double own, double wall)
+{
+    const double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+    const double share = (machine - own) / (wall * cpus);
+
+    if (wall >= 0.5 && share > BUSY)
+        mq_warn(j->hooks, "bench-busy", "", "other programs used %.0f%% of the CPUs meanwhile: times are less certain than they "
+                "look", share > 1 ? 100 : share * 100);
+}
+
+mq_status mq_bench_race(mq_bench_job *j, mq_racer *racers, size_t n, mq_error *err)
+{
+    size_t *order = calloc(n + 1, sizeof *order);
+    double start, machine, own;
+    bool peers = false;
+    mq_status rc = order ? MQ_OK : mq_oom(err);
+
+    for (size_t i = 0; i < n && rc == MQ_OK; i++) {
+        if ((rc = warm_up(j, &racers[i], err)) != MQ_OK)
+            mq_error_prefix(err, "%s", racers[i].entry->path);
+        peers |= racers[i].peer != NULL;
+    }
+    if (rc != MQ_OK)
+        goto done;
+    start = mq_seconds();
+    machine = machine_seconds();
+    own = own_seconds(racers, n);
+    MQ_TRY(run_rounds(j, racers, n, order, peers, err));
+    if (machine >= 0)
+        warn_if_busy(j, machine_seconds() - machine, own_seconds(racers, n) - own, mq_seconds() - start);
+    j->case_first = j->rows.n;
+    for (size_t i = 0; i < n; i++)
+        MQ_TRY(add_row(j, &racers[0], &racers[i], err));
+done:
+    free(order);
+    return rc;
+}
