@@ -4,6 +4,7 @@
 #ifndef MQ_MQ_H
 #define MQ_MQ_H
 
+#include "mq/bench.h"
 #include "mq/check.h"
 #include "mq/inspect.h"
 #include "mq/model.h"

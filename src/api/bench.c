@@ -13,6 +13,7 @@
 #include "api/bench_peer.h"
 #include "base/threads.h"
 #include "data/convert.h"
+#include "report/census.h"
 
 enum { MOST_CALLS = 8 }; /* as many shapes as kernels' states are kept for */
 #define MOST_INPUT_BYTES ((size_t)64 << 20)
@@ -298,7 +299,7 @@ mq_status mq_bench(const char *const *files, size_t n_files, const mq_bench_opts
 {
     mq_bench_job j = { .opts = opts, .hooks = hooks, .report = report, .random = opts->source.seed };
     holder *h = NULL;
-    mq_status rc = mq_bench_check_bounds(opts, n_files, err);
+    mq_status rc = mq_bench_check_bounds(files, n_files, opts, err);
 
     if (rc != MQ_OK)
         return rc;

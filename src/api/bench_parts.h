@@ -61,7 +61,7 @@ mq_status mq_racer_speedup(const mq_racer *first, const mq_racer *r, mq_bench_fi
 mq_status mq_bench_profile(mq_bench_job *j, mq_error *err);
 
 /* bench_bounds.c */
-mq_status mq_bench_check_bounds(const mq_bench_opts *o, size_t n_files, mq_error *err);
+mq_status mq_bench_check_bounds(const char *const *files, size_t n_files, const mq_bench_opts *o, mq_error *err);
 /* Does a bound of time lie inside an interval of what has been measured? */
 mq_status mq_bench_straddles(const mq_bench_job *j, const mq_racer *racers, size_t n, bool *out, mq_error *err);
 /* Bounds of the case that has just been measured; those that hold for all cases, at the end. */
@@ -72,6 +72,10 @@ mq_status mq_bench_model_bounds(mq_bench_job *j, mq_error *err);
 mq_status mq_bench_quality(mq_bench_job *j, mq_error *err);
 /* bench_eval.c: --eval-cmd for each model. */
 mq_status mq_bench_eval(mq_bench_job *j, mq_error *err);
+
+/* By how much a metric is worse than the first model's: points when both are between 0 and 1, else a share of the first's
+ * value; negative: better. */
+double mq_bench_drop(double first, double value, bool lower_is_better);
 
 /* bench_report.c */
 mq_status mq_bench_fill_report(const mq_bench_job *j, mq_error *err);

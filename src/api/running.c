@@ -35,6 +35,7 @@ mq_status mq_running_open(mq_running *r, mq_model *m, const mq_plan_opts *opts, 
     *r = (mq_running){ 0 };
     MQ_TRY(mq_plan_create(&r->plan, m, opts, hooks, err));
     MQ_TRY(mq_runner_create(&r->runner, r->plan, hooks ? hooks->n_threads : 0, err));
+    mq_runner_hooks(r->runner, hooks);
     r->n_in = mq_plan_n_inputs(r->plan);
     r->n_out = mq_plan_n_outputs(r->plan);
     r->inputs = calloc(r->n_in + 1, sizeof *r->inputs);

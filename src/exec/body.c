@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exec/internal.h"
+#include "model/tensor_file.h"
 
 #define MAX_DEPTH 64
 
@@ -29,7 +30,7 @@ static mq_array *add_constant(mq_plan *p, mq_array *a)
     return a;
 }
 
-/* The array of a value that is constant in every run; NULL: it is none (or not a dense one). */
+/* The array of a value that is constant in every run, a sparse one made dense; NULL: it is none. */
 static mq_status constant_of(building *b, mq_value *v, mq_array **out, mq_error *err)
 {
     mq_plan *p = b->plan;
@@ -38,13 +39,14 @@ static mq_status constant_of(building *b, mq_value *v, mq_array **out, mq_error 
     mq_status rc;
 
     *out = NULL;
-    if (!t)
+    if (!t && (!v->sparse || v->is_input))
         return MQ_OK;
     if (a && !v->graph->parent) {
         *out = a;
         return MQ_OK;
     }
-    if ((rc = mq_array_of_tensor(&a, t, false, err)) != MQ_OK)
+    rc = t ? mq_array_of_tensor(&a, t, false, err) : mq_array_of_sparse(&a, v->sparse, err);
+    if (rc != MQ_OK)
         return rc;
     if (!(a = add_constant(p, a)))
         return mq_oom(err);
@@ -70,10 +72,9 @@ static mq_status find_operand(building *b, mq_value *v, mq_operand *out, mq_erro
         return MQ_OK;
     if ((rc = constant_of(b, v, &out->constant, err)) != MQ_OK)
         return rc;
-    if (out->constant) {
-        out->tensor = mq_value_constant(v, false);
+    out->tensor = mq_value_constant(v, true);
+    if (out->constant)
         return MQ_OK;
-    }
     for (out->up = 0; at && at->body->graph != v->graph; at = at->up)
         out->up++;
     if (!at || !v->tag)
@@ -214,7 +215,7 @@ static mq_status build_inputs(building *b, mq_error *err)
 
         body->inputs[i] = new_slot(b, v);
         if (v->init) {
-            if ((rc = mq_array_of_tensor(&d, v->init, true, err)) != MQ_OK)
+            if ((rc = mq_array_of_tensor(&d, v->init, false, err)) != MQ_OK)
                 return rc;
             if (!(d = add_constant(b->plan, d)))
                 return mq_oom(err);

@@ -76,6 +76,9 @@ void mq_runner_free(mq_runner *r);
 typedef mq_status (*mq_watch_fn)(void *user, const mq_value *value, mq_array *array, mq_error *err);
 void mq_runner_watch(mq_runner *r, mq_watch_fn fn, void *user);
 
+/* Asked between steps whether to stop (MQ_ERR_CANCELLED); borrowed, NULL for none. */
+void mq_runner_hooks(mq_runner *r, const mq_hooks *hooks);
+
 /* For random operators without a seed of their own; the default is 0. */
 void mq_runner_seed(mq_runner *r, uint64_t seed);
 

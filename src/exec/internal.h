@@ -16,7 +16,7 @@ typedef struct mq_body mq_body;
 /* Where a step finds an input. */
 typedef struct mq_operand {
     mq_array *constant; /* this array; else */
-    const mq_tensor *tensor; /* that the constant's bytes were read from */
+    const mq_tensor *tensor; /* that the bytes of the constant, or of an input's default, lie in */
     int up;             /* the slot of the frame so many scopes up; -1: absent */
     size_t slot;
     bool dies;          /* this frame's slot is not read after this step */
@@ -79,6 +79,7 @@ struct mq_plan {
     MQ_VEC(mq_missing) missing;
     MQ_VEC(mq_step *) steps; /* by id */
     mq_layout_note *layouts;
+    uint64_t generation; /* counts mq_plan_set_constant */
     pthread_mutex_t lock; /* constants' aligned copies, derived things, layouts */
 };
 
@@ -111,6 +112,8 @@ struct mq_runner {
     mq_step_state *states; /* by step id */
     mq_watch_fn watch;
     void *watch_user;
+    const mq_hooks *hooks;
+    uint64_t generation; /* of the plan's constants, when the states were made */
     uint64_t seed;
     uint64_t clock;
     bool profile;

@@ -417,6 +417,7 @@ mq_status mq_plan_set_constant(mq_plan *p, const char *name, const mq_array *val
     mq_block_unref(a->block);
     a->block = mq_block_ref(copy->block);
     a->data = copy->data;
+    p->generation++;
     mq_array_unref(copy);
     for (size_t i = 0; i < p->steps.n; i++)
         for (size_t k = 0; k < p->steps.items[i]->node->n_inputs; k++)

@@ -350,7 +350,8 @@ static mq_status run_frame(mq_runner *r, mq_frame *f, size_t n_in, mq_array *con
     mq_status rc = enter(r, f, n_in, in, err);
 
     for (size_t i = 0; i < b->n_steps && rc == MQ_OK; i++)
-        rc = run_step(r, f, &b->steps[i], err);
+        if ((rc = mq_check_cancelled(r->hooks, err)) == MQ_OK)
+            rc = run_step(r, f, &b->steps[i], err);
     for (size_t i = 0; i < n_out && rc == MQ_OK; i++)
         rc = take_output(r, &b->outputs[i], f, &made[i], err);
     if (rc != MQ_OK)
@@ -405,15 +406,21 @@ mq_status mq_runner_create(mq_runner **out, mq_plan *p, int n_threads, mq_error 
     return MQ_OK;
 }
 
-void mq_runner_free(mq_runner *r)
+static void drop_states(mq_runner *r)
 {
-    if (!r)
-        return;
     for (size_t i = 0; r->states && r->plan && i < r->plan->n_steps; i++) {
         for (size_t k = 0; k < r->states[i].n; k++)
             drop_prepared(&r->states[i].prepared[k]);
         free(r->states[i].prepared);
+        r->states[i] = (mq_step_state){ 0 };
     }
+}
+
+void mq_runner_free(mq_runner *r)
+{
+    if (!r)
+        return;
+    drop_states(r);
     free(r->states);
     free(r->stats);
     mq_pool_close(r->pool);
@@ -427,6 +434,11 @@ void mq_runner_watch(mq_runner *r, mq_watch_fn fn, void *user)
     r->watch_user = user;
 }
 
+void mq_runner_hooks(mq_runner *r, const mq_hooks *hooks)
+{
+    r->hooks = hooks;
+}
+
 void mq_runner_seed(mq_runner *r, uint64_t seed)
 {
     r->seed = seed;
@@ -434,6 +446,8 @@ void mq_runner_seed(mq_runner *r, uint64_t seed)
 
 void mq_runner_profile(mq_runner *r, bool on)
 {
+    for (size_t i = 0; on && i < r->plan->main->n_steps; i++)
+        r->stats[i] = (mq_node_stat){ .node = r->stats[i].node };
     r->profile = on;
 }
 
@@ -490,6 +504,10 @@ mq_status mq_runner_run(mq_runner *r, mq_array *const *in, mq_array **out, mq_er
     const mq_body *b = r->plan->main;
     mq_status rc;
 
+    if (r->generation != r->plan->generation) { /* a constant has other contents: states may hold what was read of it */
+        drop_states(r);
+        r->generation = r->plan->generation;
+    }
     if (r->arena && mq_arena_used(r->arena) > 0) {
         mq_arena_free(r->arena);
         r->arena = NULL;

@@ -37,7 +37,7 @@ static mq_status scatter(const mq_sparse *s, mq_array *dense, const mq_array *va
     return rc;
 }
 
-static mq_status of_sparse(mq_array **out, const mq_sparse *s, mq_error *err)
+mq_status mq_array_of_sparse(mq_array **out, const mq_sparse *s, mq_error *err)
 {
     mq_array *values = NULL, *dense = NULL;
     mq_status rc;
@@ -65,7 +65,7 @@ static mq_status of_datum(mq_array **out, const mq_datum *d, int depth, mq_error
     case MQ_TYPE_TENSOR:
         return mq_array_of_tensor(out, d->tensor, true, err);
     case MQ_TYPE_SPARSE_TENSOR:
-        return of_sparse(out, d->sparse, err);
+        return mq_array_of_sparse(out, d->sparse, err);
     case MQ_TYPE_SEQUENCE:
         return of_items(out, d, depth, err);
     case MQ_TYPE_OPTIONAL:

@@ -27,6 +27,8 @@ mq_status mq_datum_save(const mq_datum *d, const char *path, mq_error *err);
 /* The datum as a value at run time; elements are borrowed from its model where they can be. A sparse tensor comes dense.
  * MQ_ERR_UNSUPPORTED for maps. */
 mq_status mq_array_of_datum(mq_array **out, const mq_datum *d, mq_error *err);
+/* A sparse tensor as a dense array. */
+mq_status mq_array_of_sparse(mq_array **out, const mq_sparse *s, mq_error *err);
 /* The reverse, in the arena of m, elements copied. */
 mq_status mq_datum_of_array(mq_datum **out, mq_model *m, const char *name, const mq_array *a, mq_error *err);
 

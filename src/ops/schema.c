@@ -22,13 +22,19 @@ int mq_schema_newest_opset(void)
     return MQ_NEWEST_OPSET;
 }
 
+/* As strcmp; most names that a search meets differ in their first letter. */
+static int order(const char *a, const char *b)
+{
+    return *a != *b ? (unsigned char)*a - (unsigned char)*b : strcmp(a, b);
+}
+
 /* Below 0 when row s comes before (domain, op_type, version), as rows up to and including that version do. */
 static int row_order(const mq_op_schema *s, const char *domain, const char *op_type, int64_t version)
 {
-    int c = strcmp(s->domain, domain);
+    int c = order(s->domain, domain);
 
     if (c == 0)
-        c = strcmp(s->name, op_type);
+        c = order(s->name, op_type);
     if (c == 0)
         c = s->since <= version ? -1 : 1;
     return c;

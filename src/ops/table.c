@@ -17,12 +17,18 @@ typedef struct family {
 static const family families[] = { MQ_FAMILIES(ROW) };
 #undef ROW
 
+/* As strcmp; most names that a search meets differ in their first letter. */
+static int order(const char *a, const char *b)
+{
+    return *a != *b ? (unsigned char)*a - (unsigned char)*b : strcmp(a, b);
+}
+
 static int rule_order(const void *key, const void *row)
 {
     const mq_op_rule *k = key, *r = row;
-    const int c = strcmp(k->domain, r->domain);
+    const int c = order(k->domain, r->domain);
 
-    return c ? c : strcmp(k->name, r->name);
+    return c ? c : order(k->name, r->name);
 }
 
 const mq_op_rule *mq_rule_find(const char *domain, const char *op_type)

@@ -184,7 +184,9 @@ static bool goes_to_images(const mq_value *v, int depth)
     for (size_t i = 0; depth < MAX_LOOK && i < v->uses.n && i < MAX_READERS; i++) {
         const mq_node *n = v->uses.items[i].node;
 
-        if (makes_images(n) || (keeps_images(n) && n->n_outputs && n->outputs[0] && goes_to_images(n->outputs[0], depth + 1)))
+        if (makes_images(n))
+            return true;
+        if (keeps_images(n) && n->n_outputs && n->outputs[0] && goes_to_images(n->outputs[0], depth + 1))
             return true;
     }
     return false;

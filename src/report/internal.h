@@ -12,7 +12,7 @@
 
 /* Raised when a member changes its meaning or goes; members that are added keep it. */
 #define MQ_REPORT_SCHEMA_VERSION 1
-#define MQ_REPORT_N_SECTIONS 16
+#define MQ_REPORT_N_SECTIONS 20
 #define MQ_REPORT_N_WORST 5
 
 typedef struct mq_report_section_row {
@@ -44,8 +44,6 @@ json_t *mq_report_measured(const mq_report *report);
 /* The tensors with the lowest signal to noise ratio, worst first; NULL when there are none. */
 json_t *mq_report_worst_layers(const json_t *changed, bool *ok);
 
-/* A JSON string of any bytes: what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
-json_t *mq_json_text(const char *text);
 /* The bytes with every ill-formed part replaced, from malloc; NULL: out of memory. */
 char *mq_utf8_clean(const char *text);
 

@@ -89,6 +89,9 @@ json_t *mq_report_section(mq_report *report, const char *name);
 /* The section if it has been filled, else NULL. */
 const json_t *mq_report_peek(const mq_report *report, const char *name);
 
+/* A JSON string of any bytes: what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
+json_t *mq_json_text(const char *text);
+
 /* A new object at the end of an array; a new object or array under a key. Borrowed; NULL when out of memory. */
 json_t *mq_report_append(mq_report *report, json_t *array);
 json_t *mq_report_object(mq_report *report, json_t *object, const char *key);

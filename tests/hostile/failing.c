@@ -5,7 +5,8 @@
  *   FAIL_AT     1, 2, ...: which one fails; 0: none, only count
  *   FAIL_ALL    set: all that follow fail too
  *   FAIL_COUNT  a file that gets the number of calls when the program ends
- * Allocations by the dynamic loader and the OpenMP runtime are not counted: those end the process by themselves. */
+ * Allocations by the dynamic loader, the OpenMP runtime and C++ libraries (whose constructors run before main) are not
+ * counted: those end the process by themselves. */
 #undef _FILE_OFFSET_BITS /* both families of names are replaced below */
 
 #include <dlfcn.h>
@@ -32,7 +33,8 @@ static bool spared(const void *caller)
     Dl_info info;
 
     return dladdr(caller, &info) && info.dli_fname &&
-           (strstr(info.dli_fname, "omp.so") || strstr(info.dli_fname, "/ld-") || strstr(info.dli_fname, "libgomp"));
+           (strstr(info.dli_fname, "omp.so") || strstr(info.dli_fname, "/ld-") || strstr(info.dli_fname, "libgomp") || strstr(info.dli_fname, "libdnnl") ||
+            strstr(info.dli_fname, "libstdc++"));
 }
 
 /* Is it this call that fails? */

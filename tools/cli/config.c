@@ -161,7 +161,7 @@ static json_t *value_json(const cli_options *o, cli_opt id)
 
     if (row->kind == KIND_SWITCH)
         return json_boolean(v->on);
-    if (row->kind == KIND_COUNT && v->word < 0)
+    if (row->kind == KIND_COUNT && v->word < 0 && v->n_numbers < 2)
         return json_integer((json_int_t)v->number);
     if (!cli_kind_is_list(row->kind))
         return string_json(v->text);

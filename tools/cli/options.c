@@ -126,7 +126,7 @@ static mq_status bad_number(const cli_row *row, const char *text, const char *al
                     row->words ? row->words : "", text);
 }
 
-static mq_status set_count(cli_value *v, const cli_row *row, const char *text, mq_error *err)
+static mq_status set_one_count(cli_value *v, const cli_row *row, const char *text, mq_error *err)
 {
     uint64_t n;
 
@@ -139,6 +139,41 @@ static mq_status set_count(cli_value *v, const cli_row *row, const char *text, m
         return cli_fail(err, MQ_ERR_USAGE, "%s is a power of two, not %s", row->label, text);
     v->number = n;
     return MQ_OK;
+}
+
+/* "4", and "1,2,4" where a row has `many`: `number` is the first then. */
+static mq_status set_count(cli_value *v, const cli_row *row, const char *text, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+    size_t n = 0;
+
+    if (!row->many)
+        return set_one_count(v, row, text, err);
+    for (bool more = true; more && rc == MQ_OK; n++) {
+        char item[32];
+        const size_t len = strcspn(text, ",");
+
+        snprintf(item, sizeof item, "%.*s", (int)(len < sizeof item ? len : sizeof item - 1), text);
+        if ((rc = set_one_count(v, row, item, err)) != MQ_OK)
+            return rc;
+        if (!grow(&v->numbers, n, sizeof *v->numbers))
+            return cli_oom(err);
+        v->numbers[n] = v->number;
+        more = text[len] == ',';
+        text += len + more;
+    }
+    v->n_numbers = n;
+    v->number = v->numbers[0];
+    return rc;
+}
+
+/* "50%", "0.5", "4e9". */
+static mq_status set_real_or_ratio(cli_value *v, const cli_row *row, const char *text, mq_error *err)
+{
+    v->is_ratio = cli_parse_ratio(text, &v->ratio) && (strchr(text, '%') || v->ratio <= 1);
+    if (v->is_ratio || (cli_parse_real(text, &v->real) && v->real > 0))
+        return MQ_OK;
+    return bad_number(row, text, "a number, or a ratio as 40%,", err);
 }
 
 /* A bare number: with a point a ratio, without one bytes. Nothing can hold a bound of 0. */
@@ -194,6 +229,17 @@ static mq_status set_scalar(cli_value *v, const cli_row *row, const char *text, 
         case KIND_REAL:
             if (!cli_parse_real(text, &v->real))
                 rc = bad_number(row, text, "a number", err);
+            break;
+        case KIND_RATIO:
+            if (!cli_parse_ratio(text, &v->ratio))
+                rc = bad_number(row, text, "a ratio, as 0.5 or 50%", err);
+            break;
+        case KIND_REAL_OR_RATIO:
+            rc = set_real_or_ratio(v, row, text, err);
+            break;
+        case KIND_TIME:
+            if (!cli_parse_time(text, &v->real))
+                rc = bad_number(row, text, "a time with its unit, as 250ms, 10s or 1m", err);
             break;
         case KIND_RANGE:
             if (!cli_parse_range(text, &v->range))

@@ -47,7 +47,7 @@ typedef enum cli_opt {
     OPT_QUIET,    /* on */
     OPT_VERBOSE,  /* on */
     OPT_STRICT,   /* on; the driver applies it */
-    OPT_THREADS,  /* number; the driver puts it into hooks.n_threads */
+    OPT_THREADS,  /* number; the driver puts it into hooks.n_threads; numbers as of OPT_BATCH */
     OPT_CONFIG,
     OPT_REPORT,   /* items; the driver writes them */
     OPT_JSON,     /* on; the driver writes it */
@@ -66,14 +66,21 @@ typedef enum cli_opt {
     /* bounds */
     OPT_MAX_SIZE, /* word 0: none; else is_ratio ? ratio (default 1.0) : number of bytes */
     OPT_MIN_SQNR, /* given: real, in dB */
+    OPT_MAX_DROP,    /* given: ratio */
+    OPT_MIN_METRIC,  /* given: real */
+    OPT_MAX_LATENCY, /* given: real, in seconds */
+    OPT_MIN_SPEEDUP, /* given: ratio */
+    OPT_MAX_MACS,    /* given: is_ratio ? ratio : real */
+    OPT_MAX_RAM,     /* given: number of bytes */
     OPT_ATOL,     /* given: real */
     OPT_RTOL,     /* given: real */
     /* data: cli/source.h fills an mq_data_source */
     OPT_DATA,            /* items, as written */
+    OPT_LABELS,          /* items, as written */
     OPT_VAL_DATA,        /* items, as written */
     OPT_PREPROCESS,      /* items, as written */
     OPT_SAMPLES,         /* number; 0: all */
-    OPT_BATCH,           /* number; 0 when not given */
+    OPT_BATCH,           /* number; 0 when not given; numbers, n_numbers of them, where the command takes a list */
     OPT_FILL,            /* items, as written */
     OPT_CARRY,           /* items, as written */
     OPT_SKIP_BAD,        /* on */
@@ -82,6 +89,18 @@ typedef enum cli_opt {
     /* shapes */
     OPT_SHAPE, /* shapes, n_items of them */
     OPT_DIM,   /* items: "NAME=N"; names and numbers: split already, see cli_value */
+    /* measuring */
+    OPT_RUNS,             /* number; 0: not given */
+    OPT_DURATION,         /* given: real, in seconds */
+    OPT_WARMUP,           /* given: number */
+    OPT_PROFILE,          /* on */
+    OPT_TRACE,            /* text: a file */
+    OPT_METRIC,           /* text */
+    OPT_METRIC_OUTPUT,    /* text */
+    OPT_EVAL_CMD,         /* text */
+    OPT_LOWER_IS_BETTER,  /* on */
+    OPT_MAX_EVALS,        /* number */
+    OPT_WITH_ONNXRUNTIME, /* on */
     /* which */
     OPT_NODES,            /* items: patterns, @FILE already replaced by its lines */
     OPT_EXCLUDE_NODES,    /* items */
@@ -140,6 +159,9 @@ typedef enum cli_kind {
     KIND_SIZE_OR_RATIO,
     KIND_RANGE,         /* LO..HI or stddev=K */
     KIND_REAL,          /* a finite number */
+    KIND_RATIO,         /* 0.5, 50%: may be over 1 */
+    KIND_REAL_OR_RATIO, /* a number; a ratio with % or up to 1 */
+    KIND_TIME,          /* 5ms, 10s */
     KIND_LIST,          /* texts: commas and repeats add up */
     KIND_TEXTS,         /* texts: repeats add up, commas belong to them */
     KIND_PATTERNS,      /* a list; "@FILE" stands for its lines; "re:..." takes the rest of its argument, commas too */
@@ -162,6 +184,7 @@ typedef struct cli_row {
     uint64_t min;         /* of KIND_COUNT */
     uint64_t max;         /* 0: no limit */
     bool power_of_two;    /* of KIND_COUNT: nothing else */
+    bool many;            /* of KIND_COUNT: commas make a list, for commands that take one */
     bool no_negation;     /* of switches: there is no --no-x */
     cli_opt opposite;     /* --per-tensor: sets this one to the contrary instead */
     const char *help;     /* one sentence without a full stop */
@@ -171,12 +194,12 @@ typedef struct cli_row {
 typedef struct cli_value {
     bool given;           /* on the command line or in --config */
     bool on;              /* KIND_SWITCH */
-    bool is_ratio;        /* KIND_SIZE_OR_RATIO: `ratio` counts, not `number` */
+    bool is_ratio;        /* KIND_SIZE_OR_RATIO, KIND_REAL_OR_RATIO: `ratio` counts, not `number` or `real` */
     int word;             /* place in the row's `words`; -1: none of them */
     int second;           /* place in the row's `second`; -1: none is given */
     uint64_t number;      /* KIND_COUNT; bytes of KIND_SIZE */
     double ratio;
-    double real;          /* KIND_REAL */
+    double real;          /* KIND_REAL; seconds of KIND_TIME */
     cli_range range;      /* KIND_RANGE */
     const char *text;     /* as written, the last one; NULL: not given and no default */
     const char **items;   /* lists, in the order given */
@@ -184,6 +207,7 @@ typedef struct cli_value {
     cli_shape *shapes;    /* KIND_SHAPES: n_items of them */
     const char **names;   /* KIND_DIMS: items[i] is names[i]=numbers[i] */
     uint64_t *numbers;
+    size_t n_numbers;     /* KIND_COUNT with `many` */
 } cli_value;
 
 typedef struct cli_session cli_session;
@@ -202,6 +226,7 @@ typedef struct cli_command {
     const char *files;     /* as the synopsis shows them: "MODEL" */
     size_t max_files;      /* positional files; at least one is needed */
     cli_opt instead;       /* an option that stands for the file; OPT_NONE: there is none */
+    bool many;             /* --threads and --batch may be lists */
     bool needs_output;     /* -o is required (not with --dry-run) */
     const char *summary;   /* one line */
     const cli_opt *takes;  /* ends with OPT_NONE; without the common ones */

@@ -150,9 +150,7 @@ static const char *const peers[][2] = {
 
 /* Options that are settled but not here yet. */
 static const char *const later[] = {
-    "isa", "time_limit", "labels", "val_labels", "metric", "metric_output", "eval_cmd", "lower_is_better", "max_evals",
-    "with_onnxruntime", "max_drop", "min_metric", "max_latency", "min_speedup", "max_macs", "max_ram", "act_type",
-    "act_symmetric", "act_asymmetric", "effort", "calibration", "percentile", "calibration_cache", "calibrate_only", "shard",
+    "isa", "time_limit", "val_labels", "act_type", "act_symmetric", "act_asymmetric", "effort", "calibration", "percentile", "calibration_cache", "calibrate_only", "shard",
     "smooth", "equalize", "bias_correction", "io_type", "sensitivity", "layers",
 };
 

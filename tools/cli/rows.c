@@ -12,6 +12,7 @@
 #define DATA "Data"
 #define SHAPES "Shapes"
 #define CHECK "Comparing"
+#define MEASURE "Measuring"
 #define WHICH "Which nodes and tensors"
 #define QUANTIZE "Quantization"
 #define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
@@ -24,7 +25,7 @@ static const cli_row rows[N_OPTS] = {
     [OPT_VERBOSE] = { "-v", 'v', KIND_SWITCH, ALL, .no_negation = true,
                       .help = "print more: every warning, each step" },
     [OPT_STRICT] = { "--strict", 0, KIND_SWITCH, ALL, .help = "a warning makes the exit status 1" },
-    [OPT_THREADS] = { "--threads", 'j', KIND_COUNT, ALL, "N", .min = 1, .max = 4096,
+    [OPT_THREADS] = { "--threads", 'j', KIND_COUNT, ALL, "N", .min = 1, .max = 4096, .many = true,
                       .help = "threads (default: the CPUs that the process may use); results do not depend on it" },
     [OPT_CONFIG] = { "--config", 0, KIND_TEXT, ALL, "FILE.json",
                      .help = "option names and values; the command line wins" },
@@ -62,6 +63,18 @@ static const cli_row rows[N_OPTS] = {
 
     [OPT_MIN_SQNR] = { "--min-sqnr", 0, KIND_REAL, BOUNDS, "DB",
                        .help = "least signal to noise of every output, in dB: 10 log10(sum b^2 / sum (a-b)^2)" },
+    [OPT_MAX_DROP] = { "--max-drop", 0, KIND_RATIO, BOUNDS, "RATIO",
+                       .help = "largest loss of the metric against the first model: points for metrics between 0 and 1, else a share "
+                               "of its value" },
+    [OPT_MIN_METRIC] = { "--min-metric", 0, KIND_REAL, BOUNDS, "NUMBER",
+                         .help = "least value of the metric; the largest where less is better" },
+    [OPT_MAX_LATENCY] = { "--max-latency", 0, KIND_TIME, BOUNDS, "TIME",
+                          .help = "longest median; missed when its whole 95 % interval is longer" },
+    [OPT_MIN_SPEEDUP] = { "--min-speedup", 0, KIND_RATIO, BOUNDS, "RATIO",
+                          .help = "least speedup over the first model; missed when the whole 95 % interval is below" },
+    [OPT_MAX_MACS] = { "--max-macs", 0, KIND_REAL_OR_RATIO, BOUNDS, "N|RATIO",
+                       .help = "most multiply-accumulates of a run, or their share of the first model's" },
+    [OPT_MAX_RAM] = { "--max-ram", 0, KIND_SIZE, BOUNDS, "SIZE", .help = "most bytes of activations at one time" },
     [OPT_ATOL] = { "--atol", 0, KIND_REAL, BOUNDS, "F",
                    .help = "largest difference: every element within ATOL + RTOL*|reference| (default: 1e-5, unless another "
                            "bound is given)" },
@@ -70,13 +83,16 @@ static const cli_row rows[N_OPTS] = {
     [OPT_DATA] = { "--data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
                    .help = "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test "
                            "data, or random:N; may be given several times (mq help data)" },
+    [OPT_LABELS] = { "--labels", 0, KIND_TEXTS, DATA, "SOURCE[:KEY]",
+                     .help = "what is right: :KEY of the data file, .npy, .npz:KEY, a CSV of file,label, or folders (one per class); "
+                             "the n-th belongs to the n-th --data" },
     [OPT_VAL_DATA] = { "--val-data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
                        .help = "what to judge on, in the forms of mq help data (default: generated inputs)" },
     [OPT_PREPROCESS] = { "--preprocess", 0, KIND_TEXTS, DATA, "SPEC|FILE.json",
                          .help = "how images and uint8 arrays become inputs (mq help preprocess)" },
     [OPT_SAMPLES] = { "--samples", 0, KIND_COUNT, DATA, "N", .fallback = "0", .max = UINT32_MAX,
                       .help = "use so many samples, evenly spread; 0: all" },
-    [OPT_BATCH] = { "--batch", 0, KIND_COUNT, DATA, "N", .min = 1, .max = 1000000,
+    [OPT_BATCH] = { "--batch", 0, KIND_COUNT, DATA, "N", .min = 1, .max = 1000000, .many = true,
                     .help = "samples per run (default: the model's, else 1)" },
     [OPT_FILL] = { "--fill", 0, KIND_TEXTS, DATA, "INPUT=VALUE",
                    .help = "an input without data: zeros, ones, range, empty, random or a number" },
@@ -91,6 +107,27 @@ static const cli_row rows[N_OPTS] = {
     [OPT_SHAPE] = { "--shape", 0, KIND_SHAPES, SHAPES, "[INPUT=]SHAPE",
                     .help = "shape of an input, as 1x3x224x224 or 1,3,224,224 or batch,seq" },
     [OPT_DIM] = { "--dim", 0, KIND_DIMS, SHAPES, "NAME=N", .help = "size of a symbolic dimension" },
+
+    [OPT_RUNS] = { "--runs", 0, KIND_COUNT, MEASURE, "N", .min = 1, .max = 100000000,
+                   .help = "timed runs of each model (default: until intervals are narrow, at most 10s)" },
+    [OPT_DURATION] = { "--duration", 0, KIND_TIME, MEASURE, "TIME", .help = "measure for so long, all models together" },
+    [OPT_WARMUP] = { "--warmup", 0, KIND_COUNT, MEASURE, "N", .max = 1000000,
+                     .help = "runs before the timed ones (default: until times no longer fall)" },
+    [OPT_PROFILE] = { "--profile", 0, KIND_SWITCH, MEASURE, .help = "time, MACs and bytes by node and by operator" },
+    [OPT_TRACE] = { "--trace", 0, KIND_TEXT, MEASURE, "FILE",
+                    .help = "write a Chrome trace (JSON, for chrome://tracing or ui.perfetto.dev)" },
+    [OPT_METRIC] = { "--metric", 0, KIND_TEXT, MEASURE, "NAME",
+                     .help = "what bounds are about: top1, top5, precision, recall, f1, mse, mae, cosine, sqnr, agreement, ce or "
+                             "perplexity (default: by labels and output); with --eval-cmd a key of its object" },
+    [OPT_METRIC_OUTPUT] = { "--metric-output", 0, KIND_TEXT, MEASURE, "NAME", .help = "the output that is judged" },
+    [OPT_EVAL_CMD] = { "--eval-cmd", 0, KIND_TEXT, MEASURE, "'CMD {}'",
+                       .help = "a command that measures a model, {}: its last line is a number or a JSON object" },
+    [OPT_LOWER_IS_BETTER] = { "--lower-is-better", 0, KIND_SWITCH, MEASURE, .help = "of the number of --eval-cmd" },
+    [OPT_MAX_EVALS] = { "--max-evals", 0, KIND_COUNT, MEASURE, "N", .fallback = "50", .max = 1000000,
+                        .help = "most runs of --eval-cmd behind the first" },
+    [OPT_WITH_ONNXRUNTIME] = { "--with-onnxruntime", 0, KIND_SWITCH, MEASURE,
+                               .help = "measure ONNX Runtime beside, on the same inputs, in a Python that has it ($MQ_PYTHON, else "
+                                       "python3)" },
 
     [OPT_NODES] = { "--nodes", 0, KIND_PATTERNS, WHICH, "PATTERN",
                     .help = "only these nodes: exact name, glob, re:REGEX, @FILE with one per line; a list" },

@@ -86,6 +86,16 @@ static mq_status check_files(const cli_options *o, const cli_command *cmd, mq_er
     return MQ_OK;
 }
 
+/* Lists of numbers are for commands that measure each of them. */
+static mq_status check_many(const cli_options *o, const cli_command *cmd, mq_error *err)
+{
+    for (int id = OPT_NONE + 1; id < N_OPTS; id++)
+        if (o->values[id].n_numbers > 1 && !cmd->many)
+            return cli_fail(err, MQ_ERR_USAGE, "%s takes one number, not '%s'", cli_row_of((cli_opt)id)->label,
+                            o->values[id].text);
+    return MQ_OK;
+}
+
 /* Standard output holds one thing. */
 static mq_status check_stdout(const cli_options *o, mq_error *err)
 {
@@ -143,7 +153,7 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Files that options name: those that are needed first, then those that are replaced without being asked, like reports. */
-static const cli_opt single_files[] = { OPT_OUTPUT, OPT_CONFIG, OPT_OVERRIDES, OPT_KEEP_FAILED, OPT_DEPFILE };
+static const cli_opt single_files[] = { OPT_OUTPUT, OPT_CONFIG, OPT_OVERRIDES, OPT_KEEP_FAILED, OPT_DEPFILE, OPT_TRACE };
 enum { N_NEEDED = 3, N_SINGLE = sizeof single_files / sizeof *single_files };
 
 /* The i-th file: models, then the above, then reports; NULL: it is not given. */
@@ -190,6 +200,7 @@ mq_status cli_options_check(const cli_options *o, const cli_command *cmd, mq_err
     if (o->values[OPT_LIST_TYPES].on || o->values[OPT_LIST_TARGETS].on)
         return MQ_OK; /* the rest of the line is not looked at */
     CLI_TRY(check_files(o, cmd, err));
+    CLI_TRY(check_many(o, cmd, err));
     CLI_TRY(check_stdout(o, err));
     CLI_TRY(check_stdin(o, cmd, err));
     CLI_TRY(check_replaced(o, err));

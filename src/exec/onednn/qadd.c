@@ -3,11 +3,9 @@
 /* QLinearAdd and QLinearMul (com.microsoft) of two images of one shape of which at least one is in the library's own
  * order: element by element as they lie there, with the reference kernel's arithmetic. Broadcasting, and plain
  * operands, are its business. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/compiler.h"
 #include "exec/onednn/kernels.h"
 #include "exec/ref/quant_lanes.h"
 
@@ -31,24 +29,6 @@ static void release(void *state)
     free(s);
 }
 
-typedef struct numbers {
-    float a, b, y, a_zero, b_zero, y_zero;
-} numbers;
-
-#define PAIR(name, T, low, high, sign)                                                                               \
-    MQ_CLONES static void name##_##T(const T *restrict a, const T *restrict b, int64_t n, numbers f, T *restrict y) \
-    {                                                                                                                \
-        for (int64_t i = 0; i < n; i++) {                                                                            \
-            const float va = ((float)a[i] - f.a_zero) * f.a, vb = ((float)b[i] - f.b_zero) * f.b;                    \
-            const float q = rintf((va sign vb) / f.y) + f.y_zero;                                                    \
-            y[i] = (T)(int32_t)(q >= low ? (q > high ? high : q) : low);                                             \
-        }                                                                                                            \
-    }
-PAIR(add, uint8_t, 0.0f, 255.0f, +)
-PAIR(mul, uint8_t, 0.0f, 255.0f, *)
-PAIR(add, int8_t, -128.0f, 127.0f, +)
-PAIR(mul, int8_t, -128.0f, 127.0f, *)
-
 static float number(const mq_call *c, size_t i)
 {
     return i < c->n_in && c->in[i] ? (float)mq_array_f64(c->in[i], 0) : 0;
@@ -58,8 +38,8 @@ static mq_status run(mq_call *c, void *state)
 {
     const pair_state *s = state;
     const mq_array *x = c->in[s->first];
-    const numbers f = { number(c, A_SCALE), number(c, B_SCALE), number(c, Y_SCALE), number(c, A_ZERO), number(c, B_ZERO),
-                        number(c, Y_ZERO) };
+    const mq_i8_pair p = mq_i8_pair_of(number(c, A_SCALE), (int32_t)number(c, A_ZERO), number(c, B_SCALE),
+                                       (int32_t)number(c, B_ZERO), number(c, Y_SCALE), (int32_t)number(c, Y_ZERO));
     const char *a = c->in[A]->data, *b = c->in[B]->data;
     const int64_t pieces = (int64_t)((s->bytes + PIECE - 1) / PIECE);
     char *y = NULL;
@@ -79,11 +59,7 @@ static mq_status run(mq_call *c, void *state)
     for (int64_t k = 0; k < pieces; k++) {
         const int64_t at = k * PIECE, left = (int64_t)s->bytes - at, n = left < PIECE ? left : PIECE;
 
-        if (x->dtype == MQ_UINT8)
-            (s->multiply ? mul_uint8_t : add_uint8_t)((const uint8_t *)a + at, (const uint8_t *)b + at, n, f,
-                                                      (uint8_t *)y + at);
-        else
-            (s->multiply ? mul_int8_t : add_int8_t)((const int8_t *)a + at, (const int8_t *)b + at, n, f, (int8_t *)y + at);
+        (s->multiply ? mq_i8_mul : mq_i8_add)(x->dtype, a + at, b + at, n, &p, y + at);
     }
 done:
     return rc;

@@ -144,6 +144,9 @@ static mq_status qlinear_prepare(mq_call *c, void **state)
     k.attr.scale_axis = 1;
     k.attr.src_zero = mq_array_i64(c->in[k.p->x_zero], 0) != 0;
     k.attr.dst_zero = mq_array_i64(c->in[k.p->y_zero], 0) != 0;
+    /* the library adds the zero point before it rounds: a half would fall to the other side of an odd one */
+    if (k.attr.dst_zero)
+        mq_dn_add_eltwise(&k.attr, dnnl_eltwise_round, 0, 0);
     k.y_type = c->in[k.p->y_zero]->dtype;
     rc = make(c, &k, state);
     free(scales);

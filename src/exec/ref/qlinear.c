@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Operators of ONNX Runtime on quantized tensors that are not sums of products: dequantize, compute in float, quantize. What
- * depends on one element alone is a table of 256 results. */
+/* Operators of ONNX Runtime on quantized tensors that are not sums of products: dequantize, compute in float, quantize;
+ * where its arithmetic rounds elsewhere, as there. What depends on one element alone is a table of 256 results. */
 #include <math.h>
 #include <string.h>
 
@@ -106,16 +106,12 @@ static mq_status op_qlinear_leaky_relu(mq_call *c)
 enum { IN_A, IN_A_SCALE, IN_A_ZERO, IN_B, IN_B_SCALE, IN_B_ZERO, IN_C_SCALE, IN_C_ZERO };
 enum { PIECE = 256 };
 
-/* n elements `step` (0 or 1) apart as floats. */
-static void read_piece(const mq_array *a, int64_t at, int64_t step, int64_t n, const grid *g, float *out)
+/* n elements `step` (0 or 1) apart, next to each other: where they are, or a copy in `room`. */
+static const char *read_piece(const mq_array *a, int64_t at, int64_t step, int64_t n, char *room)
 {
-    if (step) {
-        mq_i8_dequantize(a->dtype, (const char *)a->data + at, n, g->scale, g->zero, out);
-        return;
-    }
-    mq_i8_dequantize(a->dtype, (const char *)a->data + at, 1, g->scale, g->zero, out);
-    for (int64_t i = 1; i < n; i++)
-        out[i] = out[0];
+    const char *from = (const char *)a->data + at;
+
+    return step ? from : memset(room, *from, (size_t)n);
 }
 
 static mq_status binary(mq_call *c, bool multiply)
@@ -138,19 +134,21 @@ static mq_status binary(mq_call *c, bool multiply)
     MQ_TRY(mq_call_out(c, 0, type, b.out_rank, b.out_dims, (void **)&y));
     if (b.count == 0)
         return MQ_OK;
-    const int64_t n = b.dims[b.rank - 1], rows = b.count / n, sa = b.strides[0][b.rank - 1], sb = b.strides[1][b.rank - 1];
+    /* what stands still along a row is added first */
+    const int x = multiply || b.strides[0][b.rank - 1] || !b.strides[1][b.rank - 1] ? 0 : 1, v = !x;
+    const grid *gx = x ? &gb : &ga, *gv = x ? &ga : &gb;
+    const mq_i8_pair p = mq_i8_pair_of(gx->scale, gx->zero, gv->scale, gv->zero, gc.scale, gc.zero);
+    const int64_t n = b.dims[b.rank - 1], rows = b.count / n, sx = b.strides[x][b.rank - 1], sv = b.strides[v][b.rank - 1];
     const int threads = mq_call_threads(c, b.count);
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t r = 0; r < rows; r++) {
-        const int64_t pa = mq_bcast_offset(&b, 0, r), pb = mq_bcast_offset(&b, 1, r);
-        float u[PIECE], v[PIECE];
+        const int64_t px = mq_bcast_offset(&b, x, r), pv = mq_bcast_offset(&b, v, r);
+        char room[2][PIECE];
         for (int64_t j = 0; j < n; j += PIECE) {
             const int64_t m = n - j < PIECE ? n - j : PIECE;
-            read_piece(both[0], pa + j * sa, sa, m, &ga, u);
-            read_piece(both[1], pb + j * sb, sb, m, &gb, v);
-            for (int64_t i = 0; i < m; i++)
-                u[i] = multiply ? u[i] * v[i] : u[i] + v[i];
-            mq_i8_quantize(u, m, gc.scale, gc.zero, type, y + r * n + j);
+            const char *from = read_piece(both[x], px + j * sx, sx, m, room[0]);
+            const char *with = read_piece(both[v], pv + j * sv, sv, m, room[1]);
+            (multiply ? mq_i8_mul : mq_i8_add)(type, from, with, m, &p, y + r * n + j);
         }
     }
 done:

@@ -121,3 +121,64 @@ MQ_CLONES void mq_i8_quantize(const float *restrict x, int64_t n, float scale, i
     for (int64_t k = 0; k < n; k++)
         out[k] = (uint8_t)to_i8(x[k] / scale, (float)zero, low, high);
 }
+
+/* ---- pairs -------------------------------------------------------------------------------------------------------- */
+
+/* x * y + z rounded once, for x and y of few bits: double has room for the product and, but for sums of very different
+ * size, for the sum. */
+MQ_INLINE float fused(float x, float y, float z)
+{
+    return (float)((double)x * (double)y + (double)z);
+}
+
+mq_i8_pair mq_i8_pair_of(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale, int32_t y_zero)
+{
+    mq_i8_pair p = { .a_ratio = a_scale / y_scale, .b_ratio = b_scale / y_scale, .ratio = a_scale * b_scale / y_scale,
+                     .a_zero = a_zero, .b_zero = b_zero, .y_zero = y_zero };
+
+    p.base = (float)y_zero - fused(p.a_ratio, (float)a_zero, p.b_ratio * (float)b_zero);
+    return p;
+}
+
+MQ_INLINE int32_t round_i8(float q, float low, float high)
+{
+    q = rintf(q);
+    return (int32_t)(q >= low ? (q > high ? high : q) : low);
+}
+
+#define PAIRS(T, low, high)                                                                                            \
+    MQ_CLONES static void add_##T(const T *restrict a, const T *restrict b, int64_t n, const mq_i8_pair *p,            \
+                                  T *restrict y)                                                                       \
+    {                                                                                                                  \
+        const float ra = p->a_ratio, rb = p->b_ratio, base = p->base;                                                  \
+                                                                                                                       \
+        for (int64_t k = 0; k < n; k++)                                                                                \
+            y[k] = (T)round_i8(fused(a[k], ra, fused(b[k], rb, base)), low, high);                                     \
+    }                                                                                                                  \
+    MQ_CLONES static void mul_##T(const T *restrict a, const T *restrict b, int64_t n, const mq_i8_pair *p,            \
+                                  T *restrict y)                                                                       \
+    {                                                                                                                  \
+        const int32_t za = p->a_zero, zb = p->b_zero;                                                                  \
+        const float ratio = p->ratio, zero = (float)p->y_zero;                                                         \
+                                                                                                                       \
+        for (int64_t k = 0; k < n; k++)                                                                                \
+            y[k] = (T)round_i8((float)((a[k] - za) * (b[k] - zb)) * ratio + zero, low, high);                          \
+    }
+PAIRS(int8_t, -128.0f, 127.0f)
+PAIRS(uint8_t, 0.0f, 255.0f)
+
+void mq_i8_add(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y)
+{
+    if (type == MQ_INT8)
+        add_int8_t(a, b, n, p, y);
+    else
+        add_uint8_t(a, b, n, p, y);
+}
+
+void mq_i8_mul(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y)
+{
+    if (type == MQ_INT8)
+        mul_int8_t(a, b, n, p, y);
+    else
+        mul_uint8_t(a, b, n, p, y);
+}

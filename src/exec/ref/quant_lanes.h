@@ -23,4 +23,16 @@ void mq_i8_requantize(const int32_t *acc, int64_t n, float scale, int32_t zero, 
 /* dst[k] = saturate(round_half_even(x[k] / scale) + zero). NaN becomes the least number. */
 void mq_i8_quantize(const float *x, int64_t n, float scale, int32_t zero, mq_dtype type, void *dst);
 
+/* Sum and product of elements of one type. A sum is rounded once: a * a_ratio + (b * b_ratio + base), each product and sum
+ * as one fused operation, where ratios are scales over the result's and base gathers the zero points; then half to even. */
+typedef struct mq_i8_pair {
+    float a_ratio, b_ratio, base;   /* of a sum */
+    float ratio;                    /* of a product: both scales over the result's */
+    int32_t a_zero, b_zero, y_zero; /* of a product */
+} mq_i8_pair;
+
+mq_i8_pair mq_i8_pair_of(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale, int32_t y_zero);
+void mq_i8_add(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y);
+void mq_i8_mul(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y);
+
 #endif

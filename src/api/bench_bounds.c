@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Bounds. With several models the first is what the others are compared with, and is not judged itself. A bound of time is
+ * missed when the whole interval misses it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/bench_parts.h"
+#include "api/bench_peer.h"
+
+static bool needs_reference(const mq_bench_bounds *b, const char **option)
+{
+    const struct {
+        bool given;
+        const char *option;
+    } all[] = { { b->min_speedup > 0, "--min-speedup" }, { b->has_drop, "--max-drop" }, { b->has_sqnr, "--min-sqnr" },
+                { b->max_size_ratio > 0, "--max-size with a ratio" }, { b->max_macs_ratio > 0, "--max-macs with a ratio" } };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        *option = all[i].option;
+        if (all[i].given)
+            return true;
+    }
+    return false;
+}
+
+mq_status mq_bench_check_bounds(const char *const *files, size_t n_files, const mq_bench_opts *o, mq_error *err)
+{
+    const char *option;
+
+    if (n_files == 0)
+        return mq_fail(err, MQ_ERR_USAGE, "no model is given");
+    if (n_files == 1 && needs_reference(&o->bounds, &option))
+        return mq_fail(err, MQ_ERR_USAGE, "%s needs a model to compare with: mq bench REFERENCE MODEL", option);
+    if (o->eval_cmd && o->metric_output)
+        return mq_fail(err, MQ_ERR_USAGE, "--metric-output and --eval-cmd contradict each other");
+    for (size_t i = 0; i < n_files && (o->with_onnxruntime || o->eval_cmd); i++)
+        if (strcmp(files[i], "-") == 0)
+            return mq_fail(err, MQ_ERR_USAGE, "%s needs a model with a name, not standard input",
+                           o->eval_cmd ? "--eval-cmd" : "--with-onnxruntime");
+    return MQ_OK;
+}
+
+static size_t first_judged(const mq_bench_job *j)
+{
+    return j->n_entries > 1;
+}
+
+/* The model that a peer's runs are compared with: the first one in the same engine. */
+static const mq_racer *first_of(const mq_racer *racers, const mq_racer *r, size_t n_entries)
+{
+    return r->peer ? &racers[n_entries] : &racers[0];
+}
+
+static bool is_inside(double bound, const mq_bench_figure *f)
+{
+    return f->lo < bound && bound < f->hi;
+}
+
+/* ---- time ---------------------------------------------------------------------------------------------------------- */
+
+/* The figures that bounds of time look at. */
+static mq_status time_figures(const mq_bench_job *j, const mq_racer *racers, const mq_racer *r, mq_bench_figure *median,
+                              mq_bench_figure *speedup, mq_error *err)
+{
+    mq_status rc = mq_racer_median(r, median, err);
+
+    if (rc == MQ_OK && j->opts->bounds.min_speedup > 0)
+        rc = mq_racer_speedup(first_of(racers, r, j->n_entries), r, speedup, err);
+    return rc;
+}
+
+mq_status mq_bench_straddles(const mq_bench_job *j, const mq_racer *racers, size_t n, bool *out, mq_error *err)
+{
+    const mq_bench_bounds *b = &j->opts->bounds;
+
+    *out = false;
+    if (b->max_latency <= 0 && b->min_speedup <= 0)
+        return MQ_OK;
+    for (size_t i = 0; i < n && !*out; i++) {
+        mq_bench_figure median, speedup = { 0 };
+        mq_status rc;
+
+        if (i % j->n_entries < first_judged(j))
+            continue;
+        if ((rc = time_figures(j, racers, &racers[i], &median, &speedup, err)) != MQ_OK)
+            return rc;
+        *out = is_inside(b->max_latency * 1e3, &median) || is_inside(b->min_speedup, &speedup);
+    }
+    return MQ_OK;
+}
+
+/* "small.onnx", and what tells this case from others. */
+static void name_racer(const mq_bench_job *j, const mq_racer *r, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s", mq_bench_label(j, r->entry->path));
+
+    if (r->peer && n >= 0 && (size_t)n < size)
+        n += snprintf(out + n, size - (size_t)n, ", %s", mq_peer_name(r->peer));
+    if (j->opts->n_threads > 1 && n >= 0 && (size_t)n < size)
+        n += snprintf(out + n, size - (size_t)n, ", %d thread%s", j->threads, j->threads == 1 ? "" : "s");
+    if (j->opts->n_batches > 1 && n >= 0 && (size_t)n < size)
+        snprintf(out + n, size - (size_t)n, ", batch %lld", (long long)j->batch);
+}
+
+static mq_status add_time_bound(mq_bench_job *j, const mq_racer *r, const char *name, const char *asked, const char *got,
+                                bool pass, bool unsure, mq_error *err)
+{
+    char who[512];
+
+    name_racer(j, r, who, sizeof who);
+    if (pass && unsure)
+        mq_warn(j->hooks, "bench-undecided", r->entry->path, "%s: asked %s, got %s: the bound lies inside the interval, which does "
+                "not get narrower", name, asked, got);
+    return j->report ? mq_report_add_bound_of(j->report, name, who, asked, got, pass, err) : MQ_OK;
+}
+
+static mq_status bound_latency(mq_bench_job *j, const mq_racer *r, const mq_bench_figure *f, mq_error *err)
+{
+    const double most = j->opts->bounds.max_latency * 1e3;
+    char asked[64], got[128];
+
+    snprintf(asked, sizeof asked, "<= %.4g ms", most);
+    snprintf(got, sizeof got, "%.4g ms (%.4g to %.4g)", f->value, f->lo, f->hi);
+    return add_time_bound(j, r, "max-latency", asked, got, !(f->lo > most), is_inside(most, f), err);
+}
+
+static mq_status bound_speedup(mq_bench_job *j, const mq_racer *r, const mq_bench_figure *f, mq_error *err)
+{
+    const double least = j->opts->bounds.min_speedup;
+    char asked[64], got[128];
+
+    snprintf(asked, sizeof asked, ">= %.4g", least);
+    snprintf(got, sizeof got, "%.4g (%.4g to %.4g)", f->value, f->lo, f->hi);
+    return add_time_bound(j, r, "min-speedup", asked, got, !(f->hi < least), is_inside(least, f), err);
+}
+
+static mq_status bound_ram(mq_bench_job *j, const mq_racer *r, mq_error *err)
+{
+    mq_str asked = { 0 }, got = { 0 };
+    char who[512];
+    mq_status rc;
+
+    name_racer(j, r, who, sizeof who);
+    mq_str_add(&asked, "<= ");
+    mq_str_add_bytes(&asked, j->opts->bounds.max_ram);
+    mq_str_add_bytes(&got, r->peak);
+    rc = asked.failed || got.failed
+             ? mq_oom(err)
+             : mq_report_add_bound_of(j->report, "max-ram", who, asked.s, got.s, r->peak <= j->opts->bounds.max_ram, err);
+    mq_str_release(&asked);
+    mq_str_release(&got);
+    return rc;
+}
+
+mq_status mq_bench_case_bounds(mq_bench_job *j, const mq_racer *racers, size_t n, mq_error *err)
+{
+    const mq_bench_bounds *b = &j->opts->bounds;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < n && rc == MQ_OK; i++) {
+        mq_bench_figure median, speedup = { 0 };
+
+        if (i % j->n_entries < first_judged(j))
+            continue;
+        rc = time_figures(j, racers, &racers[i], &median, &speedup, err);
+        if (rc == MQ_OK && b->max_latency > 0)
+            rc = bound_latency(j, &racers[i], &median, err);
+        if (rc == MQ_OK && b->min_speedup > 0)
+            rc = bound_speedup(j, &racers[i], &speedup, err);
+        if (rc == MQ_OK && b->max_ram && j->report && !racers[i].peer)
+            rc = bound_ram(j, &racers[i], err);
+    }
+    return rc;
+}
+
+/* ---- what does not depend on the case ------------------------------------------------------------------------------ */
+
+static mq_status add(mq_bench_job *j, const mq_bench_entry *e, const char *name, const mq_str *asked, const mq_str *got, bool pass,
+                     mq_error *err)
+{
+    if (asked->failed || got->failed)
+        return mq_oom(err);
+    return mq_report_add_bound_of(j->report, name, mq_bench_label(j, e->path), asked->s, got->s, pass, err);
+}
+
+static mq_status bound_size(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+{
+    const mq_bench_bounds *b = &j->opts->bounds;
+    const mq_bench_model *first = j->entries[0].out;
+    const uint64_t have = e->out->model_bytes + e->out->data_bytes, was = first->model_bytes + first->data_bytes;
+    mq_str asked = { 0 }, got = { 0 };
+    bool pass = have <= b->max_size;
+    mq_status rc;
+
+    mq_str_add(&asked, "<= ");
+    mq_str_add_bytes(&got, have);
+    if (b->max_size_ratio > 0) {
+        mq_str_addf(&asked, "%g%%", b->max_size_ratio * 100);
+        mq_str_addf(&got, " (%.1f%%)", was ? 100.0 * (double)have / (double)was : 0);
+        pass = (double)have <= b->max_size_ratio * (double)was;
+    } else {
+        mq_str_add_bytes(&asked, b->max_size);
+    }
+    rc = add(j, e, "max-size", &asked, &got, pass, err);
+    mq_str_release(&asked);
+    mq_str_release(&got);
+    return rc;
+}
+
+static mq_status bound_macs(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+{
+    const mq_bench_bounds *b = &j->opts->bounds;
+    const double was = j->entries[0].out->macs, most = b->max_macs_ratio > 0 ? b->max_macs_ratio * was : b->max_macs;
+    mq_str asked = { 0 }, got = { 0 };
+    mq_status rc;
+
+    if (b->max_macs_ratio > 0)
+        mq_str_addf(&asked, "<= %g%%", b->max_macs_ratio * 100);
+    else
+        mq_str_addf(&asked, "<= %g", b->max_macs);
+    mq_str_add_count(&got, (uint64_t)e->out->macs);
+    if (b->max_macs_ratio > 0 && was > 0)
+        mq_str_addf(&got, " (%.1f%%)", 100 * e->out->macs / was);
+    rc = add(j, e, "max-macs", &asked, &got, e->out->macs <= most, err);
+    mq_str_release(&asked);
+    mq_str_release(&got);
+    return rc;
+}
+
+static const mq_bench_metric *main_metric(const mq_bench_entry *e)
+{
+    for (size_t i = 0; i < e->out->n_metrics; i++)
+        if (e->out->metrics[i].main && e->out->metrics[i].known)
+            return &e->out->metrics[i];
+    return NULL;
+}
+
+static mq_status bound_metric(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+{
+    const mq_bench_metric *m = main_metric(e);
+    const double least = j->opts->bounds.min_metric;
+    mq_str asked = { 0 }, got = { 0 };
+    mq_status rc;
+
+    if (!m)
+        return mq_fail(err, MQ_ERR_USAGE, "--min-metric: there is nothing to measure '%s' by: --data with --labels or reference "
+                       "outputs, or --eval-cmd", e->path);
+    mq_str_addf(&asked, "%s %s %g", m->name, m->lower_is_better ? "<=" : ">=", least);
+    mq_str_addf(&got, "%.6g", m->value);
+    rc = add(j, e, "min-metric", &asked, &got, m->lower_is_better ? m->value <= least : m->value >= least, err);
+    mq_str_release(&asked);
+    mq_str_release(&got);
+    return rc;
+}
+
+/* One sample more or less is the finest that the data can show of a share. */
+static void warn_if_too_fine(const mq_bench_job *j, const mq_bench_entry *e, const mq_bench_metric *m)
+{
+    const double most = j->opts->bounds.max_drop;
+
+    if (m->has_interval && most > 0 && e->out->n_judged && most < 1.0 / (double)e->out->n_judged)
+        mq_warn(j->hooks, "bench-bound-fine", "", "--max-drop %g%%: one of %llu samples is %.2g%% already", most * 100,
+                (unsigned long long)e->out->n_judged, 100.0 / (double)e->out->n_judged);
+}
+
+static mq_status bound_drop(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+{
+    const mq_bench_metric *m = main_metric(e);
+    mq_str asked = { 0 }, got = { 0 };
+    mq_status rc;
+
+    if (!m || !m->has_drop)
+        return mq_fail(err, MQ_ERR_USAGE, "--max-drop: there is nothing to measure '%s' by: --data with --labels or reference "
+                       "outputs, or --eval-cmd", e->path);
+    mq_str_addf(&asked, "%s: <= %g%%", m->name, j->opts->bounds.max_drop * 100);
+    mq_str_addf(&got, "%.3g%%", m->drop.value * 100);
+    if (m->has_interval)
+        mq_str_addf(&got, " (%.3g%% to %.3g%%, %llu samples)", m->drop.lo * 100, m->drop.hi * 100,
+                    (unsigned long long)e->out->n_judged);
+    rc = add(j, e, "max-drop", &asked, &got, m->drop.value <= j->opts->bounds.max_drop + 1e-12, err);
+    mq_str_release(&asked);
+    mq_str_release(&got);
+    if (e == &j->entries[first_judged(j)])
+        warn_if_too_fine(j, e, m);
+    return rc;
+}
+
+static mq_status bound_sqnr(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+{
+    mq_str asked = { 0 }, got = { 0 };
+    mq_status rc;
+
+    mq_str_addf(&asked, ">= %g dB", j->opts->bounds.min_sqnr);
+    if (isfinite(e->out->sqnr))
+        mq_str_addf(&got, "%.2f dB, output '%s'", e->out->sqnr, e->out->sqnr_output);
+    else
+        mq_str_add(&got, isnan(e->out->sqnr) ? "not compared" : e->out->sqnr > 0 ? "no difference" : "NaN, infinity or no signal");
+    rc = add(j, e, "min-sqnr", &asked, &got, e->out->sqnr >= j->opts->bounds.min_sqnr, err);
+    mq_str_release(&asked);
+    mq_str_release(&got);
+    return rc;
+}
+
+mq_status mq_bench_model_bounds(mq_bench_job *j, mq_error *err)
+{
+    const mq_bench_bounds *b = &j->opts->bounds;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = first_judged(j); i < j->n_entries && j->report; i++) {
+        const mq_bench_entry *e = &j->entries[i];
+
+        if (b->max_size || b->max_size_ratio > 0)
+            MQ_TRY(bound_size(j, e, err));
+        if (b->max_macs > 0 || b->max_macs_ratio > 0)
+            MQ_TRY(bound_macs(j, e, err));
+        if (b->has_drop)
+            MQ_TRY(bound_drop(j, e, err));
+        if (b->has_metric)
+            MQ_TRY(bound_metric(j, e, err));
+        if (b->has_sqnr)
+            MQ_TRY(bound_sqnr(j, e, err));
+    }
+done:
+    return rc;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* What each node costs: runs of their own, after the timed ones, with a clock around every node (which is why these times
+ * add up to a little more). Sums by operator; the last runs as a trace. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/bench_parts.h"
+#include "base/file.h"
+
+enum { MOST_RUNS = 100, TRACED_RUNS = 3 };
+#define PROFILE_SECONDS 1.0
+
+static int by_time(const void *a, const void *b)
+{
+    const mq_bench_cost *x = a, *y = b;
+
+    return (x->ms < y->ms) - (x->ms > y->ms);
+}
+
+static void add_rates(mq_bench_cost *c, double total_ms)
+{
+    c->share = total_ms > 0 ? c->ms / total_ms : 0;
+    c->gflops = c->ms > 0 ? 2 * c->macs / (c->ms * 1e6) : 0;
+    c->gbytes = c->ms > 0 ? c->bytes / (c->ms * 1e6) : 0;
+}
+
+static mq_bench_cost cost_of(const mq_bench_job *j, const mq_node_stat *st, mq_error *err, mq_status *rc)
+{
+    mq_bench_cost c = { .n_nodes = 1, .ms = st->runs ? (double)st->ns / (double)st->runs * 1e-6 : 0, .macs = (double)st->macs,
+                        .bytes = (double)st->bytes };
+
+    c.name = mq_arena_strdup(j->arena, mq_node_label(st->node));
+    c.op_type = mq_arena_strdup(j->arena, st->node->op_type);
+    c.kernel = mq_arena_strdup(j->arena, st->kernel ? st->kernel : "");
+    if (!c.name || !c.op_type || !c.kernel)
+        *rc = mq_oom(err);
+    return c;
+}
+
+/* Nodes of one operator become one; nodes: n of them. */
+static size_t sum_operators(const mq_bench_cost *nodes, size_t n, mq_bench_cost *ops)
+{
+    size_t n_ops = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+
+        while (k < n_ops && strcmp(ops[k].op_type, nodes[i].op_type) != 0)
+            k++;
+        if (k == n_ops)
+            ops[n_ops++] = (mq_bench_cost){ .name = nodes[i].op_type, .op_type = nodes[i].op_type, .kernel = "" };
+        ops[k].n_nodes++;
+        ops[k].ms += nodes[i].ms;
+        ops[k].macs += nodes[i].macs;
+        ops[k].bytes += nodes[i].bytes;
+    }
+    return n_ops;
+}
+
+static mq_status read_stats(const mq_bench_job *j, mq_bench_entry *e, mq_error *err)
+{
+    size_t n;
+    const mq_node_stat *st = mq_runner_stats(e->run.runner, &n);
+    mq_bench_cost *nodes = mq_arena_calloc(j->arena, n + 1, sizeof *nodes);
+    mq_bench_cost *ops = mq_arena_calloc(j->arena, n + 1, sizeof *ops);
+    double total = 0;
+    mq_status rc = nodes && ops ? MQ_OK : mq_oom(err);
+
+    for (size_t i = 0; i < n && rc == MQ_OK; i++) {
+        nodes[i] = cost_of(j, &st[i], err, &rc);
+        total += nodes[i].ms;
+        e->out->macs += nodes[i].macs;
+    }
+    if (rc != MQ_OK || !j->opts->profile)
+        return rc;
+    e->out->n_operators = sum_operators(nodes, n, ops);
+    for (size_t i = 0; i < n; i++)
+        add_rates(&nodes[i], total);
+    for (size_t i = 0; i < e->out->n_operators; i++)
+        add_rates(&ops[i], total);
+    qsort(nodes, n, sizeof *nodes, by_time);
+    qsort(ops, e->out->n_operators, sizeof *ops, by_time);
+    e->out->nodes = nodes;
+    e->out->n_nodes = n;
+    e->out->operators = ops;
+    return MQ_OK;
+}
+
+/* ---- trace --------------------------------------------------------------------------------------------------------- */
+
+/* Takes the reference; false when out of memory. */
+static bool push(json_t *events, json_t *event)
+{
+    return json_array_append_new(events, event) == 0;
+}
+
+static bool push_name(json_t *events, const char *what, const char *name, int pid)
+{
+    return push(events, json_pack("{s:s, s:s, s:i, s:i, s:{s:o}}", "name", what, "ph", "M", "pid", pid, "tid", 1, "args", "name",
+                                  mq_json_text(name)));
+}
+
+/* Events of the last run; microseconds since `start`. */
+static mq_status trace_run(json_t *events, const mq_bench_entry *e, int pid, uint64_t start, mq_error *err)
+{
+    size_t n;
+    const mq_node_stat *st = mq_runner_stats(e->run.runner, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!st[i].runs)
+            continue;
+        if (!push(events, json_pack("{s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:{s:s, s:I, s:I}}", "name",
+                                    mq_json_text(mq_node_label(st[i].node)), "cat", mq_json_text(st[i].node->op_type), "ph",
+                                    "X", "ts", (double)(st[i].last_start - start) * 1e-3, "dur", (double)st[i].last_ns * 1e-3,
+                                    "pid", pid, "tid", 1, "args", "kernel", st[i].kernel ? st[i].kernel : "", "macs",
+                                    (json_int_t)st[i].macs, "bytes", (json_int_t)st[i].bytes)))
+            return mq_oom(err);
+    }
+    return MQ_OK;
+}
+
+static mq_status write_trace(const mq_bench_job *j, json_t *events, mq_error *err)
+{
+    json_t *doc = json_pack("{s:O, s:s}", "traceEvents", events, "displayTimeUnit", "ms");
+    char *text = doc ? json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    mq_status rc = text ? mq_file_put(j->opts->trace, text, strlen(text), err) : mq_oom(err);
+
+    free(text);
+    json_decref(doc);
+    if (rc == MQ_OK)
+        mq_note_file(j->hooks, j->opts->trace, true);
+    return rc;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+static mq_status profile_entry(const mq_bench_job *j, mq_bench_entry *e, json_t *events, int pid, uint64_t start, mq_error *err)
+{
+    const bool long_look = j->opts->profile || j->opts->trace;
+    const double end = mq_seconds() + (long_look ? PROFILE_SECONDS : 0);
+    mq_status rc;
+
+    MQ_TRY(mq_running_run(&e->run, e->calls[0], err)); /* other models have emptied the caches */
+    mq_runner_profile(e->run.runner, true);
+    for (size_t i = 0; i < MOST_RUNS && (i < TRACED_RUNS || mq_seconds() < end); i++) {
+        MQ_TRY(mq_running_run(&e->run, e->calls[0], err));
+        MQ_TRY(mq_check_cancelled(j->hooks, err));
+        if (events && i < TRACED_RUNS)
+            MQ_TRY(trace_run(events, e, pid, start, err));
+    }
+    rc = read_stats(j, e, err);
+done:
+    mq_runner_profile(e->run.runner, false);
+    return rc;
+}
+
+static bool wants_macs(const mq_bench_opts *o)
+{
+    return o->profile || o->bounds.max_macs > 0 || o->bounds.max_macs_ratio > 0;
+}
+
+mq_status mq_bench_profile(mq_bench_job *j, mq_error *err)
+{
+    const uint64_t start = (uint64_t)(mq_seconds() * 1e9);
+    json_t *events = NULL;
+    mq_status rc = MQ_OK;
+
+    if (!wants_macs(j->opts) && !j->opts->trace)
+        return MQ_OK;
+    if (j->opts->trace && !(events = json_array()))
+        return mq_oom(err);
+    for (size_t i = 0; i < j->n_entries; i++) {
+        if (events && (!push_name(events, "process_name", j->entries[i].path, (int)i + 1) ||
+                       !push_name(events, "thread_name", "calling thread", (int)i + 1)))
+            MQ_TRY(mq_oom(err));
+        MQ_TRY(profile_entry(j, &j->entries[i], events, (int)i + 1, start, err));
+    }
+    if (events)
+        rc = write_trace(j, events, err);
+done:
+    json_decref(events);
+    return rc;
+}
