@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Runs ONNX test folders in the engine: node_run [--reference] FOLDER... A line per folder: "ok", "refused REASON" or "WRONG
- * REASON". Exit 1 when one is wrong. What users call is `mq check --tests`; this one can leave out rewrites and fast kernels. */
+ * REASON". Exit 1 when one is wrong. What users call is `mq check --tests`; this one can leave out rewrites and fast
+ * kernels. */
 #include <stdio.h>
 #include <string.h>
 

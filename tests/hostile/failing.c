@@ -33,7 +33,8 @@ static bool spared(const void *caller)
     Dl_info info;
 
     return dladdr(caller, &info) && info.dli_fname &&
-           (strstr(info.dli_fname, "omp.so") || strstr(info.dli_fname, "/ld-") || strstr(info.dli_fname, "libgomp") || strstr(info.dli_fname, "libdnnl") ||
+           (strstr(info.dli_fname, "omp.so") || strstr(info.dli_fname, "/ld-") || strstr(info.dli_fname,
+                   "libgomp") || strstr(info.dli_fname, "libdnnl") ||
             strstr(info.dli_fname, "libstdc++"));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Matrix products and convolutions by the reference kernels: sizes around their blocks against plain loops, the same bytes at
- * any number of threads, integers that wrap and saturate, empty operands. */
+/* Matrix products and convolutions by the reference kernels: sizes around their blocks against plain loops, the same
+ * bytes at any number of threads, integers that wrap and saturate, empty operands. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,8 +134,8 @@ static void test_requantize(void **state)
     run_close(&t);
 }
 
-/* y = conv(x, w) of 2 images of 6 channels, 7 x 9, with `group` groups and 3 x 2 kernels; strides 2 and 1, dilations 1 and 2,
- * pads 1, 0, 2, 1. Against plain loops. */
+/* y = conv(x, w) of 2 images of 6 channels, 7 x 9, with `group` groups and 3 x 2 kernels; strides 2 and 1, dilations 1
+ * and 2, pads 1, 0, 2, 1. Against plain loops. */
 static void convolve(int group, int out_ch)
 {
     enum { C = 6, H = 7, W = 9, KH = 3, KW = 2, OH = 4, OW = 8 };

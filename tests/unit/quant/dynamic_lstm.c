@@ -47,7 +47,8 @@ static void test_one_direction(void **state)
                   "init r_quantized int8[1,16,64]\n"
                   "init r_scale float[1,64]\n"
                   "init r_zero_point int8[1,64]\n"
-                  "node 'y_DynamicQuantizeLSTM' com.microsoft.DynamicQuantizeLSTM(x, w_quantized, r_quantized, -, -, -, -, -, "
+                  "node 'y_DynamicQuantizeLSTM' com.microsoft.DynamicQuantizeLSTM(x, w_quantized, "
+                  "r_quantized, -, -, -, -, -, "
                   "w_scale, w_zero_point, r_scale, r_zero_point) -> y hidden_size=16\n"
                   "output y ?\n");
     assert_string_equal(warned, "");
@@ -147,9 +148,11 @@ static void test_shared(void **state)
                   "init r2_quantized int8[1,16,64]\n"
                   "init r2_scale float[1,64]\n"
                   "init r2_zero_point int8[1,64]\n"
-                  "node 'y_DynamicQuantizeLSTM' com.microsoft.DynamicQuantizeLSTM(x, w_quantized, r_quantized, -, -, -, -, -, "
+                  "node 'y_DynamicQuantizeLSTM' com.microsoft.DynamicQuantizeLSTM(x, w_quantized, "
+                  "r_quantized, -, -, -, -, -, "
                   "w_scale, w_zero_point, r_scale, r_zero_point) -> y hidden_size=16\n"
-                  "node 'z_DynamicQuantizeLSTM' com.microsoft.DynamicQuantizeLSTM(x, w_quantized, r2_quantized, -, -, -, -, -, "
+                  "node 'z_DynamicQuantizeLSTM' com.microsoft.DynamicQuantizeLSTM(x, w_quantized, "
+                  "r2_quantized, -, -, -, -, -, "
                   "w_scale, w_zero_point, r2_scale, r2_zero_point) -> z hidden_size=16\n"
                   "output y ?\n"
                   "output z ?\n");

@@ -113,7 +113,8 @@ static void written_values_are_read_back(void **state)
         cli_opt id;
         const char *json;
     } rows[] = { { OPT_FORCE, "true" },   { OPT_OPSET, "17" },           { OPT_MAX_SIZE, "\"40%\"" },
-                 { OPT_STRICT, "false" }, { OPT_DATA, "[\"a=x:k,1\"]" }, { OPT_NODES, "[\"a,b\",\"c\\\"\"]" }, { OPT_PER_CHANNEL, "false" } };
+                 { OPT_STRICT, "false" }, { OPT_DATA, "[\"a=x:k,1\"]" }, { OPT_NODES, "[\"a,b\",\"c\\\"\"]" },
+                 { OPT_PER_CHANNEL, "false" } };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
