@@ -10,5 +10,6 @@ extern const cli_command mq_command_quantize;
 extern const cli_command mq_command_inspect;
 extern const cli_command mq_command_check;
 extern const cli_command mq_command_run;
+extern const cli_command mq_command_bench;
 
 #endif

@@ -137,9 +137,6 @@ MQ_API mq_status mq_bench(const char *const *files, size_t n_files, const mq_ben
                           const mq_hooks *hooks, mq_bench_result **out, mq_error *err);
 MQ_API void mq_bench_result_free(mq_bench_result *result); /* NULL is fine */
 
-/* The metrics that --metric knows, in a line each with what they are; for help. */
-MQ_API const char *mq_bench_metrics(void);
-
 #ifdef __cplusplus
 }
 #endif

@@ -181,16 +181,27 @@ static mq_status open_data(mq_bench_job *j, mq_bench_entry *e, bool first, mq_er
 {
     const mq_bench_opts *o = j->opts;
     mq_data_source source = o->source;
+    const char *generated[1];
+    char text[32];
     mq_status rc;
 
     source.batch = j->batch;
+    if (!source.n_data) { /* as many as a run takes */
+        snprintf(text, sizeof text, "random:%lld", (long long)(j->batch ? j->batch : 1));
+        generated[0] = text;
+        source.data = generated;
+        source.n_data = 1;
+    }
     drop_calls(e);
     mq_dataset_free(e->data);
     e->data = NULL;
     MQ_TRY(mq_source_open(&e->data, &source, e->run.inputs, e->run.n_in, e->run.outputs, e->run.n_out, j->hooks, err));
     if (first)
-        mq_source_tell(&source, e->data, o->note, o->user);
+        mq_source_tell(&o->source, e->data, o->note, o->user);
     MQ_TRY(hold_calls(j, e, err));
+    if (first && j->batch > 0 && e->samples < (size_t)j->batch)
+        mq_bench_tell(j, "the data hold %zu sample%s: batch %lld is measured with %s", e->samples, e->samples == 1 ? "" : "s",
+                      (long long)j->batch, e->samples == 1 ? "it" : "these");
     if (first)
         mq_source_look(e->data, e->run.inputs, e->run.n_in, o->detail, o->user);
 done:
@@ -251,6 +262,8 @@ static mq_status run_cases(mq_bench_job *j, mq_error *err)
         j->batch = o->n_batches ? o->batches[b] : 0;
         for (size_t i = 0; i < j->n_entries; i++)
             MQ_TRY(open_data(j, &j->entries[i], b == 0 && i == 0, err));
+        if (b == 0)
+            MQ_TRY(mq_bench_check_quality(j, err));
         for (size_t t = 0; t < n_threads; t++) {
             j->threads = mq_threads(o->n_threads ? o->threads[t] : j->hooks ? j->hooks->n_threads : 0);
             MQ_TRY(run_case(j, err));
@@ -311,8 +324,8 @@ mq_status mq_bench(const char *const *files, size_t n_files, const mq_bench_opts
     MQ_TRY(open_entries(&j, files, n_files, h, err));
     MQ_TRY(run_cases(&j, err));
     h->result.generated = mq_dataset_generated(j.entries[0].data);
-    mq_source_warn(&opts->source, j.entries[0].data, hooks);
     MQ_TRY(mq_bench_quality(&j, err));
+    mq_source_warn(&opts->source, j.entries[0].data, hooks);
     MQ_TRY(mq_bench_eval(&j, err));
     MQ_TRY(mq_bench_model_bounds(&j, err));
     h->result.latency = j.rows.items;

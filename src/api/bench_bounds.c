@@ -8,6 +8,7 @@
 
 #include "api/bench_parts.h"
 #include "api/bench_peer.h"
+#include "exec/metrics.h"
 
 static bool needs_reference(const mq_bench_bounds *b, const char **option)
 {
@@ -28,11 +29,17 @@ static bool needs_reference(const mq_bench_bounds *b, const char **option)
 mq_status mq_bench_check_bounds(const char *const *files, size_t n_files, const mq_bench_opts *o, mq_error *err)
 {
     const char *option;
+    mq_metric metric;
 
     if (n_files == 0)
         return mq_fail(err, MQ_ERR_USAGE, "no model is given");
     if (n_files == 1 && needs_reference(&o->bounds, &option))
         return mq_fail(err, MQ_ERR_USAGE, "%s needs a model to compare with: mq bench REFERENCE MODEL", option);
+    if (o->metric && !o->eval_cmd && !mq_metric_find(o->metric, &metric))
+        return mq_fail(err, MQ_ERR_USAGE, "--metric is top1, top5, precision, recall, f1, mse, mae, cosine, sqnr, agreement, ce or "
+                       "perplexity, not '%s'", o->metric);
+    if (o->with_onnxruntime && (o->inputs || o->outputs))
+        return mq_fail(err, MQ_ERR_USAGE, "--with-onnxruntime runs whole models: no --inputs and --outputs beside it");
     if (o->eval_cmd && o->metric_output)
         return mq_fail(err, MQ_ERR_USAGE, "--metric-output and --eval-cmd contradict each other");
     for (size_t i = 0; i < n_files && (o->with_onnxruntime || o->eval_cmd); i++)

@@ -31,7 +31,8 @@ typedef struct mq_racer {
     mq_peer *peer;      /* NULL: mq's own engine */
     mq_times ms;        /* timed runs in order */
     mq_times rounds;    /* the median of each turn */
-    size_t per_turn;    /* runs */
+    size_t per_turn;    /* runs that are counted */
+    bool cold;          /* short runs: the first of a turn finds the caches of others and is not counted */
     double first_ms;
     size_t n_warmup;
     size_t peak;
@@ -70,6 +71,8 @@ mq_status mq_bench_model_bounds(mq_bench_job *j, mq_error *err);
 
 /* bench_quality.c: metrics on the data; nothing when nobody asked and the data say nothing about what is right. */
 mq_status mq_bench_quality(mq_bench_job *j, mq_error *err);
+/* MQ_ERR_USAGE when a metric is asked for that the data cannot give: before anything is measured. */
+mq_status mq_bench_check_quality(const mq_bench_job *j, mq_error *err);
 /* bench_eval.c: --eval-cmd for each model. */
 mq_status mq_bench_eval(mq_bench_job *j, mq_error *err);
 

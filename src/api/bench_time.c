@@ -78,6 +78,9 @@ static mq_status warm_until_stable(mq_racer *r, double *typical, mq_error *err)
 /* Every input of the case is run at least once: kernels are prepared for its shapes. */
 static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
 {
+    /* where runs are few, there are several turns all the same */
+    const uint64_t share = j->opts->runs ? j->opts->runs / 10 + 1 : LONGEST_TURN;
+    const size_t most = share < LONGEST_TURN ? (size_t)share : LONGEST_TURN;
     double typical = 0;
     mq_status rc = MQ_OK;
 
@@ -93,8 +96,10 @@ static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
             MQ_TRY(run_some(r, i, 1, &typical, err));
         MQ_TRY(warm_until_stable(r, &typical, err));
     }
+    r->cold = typical < TURN_MS && j->opts->warmup != 0;
     r->per_turn = typical <= 0 || typical >= TURN_MS ? 1 : (size_t)(TURN_MS / typical) + 1;
-    r->per_turn = r->per_turn > LONGEST_TURN ? LONGEST_TURN : r->per_turn;
+    if (r->per_turn > most)
+        r->per_turn = most;
 done:
     return rc;
 }
@@ -106,7 +111,7 @@ static mq_status take_turn(const mq_bench_job *j, mq_racer *r, size_t round, boo
     double ms[LONGEST_TURN + 1];
     const size_t left = j->opts->runs > r->ms.n ? j->opts->runs - r->ms.n : 0;
     const size_t count = j->opts->runs && left < r->per_turn ? left : r->per_turn;
-    const size_t cold = !alone && r->per_turn > 1;
+    const size_t cold = !alone && r->cold;
     mq_status rc;
 
     if (count == 0)

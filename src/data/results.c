@@ -240,6 +240,20 @@ static mq_status put_as_float(const struct target *t, const struct piece *p, con
     return rc;
 }
 
+/* A large output is not to be resident as a whole a second time. */
+static mq_status put_raw(const struct target *t, const struct output *o, const unsigned char *from, size_t bytes, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t at = 0, n; at < bytes && rc == MQ_OK; at += n) {
+        n = bytes - at < GIVE_BACK ? bytes - at : GIVE_BACK;
+        rc = put(t, from + at, n, err);
+        if (n == GIVE_BACK)
+            mq_buf_done_with(o->read, from + at, n);
+    }
+    return rc;
+}
+
 static mq_status put_elements(const struct target *t, struct output *o, const struct piece *p, size_t text, bool bytes,
                               mq_error *err)
 {
@@ -251,7 +265,7 @@ static mq_status put_elements(const struct target *t, struct output *o, const st
     else if (mq_dtype_is_float(p->dtype) && mq_npy_dtype(p->dtype) != p->dtype)
         rc = put_as_float(t, p, from, err);
     else
-        rc = put(t, from, p->bytes, err);
+        rc = put_raw(t, o, from, p->bytes, err);
     if (p->offset + p->bytes - o->given_back >= GIVE_BACK) {
         mq_buf_done_with(o->read, o->read->data + o->given_back, p->offset + p->bytes - o->given_back);
         o->given_back = p->offset + p->bytes;

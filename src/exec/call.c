@@ -114,8 +114,22 @@ static bool may_take(const mq_call *c, size_t j)
     const mq_call_state *s = c->frame;
     const mq_array *a = j < c->n_in ? c->in[j] : NULL;
 
-    return a && s->dies[j] && a->refs == 1 && !a->constant && !a->layout && a->block && a->block->refs == 1 &&
+    return a && s->dies[j] && a->refs == 1 && !a->constant && a->block && a->block->refs == 1 &&
            !s->runner->plan->opts.training;
+}
+
+bool mq_call_may_take(const mq_call *c, size_t j)
+{
+    for (size_t k = 0; k < c->n_in; k++)
+        if (k != j && c->in[k] == c->in[j])
+            return false;
+    return may_take(c, j);
+}
+
+void mq_call_out_taken(mq_call *c, size_t i, size_t j)
+{
+    if (mq_call_wants(c, i))
+        set_out(c, i, mq_array_ref((mq_array *)(uintptr_t)c->in[j]));
 }
 
 mq_status mq_call_out_over(mq_call *c, size_t i, size_t j, mq_dtype dtype, int rank, const int64_t *dims, void **data)
@@ -127,7 +141,7 @@ mq_status mq_call_out_over(mq_call *c, size_t i, size_t j, mq_dtype dtype, int r
         *data = NULL;
     if (!mq_call_wants(c, i))
         return MQ_OK;
-    if (!may_take(c, j) || c->in[j]->codes || mq_dtype_bits(dtype) < 8 ||
+    if (!may_take(c, j) || c->in[j]->layout || c->in[j]->codes || mq_dtype_bits(dtype) < 8 ||
         mq_dtype_bits(dtype) != mq_dtype_bits(c->in[j]->dtype))
         return mq_call_out(c, i, dtype, rank, dims, data);
     if ((rc = mq_array_wrap(&a, dtype, rank, dims, c->in[j]->data, c->in[j]->block, c->err)) != MQ_OK)

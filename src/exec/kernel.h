@@ -66,6 +66,10 @@ mq_status mq_call_out(mq_call *c, size_t i, mq_dtype dtype, int rank, const int6
 mq_status mq_call_out_over(mq_call *c, size_t i, size_t j, mq_dtype dtype, int rank, const int64_t *dims, void **data);
 /* Output i is input j with other dims (same count): no copy. */
 mq_status mq_call_out_view(mq_call *c, size_t i, size_t j, int rank, const int64_t *dims);
+/* May the memory of input j be written to? Not when somebody else needs it, or the node reads it as another input too. */
+bool mq_call_may_take(const mq_call *c, size_t j);
+/* Output i is input j, memory and all (mq_call_may_take has said yes). */
+void mq_call_out_taken(mq_call *c, size_t i, size_t j);
 /* Output i is this array (the reference passes to the call, also on failure). For sequences, optionals, and results of
  * inner graphs. */
 mq_status mq_call_out_array(mq_call *c, size_t i, mq_array *a);

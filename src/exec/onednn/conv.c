@@ -57,6 +57,7 @@ typedef struct conv_case {
     mq_dn_desc x, x_any, weights, weights_any, bias, y_plain, y_any, z;
     int64_t dims[MQ_MAX_RANK]; /* of the result, a height of 1 included */
     int rank, threads;
+    bool sum; /* input 3 is added in the output's memory, else as a post-op of its own */
     mq_dn_attr attr;
 } conv_case;
 
@@ -115,7 +116,7 @@ static mq_status start(mq_call *c, const conv_case *k, mq_dn_task *t)
     if (mq_call_has(c, 2))
         MQ_TRY(mq_dn_task_feed(c, t, 2, MQ_DN_BIAS, &k->bias));
     if (!k->transposed && mq_call_has(c, 3))
-        MQ_TRY(mq_dn_task_feed(c, t, 3, MQ_DN_POST(0), &k->z));
+        MQ_TRY(k->sum ? mq_dn_task_sum(c, t, 3, &k->z) : mq_dn_task_feed(c, t, 3, MQ_DN_POST(0), &k->z));
     MQ_TRY(mq_dn_task_result(c, t, MQ_FLOAT, k->v.out_rank, k->v.out_dims));
 done:
     return rc;
@@ -170,18 +171,27 @@ static bool add_z(const mq_array *z, conv_case *k)
     mq_dn_desc like_y;
 
     return z->rank == k->v.out_rank && memcmp(z->dims, k->v.out_dims, (size_t)z->rank * sizeof *z->dims) == 0 &&
-           mq_dn_any(&like_y, MQ_FLOAT, rank, dims) && mq_dn_add_binary(&k->attr, dnnl_binary_add, &like_y);
+           (k->sum ? mq_dn_add_sum(&k->attr)
+                   : mq_dn_any(&like_y, MQ_FLOAT, rank, dims) && mq_dn_add_binary(&k->attr, dnnl_binary_add, &like_y));
 }
 
-static mq_status fused_prepare(mq_call *c, void **state)
+static mq_status fused_case(mq_call *c, bool sum, void **state)
 {
-    conv_case k = { .transposed = false };
+    conv_case k = { .transposed = false, .sum = sum };
 
     if (!inputs_fit(c) || mq_conv_shape(c, c->in[0], c->in[1], &k.v) != MQ_OK || !bias_fits(c, &k.v))
         return MQ_OK;
     if ((mq_call_has(c, 3) && !add_z(c->in[3], &k)) || !mq_dn_add_activation_attr(c->node, &k.attr))
         return MQ_OK;
     return prepare(c, &k, state);
+}
+
+/* More implementations add to the output's memory than take another tensor, and no copy is needed in most cases. */
+static mq_status fused_prepare(mq_call *c, void **state)
+{
+    mq_status rc = fused_case(c, true, state);
+
+    return rc == MQ_OK && !*state && mq_call_has(c, 3) ? fused_case(c, false, state) : rc;
 }
 
 /* ---- ConvTranspose ------------------------------------------------------------------------------------------------ */

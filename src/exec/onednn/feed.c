@@ -170,6 +170,7 @@ void mq_dn_task_release(void *task)
 
     for (int i = 0; i < t->n_feeds; i++)
         mq_dn_feed_release(&t->feeds[i]);
+    mq_dn_feed_release(&t->sum);
     mq_dn_result_release(&t->y);
     mq_dn_free(t->op);
     free(t);
@@ -178,6 +179,12 @@ void mq_dn_task_release(void *task)
 mq_status mq_dn_task_feed(mq_call *c, mq_dn_task *t, size_t i, int what, const mq_dn_desc *have)
 {
     return mq_dn_feed_init(c, &t->feeds[t->n_feeds++], i, what, have, t->op);
+}
+
+mq_status mq_dn_task_sum(mq_call *c, mq_dn_task *t, size_t i, const mq_dn_desc *have)
+{
+    t->has_sum = true;
+    return mq_dn_feed_init(c, &t->sum, i, MQ_DN_DST, have, t->op);
 }
 
 mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank, const int64_t *dims)
@@ -193,6 +200,30 @@ void mq_dn_task_zero(mq_dn_task *t, int what, int32_t value)
     t->zeros[t->n_zeros++] = value;
 }
 
+/* The output, holding what is added. */
+static mq_status open_sum(mq_call *c, mq_dn_task *t, mq_dn_arg *arg)
+{
+    const mq_array *z = c->in[t->sum.input];
+    mq_dn_result *y = &t->y;
+    mq_dn_arg held;
+    mq_status rc;
+
+    if (!t->sum.reorder && mq_call_may_take(c, t->sum.input) && (y->reorder || z->layout == y->layout)) {
+        *arg = (mq_dn_arg){ MQ_DN_DST, y->data = z->data };
+        if (y->reorder)
+            return mq_call_out(c, y->output, y->dtype, y->rank, y->dims, &y->plain);
+        mq_call_out_taken(c, y->output, t->sum.input);
+        return MQ_OK;
+    }
+    MQ_TRY(mq_dn_result_open(c, y, arg));
+    if (t->sum.reorder)
+        return mq_dn_run(c, t->sum.reorder, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, z->data }, { DNNL_ARG_TO, y->data } });
+    MQ_TRY(mq_dn_feed_data(c, &t->sum, &held));
+    memcpy(y->data, held.data, y->bytes);
+done:
+    return rc;
+}
+
 mq_status mq_dn_task_run(mq_call *c, void *task)
 {
     mq_dn_task *t = task;
@@ -202,7 +233,8 @@ mq_status mq_dn_task_run(mq_call *c, void *task)
 
     for (; n < t->n_feeds; n++)
         MQ_TRY(mq_dn_feed_data(c, &t->feeds[n], &args[n]));
-    MQ_TRY(mq_dn_result_open(c, &t->y, &args[n++]));
+    MQ_TRY(t->has_sum ? open_sum(c, t, &args[n]) : mq_dn_result_open(c, &t->y, &args[n]));
+    n++;
     for (int i = 0; i < t->n_zeros; i++)
         args[n++] = (mq_dn_arg){ DNNL_ARG_ATTR_ZERO_POINTS | t->zero_of[i], &t->zeros[i] };
     MQ_TRY(mq_dn_run(c, t->op, n, args));

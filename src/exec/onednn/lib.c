@@ -191,6 +191,11 @@ bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float be
     return true;
 }
 
+bool mq_dn_add_sum(mq_dn_attr *a)
+{
+    return add_post(a, MQ_DN_SUM);
+}
+
 bool mq_dn_add_binary(mq_dn_attr *a, dnnl_alg_kind_t alg, const mq_dn_desc *other)
 {
     mq_dn_post *p = add_post(a, MQ_DN_BINARY);
@@ -214,6 +219,8 @@ static dnnl_status_t set_posts(dnnl_primitive_attr_t attr, const mq_dn_attr *a)
 
         if (p->kind == MQ_DN_ELTWISE)
             st = dnnl_post_ops_append_eltwise(ops, 1, p->alg, p->alpha, p->beta);
+        else if (p->kind == MQ_DN_SUM)
+            st = dnnl_post_ops_append_sum(ops, 1);
         else
             st = dnnl_post_ops_append_binary(ops, p->alg, &p->other.md);
     }

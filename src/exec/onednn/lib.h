@@ -43,7 +43,7 @@ bool mq_dn_is_padded(const mq_dn_desc *d);
 
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 
-typedef enum mq_dn_post_kind { MQ_DN_ELTWISE, MQ_DN_BINARY } mq_dn_post_kind;
+typedef enum mq_dn_post_kind { MQ_DN_ELTWISE, MQ_DN_BINARY, MQ_DN_SUM } mq_dn_post_kind;
 
 typedef struct mq_dn_post {
     mq_dn_post_kind kind;
@@ -65,6 +65,8 @@ typedef struct mq_dn_attr {
 /* false: no room, or not expressible. No two eltwise of one kind: version 2.6 would take the first one's numbers for
  * both. */
 bool mq_dn_add_eltwise(mq_dn_attr *a, dnnl_alg_kind_t alg, float alpha, float beta);
+/* The result is added to what the output's memory holds. */
+bool mq_dn_add_sum(mq_dn_attr *a);
 bool mq_dn_add_binary(mq_dn_attr *a, dnnl_alg_kind_t alg, const mq_dn_desc *other);
 
 /* ---- primitives --------------------------------------------------------------------------------------------------- */
@@ -185,6 +187,8 @@ typedef struct mq_dn_task {
     int n_zeros; /* zero points: of what, and their values */
     int zero_of[2];
     int32_t zeros[2];
+    bool has_sum; /* the output begins with this input */
+    mq_dn_feed sum;
     int n_feeds;
     mq_dn_feed feeds[];
 } mq_dn_task;
@@ -193,6 +197,8 @@ typedef struct mq_dn_task {
 mq_dn_task *mq_dn_task_create(mq_call *c, int most_feeds);
 /* t->op is there: input i, lying there as `have`, is its argument `what`. */
 mq_status mq_dn_task_feed(mq_call *c, mq_dn_task *t, size_t i, int what, const mq_dn_desc *have);
+/* t->op adds to input i: the output begins with it, in its memory when nobody needs it any more. */
+mq_status mq_dn_task_sum(mq_call *c, mq_dn_task *t, size_t i, const mq_dn_desc *have);
 /* t->op's result is output 0. */
 mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank, const int64_t *dims);
 /* The primitive was made to take a zero point for MQ_DN_SRC or MQ_DN_DST. */

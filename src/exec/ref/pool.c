@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* MaxPool, AveragePool and LpPool of any spatial rank. A row of results is made at once: tap after tap is added to (or
- * compared with) all of the row, where the tap lies inside the image. Sums are double. NaN is not a maximum. */
+ * compared with) all of the row, where the tap lies inside the image. Sums are double, but for narrow averages. NaN is not a
+ * maximum. */
 #include "exec/ref/pool.h"
 
 #ifdef _OPENMP
@@ -65,6 +66,16 @@ SUM_TAP(squares, float, e * e)
 SUM_TAP(squares, double, e * e)
 SUM_TAP(powers, float, pow(fabs(e), p))
 SUM_TAP(powers, double, pow(fabs(e), p))
+
+MQ_CLONES static void narrow_sum(const void *x, int64_t at, int64_t step, int64_t n, void *acc, MQ_UNUSED int64_t *where,
+                                 MQ_UNUSED double p)
+{
+    const float *restrict v = (const float *)x + at;
+    float *restrict a = acc;
+
+    for (int64_t j = 0; j < n; j++)
+        a[j] += v[j * step];
+}
 
 /* Along dim d, tap t lies inside the image for results [*from, *to). */
 static void inside(const mq_window *w, int d, int64_t t, int64_t *from, int64_t *to)
@@ -152,6 +163,7 @@ typedef struct sum_job {
     mq_dtype dtype;
     double p;                    /* of LpPool; 0: an average */
     bool pads;                   /* count padding */
+    bool narrow;                 /* sums are float */
     const int64_t *last_counts;  /* of taps along the last dim, for an average */
     int64_t plane_in, plane_out;
 } sum_job;
@@ -165,7 +177,7 @@ static void finish_row(const sum_job *s, const int64_t *at, const double *acc, v
     for (int d = 0; s->p == 0 && d < w->rank - 1; d++)
         outer *= (double)count_taps(w, d, at[d], s->pads);
     for (int64_t j = 0; j < w->out[w->rank - 1]; j++) {
-        double v = acc[j];
+        double v = s->narrow ? (double)((const float *)acc)[j] : acc[j];
         if (s->p == 0) {
             const double n = outer * (double)s->last_counts[j];
             v = n > 0 ? v / n : 0;
@@ -191,7 +203,7 @@ static void sum_plane(const sum_job *s, const char *x, char *y, double *acc)
     do {
         memset(acc, 0, (size_t)n * sizeof *acc);
         if (s->plane_in > 0)
-            run_row(w, s->strides, x, at, s->fn, sizeof(double), (char *)acc, NULL, s->p);
+            run_row(w, s->strides, x, at, s->fn, s->narrow ? sizeof(float) : sizeof(double), (char *)acc, NULL, s->p);
         finish_row(s, at, acc, y);
         y += (size_t)n * elem;
     } while (mq_window_next(w->rank - 1, w->out, at));
@@ -232,6 +244,13 @@ mq_status mq_pool_average(mq_call *c, const mq_window *w, int64_t planes, bool c
                           void *y)
 {
     sum_job s = { .w = w, .dtype = dtype, .pads = count_pads, .fn = dtype == MQ_FLOAT ? sum_float : sum_double };
+
+    return sum_planes(c, &s, planes, x, y);
+}
+
+mq_status mq_pool_average_narrow(mq_call *c, const mq_window *w, int64_t planes, bool count_pads, const float *x, float *y)
+{
+    sum_job s = { .w = w, .dtype = MQ_FLOAT, .pads = count_pads, .fn = narrow_sum, .narrow = true };
 
     return sum_planes(c, &s, planes, x, y);
 }

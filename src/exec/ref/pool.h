@@ -11,5 +11,7 @@ mq_status mq_pool_shape(mq_call *c, const mq_array *x, mq_window *w, int64_t dim
 /* The averages of n planes (not empty results). */
 mq_status mq_pool_average(mq_call *c, const mq_window *w, int64_t planes, bool count_pads, mq_dtype dtype, const void *x,
                           void *y);
+/* The same of floats, summed in float in the order of the window. */
+mq_status mq_pool_average_narrow(mq_call *c, const mq_window *w, int64_t planes, bool count_pads, const float *x, float *y);
 
 #endif

@@ -2,14 +2,14 @@
  * SPDX-FileCopyrightText: mq authors */
 /* Operators of ONNX Runtime on quantized tensors that are not sums of products: dequantize, compute in float, quantize;
  * where its arithmetic rounds elsewhere, as there. What depends on one element alone is a table of 256 results. */
+#include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "exec/ref/families.h"
 #include "exec/ref/pool.h"
 #include "exec/ref/quant_lanes.h"
-#include "exec/ref/softmax.h"
-#include "exec/ref/sums.h"
 #include "exec/ref/util.h"
 
 /* A quantized tensor's scale and zero point, at inputs i and i + 1. */
@@ -188,8 +188,8 @@ static mq_status floats_of(mq_call *c, const mq_array *x, const grid *g, bool ch
     return MQ_OK;
 }
 
-/* Results with channels second, of dims, into output 0 (made here). */
-static mq_status put_floats(mq_call *c, int rank, const int64_t *dims, const float *y, const grid *g, bool channels_last)
+/* Results with channels second, of dims, into output 0 (made here): y, which is changed, is rounded with the zero point. */
+static mq_status put_floats(mq_call *c, int rank, const int64_t *dims, float *y, const grid *g, bool channels_last)
 {
     const mq_dtype type = c->in[0]->dtype;
     int64_t out[MQ_MAX_RANK];
@@ -208,7 +208,9 @@ static mq_status put_floats(mq_call *c, int rank, const int64_t *dims, const flo
     char *codes = channels_last ? mq_call_scratch(c, n) : to;
     if (!codes)
         return MQ_ERR_NOMEM;
-    mq_i8_quantize(y, (int64_t)n, g->scale, g->zero, type, codes);
+    for (size_t i = 0; i < n; i++)
+        y[i] = y[i] / g->scale + (float)g->zero;
+    mq_i8_quantize(y, (int64_t)n, 1, 0, type, codes);
     if (channels_last)
         mq_transpose(codes, to, rank, dims, perm, 1, c->n_threads);
 done:
@@ -223,6 +225,53 @@ static mq_array channels_second(const mq_array *x, bool channels_last)
     for (int d = 1; channels_last && d < x->rank; d++)
         a.dims[d] = x->dims[d == 1 ? x->rank - 1 : d - 1];
     return a;
+}
+
+/* Of n codes `step` apart. */
+static int64_t sum_codes(const mq_array *x, int64_t at, int64_t step, int64_t n)
+{
+    const uint8_t *u = (const uint8_t *)x->data + at;
+    const int8_t *s = (const int8_t *)x->data + at;
+    int64_t sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += x->dtype == MQ_INT8 ? s[i * step] : u[i * step];
+    return sum;
+}
+
+/* Of whole images into output 0 (made here): sums are exact, and are scaled and rounded once. */
+static mq_status average_images(mq_call *c, const grid *from, const grid *to, bool channels_last)
+{
+    const mq_array *x = c->in[0];
+    const int channel = channels_last ? x->rank - 1 : 1;
+    int64_t dims[MQ_MAX_RANK];
+    void *y = NULL;
+    mq_status rc = MQ_OK;
+
+    for (int d = 0; d < x->rank; d++)
+        dims[d] = d == 0 || d == channel ? x->dims[d] : 1;
+    MQ_TRY(mq_call_out(c, 0, x->dtype, x->rank, dims, &y));
+    const int64_t channels = dims[channel], planes = dims[0] * channels, n = (int64_t)x->count / planes;
+    const float scale = from->scale / (to->scale * (float)n);
+    float *v = mq_call_scratch(c, (size_t)planes * sizeof *v);
+    if (!v)
+        return MQ_ERR_NOMEM;
+    for (int64_t p = 0; p < planes; p++) {
+        const int64_t at = channels_last ? p / channels * n * channels + p % channels : p * n;
+        v[p] = (float)(sum_codes(x, at, channels_last ? channels : 1, n) - from->zero * n) * scale;
+    }
+    mq_i8_quantize(v, planes, 1, to->zero, x->dtype, y);
+done:
+    return rc;
+}
+
+/* Is there one window, and it is the image? */
+static bool covers_image(const mq_window *w)
+{
+    for (int d = 0; d < w->rank; d++)
+        if (w->kernel[d] != w->in[d] || w->out[d] != 1 || w->lo[d] || w->hi[d])
+            return false;
+    return true;
 }
 
 static mq_status op_qlinear_average_pool(mq_call *c)
@@ -242,6 +291,8 @@ static mq_status op_qlinear_average_pool(mq_call *c)
     MQ_TRY(mq_pool_shape(c, &shape, &w, dims));
     for (int d = 0; d < shape.rank; d++)
         count *= (double)dims[d];
+    if (shape.count > 0 && covers_image(&w))
+        return average_images(c, &from, &to, last);
     if (count > 1e15)
         return mq_call_fail(c, "the result is too large");
     MQ_TRY(floats_of(c, c->in[0], &from, last, &x));
@@ -249,8 +300,8 @@ static mq_status op_qlinear_average_pool(mq_call *c)
     if (!y)
         return MQ_ERR_NOMEM;
     if (count > 0)
-        MQ_TRY(mq_pool_average(c, &w, dims[0] * dims[1], mq_node_attr_int(c->node, "count_include_pad", 0) != 0, MQ_FLOAT,
-                               x, y));
+        MQ_TRY(mq_pool_average_narrow(c, &w, dims[0] * dims[1], mq_node_attr_int(c->node, "count_include_pad", 0) != 0, x,
+                                      y));
     MQ_TRY(put_floats(c, shape.rank, dims, y, &to, last));
 done:
     return rc;
@@ -258,28 +309,16 @@ done:
 
 static mq_status op_qlinear_global_average_pool(mq_call *c)
 {
-    const bool last = mq_node_attr_int(c->node, "channels_last", 0) != 0;
-    int64_t dims[MQ_MAX_RANK];
     grid from, to;
-    float *x = NULL;
     mq_status rc = MQ_OK;
 
     MQ_TRY(check_i8(c, 0));
-    MQ_TRY(read_grid(c, 1, c->in[0]->dtype, &from));
-    MQ_TRY(read_grid(c, 3, c->in[0]->dtype, &to));
-    const mq_array shape = channels_second(c->in[0], last);
-    if (shape.rank < 3 || shape.count == 0)
-        return mq_call_fail(c, "input has rank %d and %zu elements; at least 3 and 1 are wanted", shape.rank, shape.count);
-    for (int d = 0; d < shape.rank; d++)
-        dims[d] = d < 2 ? shape.dims[d] : 1;
-    MQ_TRY(floats_of(c, c->in[0], &from, last, &x));
-    const int64_t planes = dims[0] * dims[1], n = (int64_t)shape.count / planes;
-    float *y = mq_call_scratch(c, (size_t)planes * sizeof *y);
-    if (!y)
-        return MQ_ERR_NOMEM;
-    for (int64_t p = 0; p < planes; p++)
-        y[p] = (float)(mq_sum(MQ_FLOAT, x + p * n, n) / (double)n);
-    MQ_TRY(put_floats(c, shape.rank, dims, y, &to, last));
+    const mq_array *x = c->in[0];
+    MQ_TRY(read_grid(c, 1, x->dtype, &from));
+    MQ_TRY(read_grid(c, 3, x->dtype, &to));
+    if (x->rank < 3 || x->count == 0)
+        return mq_call_fail(c, "input has rank %d and %zu elements; at least 3 and 1 are wanted", x->rank, x->count);
+    rc = average_images(c, &from, &to, mq_node_attr_int(c->node, "channels_last", 0) != 0);
 done:
     return rc;
 }
@@ -343,9 +382,49 @@ done:
     return rc;
 }
 
+/* exp of steps below the largest of n codes: powers[255] belongs to the largest. All are as large as float allows for a sum
+ * of n of them. */
+static void make_powers(float scale, int64_t n, float powers[256])
+{
+    const double top = fmax(0, log((double)(FLT_MAX / (float)n)) - 5) / (double)scale;
+
+    for (int i = 0; i < 256; i++)
+        powers[i] = (float)exp((i - 255 + top) * (double)scale);
+}
+
+static int code_at(const mq_array *x, int64_t i)
+{
+    return x->dtype == MQ_INT8 ? ((const int8_t *)x->data)[i] : ((const uint8_t *)x->data)[i];
+}
+
+/* Of n codes `step` apart. `steps` is what 1 is in steps of the result: ONNX Runtime takes a whole number. */
+static void softmax_row(const mq_array *x, int64_t at, int64_t step, int64_t n, const float *powers, float steps, int32_t zero,
+                        char *y)
+{
+    const float less = 0x1p-24f; /* so that nothing overflows; exact */
+    float sum = 0;
+    int most = INT_MIN;
+
+    for (int64_t i = 0; i < n; i++)
+        most = code_at(x, at + i * step) > most ? code_at(x, at + i * step) : most;
+    for (int64_t i = 0; i < n; i++)
+        sum += powers[255 - most + code_at(x, at + i * step)];
+    for (int64_t i = 0; i < n; i += PIECE) {
+        const int64_t m = n - i < PIECE ? n - i : PIECE;
+        char codes[PIECE];
+        float q[PIECE];
+        for (int64_t j = 0; j < m; j++)
+            q[j] = powers[255 - most + code_at(x, at + (i + j) * step)] * less * steps / (sum * less);
+        mq_i8_quantize(q, m, 1, zero, x->dtype, codes);
+        for (int64_t j = 0; j < m; j++)
+            y[at + (i + j) * step] = codes[j];
+    }
+}
+
 static mq_status op_qlinear_softmax(mq_call *c)
 {
     const bool flat = mq_node_attr_int(c->node, "opset", 13) < 13; /* all axes from `axis` on are one */
+    float powers[256];
     grid from, to;
     void *y = NULL;
     int axis = 0;
@@ -359,13 +438,13 @@ static mq_status op_qlinear_softmax(mq_call *c)
     MQ_TRY(mq_call_out(c, 0, x->dtype, x->rank, x->dims, &y));
     if (x->count == 0)
         return MQ_OK;
-    float *f = mq_call_scratch(c, x->count * sizeof *f);
-    if (!f)
-        return MQ_ERR_NOMEM;
-    mq_i8_dequantize(x->dtype, x->data, (int64_t)x->count, from.scale, from.zero, f);
-    mq_softmax(c, MQ_FLOAT, mq_span(x->dims, 0, axis), flat ? mq_span(x->dims, axis, x->rank) : x->dims[axis],
-               flat ? 1 : mq_span(x->dims, axis + 1, x->rank), f, f, false);
-    mq_i8_quantize(f, (int64_t)x->count, to.scale, to.zero, x->dtype, y);
+    const int64_t n = flat ? mq_span(x->dims, axis, x->rank) : x->dims[axis];
+    const int64_t inner = flat ? 1 : mq_span(x->dims, axis + 1, x->rank), rows = (int64_t)x->count / n;
+    const int threads = mq_call_threads(c, (int64_t)x->count);
+    make_powers(from.scale, n, powers);
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t r = 0; r < rows; r++)
+        softmax_row(x, r / inner * n * inner + r % inner, inner, n, powers, floorf(1 / to.scale), to.zero, y);
 done:
     return rc;
 }
