@@ -69,15 +69,16 @@ each() {
 allowed='0 5'
 each alloc "$MQ" check -j 1 "$model"
 each alloc "$MQ" inspect -j 1 "$model"
+each alloc "$MQ" run -j 1 "$model"
 mkdir before after
 echo old >before/out.onnx
-"$MQ" quantize -q --max-size none -o after/out.onnx "$model" || exit 2
-each alloc "$MQ" quantize -j 1 -f --max-size none -o work/out.onnx --report work/report.json "$model"
+"$MQ" quantize -q --verify load --max-size none -o after/out.onnx "$model" || exit 2
+each alloc "$MQ" quantize --verify load -j 1 -f --max-size none -o work/out.onnx --report work/report.json "$model"
 for kind in write place descriptor; do
-    each $kind "$MQ" quantize -f --max-size none --sync -o work/out.onnx "$model"
+    each $kind "$MQ" quantize --verify load -f --max-size none --sync -o work/out.onnx "$model"
 done
 allowed='0 3 5'
-each read "$MQ" quantize -f --max-size none -o work/out.onnx "$model"
+each read "$MQ" quantize --verify load -f --max-size none -o work/out.onnx "$model"
 
 allowed='0 5'
 rm -rf after
@@ -85,8 +86,8 @@ mkdir after
 echo 'old data' >before/w.data
 model=$TESTDATA/digits_mlp.onnx
 external=(--external-data w.data --external-threshold 16)
-"$MQ" quantize -q "${external[@]}" -o after/out.onnx "$model" || exit 2
+"$MQ" quantize -q --verify load "${external[@]}" -o after/out.onnx "$model" || exit 2
 for kind in write place descriptor; do
-    each $kind "$MQ" quantize -f "${external[@]}" -o work/out.onnx "$model"
+    each $kind "$MQ" quantize --verify load -f "${external[@]}" -o work/out.onnx "$model"
 done
 finish
