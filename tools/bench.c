@@ -25,9 +25,10 @@ static const cli_opt takes[] = { OPT_RUNS,        OPT_DURATION,      OPT_WARMUP,
 static const cli_help_text helps[] = {
     { OPT_THREADS, "threads; a list measures each number (default: the CPUs that the process may use)" },
     { OPT_BATCH, "samples per run; a list measures each number (default: the model's, else 1)" },
-    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or random:N "
+    { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test "
+                "data, or random:N "
                 "(mq help data; default: random:1)" },
-    { OPT_MAX_SIZE, "largest file with its external data, or its share of the first model's; there is no bound by" },
+    { OPT_MAX_SIZE, "largest file with its external data, or its share of the first model's", true },
     { OPT_MIN_SQNR, "least signal to noise of every output against the first model's, in dB" },
     { OPT_SEED, "of random inputs, random operators and the order of turns" },
     { OPT_OUTPUTS, "only these outputs (any tensor may be one)" },
@@ -143,7 +144,8 @@ static mq_status print_models(const mq_bench_result *r, mq_error *err)
         cell name;
 
         if (l)
-            cli_table_row(t, label(&name, r, m->file, NULL), cli_bytes(m->model_bytes + m->data_bytes).s, number(m->load_ms).s,
+            cli_table_row(t, label(&name, r, m->file, NULL), cli_bytes(m->model_bytes + m->data_bytes).s,
+                          number(m->load_ms).s,
                           number(m->plan_ms).s, number(l->first_ms).s, number(l->per_second).s, cli_bytes(l->peak_bytes).s,
                           m->macs > 0 ? cli_short_count((uint64_t)m->macs).s : "", whole((int64_t)l->n_runs).s);
     }
@@ -231,7 +233,8 @@ static mq_status print_metrics(const mq_bench_result *r, mq_error *err)
             snprintf(drop.s, sizeof drop.s, "%.3g%%", x->drop.value * 100);
             any = true;
             cli_table_row(t, label(&name, r, m->file, NULL), x->name, x->known ? value.s : "-", x->has_drop ? drop.s : "",
-                          x->has_interval ? interval(&(mq_bench_figure){ .lo = x->drop.lo * 100, .hi = x->drop.hi * 100 }).s : "",
+                          x->has_interval ? interval(&(mq_bench_figure){ .lo = x->drop.lo * 100, .hi =
+                                                                         x->drop.hi * 100 }).s : "",
                           m->n_judged ? whole((int64_t)m->n_judged).s : "");
         }
     }
@@ -255,7 +258,8 @@ static mq_status print_classes(const mq_bench_result *r, const mq_bench_model *m
     for (size_t i = 0; i < n; i++) {
         const mq_bench_class *c = &m->classes[i];
 
-        cli_table_row(t, whole((int64_t)i).s, whole((int64_t)c->n).s, number(c->precision).s, number(c->recall).s, number(c->f1).s);
+        cli_table_row(t, whole((int64_t)i).s, whole((int64_t)c->n).s, number(c->precision).s, number(c->recall).s,
+                      number(c->f1).s);
     }
     rc = print_table(t, err);
     if (n < m->n_classes)
@@ -267,7 +271,8 @@ static mq_status print_classes(const mq_bench_result *r, const mq_bench_model *m
 static mq_status print_all_classes(const cli_session *s, const mq_bench_result *r, mq_error *err)
 {
     const char *metric = cli_get(s, OPT_METRIC)->text;
-    const bool wanted = metric && (strcmp(metric, "precision") == 0 || strcmp(metric, "recall") == 0 || strcmp(metric, "f1") == 0);
+    const bool wanted = metric && (strcmp(metric, "precision") == 0 || strcmp(metric, "recall") == 0 ||
+                                   strcmp(metric, "f1") == 0);
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < r->n_models && rc == MQ_OK && (wanted || cli_get(s, OPT_VERBOSE)->on); i++)
@@ -384,9 +389,11 @@ static mq_status run(cli_session *s, mq_error *err)
     if (!threads || !batches)
         CLI_TRY(cli_oom(err));
     read_options(s, &o, threads, batches);
+    if (s->opts->n_files > 1)
+        s->file = NULL; /* sentences name the model that they are about */
     rc = mq_bench(s->opts->files, s->opts->n_files, &o, s->report, &s->hooks, &r, err);
-    if (rc != MQ_OK && (s->opts->n_files > 1 || strncmp(err->text, "--", 2) == 0))
-        s->file = NULL; /* the sentence names the model, or is about the command line */
+    if (rc != MQ_OK && strncmp(err->text, "--", 2) == 0)
+        s->file = NULL; /* about the command line */
     if (rc == MQ_OK)
         rc = print_all(s, r, err);
     for (size_t i = 0; rc == MQ_OK && mq_report_missed_bound(s->report, i, missed, sizeof missed); i++)

@@ -131,8 +131,8 @@ typedef struct mq_bench_result {
 MQ_API mq_bench_opts mq_bench_opts_default(void);
 
 /* Loads and measures models. A missed bound is no failure: it is in the report (mq_report_n_missed), which may be NULL.
- * Errors: as mq_model_load and mq_run; MQ_ERR_USAGE for options that contradict each other; MQ_ERR_UNSUPPORTED when there is no
- * ONNX Runtime to be found. hooks may be NULL; hooks.n_threads counts where opts->threads does not. */
+ * Errors: as mq_model_load and mq_run; MQ_ERR_USAGE for options that contradict each other; MQ_ERR_UNSUPPORTED when
+ * there is no ONNX Runtime to be found. hooks may be NULL; hooks.n_threads counts where opts->threads does not. */
 MQ_API mq_status mq_bench(const char *const *files, size_t n_files, const mq_bench_opts *opts, mq_report *report,
                           const mq_hooks *hooks, mq_bench_result **out, mq_error *err);
 MQ_API void mq_bench_result_free(mq_bench_result *result); /* NULL is fine */

@@ -100,7 +100,8 @@ static mq_status measure_size(mq_bench_entry *e, mq_error *err)
 static mq_status open_entry(mq_bench_job *j, mq_bench_entry *e, mq_error *err)
 {
     const mq_bench_opts *o = j->opts;
-    const mq_plan_opts plan = { .inputs = o->inputs, .n_inputs = o->n_inputs, .outputs = o->outputs, .n_outputs = o->n_outputs };
+    const mq_plan_opts plan = { .inputs = o->inputs, .n_inputs = o->n_inputs, .outputs = o->outputs, .n_outputs =
+                                o->n_outputs };
     double start = mq_seconds();
     mq_status rc;
 
@@ -200,7 +201,8 @@ static mq_status open_data(mq_bench_job *j, mq_bench_entry *e, bool first, mq_er
         mq_source_tell(&o->source, e->data, o->note, o->user);
     MQ_TRY(hold_calls(j, e, err));
     if (first && j->batch > 0 && e->samples < (size_t)j->batch)
-        mq_bench_tell(j, "the data hold %zu sample%s: batch %lld is measured with %s", e->samples, e->samples == 1 ? "" : "s",
+        mq_bench_tell(j, "the data hold %zu sample%s: batch %lld is measured with %s", e->samples, e->samples == 1 ?
+                      "" : "s",
                       (long long)j->batch, e->samples == 1 ? "it" : "these");
     if (first)
         mq_source_look(e->data, e->run.inputs, e->run.n_in, o->detail, o->user);
@@ -236,6 +238,7 @@ static mq_status run_case(mq_bench_job *j, mq_error *err)
 
     for (size_t i = 0; i < n && rc == MQ_OK; i++) {
         racers[i].entry = &j->entries[i % j->n_entries];
+        racers[i].per_turn = 1;
         if (i >= j->n_entries)
             rc = mq_peer_start(&racers[i].peer, racers[i].entry, j->threads, err);
     }
@@ -307,7 +310,8 @@ static void close_job(mq_bench_job *j)
     }
 }
 
-mq_status mq_bench(const char *const *files, size_t n_files, const mq_bench_opts *opts, mq_report *report, const mq_hooks *hooks,
+mq_status mq_bench(const char *const *files, size_t n_files, const mq_bench_opts *opts, mq_report *report,
+                   const mq_hooks *hooks,
                    mq_bench_result **out, mq_error *err)
 {
     mq_bench_job j = { .opts = opts, .hooks = hooks, .report = report, .random = opts->source.seed };

@@ -36,8 +36,13 @@ mq_status mq_bench_check_bounds(const char *const *files, size_t n_files, const 
     if (n_files == 1 && needs_reference(&o->bounds, &option))
         return mq_fail(err, MQ_ERR_USAGE, "%s needs a model to compare with: mq bench REFERENCE MODEL", option);
     if (o->metric && !o->eval_cmd && !mq_metric_find(o->metric, &metric))
-        return mq_fail(err, MQ_ERR_USAGE, "--metric is top1, top5, precision, recall, f1, mse, mae, cosine, sqnr, agreement, ce or "
+        return mq_fail(err, MQ_ERR_USAGE, "--metric is top1, top5, precision, recall, f1, mse, mae, cosine, "
+                                          "sqnr, agreement, ce or "
                        "perplexity, not '%s'", o->metric);
+    if (o->eval_cmd && n_files - 1 > o->max_evals)
+        return mq_fail(err, MQ_ERR_USAGE, "--max-evals %llu: there are %zu models behind the first",
+                       (unsigned long long)o->max_evals,
+                       n_files - 1);
     if (o->with_onnxruntime && (o->inputs || o->outputs))
         return mq_fail(err, MQ_ERR_USAGE, "--with-onnxruntime runs whole models: no --inputs and --outputs beside it");
     if (o->eval_cmd && o->metric_output)
@@ -118,8 +123,9 @@ static mq_status add_time_bound(mq_bench_job *j, const mq_racer *r, const char *
 
     name_racer(j, r, who, sizeof who);
     if (pass && unsure)
-        mq_warn(j->hooks, "bench-undecided", r->entry->path, "%s: asked %s, got %s: the bound lies inside the interval, which does "
-                "not get narrower", name, asked, got);
+        mq_warn(j->hooks, "bench-undecided", r->entry->path, "%s of %s: asked %s, got %s: the bound lies inside "
+                                                             "the interval, which "
+                "counts as held", name, who, asked, got);
     return j->report ? mq_report_add_bound_of(j->report, name, who, asked, got, pass, err) : MQ_OK;
 }
 
@@ -184,7 +190,8 @@ mq_status mq_bench_case_bounds(mq_bench_job *j, const mq_racer *racers, size_t n
 
 /* ---- what does not depend on the case ------------------------------------------------------------------------------ */
 
-static mq_status add(mq_bench_job *j, const mq_bench_entry *e, const char *name, const mq_str *asked, const mq_str *got, bool pass,
+static mq_status add(mq_bench_job *j, const mq_bench_entry *e, const char *name, const mq_str *asked,
+                     const mq_str *got, bool pass,
                      mq_error *err)
 {
     if (asked->failed || got->failed)
@@ -252,7 +259,8 @@ static mq_status bound_metric(mq_bench_job *j, const mq_bench_entry *e, mq_error
     mq_status rc;
 
     if (!m)
-        return mq_fail(err, MQ_ERR_USAGE, "--min-metric: there is nothing to measure '%s' by: --data with --labels or reference "
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "--min-metric: there is nothing to measure '%s' by: --data with --labels or reference "
                        "outputs, or --eval-cmd", e->path);
     mq_str_addf(&asked, "%s %s %g", m->name, m->lower_is_better ? "<=" : ">=", least);
     mq_str_addf(&got, "%.6g", m->value);
@@ -279,7 +287,8 @@ static mq_status bound_drop(mq_bench_job *j, const mq_bench_entry *e, mq_error *
     mq_status rc;
 
     if (!m || !m->has_drop)
-        return mq_fail(err, MQ_ERR_USAGE, "--max-drop: there is nothing to measure '%s' by: --data with --labels or reference "
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "--max-drop: there is nothing to measure '%s' by: --data with --labels or reference "
                        "outputs, or --eval-cmd", e->path);
     mq_str_addf(&asked, "%s: <= %g%%", m->name, j->opts->bounds.max_drop * 100);
     mq_str_addf(&got, "%.3g%%", m->drop.value * 100);
@@ -303,7 +312,8 @@ static mq_status bound_sqnr(mq_bench_job *j, const mq_bench_entry *e, mq_error *
     if (isfinite(e->out->sqnr))
         mq_str_addf(&got, "%.2f dB, output '%s'", e->out->sqnr, e->out->sqnr_output);
     else
-        mq_str_add(&got, isnan(e->out->sqnr) ? "not compared" : e->out->sqnr > 0 ? "no difference" : "NaN, infinity or no signal");
+        mq_str_add(&got, isnan(e->out->sqnr) ? "not compared" : e->out->sqnr > 0 ? "no difference" :
+                   "NaN, infinity or no signal");
     rc = add(j, e, "min-sqnr", &asked, &got, e->out->sqnr >= j->opts->bounds.min_sqnr, err);
     mq_str_release(&asked);
     mq_str_release(&got);

@@ -145,7 +145,8 @@ static mq_status read_number(const mq_bench_opts *o, const char *line, double *v
     } else if (rc == MQ_OK) { /* "+1.5", ".5" are no JSON */
         *value = line ? strtod(line, &end) : NAN;
         if (!line || end == line || *end != '\0' || !isfinite(*value))
-            rc = mq_fail(err, MQ_ERR_SYSTEM, "--eval-cmd: the last line of its output is no number and no JSON object: '%.200s'",
+            rc = mq_fail(err, MQ_ERR_SYSTEM,
+                         "--eval-cmd: the last line of its output is no number and no JSON object: '%.200s'",
                          line ? line : "");
     }
     json_decref(doc);
@@ -182,9 +183,6 @@ mq_status mq_bench_eval(mq_bench_job *j, mq_error *err)
 
     if (!o->eval_cmd)
         return MQ_OK;
-    if (j->n_entries - 1 > o->max_evals)
-        return mq_fail(err, MQ_ERR_USAGE, "--max-evals %llu: there are %zu models behind the first", (unsigned long long)o->max_evals,
-                       j->n_entries - 1);
     for (size_t i = 0; i < j->n_entries; i++) {
         mq_bench_metric *m = mq_arena_alloc(j->arena, sizeof *m);
         mq_status rc = m ? eval_one(j, j->entries[i].path, &m->value, err) : mq_oom(err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What the files of mq_bench share: the job, its models, and who takes turns in a case (one number of threads, one batch). */
+/* What the files of mq_bench share: the job, its models, and who takes turns in a case (one number of threads, one
+ * batch). */
 #ifndef MQ_API_BENCH_PARTS_H
 #define MQ_API_BENCH_PARTS_H
 

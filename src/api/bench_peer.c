@@ -124,7 +124,8 @@ static mq_status spawn(mq_peer *p, const char *python, const char *model, const 
     p->fd = ends[0];
     if (failed)
         p->pid = 0;
-    return failed ? mq_fail(err, MQ_ERR_UNSUPPORTED, "--with-onnxruntime: cannot run '%s': %s; MQ_PYTHON names a Python that has "
+    return failed ? mq_fail(err, MQ_ERR_UNSUPPORTED,
+                            "--with-onnxruntime: cannot run '%s': %s; MQ_PYTHON names a Python that has "
                             "onnxruntime", python, strerror(failed))
                   : MQ_OK;
 }
@@ -153,10 +154,12 @@ static bool read_line(mq_peer *p)
 static mq_status understand(mq_peer *p, const char *python, mq_error *err)
 {
     if (!read_line(p))
-        return mq_fail(err, MQ_ERR_UNSUPPORTED, "--with-onnxruntime: '%s' ended without an answer; MQ_PYTHON names a Python that has "
+        return mq_fail(err, MQ_ERR_UNSUPPORTED,
+                       "--with-onnxruntime: '%s' ended without an answer; MQ_PYTHON names a Python that has "
                        "onnxruntime", python);
     if (strncmp(p->line, "none ", 5) == 0)
-        return mq_fail(err, MQ_ERR_UNSUPPORTED, "--with-onnxruntime: '%s' has no onnxruntime (%.200s): '%s -m pip install onnxruntime', "
+        return mq_fail(err, MQ_ERR_UNSUPPORTED,
+                       "--with-onnxruntime: '%s' has no onnxruntime (%.200s): '%s -m pip install onnxruntime', "
                        "or MQ_PYTHON names a Python that has it", python, p->line + 5, python);
     if (strncmp(p->line, "ready ", 6) != 0)
         return mq_fail(err, MQ_ERR_UNSUPPORTED, "ONNX Runtime does not take the model: %s",

@@ -27,7 +27,8 @@ static void add_rates(mq_bench_cost *c, double total_ms)
 
 static mq_bench_cost cost_of(const mq_bench_job *j, const mq_node_stat *st, mq_error *err, mq_status *rc)
 {
-    mq_bench_cost c = { .n_nodes = 1, .ms = st->runs ? (double)st->ns / (double)st->runs * 1e-6 : 0, .macs = (double)st->macs,
+    mq_bench_cost c = { .n_nodes = 1, .ms = st->runs ? (double)st->ns / (double)st->runs * 1e-6 : 0, .macs =
+                        (double)st->macs,
                         .bytes = (double)st->bytes };
 
     c.name = mq_arena_strdup(j->arena, mq_node_label(st->node));
@@ -97,7 +98,8 @@ static bool push(json_t *events, json_t *event)
 
 static bool push_name(json_t *events, const char *what, const char *name, int pid)
 {
-    return push(events, json_pack("{s:s, s:s, s:i, s:i, s:{s:o}}", "name", what, "ph", "M", "pid", pid, "tid", 1, "args", "name",
+    return push(events, json_pack("{s:s, s:s, s:i, s:i, s:{s:o}}", "name", what, "ph", "M", "pid", pid, "tid", 1,
+                                  "args", "name",
                                   mq_json_text(name)));
 }
 
@@ -112,7 +114,8 @@ static mq_status trace_run(json_t *events, const mq_bench_entry *e, int pid, uin
             continue;
         if (!push(events, json_pack("{s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:{s:s, s:I, s:I}}", "name",
                                     mq_json_text(mq_node_label(st[i].node)), "cat", mq_json_text(st[i].node->op_type), "ph",
-                                    "X", "ts", (double)(st[i].last_start - start) * 1e-3, "dur", (double)st[i].last_ns * 1e-3,
+                                    "X", "ts", (double)(st[i].last_start - start) * 1e-3, "dur",
+                                        (double)st[i].last_ns * 1e-3,
                                     "pid", pid, "tid", 1, "args", "kernel", st[i].kernel ? st[i].kernel : "", "macs",
                                     (json_int_t)st[i].macs, "bytes", (json_int_t)st[i].bytes)))
             return mq_oom(err);
@@ -135,7 +138,8 @@ static mq_status write_trace(const mq_bench_job *j, json_t *events, mq_error *er
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
-static mq_status profile_entry(const mq_bench_job *j, mq_bench_entry *e, json_t *events, int pid, uint64_t start, mq_error *err)
+static mq_status profile_entry(const mq_bench_job *j, mq_bench_entry *e, json_t *events, int pid, uint64_t start,
+                               mq_error *err)
 {
     const bool long_look = j->opts->profile || j->opts->trace;
     const double end = mq_seconds() + (long_look ? PROFILE_SECONDS : 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* How right models are: all of them on all of the data, sample by sample side by side, so that differences between them can be
- * paired. What is right is said by labels, else by reference outputs among the data, else by the first model's outputs.
- * What the metrics mean is exec/metrics.h's. */
+/* How right models are: all of them on all of the data, sample by sample side by side, so that differences between them
+ * can be paired. What is right is said by labels, else by reference outputs among the data, else by the first model's
+ * outputs. What the metrics mean is exec/metrics.h's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,7 +188,8 @@ static mq_status judge_call(trial *t, judged *m, mq_error *err)
     if (t->truth == BY_REFERENCE && m->call->want[m->output])
         return mq_metrics_add_values(m->metrics, out, m->call->want[m->output], samples_of(m->call, out), err);
     if (t->truth == BY_FIRST && m != t->models && t->models[0].entry->run.out[t->models[0].output])
-        return mq_metrics_add_values(m->metrics, out, t->models[0].entry->run.out[t->models[0].output], samples_of(m->call, out),
+        return mq_metrics_add_values(m->metrics, out, t->models[0].entry->run.out[t->models[0].output],
+                                     samples_of(m->call, out),
                                      err);
     return MQ_OK;
 }
@@ -196,7 +197,8 @@ static mq_status judge_call(trial *t, judged *m, mq_error *err)
 static void pair_samples(const trial *t, judged *m)
 {
     size_t n_first, n;
-    const double *first = mq_metrics_last(t->models[0].metrics, t->main, &n_first), *own = mq_metrics_last(m->metrics, t->main, &n);
+    const double *first = mq_metrics_last(t->models[0].metrics, t->main, &n_first), *own =
+        mq_metrics_last(m->metrics, t->main, &n);
     const double sign = mq_metric_lower_is_better(t->main) ? 1 : -1;
 
     for (size_t i = 0; first && own && i < n && n == n_first; i++) {
@@ -245,7 +247,8 @@ static mq_status run_all(trial *t, mq_error *err)
             return MQ_OK;
         for (size_t i = 1; i < t->n; i++)
             if (!t->models[i].call || t->models[i].call->n != t->models[0].call->n)
-                return mq_fail(err, MQ_ERR_INPUT, "%s: its batches differ from those of '%s': they cannot be judged side by side",
+                return mq_fail(err, MQ_ERR_INPUT,
+                               "%s: its batches differ from those of '%s': they cannot be judged side by side",
                                t->models[i].entry->path, t->models[0].entry->path);
         done_n += t->models[0].call->n ? t->models[0].call->n : 1;
         mq_progress(t->job->hooks, "judge", done_n, total);
@@ -266,8 +269,8 @@ static bool is_told(const trial *t, mq_metric which)
     return which == MQ_METRIC_TOP5 ? t->many : which == MQ_METRIC_PERPLEXITY ? t->tokens : true;
 }
 
-/* Half of the 95 % interval of the mean paired difference. For shares half a sample is added to each of the four outcomes of a
- * pair (Agresti and Min, 2005): that no sample differs among a few does not mean that none ever will. */
+/* Half of the 95 % interval of the mean paired difference. For shares half a sample is added to each of the four
+ * outcomes of a pair (Agresti and Min, 2005): that no sample differs among a few does not mean that none ever will. */
 static double half_interval(const judged *m, mq_metric which)
 {
     const bool share = which == MQ_METRIC_TOP1 || which == MQ_METRIC_TOP5;
@@ -367,14 +370,16 @@ mq_status mq_bench_check_quality(const mq_bench_job *j, mq_error *err)
     if (!is_asked(o))
         return MQ_OK;
     if (t == BY_NOBODY)
-        return mq_fail(err, MQ_ERR_USAGE, "%s: nothing says what is right: --data with --labels, data with reference outputs, or "
+        return mq_fail(err, MQ_ERR_USAGE, "%s: nothing says what is right: --data with --labels, data with "
+                                          "reference outputs, or "
                        "--eval-cmd", o->metric ? "--metric" : o->bounds.has_drop ? "--max-drop" : "--min-metric");
     if (!o->metric || !mq_metric_find(o->metric, &which))
         return MQ_OK;
     if (mq_metric_of_classes(which) && t != BY_LABELS)
         return mq_fail(err, MQ_ERR_USAGE, "--metric %s needs --labels", o->metric);
     if (t == BY_FIRST && o->bounds.has_drop && which != MQ_METRIC_AGREEMENT && which != MQ_METRIC_COSINE)
-        return mq_fail(err, MQ_ERR_USAGE, "--max-drop: against another model's outputs --metric %s has no value to drop from: "
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "--max-drop: against another model's outputs --metric %s has no value to drop from: "
                        "agreement and cosine have", o->metric);
     return MQ_OK;
 }

@@ -5,6 +5,12 @@
 
 #include "api/bench_parts.h"
 
+/* The clock has nanoseconds. */
+static double ms_of(double ms)
+{
+    return round(ms * 1e6) / 1e6;
+}
+
 static void put_figure(mq_report *r, json_t *object, const char *key, const mq_bench_figure *f)
 {
     json_t *o = mq_report_object(r, object, key), *ci;
@@ -56,26 +62,26 @@ static void put_row(const mq_bench_job *j, json_t *e, const mq_bench_latency *l)
     mq_report_put_int(r, e, "threads", l->threads);
     mq_report_put_int(r, e, "batch", l->batch);
     ms = mq_report_object(r, e, "ms");
-    mq_report_put_real(r, ms, "min", l->min_ms);
-    mq_report_put_real(r, ms, "median", l->median_ms.value);
-    mq_report_put_real(r, ms, "p90", l->p90_ms);
-    mq_report_put_real(r, ms, "p99", l->p99_ms);
+    mq_report_put_real(r, ms, "min", ms_of(l->min_ms));
+    mq_report_put_real(r, ms, "median", ms_of(l->median_ms.value));
+    mq_report_put_real(r, ms, "p90", ms_of(l->p90_ms));
+    mq_report_put_real(r, ms, "p99", ms_of(l->p99_ms));
     ci = mq_report_array(r, ms, "ci95");
-    mq_report_push_real(r, ci, l->median_ms.lo);
-    mq_report_push_real(r, ci, l->median_ms.hi);
+    mq_report_push_real(r, ci, ms_of(l->median_ms.lo));
+    mq_report_push_real(r, ci, ms_of(l->median_ms.hi));
     put_figure(r, e, "speedup", &l->speedup);
     mq_report_put_real(r, e, "samples_per_second", l->per_second);
     mq_report_put_int(r, e, "runs", (int64_t)l->n_runs);
     mq_report_put_int(r, e, "warmup_runs", (int64_t)l->n_warmup);
-    mq_report_put_real(r, e, "first_ms", l->first_ms);
+    mq_report_put_real(r, e, "first_ms", ms_of(l->first_ms));
     if (l->peak_bytes) {
-        mq_report_put_real(r, e, "load_ms", m ? m->load_ms : 0);
-        mq_report_put_real(r, e, "plan_ms", m ? m->plan_ms : 0);
+        mq_report_put_real(r, e, "load_ms", m ? ms_of(m->load_ms) : 0);
+        mq_report_put_real(r, e, "plan_ms", m ? ms_of(m->plan_ms) : 0);
         mq_report_put_int(r, e, "peak_activation_bytes", (int64_t)l->peak_bytes);
     }
     ms = mq_report_array(r, e, "raw_ms");
     for (size_t i = 0; i < l->n_runs; i++)
-        mq_report_push_real(r, ms, round(l->raw_ms[i] * 1e6) / 1e6); /* the clock has nanoseconds */
+        mq_report_push_real(r, ms, ms_of(l->raw_ms[i]));
 }
 
 static void put_costs(mq_report *r, json_t *list, const mq_bench_cost *costs, size_t n, bool nodes)

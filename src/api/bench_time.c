@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Measuring in turns. A round gives each racer one turn, in an order drawn anew; a turn is one run, or of short runs as many as
- * fill TURN_MS, of which the first is not counted (the others have emptied the caches). What disturbs the machine so
+/* Measuring in turns. A round gives each racer one turn, in an order drawn anew; a turn is one run, or of short runs as
+ * many as fill TURN_MS, of which the first is not counted (the others have emptied the caches). What disturbs the machine so
  * disturbs all, and differences between them remain. */
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +16,9 @@
 #define LIMIT 10.0   /* seconds of a case, when nobody says */
 #define LONGER 3.0   /* times that, where a bound is not decided */
 #define NARROW 0.01  /* half of the interval over the median: enough */
+/* What a process cannot see of itself: where its buffers lie in memory and which clock the CPU has makes medians of one
+ * model differ by so much from process to process, and those of two models in one. */
+#define PLACEMENT 0.02
 #define TURN_MS 2.0
 #define MOST_RUNS 20000 /* of one racer, when nobody says */
 #define WARM_GROUP 5
@@ -75,12 +78,22 @@ static mq_status warm_until_stable(mq_racer *r, double *typical, mq_error *err)
     }
 }
 
-/* Every input of the case is run at least once: kernels are prepared for its shapes. */
-static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
+/* How long a turn is, once it is known how long a run is. */
+static void size_turn(const mq_bench_job *j, mq_racer *r, double typical)
 {
     /* where runs are few, there are several turns all the same */
     const uint64_t share = j->opts->runs ? j->opts->runs / 10 + 1 : LONGEST_TURN;
     const size_t most = share < LONGEST_TURN ? (size_t)share : LONGEST_TURN;
+
+    r->cold = typical < TURN_MS;
+    r->per_turn = typical <= 0 || typical >= TURN_MS ? 1 : (size_t)(TURN_MS / typical) + 1;
+    if (r->per_turn > most)
+        r->per_turn = most;
+}
+
+/* Every input of the case is run at least once: kernels are prepared for its shapes. */
+static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
+{
     double typical = 0;
     mq_status rc = MQ_OK;
 
@@ -96,10 +109,8 @@ static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
             MQ_TRY(run_some(r, i, 1, &typical, err));
         MQ_TRY(warm_until_stable(r, &typical, err));
     }
-    r->cold = typical < TURN_MS && j->opts->warmup != 0;
-    r->per_turn = typical <= 0 || typical >= TURN_MS ? 1 : (size_t)(TURN_MS / typical) + 1;
-    if (r->per_turn > most)
-        r->per_turn = most;
+    if (r->n_warmup > 1)
+        size_turn(j, r, typical);
 done:
     return rc;
 }
@@ -123,7 +134,11 @@ static mq_status take_turn(const mq_bench_job *j, mq_racer *r, size_t round, boo
     for (size_t i = cold; i < count + cold; i++)
         if (!mq_vec_push(&r->ms, ms[i]))
             return mq_oom(err);
-    return mq_vec_push(&r->rounds, mq_stats_median(ms + cold, count)) ? MQ_OK : mq_oom(err);
+    if (!mq_vec_push(&r->rounds, mq_stats_median(ms + cold, count)))
+        return mq_oom(err);
+    if (r->n_warmup < 2 && r->rounds.n == 2) /* the first run of all says little */
+        size_turn(j, r, ms[0]);
+    return MQ_OK;
 }
 
 /* Threads of the one engine that still wait for work would take the CPU from the other. */
@@ -135,7 +150,8 @@ static void let_settle(const mq_bench_job *j, bool peers)
         nanosleep(&pause, NULL);
 }
 
-static mq_status run_round(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, size_t round, bool peers, mq_error *err)
+static mq_status run_round(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, size_t round, bool peers,
+                           mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -161,7 +177,7 @@ static mq_status all_narrow(const mq_racer *racers, size_t n, bool *out, mq_erro
         mq_bench_figure f;
 
         if ((rc = mq_racer_median(&racers[i], &f, err)) == MQ_OK)
-            *out = (f.hi - f.lo) / 2 <= NARROW * f.value;
+            *out = (f.hi - f.lo) / 2 <= (NARROW + PLACEMENT) * f.value;
     }
     return rc;
 }
@@ -230,7 +246,9 @@ mq_status mq_racer_median(const mq_racer *r, mq_bench_figure *out, mq_error *err
     memcpy(sorted, r->ms.items, r->ms.n * sizeof *sorted);
     mq_stats_sort(sorted, r->ms.n);
     ci = mq_stats_median_interval(r->ms.items, sorted, r->ms.n);
-    *out = (mq_bench_figure){ mq_stats_quantile(sorted, r->ms.n, 0.5), ci.lo, ci.hi };
+    out->value = mq_stats_quantile(sorted, r->ms.n, 0.5);
+    out->lo = ci.lo - PLACEMENT * out->value;
+    out->hi = ci.hi + PLACEMENT * out->value;
     free(sorted);
     return MQ_OK;
 }
@@ -270,8 +288,8 @@ mq_status mq_racer_speedup(const mq_racer *first, const mq_racer *r, mq_bench_fi
     group_rounds(&first->rounds, n, room);
     ci = mq_stats_ratio_interval(room, room + MOST_GROUPS, group_rounds(&r->rounds, n, room + MOST_GROUPS), 1,
                                  room + 2 * MOST_GROUPS);
-    out->lo = fmin(ci.lo, out->value);
-    out->hi = fmax(ci.hi, out->value);
+    out->lo = fmin(ci.lo, out->value) * (1 - PLACEMENT);
+    out->hi = fmax(ci.hi, out->value) * (1 + PLACEMENT);
 done:
     free(room);
     return rc;
@@ -302,7 +320,9 @@ static mq_status add_row(mq_bench_job *j, const mq_racer *first, const mq_racer 
     if (!mq_vec_push_in(j->arena, &j->rows, row))
         rc = mq_oom(err);
     if (row.p90_ms > NOISY * row.median_ms.value && n >= 20)
-        mq_warn(j->hooks, "bench-noisy", row.file, "times are spread: one run in ten takes %.2f times the median or longer",
+        mq_warn(j->hooks, "bench-noisy", row.file,
+                "%s%stimes are spread: one run in ten takes %.2f times the median or longer",
+                j->n_entries > 1 ? mq_bench_label(j, row.file) : "", j->n_entries > 1 ? ": " : "",
                 row.p90_ms / row.median_ms.value);
 done:
     free(sorted);
@@ -316,7 +336,8 @@ static double machine_seconds(void)
 {
     unsigned long long user, nice, sys, idle, wait, irq, soft, steal = 0;
     FILE *f = fopen("/proc/stat", "re");
-    int n = f ? fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq, &soft, &steal)
+    int n = f ? fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq,
+                       &soft, &steal)
               : 0;
 
     if (f)
@@ -342,7 +363,8 @@ static void warn_if_busy(const mq_bench_job *j, double machine, double own, doub
     const double share = (machine - own) / (wall * cpus);
 
     if (wall >= 0.5 && share > BUSY)
-        mq_warn(j->hooks, "bench-busy", "", "other programs used %.0f%% of the CPUs meanwhile: times are less certain than they "
+        mq_warn(j->hooks, "bench-busy", "",
+                "other programs used %.0f%% of the CPUs meanwhile: times are less certain than they "
                 "look", share > 1 ? 100 : share * 100);
 }
 

@@ -31,7 +31,8 @@ static bool may_fail(const mq_proof_opts *o, mq_status rc)
     const mq_data_source *s = o->source;
     const bool nobody = !s->n_data && !s->n_shapes && !s->n_dims && !s->n_fills && !s->n_carry;
 
-    return !asked(o) && (rc == MQ_ERR_UNSUPPORTED || (nobody && (rc == MQ_ERR_INPUT || rc == MQ_ERR_USAGE || rc == MQ_ERR_NOMEM)));
+    return !asked(o) && (rc == MQ_ERR_UNSUPPORTED || (nobody && (rc == MQ_ERR_INPUT || rc == MQ_ERR_USAGE ||
+                                                                 rc == MQ_ERR_NOMEM)));
 }
 
 /* The output that could not be compared, else that with the lowest SQNR. */

@@ -241,7 +241,8 @@ static mq_status put_as_float(const struct target *t, const struct piece *p, con
 }
 
 /* A large output is not to be resident as a whole a second time. */
-static mq_status put_raw(const struct target *t, const struct output *o, const unsigned char *from, size_t bytes, mq_error *err)
+static mq_status put_raw(const struct target *t, const struct output *o, const unsigned char *from, size_t bytes,
+                         mq_error *err)
 {
     mq_status rc = MQ_OK;
 

@@ -4,15 +4,16 @@
  * what is touched only. It is cut into spans, free ones and blocks. Headers are kept apart, so that nothing is touched to
  * find a place. Used by one thread at a time.
  *
- * A block takes the smallest free span that holds it; the last one, behind all blocks, only when no other does. This stays
- * within a few percent of the most that is live at one time (planning with known life times gains no more), needs no
- * plan, and holds for any order of requests. */
+ * A block takes the smallest free span that holds it; the last one, behind all blocks, only when no other does. On real
+ * models the extent is 0 to 15 % over the most that is live at one time, which is what planning with known life times
+ * could gain; this needs no first run to learn from, and holds for any order of requests. */
 #include "exec/memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
 
@@ -42,6 +43,14 @@ struct mq_pool_range {
     mq_pool_span *free;
 };
 
+/* More than the machine has can be reserved, but not used: it is refused at once. */
+static size_t machine_memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+    return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : PTRDIFF_MAX / 2;
+}
+
 mq_pool *mq_pool_create(void)
 {
     mq_pool *p = calloc(1, sizeof *p);
@@ -50,6 +59,8 @@ mq_pool *mq_pool_create(void)
         free(p);
         return NULL;
     }
+    if (p)
+        p->limit = machine_memory();
     return p;
 }
 
@@ -231,7 +242,7 @@ mq_block *mq_pool_block(mq_pool *p, size_t size)
     mq_pool_range *r;
     size_t end;
 
-    if (size > PTRDIFF_MAX / 2)
+    if (size > p->limit || p->live_bytes > p->limit - size)
         return NULL;
     const size_t want = (size + MQ_RED_ZONE + (size >= PAGE ? SKEW : 1) + ALIGN - 1) / ALIGN * ALIGN;
 

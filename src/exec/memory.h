@@ -16,6 +16,7 @@ typedef struct mq_pool {
     mq_arena *arena;                /* that spans lie in */
     size_t live_bytes, peak_bytes;  /* handed out now; most at one time since mq_pool_start */
     size_t n_live;
+    size_t limit;                   /* what the machine has: more is refused */
     bool closed; /* the runner is gone: the last block that comes back frees the pool */
 } mq_pool;
 

@@ -87,8 +87,8 @@ void mq_metrics_free(mq_metrics *m)
 
 /* ---- which element is the score of which class --------------------------------------------------------------------- */
 
-/* Scores of label i begin at offset(i) and are `step` apart, n_classes of them. n_classes 0: the output is the class. 1: a single
- * score, of class 1 against class 0. */
+/* Scores of label i begin at offset(i) and are `step` apart, n_classes of them. n_classes 0: the output is the class. 1:
+ * a single score, of class 1 against class 0. */
 typedef struct layout {
     size_t n_classes, step;
     size_t per_sample;    /* labels */
@@ -97,7 +97,8 @@ typedef struct layout {
 
 static bool is_integer(mq_dtype t)
 {
-    return t == MQ_INT64 || t == MQ_INT32 || t == MQ_INT16 || t == MQ_INT8 || t == MQ_UINT8 || t == MQ_UINT16 || t == MQ_UINT32 ||
+    return t == MQ_INT64 || t == MQ_INT32 || t == MQ_INT16 || t == MQ_INT8 || t == MQ_UINT8 || t == MQ_UINT16 ||
+        t == MQ_UINT32 ||
            t == MQ_UINT64 || t == MQ_BOOL;
 }
 
@@ -297,14 +298,16 @@ static mq_status add_sample(mq_metrics *m, const mq_array *scores, const mq_arra
         if (label < 0)
             continue;
         if (label >= (n ? (int64_t)n : MOST_CLASSES))
-            return mq_fail(err, MQ_ERR_INPUT, "label %lld of sample %zu is no class: the output has %zu", (long long)label, sample, n);
+            return mq_fail(err, MQ_ERR_INPUT, "label %lld of sample %zu is no class: the output has %zu",
+                           (long long)label, sample, n);
         counted++;
         if (n) {
             read_row(m, scores, l, i);
             if (l->n_classes == 1)
                 split_score(m);
         }
-        rc = n ? add_scores(m, n, (size_t)label, hits, err) : add_predicted(m, mq_array_i64(scores, i), (size_t)label, hits, err);
+        rc = n ? add_scores(m, n, (size_t)label, hits, err) : add_predicted(m, mq_array_i64(scores, i),
+                                                                            (size_t)label, hits, err);
         if (rc != MQ_OK)
             return rc;
     }
@@ -328,7 +331,8 @@ mq_status mq_metrics_add_classes(mq_metrics *m, const mq_array *scores, const mq
     if (!find_layout(scores, labels, &l) || (size_t)labels->dims[0] < n) {
         mq_array_text(scores, a, sizeof a);
         mq_array_text(labels, b, sizeof b);
-        return mq_fail(err, MQ_ERR_INPUT, "the output is %s, the labels are %s: neither classes of samples nor values of one shape",
+        return mq_fail(err, MQ_ERR_INPUT, "the output is %s, the labels are %s: neither classes of samples nor "
+                                          "values of one shape",
                        a, b);
     }
     if (l.n_classes + 2 > m->row_cap) {
@@ -423,7 +427,8 @@ static mq_status add_differences(mq_metrics *m, const double *a, const double *b
     m->absolutes += absolutes;
     m->n_values += count;
     m->n++;
-    if (count && (!keep_last(m, MQ_METRIC_MSE, squares / (double)count) || !keep_last(m, MQ_METRIC_MAE, absolutes / (double)count)))
+    if (count && (!keep_last(m, MQ_METRIC_MSE, squares / (double)count) || !keep_last(m, MQ_METRIC_MAE,
+                                                                                      absolutes / (double)count)))
         return mq_oom(err);
     return MQ_OK;
 }

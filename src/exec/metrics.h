@@ -2,10 +2,10 @@
  * SPDX-FileCopyrightText: mq authors */
 /* How right outputs are: metrics over any number of samples, each defined here, once. Only sums are kept.
  *
- * Classes: the output holds a score per class (logits or probabilities: which is seen by whether rows add up to 1), along the
- * axis that the labels lack: [n,C] with labels [n]; [n,t,C] or [n,C,h,w] with labels [n,t] or [n,h,w]; [n] or [n,1] with labels
- * 0 and 1, then a positive score (a probability over one half) is class 1; or integers of the labels' shape, the class
- * itself. A negative label (-100, -1) is not counted. A row with NaN is wrong in every sense.
+ * Classes: the output holds a score per class (logits or probabilities: which is seen by whether rows add up to 1),
+ * along the axis that the labels lack: [n,C] with labels [n]; [n,t,C] or [n,C,h,w] with labels [n,t] or [n,h,w]; [n] or
+ * [n,1] with labels 0 and 1, then a positive score (a probability over one half) is class 1; or integers of the labels'
+ * shape, the class itself. A negative label (-100, -1) is not counted. A row with NaN is wrong in every sense.
  *   top1, top5    share whose class is the best, among the five best; of equal scores the lower class is better
  *   precision, recall, f1  the mean over classes that labels or predictions have (macro); 0 where nothing can be divided
  *   ce            mean of -ln(probability of the class); perplexity: e to it
@@ -47,8 +47,8 @@ void mq_metrics_free(mq_metrics *m); /* NULL is fine */
 /* Can these be scores and labels of classes? Else they are values. Shapes of one run; labels' axis 0 has the samples. */
 bool mq_metrics_are_classes(const mq_array *scores, const mq_array *labels);
 
-/* Adds the first n samples (along axis 0) of a run. One kind per mq_metrics. MQ_ERR_INPUT when shapes do not fit, or a label is no
- * class. */
+/* Adds the first n samples (along axis 0) of a run. One kind per mq_metrics. MQ_ERR_INPUT when shapes do not fit, or a
+ * label is no class. */
 mq_status mq_metrics_add_classes(mq_metrics *m, const mq_array *scores, const mq_array *labels, size_t n, mq_error *err);
 /* n SIZE_MAX: all of it, one sample. */
 mq_status mq_metrics_add_values(mq_metrics *m, const mq_array *got, const mq_array *want, size_t n, mq_error *err);
@@ -57,8 +57,8 @@ mq_status mq_metrics_add_values(mq_metrics *m, const mq_array *got, const mq_arr
 bool mq_metrics_value(const mq_metrics *m, mq_metric which, double *out);
 uint64_t mq_metrics_count(const mq_metrics *m); /* labels that counted; of values: samples */
 
-/* Each sample of the last add by itself: top1, top5 (1 or 0), ce, mse, mae; NULL for what samples do not have. *n of them. For
- * paired differences: two models that were given the same samples. */
+/* Each sample of the last add by itself: top1, top5 (1 or 0), ce, mse, mae; NULL for what samples do not have. *n of
+ * them. For paired differences: two models that were given the same samples. */
 const double *mq_metrics_last(const mq_metrics *m, mq_metric which, size_t *n);
 
 /* Of one class; n_classes of them: the scores', or the largest seen + 1. */

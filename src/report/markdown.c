@@ -8,7 +8,7 @@
 
 enum {
     CELL_MAX = 160, /* bytes of one cell before escaping */
-    BUDGET_SHORT = 2500, /* of 8 tables; that of agreement and those of a run stand in for tables that quantize has */
+    BUDGET_SHORT = 2500, /* of 8 tables; those of agreement, of a run and of bench stand in for tables that quantize has */
     BUDGET_LONG = 5500,  /* of 6 tables */
 };
 
@@ -172,6 +172,79 @@ static void finding_row(mq_str *out, const json_t *f)
     prose(out, mq_json_get_text(f, "text"));
     mq_str_add(out, " | ");
     code(out, mq_json_get_text(f, "code"));
+    mq_str_add(out, " |\n");
+}
+
+/* "4.21 (4.19 to 4.26)" of {value, ci95}. */
+static void figure_of(mq_str *out, const json_t *value, const json_t *ci)
+{
+    mq_str_addf(out, "%.4g (%.4g to %.4g)", json_number_value(value), json_number_value(json_array_get(ci, 0)),
+                json_number_value(json_array_get(ci, 1)));
+}
+
+static void latency_row(mq_str *out, const json_t *l)
+{
+    const json_t *ms = json_object_get(l, "ms"), *speedup = json_object_get(l, "speedup");
+
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(l, "model"));
+    mq_str_addf(out, " | %s | %lld | %lld | ", mq_json_get_text(l, "engine"), (long long)mq_json_get_int(l, "threads"),
+                (long long)mq_json_get_int(l, "batch"));
+    figure_of(out, json_object_get(ms, "median"), json_object_get(ms, "ci95"));
+    figure(out, ms, "min", "%.4g", 1);
+    figure(out, ms, "p90", "%.4g", 1);
+    figure(out, ms, "p99", "%.4g", 1);
+    mq_str_add(out, " | ");
+    figure_of(out, json_object_get(speedup, "value"), json_object_get(speedup, "ci95"));
+    mq_str_add(out, " | ");
+    if (json_object_get(l, "peak_activation_bytes"))
+        mq_str_add_bytes(out, (uint64_t)mq_json_get_int(l, "peak_activation_bytes"));
+    mq_str_add(out, " |\n");
+}
+
+static void model_row(mq_str *out, const json_t *m)
+{
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(m, "model"));
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(m, "total_bytes"));
+    mq_str_add(out, " | ");
+    if (json_object_get(m, "macs"))
+        mq_str_add_count(out, (uint64_t)mq_json_get_int(m, "macs"));
+    mq_str_add(out, " |\n");
+}
+
+static void metric_row(mq_str *out, const json_t *m)
+{
+    const json_t *drop = json_object_get(m, "drop"), *ci = json_object_get(drop, "ci95");
+
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(m, "model"));
+    mq_str_add(out, mq_json_get_bool(m, "main") ? " | **" : " | ");
+    prose(out, mq_json_get_text(m, "name"));
+    mq_str_add(out, mq_json_get_bool(m, "main") ? "**" : "");
+    figure(out, m, "value", "%.6g", 1);
+    mq_str_add(out, " | ");
+    if (drop)
+        mq_str_addf(out, "%.3g%%", 100 * json_number_value(json_object_get(drop, "value")));
+    if (ci)
+        mq_str_addf(out, " (%.3g%% to %.3g%%)", 100 * json_number_value(json_array_get(ci, 0)),
+                    100 * json_number_value(json_array_get(ci, 1)));
+    mq_str_add(out, " |\n");
+}
+
+static void cost_row(mq_str *out, const json_t *c)
+{
+    mq_str_add(out, "| ");
+    code(out, mq_json_get_text(c, "model"));
+    mq_str_add(out, " | ");
+    code(out, *mq_json_get_text(c, "name") ? mq_json_get_text(c, "name") : mq_json_get_text(c, "op_type"));
+    figure(out, c, "ms", "%.4g", 1);
+    figure(out, c, "share", "%.1f%%", 100);
+    mq_str_add(out, " | ");
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(c, "macs"));
+    figure(out, c, "gflops", "%.4g", 1);
+    figure(out, c, "gbytes_per_second", "%.4g", 1);
     mq_str_add(out, " |\n");
 }
 
@@ -430,6 +503,57 @@ static void warnings(mq_str *out, const json_t *list)
     json_decref(codes);
 }
 
+/* The lists called `key` of all models in one, each entry with its model's name. */
+static json_t *join_models(const json_t *models, const char *key, bool *failed)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < json_array_size(models); i++) {
+        const json_t *m = json_array_get(models, i), *list = json_object_get(m, key);
+
+        for (size_t k = 0; k < json_array_size(list); k++) {
+            json_t *entry = json_copy(json_array_get(list, k));
+
+            *failed |= json_object_set(entry, "model", json_object_get(m, "model")) != 0;
+            *failed |= json_array_append_new(all, entry) != 0;
+        }
+    }
+    *failed |= !all;
+    return all;
+}
+
+static void joined_table(mq_str *out, const char *title, const json_t *models, const char *key, const char *head, row_fn row,
+                         size_t budget)
+{
+    json_t *all = join_models(models, key, &out->failed);
+
+    folded_table(out, title, all, head, row, budget);
+    json_decref(all);
+}
+
+/* What bench has measured. */
+static void measurements(mq_str *out, const json_t *doc)
+{
+    const json_t *latency = json_object_get(doc, "latency"), *profile = json_object_get(doc, "profile");
+
+    if (json_array_size(latency)) {
+        mq_str_add(out, "**Latency** (ms; speedup over the first row of its case; 95 % intervals)\n\n");
+        table(out, latency,
+              "| model | engine | threads | batch | median | min | p90 | p99 | speedup | activations |", latency_row,
+              BUDGET_SHORT);
+    }
+    if (json_array_size(json_object_get(doc, "models")))
+        table(out, json_object_get(doc, "models"), "| model | size | MACs |", model_row, BUDGET_SHORT);
+    joined_table(out, "Metrics", json_object_get(doc, "metrics"), "values", "| model | metric | value | worse by |",
+                 metric_row,
+                 BUDGET_SHORT);
+    joined_table(out, "Profile by operator", profile, "operators",
+                 "| model | operator | ms | share | MACs | GFLOP/s | GB/s |",
+                 cost_row, BUDGET_LONG);
+    joined_table(out, "Profile by node", profile, "nodes", "| model | node | ms | share | MACs | GFLOP/s | GB/s |", cost_row,
+                 BUDGET_LONG);
+}
+
 void mq_render_markdown(const json_t *doc, mq_str *out)
 {
     const json_t *bounds = json_object_get(doc, "bounds"), *findings = json_object_get(doc, "findings");
@@ -449,6 +573,7 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
     }
     folded_outline(out, "Tests", json_object_get(doc, "tests"), BUDGET_SHORT, true);
     folded_outline(out, "The run", json_object_get(doc, "run"), BUDGET_SHORT, true);
+    measurements(out, doc);
     before_after(out, doc);
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "Mode: ");

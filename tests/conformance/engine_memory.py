@@ -12,7 +12,7 @@ that of a Python which only imports it (and numpy) is taken off.
 
 Exit 1 when a run of mq takes more. A process takes some memory before it sees a model: mq's is printed as its floor, and `over
 floor` is what the model and the run have added. A run whose whole peak is over ONNX Runtime's, but not what it adds to the floor,
-is marked `floor` and is no failure: it shows for models of a few hundred kB only."""
+is marked `floor` and is no failure: libraries are what counts in small models."""
 import argparse
 import os
 import resource

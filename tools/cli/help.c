@@ -44,6 +44,14 @@ const char *cli_help_of(const cli_command *cmd, cli_opt id)
     return cli_row_of(id)->help;
 }
 
+static bool hides_default(const cli_command *cmd, cli_opt id)
+{
+    for (const cli_help_text *h = cmd->helps; h && h->id != OPT_NONE; h++)
+        if (h->id == id)
+            return h->no_default;
+    return false;
+}
+
 static void print_row(const cli_command *cmd, cli_opt id, FILE *f, int width)
 {
     const cli_row *row = cli_row_of(id);
@@ -57,7 +65,7 @@ static void print_row(const cli_command *cmd, cli_opt id, FILE *f, int width)
     else
         at += fprintf(f, "      ");
     at += fprintf(f, "%s%s%s", is_long ? row->label : "", row->arg ? " " : "", row->arg ? row->arg : "");
-    if (row->fallback && row->kind != KIND_SWITCH)
+    if (row->fallback && row->kind != KIND_SWITCH && !hides_default(cmd, id))
         snprintf(text, sizeof text, "%s (default: %s)", help, row->fallback);
     else
         snprintf(text, sizeof text, "%s", help);

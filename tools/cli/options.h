@@ -217,6 +217,7 @@ typedef struct cli_options cli_options;
 typedef struct cli_help_text {
     cli_opt id; /* OPT_NONE ends a list */
     const char *text;
+    bool no_default; /* the row's default is not this command's */
 } cli_help_text;
 
 /* A command. */

@@ -64,7 +64,8 @@ static const cli_row rows[N_OPTS] = {
     [OPT_MIN_SQNR] = { "--min-sqnr", 0, KIND_REAL, BOUNDS, "DB",
                        .help = "least signal to noise of every output, in dB: 10 log10(sum b^2 / sum (a-b)^2)" },
     [OPT_MAX_DROP] = { "--max-drop", 0, KIND_RATIO, BOUNDS, "RATIO",
-                       .help = "largest loss of the metric against the first model: points for metrics between 0 and 1, else a share "
+                       .help = "largest loss of the metric against the first model: points for metrics between 0 "
+                               "and 1, else a share "
                                "of its value" },
     [OPT_MIN_METRIC] = { "--min-metric", 0, KIND_REAL, BOUNDS, "NUMBER",
                          .help = "least value of the metric; the largest where less is better" },
@@ -84,7 +85,8 @@ static const cli_row rows[N_OPTS] = {
                    .help = "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test "
                            "data, or random:N; may be given several times (mq help data)" },
     [OPT_LABELS] = { "--labels", 0, KIND_TEXTS, DATA, "SOURCE[:KEY]",
-                     .help = "what is right: :KEY of the data file, .npy, .npz:KEY, a CSV of file,label, or folders (one per class); "
+                     .help = "what is right: :KEY of the data file, .npy, .npz:KEY, a CSV of file,label, or "
+                             "folders (one per class); "
                              "the n-th belongs to the n-th --data" },
     [OPT_VAL_DATA] = { "--val-data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
                        .help = "what to judge on, in the forms of mq help data (default: generated inputs)" },
@@ -117,16 +119,19 @@ static const cli_row rows[N_OPTS] = {
     [OPT_TRACE] = { "--trace", 0, KIND_TEXT, MEASURE, "FILE",
                     .help = "write a Chrome trace (JSON, for chrome://tracing or ui.perfetto.dev)" },
     [OPT_METRIC] = { "--metric", 0, KIND_TEXT, MEASURE, "NAME",
-                     .help = "what bounds are about: top1, top5, precision, recall, f1, mse, mae, cosine, sqnr, agreement, ce or "
+                     .help = "what bounds are about: top1, top5, precision, recall, f1, mse, mae, cosine, sqnr, "
+                             "agreement, ce or "
                              "perplexity (default: by labels and output); with --eval-cmd a key of its object" },
     [OPT_METRIC_OUTPUT] = { "--metric-output", 0, KIND_TEXT, MEASURE, "NAME", .help = "the output that is judged" },
-    [OPT_EVAL_CMD] = { "--eval-cmd", 0, KIND_TEXT, MEASURE, "'CMD {}'",
-                       .help = "a command that measures a model, {}: its last line is a number or a JSON object" },
+    [OPT_EVAL_CMD] = { "--eval-cmd", 0, KIND_TEXT, MEASURE, "CMD",
+                       .help = "a command for sh that measures the model {}: the last line it prints is a number "
+                               "or a JSON object" },
     [OPT_LOWER_IS_BETTER] = { "--lower-is-better", 0, KIND_SWITCH, MEASURE, .help = "of the number of --eval-cmd" },
     [OPT_MAX_EVALS] = { "--max-evals", 0, KIND_COUNT, MEASURE, "N", .fallback = "50", .max = 1000000,
                         .help = "most runs of --eval-cmd behind the first" },
     [OPT_WITH_ONNXRUNTIME] = { "--with-onnxruntime", 0, KIND_SWITCH, MEASURE,
-                               .help = "measure ONNX Runtime beside, on the same inputs, in a Python that has it ($MQ_PYTHON, else "
+                               .help = "measure ONNX Runtime beside, on the same inputs, in a Python that has it "
+                                       "($MQ_PYTHON, else "
                                        "python3)" },
 
     [OPT_NODES] = { "--nodes", 0, KIND_PATTERNS, WHICH, "PATTERN",

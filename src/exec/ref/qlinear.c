@@ -398,7 +398,8 @@ static int code_at(const mq_array *x, int64_t i)
 }
 
 /* Of n codes `step` apart. `steps` is what 1 is in steps of the result: ONNX Runtime takes a whole number. */
-static void softmax_row(const mq_array *x, int64_t at, int64_t step, int64_t n, const float *powers, float steps, int32_t zero,
+static void softmax_row(const mq_array *x, int64_t at, int64_t step, int64_t n, const float *powers, float steps,
+                        int32_t zero,
                         char *y)
 {
     const float less = 0x1p-24f; /* so that nothing overflows; exact */

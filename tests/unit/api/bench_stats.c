@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/api/bench_stats.c: values worked out by hand, and how often intervals hold what they promise in simulated runs. */
+/* Tests src/api/bench_stats.c: values worked out by hand, and how often intervals hold what they promise in simulated
+ * runs. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* QuantizeLinear and DequantizeLinear: edges that the ONNX node tests leave out. */
+/* QuantizeLinear and DequantizeLinear: edges that the ONNX node tests leave out. com.microsoft's QLinear operators: where
+ * a half falls; the numbers are ONNX Runtime's. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,6 +117,104 @@ static void test_dynamic(void **state)
     run_close(&t);
 }
 
+/* A quantized input: codes, scale, zero point. */
+static void run_codes(run_one *t, const char *dims, const uint8_t *codes, float scale, uint8_t zero)
+{
+    run_input(t, MQ_UINT8, dims, codes, false);
+    run_f32(t, "", &scale);
+    run_input(t, MQ_UINT8, "", &zero, false);
+}
+
+static void run_grid(run_one *t, float scale, uint8_t zero)
+{
+    run_f32(t, "", &scale);
+    run_input(t, MQ_UINT8, "", &zero, false);
+}
+
+/* The zero point is in the sum that is rounded: a half above 3 is 3.5, which goes to 4. */
+static void test_sum_of_halves(void **state)
+{
+    run_one t;
+
+    (void)state;
+    run_open(&t, "com.microsoft", "QLinearAdd");
+    run_codes(&t, "6", U8(10, 11, 12, 13, 200, 0), 0.25f, 10);
+    run_codes(&t, "6", U8(20, 20, 20, 20, 255, 0), 0.25f, 20);
+    run_grid(&t, 0.5f, 3);
+    run_node(&t, 1);
+    assert_true(run_is(&t, 0, MQ_UINT8, "6", U8(3, 4, 4, 4, 216, 0)));
+    run_close(&t);
+}
+
+static void test_product_of_halves(void **state)
+{
+    run_one t;
+
+    (void)state;
+    run_open(&t, "com.microsoft", "QLinearMul");
+    run_codes(&t, "2,3", U8(10, 11, 12, 13, 9, 255), 0.5f, 10);
+    run_codes(&t, "1", U8(22), 0.5f, 21);
+    run_grid(&t, 0.5f, 3);
+    run_node(&t, 1);
+    assert_true(run_is(&t, 0, MQ_UINT8, "2,3", U8(3, 4, 4, 4, 2, 126)));
+    run_close(&t);
+}
+
+/* Averages: of a window like a sum, of the whole image before the zero point is added. */
+static void test_average_of_halves(void **state)
+{
+    run_one t;
+
+    (void)state;
+    run_open(&t, "com.microsoft", "QLinearAveragePool");
+    assert_int_equal(mq_node_set_attr_ints(t.node, "kernel_shape", (const int64_t[]){ 2 }, 1, NULL), MQ_OK);
+    run_codes(&t, "1,1,4", U8(3, 4, 5, 6), 0.5f, 3);
+    run_grid(&t, 0.5f, 3);
+    run_node(&t, 1);
+    assert_true(run_is(&t, 0, MQ_UINT8, "1,1,3", U8(4, 4, 6)));
+    run_close(&t);
+
+    run_open(&t, "com.microsoft", "QLinearAveragePool");
+    assert_int_equal(mq_node_set_attr_ints(t.node, "kernel_shape", (const int64_t[]){ 2 }, 1, NULL), MQ_OK);
+    run_codes(&t, "1,3,2", U8(3, 4, 4, 5, 5, 6), 0.5f, 3);
+    run_grid(&t, 0.5f, 3);
+    run_node(&t, 1);
+    assert_true(run_is(&t, 0, MQ_UINT8, "1,3,1", U8(3, 5, 5)));
+    run_close(&t);
+}
+
+static void test_global_average_of_halves(void **state)
+{
+    run_one t;
+
+    (void)state;
+    run_open(&t, "com.microsoft", "QLinearGlobalAveragePool");
+    assert_int_equal(mq_node_set_attr_int(t.node, "channels_last", 1, NULL), MQ_OK);
+    run_codes(&t, "1,2,3", U8(3, 4, 5, 4, 5, 6), 0.5f, 3);
+    run_grid(&t, 0.5f, 3);
+    run_node(&t, 1);
+    assert_true(run_is(&t, 0, MQ_UINT8, "1,1,3", U8(3, 5, 5)));
+    run_close(&t);
+}
+
+/* 1 in steps of the result is a whole number: 254 where the scale is a little over 1 / 255. */
+static void test_softmax_of_codes(void **state)
+{
+    run_one t;
+
+    (void)state;
+    for (int by_row = 0; by_row < 2; by_row++) {
+        run_open(&t, "com.microsoft", "QLinearSoftmax");
+        assert_int_equal(mq_node_set_attr_int(t.node, "axis", by_row, NULL), MQ_OK);
+        assert_int_equal(mq_node_set_attr_int(t.node, "opset", 13, NULL), MQ_OK);
+        run_codes(&t, "2,2", by_row ? U8(0, 255, 100, 100) : U8(0, 100, 255, 100), 0.1f, 7);
+        run_grid(&t, 0.003921569f, 0);
+        run_node(&t, 1);
+        assert_true(run_is(&t, 0, MQ_UINT8, "2,2", by_row ? U8(0, 254, 127, 127) : U8(0, 127, 254, 127)));
+        run_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +223,11 @@ int main(void)
         cmocka_unit_test(test_blocks_of_int4),
         cmocka_unit_test(test_impossible_granularity),
         cmocka_unit_test(test_dynamic),
+        cmocka_unit_test(test_sum_of_halves),
+        cmocka_unit_test(test_product_of_halves),
+        cmocka_unit_test(test_average_of_halves),
+        cmocka_unit_test(test_global_average_of_halves),
+        cmocka_unit_test(test_softmax_of_codes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
