@@ -318,9 +318,11 @@ static void slice(made *g, const operand *x)
         axes[i] = x->rank > 1 ? (int64_t)i : 0;
         from[i] = back ? -1 : number(g, 0, 2);
         to[i] = back ? INT64_MIN : number(g, 2, 20);
-        steps[i] = number(g, 1, 2) * (back ? -1 : 1);
+        steps[i] = number(g, 1, 2);
         if (g->hostile && steps[i] > 1000)
             steps[i] = 3;
+        if (back && steps[i] > INT64_MIN)
+            steps[i] = -steps[i];
     }
     node(g, "Slice", 5, (mq_value *const[]){ x->v, ints(g, n, from), ints(g, n, to), ints(g, n, axes), ints(g, n, steps) });
 }

@@ -18,7 +18,7 @@ static const cli_opt takes[] = { OPT_OUTPUT,  OPT_FORCE, OPT_EXTERNAL_DATA, OPT_
                                  OPT_VERIFY,  OPT_MAX_SIZE, OPT_NODES, OPT_OP_TYPES, OPT_SHAPE, OPT_DIM, OPT_TYPE,
                                  OPT_DEPFILE, OPT_PER_CHANNEL, OPT_PER_TENSOR, OPT_MODE, OPT_TARGET,
                                  OPT_SYMMETRIC, OPT_ASYMMETRIC, OPT_BLOCK_SIZE, OPT_RANGE, OPT_FORMAT, OPT_LIST_TYPES,
-                                 OPT_REDUCE_RANGE, OPT_NONE };
+                                 OPT_REDUCE_RANGE, OPT_DURATION, OPT_MAX_DROP, OPT_MAX_MACS, OPT_BATCH, OPT_NONE };
 static const cli_command command = {
     .name = "test", .files = "MODEL", .max_files = 1, .summary = "tests", .takes = takes
 };
@@ -112,6 +112,16 @@ static void numbers(void **state)
     assert_true(value(OPT_MAX_SIZE)->is_ratio && value(OPT_MAX_SIZE)->ratio == 0.25);
     assert_int_equal(parse("m.onnx --max-size none"), MQ_OK);
     assert_int_equal(value(OPT_MAX_SIZE)->word, 0);
+    assert_int_equal(parse("m.onnx --duration 250ms --max-drop 0.5% --max-macs 4e9 --batch 8"), MQ_OK);
+    assert_true(value(OPT_DURATION)->real == 0.25 && value(OPT_MAX_DROP)->ratio == 0.005);
+    assert_true(!value(OPT_MAX_MACS)->is_ratio && value(OPT_MAX_MACS)->real == 4e9);
+    assert_true(value(OPT_BATCH)->number == 8 && value(OPT_BATCH)->n_numbers == 1);
+    assert_int_equal(parse("m.onnx --max-macs 40%"), MQ_OK);
+    assert_true(value(OPT_MAX_MACS)->is_ratio && value(OPT_MAX_MACS)->ratio == 0.4);
+    assert_fails("m.onnx --duration 5", MQ_ERR_USAGE, "with its unit");
+    assert_fails("m.onnx --max-drop x", MQ_ERR_USAGE, "a ratio");
+    assert_fails("m.onnx --batch 1,2", MQ_ERR_USAGE, "one number");
+    assert_fails("m.onnx --batch 1,,2", MQ_ERR_USAGE, "whole number");
     assert_fails("m.onnx -j0", MQ_ERR_USAGE, "1 to 4096");
     assert_fails("m.onnx -j x", MQ_ERR_USAGE, "whole number");
     assert_fails("m.onnx --max-size 1Q", MQ_ERR_USAGE, "or none");
