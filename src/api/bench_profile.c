@@ -25,10 +25,11 @@ static void add_rates(mq_bench_cost *c, double total_ms)
     c->gbytes = c->ms > 0 ? c->bytes / (c->ms * 1e6) : 0;
 }
 
-static mq_bench_cost cost_of(const mq_bench_job *j, const mq_node_stat *st, mq_error *err, mq_status *rc)
+/* ms: the node's time in each of n_runs; one that was interrupted would spoil their mean. */
+static mq_bench_cost cost_of(const mq_bench_job *j, const mq_node_stat *st, double *ms, size_t n_runs, mq_error *err,
+                             mq_status *rc)
 {
-    mq_bench_cost c = { .n_nodes = 1, .ms = st->runs ? (double)st->ns / (double)st->runs * 1e-6 : 0, .macs =
-                        (double)st->macs,
+    mq_bench_cost c = { .n_nodes = 1, .ms = mq_stats_median(ms, n_runs), .macs = (double)st->macs,
                         .bytes = (double)st->bytes };
 
     c.name = mq_arena_strdup(j->arena, mq_node_label(st->node));
@@ -59,7 +60,8 @@ static size_t sum_operators(const mq_bench_cost *nodes, size_t n, mq_bench_cost 
     return n_ops;
 }
 
-static mq_status read_stats(const mq_bench_job *j, mq_bench_entry *e, mq_error *err)
+/* times: MOST_RUNS for each node, of which n_runs were made. */
+static mq_status read_stats(const mq_bench_job *j, mq_bench_entry *e, double *times, size_t n_runs, mq_error *err)
 {
     size_t n;
     const mq_node_stat *st = mq_runner_stats(e->run.runner, &n);
@@ -69,7 +71,7 @@ static mq_status read_stats(const mq_bench_job *j, mq_bench_entry *e, mq_error *
     mq_status rc = nodes && ops ? MQ_OK : mq_oom(err);
 
     for (size_t i = 0; i < n && rc == MQ_OK; i++) {
-        nodes[i] = cost_of(j, &st[i], err, &rc);
+        nodes[i] = cost_of(j, &st[i], times + i * MOST_RUNS, n_runs, err, &rc);
         total += nodes[i].ms;
         e->out->macs += nodes[i].macs;
     }
@@ -138,24 +140,40 @@ static mq_status write_trace(const mq_bench_job *j, json_t *events, mq_error *er
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
+static void note_times(const mq_bench_entry *e, size_t run, double *times)
+{
+    size_t n;
+    const mq_node_stat *st = mq_runner_stats(e->run.runner, &n);
+
+    for (size_t i = 0; i < n; i++)
+        times[i * MOST_RUNS + run] = (double)st[i].last_ns * 1e-6;
+}
+
 static mq_status profile_entry(const mq_bench_job *j, mq_bench_entry *e, json_t *events, int pid, uint64_t start,
                                mq_error *err)
 {
     const bool long_look = j->opts->profile || j->opts->trace;
     const double end = mq_seconds() + (long_look ? PROFILE_SECONDS : 0);
+    size_t n_nodes, n_runs = 0;
+    double *times;
     mq_status rc;
 
+    mq_runner_stats(e->run.runner, &n_nodes);
+    if (!(times = calloc(n_nodes + 1, MOST_RUNS * sizeof *times)))
+        return mq_oom(err);
     MQ_TRY(mq_running_run(&e->run, e->calls[0], err)); /* other models have emptied the caches */
     mq_runner_profile(e->run.runner, true);
-    for (size_t i = 0; i < MOST_RUNS && (i < TRACED_RUNS || mq_seconds() < end); i++) {
+    for (; n_runs < MOST_RUNS && (n_runs < TRACED_RUNS || mq_seconds() < end); n_runs++) {
         MQ_TRY(mq_running_run(&e->run, e->calls[0], err));
         MQ_TRY(mq_check_cancelled(j->hooks, err));
-        if (events && i < TRACED_RUNS)
+        note_times(e, n_runs, times);
+        if (events && n_runs < TRACED_RUNS)
             MQ_TRY(trace_run(events, e, pid, start, err));
     }
-    rc = read_stats(j, e, err);
+    rc = read_stats(j, e, times, n_runs, err);
 done:
     mq_runner_profile(e->run.runner, false);
+    free(times);
     return rc;
 }
 
