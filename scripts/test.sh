@@ -74,6 +74,7 @@ if [ "$mode" != --quick ]; then
     echo '== clang, address and undefined-behaviour sanitizers'
     export ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
     step build-sanitized build sanitized clang -Db_sanitize=address,undefined -Db_lundef=false
     step test-sanitized tests sanitized
 

@@ -36,7 +36,8 @@ static mq_array *rows(int64_t n, const float *data)
     mq_array *a = NULL;
 
     assert_int_equal(mq_array_create(&a, MQ_FLOAT, 2, (int64_t[]){ n, 3 }, NULL), MQ_OK);
-    memcpy(a->data, data, (size_t)n * 3 * sizeof *data);
+    if (n)
+        memcpy(a->data, data, (size_t)n * 3 * sizeof *data);
     return a;
 }
 
