@@ -205,7 +205,8 @@ typedef struct mq_op_adapter {
 } mq_op_adapter;
 
 /* Raises ai.onnx of the model (nodes of all graphs and of functions that import ai.onnx) to `version`, version by version;
- * the IR version is raised with it as far as the specification's table asks. A node whose schema did not change passes.
+ * the IR version is raised with it as far as the specification's table asks. A node whose schema did not change passes. A
+ * model that does not import ai.onnx does so afterwards.
  * Errors: MQ_ERR_UNSUPPORTED listing the nodes that stop it (found before anything is changed where no adapter exists);
  * a version below the model's is MQ_ERR_UNSUPPORTED. hooks may be NULL. */
 mq_status mq_opset_raise(mq_model *m, int version, const mq_hooks *hooks, mq_error *err);

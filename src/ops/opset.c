@@ -288,13 +288,16 @@ mq_status mq_opset_raise(mq_model *m, int version, const mq_hooks *hooks, mq_err
     MQ_TRY(raise_scope(m, NULL, version, &r, err));
     for (size_t i = 0; i < m->n_functions; i++)
         MQ_TRY(raise_scope(m, m->functions[i], version, &r, err));
-    if (!r.from)
+    if (!from) /* none of its nodes is of ai.onnx so far */
+        MQ_TRY(mq_opset_set(m, "", version, err));
+    else if (!r.from)
         return MQ_OK;
     if (!m->has_ir_version || m->ir_version < mq_ir_for_opset(version))
         m->ir_version = mq_ir_for_opset(version);
     m->has_ir_version = true;
-    mq_warn(hooks, "opset-raised", "", "opset %d is raised to %d, nodes rewritten: %zu", r.from, version,
-            r.n_rewritten);
+    if (r.from)
+        mq_warn(hooks, "opset-raised", "", "opset %d is raised to %d, nodes rewritten: %zu", r.from, version,
+                r.n_rewritten);
 done:
     return rc;
 }

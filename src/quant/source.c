@@ -9,13 +9,15 @@ enum {
     WIDE = 64, /* rows of a transposed matrix that are read together: neighbouring lines of one page */
 };
 
+/* Without elements no stride is ever used, and a product of the other sizes may not fit. */
 static void set_plain_strides(mq_source *s)
 {
-    int64_t stride = 1;
+    int64_t stride = s->n > 0;
 
     for (int i = s->n_dims - 1; i >= 0; i--) {
         s->strides[i] = stride;
-        stride *= s->dims[i];
+        if (s->n > 0)
+            stride *= s->dims[i];
     }
 }
 
@@ -47,6 +49,8 @@ bool mq_source_is_plain(const mq_source *s)
 {
     int64_t stride = 1;
 
+    if (s->n == 0)
+        return true;
     for (int i = s->n_dims - 1; i >= 0; i--) {
         if (s->dims[i] != 1 && s->strides[i] != stride)
             return false;
