@@ -47,7 +47,8 @@ static void load(mq_dtype type, const unsigned char *data, uint64_t start, size_
 /* ---- one block ---------------------------------------------------------------------------------------------------- */
 
 /* Sums of x and of (x - about)^2 in lanes; x is finite. */
-MQ_CLONES static void sum_lanes(const double *x, size_t n, double about, double *sum, double *squares)
+MQ_CLONES(void, sum_lanes, (const double *x, size_t n, double about, double *sum, double *squares),
+          (x, n, about, sum, squares))
 {
     double s[LANES] = { 0 }, q[LANES] = { 0 };
     size_t i = 0;
@@ -292,16 +293,16 @@ bool mq_dtype_has_zeros(mq_dtype t)
 }
 
 /* The sign bit of a float is no part of its zero. */
-#define COUNT_ZEROS(name, type)                                                     \
-    MQ_CLONES static size_t name(const unsigned char *data, size_t n, type mask)    \
-    {                                                                               \
-        size_t zeros = 0;                                                           \
-        for (size_t i = 0; i < n; i++) {                                            \
-            type x;                                                                 \
-            memcpy(&x, data + i * sizeof x, sizeof x);                              \
-            zeros += (x & mask) == 0;                                               \
-        }                                                                           \
-        return zeros;                                                               \
+#define COUNT_ZEROS(name, type)                                                                \
+    MQ_CLONES(size_t, name, (const unsigned char *data, size_t n, type mask), (data, n, mask)) \
+    {                                                                                          \
+        size_t zeros = 0;                                                                      \
+        for (size_t i = 0; i < n; i++) {                                                       \
+            type x;                                                                            \
+            memcpy(&x, data + i * sizeof x, sizeof x);                                         \
+            zeros += (x & mask) == 0;                                                          \
+        }                                                                                      \
+        return zeros;                                                                          \
     }
 COUNT_ZEROS(zeros8, uint8_t)
 COUNT_ZEROS(zeros16, uint16_t)

@@ -4,6 +4,8 @@
 #ifndef MQ_BASE_COMPILER_H
 #define MQ_BASE_COMPILER_H
 
+#include "base/isa.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define MQ_ASAN 1
 #elif defined(__has_feature)
@@ -32,16 +34,52 @@
 #define MQ_RED_ZONE 0
 #endif
 
-/* Several instruction sets of one leaf function, chosen by the loader. Not under sanitizers: their start-up runs before
- * the resolvers can (gcc 12 and clang 14 crash). Leaves hold no OpenMP pragma: clang 14 does not clone outlined bodies. */
-#if defined(__x86_64__) && defined(__linux__) && !defined(MQ_SANITIZED)
-#define MQ_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define MQ_CLONES
-#endif
-
 /* A body that each clone must have compiled into it. */
 #define MQ_INLINE static inline __attribute__((always_inline))
+
+/* One leaf function for several instruction sets: MQ_CLONES(result, name, (parameters), (their names)) stands in front of
+ * its body and makes the static function `name`, which at each call takes the clone of mq_isa_now(). (target_clones lets
+ * the loader choose: neither the user nor a test could, and it crashes under sanitizers.) Leaves hold no OpenMP pragma that
+ * is outlined: what is outlined is compiled for the least instruction set. Without avx512vl: gcc 12 makes loops over lanes
+ * scalar with it. */
+#ifdef __x86_64__
+#define MQ_CLONES_OF(storage, result, name, params, args)                               \
+    MQ_INLINE result name##_body params;                                                \
+    __attribute__((target("avx512f,avx512bw,avx512dq")))                                \
+    static result name##_avx512 params                                                  \
+    {                                                                                   \
+        return name##_body args;                                                        \
+    }                                                                                   \
+    __attribute__((target("avx2"))) static result name##_avx2 params                    \
+    {                                                                                   \
+        return name##_body args;                                                        \
+    }                                                                                   \
+    __attribute__((noinline)) static result name##_base params                          \
+    {                                                                                   \
+        return name##_body args;                                                        \
+    }                                                                                   \
+    storage result name params                                                          \
+    {                                                                                   \
+        const mq_isa isa = mq_isa_now();                                                \
+        if (isa >= MQ_ISA_AVX512)                                                       \
+            return name##_avx512 args;                                                  \
+        return isa >= MQ_ISA_AVX2 ? name##_avx2 args : name##_base args;                \
+    }                                                                                   \
+    MQ_INLINE result name##_body params
+#else
+#define MQ_CLONES_OF(storage, result, name, params, args) storage result name params
+#endif
+#define MQ_CLONES(result, name, params, args) MQ_CLONES_OF(static, result, name, params, args)
+/* The same for a function that a header declares. */
+#define MQ_CLONES_EXPORTED(result, name, params, args) MQ_CLONES_OF(, result, name, params, args)
+
+/* What the CPU and the system have: "avx2". */
+#ifdef __x86_64__
+#define MQ_CPU_HAS(name) (__builtin_cpu_supports(name) != 0)
+#else
+#define MQ_CPU_HAS(name) false
+#endif
+
 /* A float anywhere in memory: payloads of a mapped file are not aligned. */
 typedef float mq_unaligned_f32 __attribute__((aligned(1), may_alias));
 

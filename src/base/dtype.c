@@ -227,21 +227,21 @@ uint16_t mq_bf16_from_f32(float f)
 }
 
 /* n elements of 16 bits at any address to floats, and back. */
-#define HALF_LOOPS(name, widen, narrow)                                                     \
-    MQ_CLONES static void name##_to_f32(const uint8_t *p, uint64_t n, float *restrict out)  \
-    {                                                                                       \
-        for (uint64_t i = 0; i < n; i++) {                                                  \
-            uint16_t h;                                                                     \
-            memcpy(&h, p + 2 * i, sizeof h);                                                \
-            out[i] = widen;                                                                 \
-        }                                                                                   \
-    }                                                                                       \
-    MQ_CLONES static void name##_from_f32(const float *restrict in, uint64_t n, uint8_t *p) \
-    {                                                                                       \
-        for (uint64_t i = 0; i < n; i++) {                                                  \
-            const uint16_t h = narrow(bits_of(in[i]));                                      \
-            memcpy(p + 2 * i, &h, sizeof h);                                                \
-        }                                                                                   \
+#define HALF_LOOPS(name, widen, narrow)                                                              \
+    MQ_CLONES(void, name##_to_f32, (const uint8_t *p, uint64_t n, float *restrict out), (p, n, out)) \
+    {                                                                                                \
+        for (uint64_t i = 0; i < n; i++) {                                                           \
+            uint16_t h;                                                                              \
+            memcpy(&h, p + 2 * i, sizeof h);                                                         \
+            out[i] = widen;                                                                          \
+        }                                                                                            \
+    }                                                                                                \
+    MQ_CLONES(void, name##_from_f32, (const float *restrict in, uint64_t n, uint8_t *p), (in, n, p)) \
+    {                                                                                                \
+        for (uint64_t i = 0; i < n; i++) {                                                           \
+            const uint16_t h = narrow(bits_of(in[i]));                                               \
+            memcpy(p + 2 * i, &h, sizeof h);                                                         \
+        }                                                                                            \
     }
 
 HALF_LOOPS(f16, f16_widen(h), f16_narrow)
@@ -264,7 +264,7 @@ static int sign_extend(unsigned v, unsigned bits)
 }
 
 /* Both halves of each byte; (v ^ flip) - flip extends the sign when flip is the sign's bit. */
-MQ_CLONES static void nibble_pairs(const uint8_t *p, uint64_t n, int flip, float *restrict out)
+MQ_CLONES(void, nibble_pairs, (const uint8_t *p, uint64_t n, int flip, float *restrict out), (p, n, flip, out))
 {
     for (uint64_t i = 0; i < n; i++) {
         out[2 * i] = (float)(((p[i] & 15) ^ flip) - flip);
@@ -428,13 +428,14 @@ MQ_INLINE uint8_t small_code(uint32_t u, small_format f)
     return (uint8_t)(sign | code);
 }
 
-#define SMALL_LOOP(name, ...)                                                                        \
-    MQ_CLONES static void name(const float *restrict in, uint64_t n, bool saturate, uint8_t *restrict out) \
-    {                                                                                                \
-        small_format f = { __VA_ARGS__ };                                                            \
-        f.over = saturate ? f.max : f.over;                                                          \
-        for (uint64_t i = 0; i < n; i++)                                                             \
-            out[i] = small_code(bits_of(in[i]), f);                                                  \
+#define SMALL_LOOP(name, ...)                                                                              \
+    MQ_CLONES(void, name, (const float *restrict in, uint64_t n, bool saturate, uint8_t *restrict out),    \
+              (in, n, saturate, out))                                                                      \
+    {                                                                                                      \
+        small_format f = { __VA_ARGS__ };                                                                  \
+        f.over = saturate ? f.max : f.over;                                                                \
+        for (uint64_t i = 0; i < n; i++)                                                                   \
+            out[i] = small_code(bits_of(in[i]), f);                                                        \
     }
 
 SMALL_LOOP(to_e4m3fn, 3, 7, 0x80, 0x7e, 0x7f, 0x7f, false)

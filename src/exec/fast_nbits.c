@@ -29,8 +29,8 @@ typedef struct nbits {
 /* ---- one column --------------------------------------------------------------------------------------------------- */
 
 /* A column's weights; of 4 bits a block's low halves first, then its high ones. */
-MQ_CLONES static void expand_4(const uint8_t *restrict q, int64_t blocks, int64_t half, const float *restrict scales,
-                               const float *restrict zeros, float *restrict out)
+MQ_CLONES(void, expand_4, (const uint8_t *restrict q, int64_t blocks, int64_t half, const float *restrict scales,
+                           const float *restrict zeros, float *restrict out), (q, blocks, half, scales, zeros, out))
 {
     for (int64_t b = 0; b < blocks; b++, out += 2 * half) {
         const float scale = scales[b], zero = zeros[b];
@@ -43,8 +43,8 @@ MQ_CLONES static void expand_4(const uint8_t *restrict q, int64_t blocks, int64_
     }
 }
 
-MQ_CLONES static void expand_8(const uint8_t *restrict q, int64_t blocks, int64_t block, const float *restrict scales,
-                               const float *restrict zeros, float *restrict out)
+MQ_CLONES(void, expand_8, (const uint8_t *restrict q, int64_t blocks, int64_t block, const float *restrict scales,
+                           const float *restrict zeros, float *restrict out), (q, blocks, block, scales, zeros, out))
 {
     for (int64_t b = 0; b < blocks; b++) {
         const float scale = scales[b], zero = zeros[b];
@@ -64,7 +64,8 @@ static float sum_lanes(float *lane)
 }
 
 /* n is a multiple of LANES. */
-MQ_CLONES static void add_1(int64_t n, const float *restrict w, const float *restrict a, float *restrict out)
+MQ_CLONES(void, add_1, (int64_t n, const float *restrict w, const float *restrict a, float *restrict out),
+          (n, w, a, out))
 {
     float lane[LANES] = { 0 };
 
@@ -76,7 +77,8 @@ MQ_CLONES static void add_1(int64_t n, const float *restrict w, const float *res
 }
 
 /* Four rows of a, n apart. */
-MQ_CLONES static void add_4(int64_t n, const float *restrict w, const float *restrict a, float (*restrict out)[LANES])
+MQ_CLONES(void, add_4, (int64_t n, const float *restrict w, const float *restrict a, float (*restrict out)[LANES]),
+          (n, w, a, out))
 {
     float lane0[LANES] = { 0 }, lane1[LANES] = { 0 }, lane2[LANES] = { 0 }, lane3[LANES] = { 0 };
 

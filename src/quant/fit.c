@@ -90,19 +90,22 @@ MQ_INLINE void add_errors(const float *restrict u, size_t n, const float *restri
         errors[k] += (double)sum[k];
 }
 
-MQ_CLONES static void add_squares(const float *restrict u, size_t n, const float *restrict inverse,
-                                  const float *restrict scales, float lo, float hi, double *restrict errors)
+MQ_CLONES(void, add_squares, (const float *restrict u, size_t n, const float *restrict inverse,
+                              const float *restrict scales, float lo, float hi, double *restrict errors),
+          (u, n, inverse, scales, lo, hi, errors))
 {
     add_errors(u, n, inverse, scales, lo, hi, true, errors);
 }
 
-MQ_CLONES static void add_powers(const float *restrict u, size_t n, const float *restrict inverse,
-                                 const float *restrict scales, float lo, float hi, double *restrict errors)
+MQ_CLONES(void, add_powers, (const float *restrict u, size_t n, const float *restrict inverse,
+                             const float *restrict scales, float lo, float hi, double *restrict errors),
+          (u, n, inverse, scales, lo, hi, errors))
 {
     add_errors(u, n, inverse, scales, lo, hi, false, errors);
 }
 
-MQ_CLONES static void divide(const mq_unaligned_f32 *restrict w, size_t n, float unit, float *restrict u)
+MQ_CLONES(void, divide, (const mq_unaligned_f32 *restrict w, size_t n, float unit, float *restrict u),
+          (w, n, unit, u))
 {
     for (size_t i = 0; i < n; i++)
         u[i] = w[i] / unit;
@@ -163,7 +166,7 @@ static void search_init(struct search *b, const mq_scheme *s, const mq_unaligned
 }
 
 /* The first of the least. */
-MQ_CLONES static int first_least(const double *restrict errors)
+MQ_CLONES(int, first_least, (const double *restrict errors), (errors))
 {
     double least[TRIES / 2];
     int k = 0;
@@ -248,8 +251,9 @@ static void fit_mse(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, flo
 
 /* ---- half-quadratic ------------------------------------------------------------------------------------------------ */
 
-MQ_CLONES static void chunk_powers(int q_min, int q_max, const mq_unaligned_f32 *restrict w, size_t n, float scale,
-                                   int32_t zero_point, float *restrict powers)
+MQ_CLONES(void, chunk_powers, (int q_min, int q_max, const mq_unaligned_f32 *restrict w, size_t n, float scale,
+                               int32_t zero_point, float *restrict powers),
+          (q_min, q_max, w, n, scale, zero_point, powers))
 {
     float lo = (float)(q_min - zero_point), hi = (float)(q_max - zero_point);
 

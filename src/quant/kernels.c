@@ -20,7 +20,7 @@ MQ_INLINE int is_bad(float x)
     return !(fabsf(x) <= FLT_MAX);
 }
 
-MQ_CLONES static bool all_finite(const mq_unaligned_f32 *w, size_t n)
+MQ_CLONES(bool, all_finite, (const mq_unaligned_f32 *w, size_t n), (w, n))
 {
     int bad = 0;
 
@@ -75,21 +75,21 @@ MQ_INLINE void finite_range(const mq_unaligned_f32 *w, size_t n, float *lo, floa
     *hi = most[0];
 }
 
-MQ_CLONES static void finite_run_range(const mq_unaligned_f32 *w, size_t n, float *lo, float *hi)
+MQ_CLONES(void, finite_run_range, (const mq_unaligned_f32 *w, size_t n, float *lo, float *hi), (w, n, lo, hi))
 {
     finite_range(w, n, lo, hi);
 }
 
-MQ_CLONES static void finite_blocks_range(const mq_unaligned_f32 *w, size_t n, size_t block, float *restrict lo,
-                                          float *restrict hi)
+MQ_CLONES(void, finite_blocks_range, (const mq_unaligned_f32 *w, size_t n, size_t block, float *restrict lo,
+                                      float *restrict hi), (w, n, block, lo, hi))
 {
     for (size_t b = 0; b * block < n; b++)
         finite_range(w + b * block, n - b * block < block ? n - b * block : block, &lo[b], &hi[b]);
 }
 
 /* How many are not finite; these are left out. */
-MQ_CLONES static int block_of_columns_range(const mq_unaligned_f32 *restrict w, size_t n, float *restrict lo,
-                                            float *restrict hi)
+MQ_CLONES(int, block_of_columns_range, (const mq_unaligned_f32 *restrict w, size_t n, float *restrict lo,
+                                        float *restrict hi), (w, n, lo, hi))
 {
     int bad = 0;
 
@@ -239,14 +239,16 @@ MQ_INLINE bool quantize_block(int q_min, int q_max, size_t width, const mq_unali
 }
 
 /* Both: false when not all values are finite. */
-MQ_CLONES static bool block_of_run(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n, float scale,
-                                   int32_t zero_point, void *q, struct lanes *l)
+MQ_CLONES(bool, block_of_run, (int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n, float scale,
+                               int32_t zero_point, void *q, struct lanes *l),
+          (q_min, q_max, width, w, n, scale, zero_point, q, l))
 {
     return quantize_block(q_min, q_max, width, w, n, &scale, &zero_point, 0, q, l);
 }
 
-MQ_CLONES static bool block_of_columns(int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
-                                       const float *scales, const int32_t *zero_points, void *q, struct lanes *l)
+MQ_CLONES(bool, block_of_columns, (int q_min, int q_max, size_t width, const mq_unaligned_f32 *w, size_t n,
+                                   const float *scales, const int32_t *zero_points, void *q, struct lanes *l),
+          (q_min, q_max, width, w, n, scales, zero_points, q, l))
 {
     return quantize_block(q_min, q_max, width, w, n, scales, zero_points, 1, q, l);
 }
@@ -322,8 +324,8 @@ void mq_columns_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n
 }
 
 /* Of short blocks: a scale per value, which makes them columns. */
-MQ_CLONES static void spread(size_t n, size_t block, const float *restrict scales, const int32_t *restrict zero_points,
-                             float *restrict s, int32_t *restrict zp)
+MQ_CLONES(void, spread, (size_t n, size_t block, const float *restrict scales, const int32_t *restrict zero_points,
+                         float *restrict s, int32_t *restrict zp), (n, block, scales, zero_points, s, zp))
 {
     for (size_t b = 0; b * block < n; b++) {
         size_t m = n - b * block < block ? n - b * block : block;
@@ -355,8 +357,8 @@ void mq_blocks_quantize(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n,
     }
 }
 
-MQ_CLONES static double block_error(int q_min, int q_max, const mq_unaligned_f32 *w, size_t n, float scale,
-                                    int32_t zero_point)
+MQ_CLONES(double, block_error, (int q_min, int q_max, const mq_unaligned_f32 *w, size_t n, float scale,
+                                int32_t zero_point), (q_min, q_max, w, n, scale, zero_point))
 {
     int32_t r[BLOCK];
     float d[BLOCK];
@@ -385,13 +387,13 @@ double mq_run_error(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, flo
 
 /* ---- packing ------------------------------------------------------------------------------------------------------- */
 
-MQ_CLONES static void pack_fours(const uint8_t *restrict q, size_t n, uint8_t *restrict out)
+MQ_CLONES(void, pack_fours, (const uint8_t *restrict q, size_t n, uint8_t *restrict out), (q, n, out))
 {
     for (size_t i = 0; i < n; i++)
         out[i] = (uint8_t)((q[2 * i] & 0xf) | q[2 * i + 1] << 4);
 }
 
-MQ_CLONES static void pack_twos(const uint8_t *restrict q, size_t n, uint8_t *restrict out)
+MQ_CLONES(void, pack_twos, (const uint8_t *restrict q, size_t n, uint8_t *restrict out), (q, n, out))
 {
     for (size_t i = 0; i < n; i++)
         out[i] = (uint8_t)((q[4 * i] & 3) | (q[4 * i + 1] & 3) << 2 | (q[4 * i + 2] & 3) << 4 | q[4 * i + 3] << 6);

@@ -57,13 +57,13 @@ typedef struct packed {
     int32_t *sums; /* of columns */
 } packed;
 
-MQ_CLONES static void add_row(const int8_t *restrict b, int64_t n, int32_t *restrict sums)
+MQ_CLONES(void, add_row, (const int8_t *restrict b, int64_t n, int32_t *restrict sums), (b, n, sums))
 {
     for (int64_t j = 0; j < n; j++)
         sums[j] += b[j];
 }
 
-MQ_CLONES static int32_t sum_u8(const uint8_t *x, int64_t n)
+MQ_CLONES(int32_t, sum_u8, (const uint8_t *x, int64_t n), (x, n))
 {
     int32_t sum = 0;
 
@@ -72,7 +72,7 @@ MQ_CLONES static int32_t sum_u8(const uint8_t *x, int64_t n)
     return sum;
 }
 
-MQ_CLONES static int32_t sum_s8(const int8_t *x, int64_t n)
+MQ_CLONES(int32_t, sum_s8, (const int8_t *x, int64_t n), (x, n))
 {
     int32_t sum = 0;
 
@@ -93,7 +93,7 @@ static void column_sums(const imatmul_state *s, const int8_t *b, int32_t *sums)
             add_row(b + (q * s->k + i) * s->n, s->n, sums + q * s->n);
 }
 
-MQ_CLONES static void flip_bytes(const uint8_t *restrict from, size_t n, uint8_t *restrict to)
+MQ_CLONES(void, flip_bytes, (const uint8_t *restrict from, size_t n, uint8_t *restrict to), (from, n, to))
 {
     for (size_t i = 0; i < n; i++)
         to[i] = from[i] ^ 0x80;
@@ -176,7 +176,7 @@ static mq_status take_b(mq_call *c, imatmul_state *s, const void **b, const int3
 /* ---- A ------------------------------------------------------------------------------------------------------------ */
 
 /* A as uint8 by its own range, as DynamicQuantizeLinear says. */
-MQ_CLONES static void range_of(const float *x, int64_t n, float *low, float *high)
+MQ_CLONES(void, range_of, (const float *x, int64_t n, float *low, float *high), (x, n, low, high))
 {
     float lows[16] = { 0 }, highs[16] = { 0 };
     int64_t i = 0;
@@ -217,20 +217,22 @@ typedef struct finish {
     float y_zero, low, high;
 } finish;
 
-MQ_CLONES static void correct(int32_t *restrict acc, int64_t n, const uint32_t *restrict base)
+MQ_CLONES(void, correct, (int32_t *restrict acc, int64_t n, const uint32_t *restrict base), (acc, n, base))
 {
     for (int64_t j = 0; j < n; j++)
         acc[j] = (int32_t)((uint32_t)acc[j] + base[j]);
 }
 
-MQ_CLONES static void correct_row(int32_t *restrict acc, int64_t n, const uint32_t *restrict zb, uint32_t sum)
+MQ_CLONES(void, correct_row, (int32_t *restrict acc, int64_t n, const uint32_t *restrict zb, uint32_t sum),
+          (acc, n, zb, sum))
 {
     for (int64_t j = 0; j < n; j++)
         acc[j] = (int32_t)((uint32_t)acc[j] - zb[j] * sum);
 }
 
 /* In place: an int32 and a float have the same size. */
-MQ_CLONES static void scale_row(const int32_t *acc, int64_t n, const float *restrict factor, float *y)
+MQ_CLONES(void, scale_row, (const int32_t *acc, int64_t n, const float *restrict factor, float *y),
+          (acc, n, factor, y))
 {
     for (int64_t j = 0; j < n; j++) {
         int32_t v;
@@ -241,13 +243,14 @@ MQ_CLONES static void scale_row(const int32_t *acc, int64_t n, const float *rest
     }
 }
 
-MQ_CLONES static void add_bias(float *restrict y, int64_t n, const float *restrict bias)
+MQ_CLONES(void, add_bias, (float *restrict y, int64_t n, const float *restrict bias), (y, n, bias))
 {
     for (int64_t j = 0; j < n; j++)
         y[j] += bias[j];
 }
 
-MQ_CLONES static void requantize_row(const int32_t *restrict acc, int64_t n, const finish *f, uint8_t *restrict y)
+MQ_CLONES(void, requantize_row, (const int32_t *restrict acc, int64_t n, const finish *f, uint8_t *restrict y),
+          (acc, n, f, y))
 {
     const float zero = f->y_zero, low = f->low, high = f->high, *restrict factor = f->factor;
 

@@ -14,9 +14,12 @@ typedef struct coefs {
     float a, b;
 } coefs;
 
+#define HEAD(name) static void name(int64_t n, const void *in, void *out, const void *param)
+#define CLONES(name) MQ_CLONES(void, name, (int64_t n, const void *in, void *out, const void *param), (n, in, out, param))
+
 /* A leaf that is an expression of x, a and b. LANES: vector code, also when out is in. */
-#define BODY(name, T, lanes, expr)                                                            \
-    static void name(int64_t n, const void *in, void *out, const void *param)                 \
+#define BODY(head, T, lanes, expr)                                                            \
+    head                                                                                      \
     {                                                                                         \
         const T *from = in;                                                                   \
         T *to = out;                                                                          \
@@ -27,8 +30,8 @@ typedef struct coefs {
             to[i] = (T)(expr);                                                                \
         }                                                                                     \
     }
-#define LEAF(name, T, expr) BODY(name, T, , expr)
-#define FAST_LEAF(name, T, expr) MQ_CLONES BODY(name, T, MQ_LANES, expr)
+#define LEAF(name, T, expr) BODY(HEAD(name), T, , expr)
+#define FAST_LEAF(name, T, expr) BODY(CLONES(name), T, MQ_LANES, expr)
 
 /* The attributes a and b by their names, and what they are when absent; "" for none. */
 #define ACTIVATION(name, attr_a, absent_a, attr_b, absent_b, fexpr, dexpr)                   \
@@ -170,31 +173,31 @@ typedef struct bounds {
 } bounds;
 
 /* A bound that is NaN makes everything NaN (b != b: never for integers). */
-#define CLIP(name, T, clones, lanes)                                                     \
-    clones static void name(int64_t n, const void *in, void *out, const void *param)     \
-    {                                                                                    \
-        const bounds *k = param;                                                         \
+#define CLIP(head, T, lanes)                                                                                 \
+    head                                                                                                     \
+    {                                                                                                        \
+        const bounds *k = param;                                                                             \
         const T *from = in, low = k->low ? *(const T *)k->low : 0, high = k->high ? *(const T *)k->high : 0; \
-        const bool has_low = k->low, has_high = k->high;                                 \
-        T *to = out;                                                                     \
-        lanes                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                \
-            T x = from[i];                                                               \
-            x = has_low && (x < low || low != low) ? low : x;                            \
-            to[i] = has_high && (x > high || high != high) ? high : x;                   \
-        }                                                                                \
+        const bool has_low = k->low, has_high = k->high;                                                     \
+        T *to = out;                                                                                         \
+        lanes                                                                                                \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            T x = from[i];                                                                                   \
+            x = has_low && (x < low || low != low) ? low : x;                                                \
+            to[i] = has_high && (x > high || high != high) ? high : x;                                       \
+        }                                                                                                    \
     }
 
-CLIP(clip_f32, float, MQ_CLONES, MQ_LANES)
-CLIP(clip_f64, double, , )
-CLIP(clip_i8, int8_t, , )
-CLIP(clip_i16, int16_t, , )
-CLIP(clip_i32, int32_t, , )
-CLIP(clip_i64, int64_t, , )
-CLIP(clip_u8, uint8_t, , )
-CLIP(clip_u16, uint16_t, , )
-CLIP(clip_u32, uint32_t, , )
-CLIP(clip_u64, uint64_t, , )
+CLIP(CLONES(clip_f32), float, MQ_LANES)
+CLIP(HEAD(clip_f64), double, )
+CLIP(HEAD(clip_i8), int8_t, )
+CLIP(HEAD(clip_i16), int16_t, )
+CLIP(HEAD(clip_i32), int32_t, )
+CLIP(HEAD(clip_i64), int64_t, )
+CLIP(HEAD(clip_u8), uint8_t, )
+CLIP(HEAD(clip_u16), uint16_t, )
+CLIP(HEAD(clip_u32), uint32_t, )
+CLIP(HEAD(clip_u64), uint64_t, )
 
 static mq_status bound(mq_call *c, size_t i, const char *name, const void **out)
 {
@@ -238,7 +241,7 @@ done:
         MQ_ZIP_LOOP(T, T, expr)                                \
     }
 #define FAST_ZIP(name, expr)                                        \
-    MQ_CLONES ZIP_HEAD(name)                                        \
+    MQ_ZIP_CLONES(name)                                             \
     {                                                               \
         MQ_UNUSED const float a = ((const coefs *)param)->a;        \
         MQ_ZIP_LOOPS(float, float, MQ_LANES, expr)                  \

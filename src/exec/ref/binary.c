@@ -16,7 +16,7 @@
         MQ_ZIP_LOOP(T, R, expr)       \
     }
 #define FAST_ZIP(name, T, R, expr)              \
-    MQ_CLONES ZIP_HEAD(name)                    \
+    MQ_ZIP_CLONES(name)                         \
     {                                           \
         (void)param;                            \
         MQ_ZIP_LOOPS(T, R, MQ_LANES, expr)      \

@@ -12,26 +12,29 @@
 
 #define HEAD(name) \
     static void name(int64_t n, const void *const *in, const int64_t *step, void *out, const float *param)
+#define CLONES(name)                                                                                                  \
+    MQ_CLONES(void, name, (int64_t n, const void *const *in, const int64_t *step, void *out, const float *param),     \
+              (n, in, step, out, param))
 
 /* ---- one operand --------------------------------------------------------------------------------------------------- */
 
-#define BODY(name, T, lanes, expr)                       \
-    HEAD(name)                                           \
-    {                                                    \
-        const T *from = in[0];                           \
-        T *to = out;                                     \
+#define BODY(head, T, lanes, expr)                        \
+    head                                                  \
+    {                                                     \
+        const T *from = in[0];                            \
+        T *to = out;                                      \
         MQ_UNUSED const float a = param[0], b = param[1]; \
-        (void)step;                                      \
-        lanes                                            \
-        for (int64_t i = 0; i < n; i++) {                \
-            const T x = from[i];                         \
-            to[i] = (T)(expr);                           \
-        }                                                \
+        (void)step;                                       \
+        lanes                                             \
+        for (int64_t i = 0; i < n; i++) {                 \
+            const T x = from[i];                          \
+            to[i] = (T)(expr);                            \
+        }                                                 \
     }
-#define FLOAT_LEAF(name, expr) MQ_CLONES BODY(name##_f32, float, MQ_LANES, expr)
+#define FLOAT_LEAF(name, expr) BODY(CLONES(name##_f32), float, MQ_LANES, expr)
 #define BOTH(name, fexpr, dexpr)   \
     FLOAT_LEAF(name, fexpr)        \
-    BODY(name##_f64, double, , dexpr)
+    BODY(HEAD(name##_f64), double, , dexpr)
 
 #define BY_VMATH(name)                     \
     HEAD(name##_f32)                       \
@@ -42,7 +45,7 @@
     }
 #define BOTH_BY_VMATH(name, dexpr) \
     BY_VMATH(name)                 \
-    BODY(name##_f64, double, , dexpr)
+    BODY(HEAD(name##_f64), double, , dexpr)
 
 #define SELECT(condition, yes, no) mq_lane_select(mq_lane_mask(condition), yes, no)
 
@@ -82,7 +85,7 @@ FLOAT_LEAF(thresholded_relu, SELECT(x > a, x, 0))
 /* ---- two operands -------------------------------------------------------------------------------------------------- */
 
 #define ZIP(name, T, R, expr)              \
-    MQ_CLONES HEAD(name)                   \
+    CLONES(name)                           \
     {                                      \
         (void)param;                       \
         MQ_ZIP_LOOPS(T, R, MQ_LANES, expr) \
@@ -135,7 +138,7 @@ HEAD(pow_f32)
 
 /* A bound that is NaN makes everything NaN. */
 #define CLIP(name, T)                                                                                                \
-    MQ_CLONES HEAD(name)                                                                                             \
+    CLONES(name)                                                                                                     \
     {                                                                                                                \
         const bool has_low = in[1], has_high = in[2];                                                                \
         const T *from = in[0], low = has_low ? *(const T *)in[1] : 0, high = has_high ? *(const T *)in[2] : 0;       \
@@ -152,7 +155,7 @@ HEAD(pow_f32)
 
 /* Bits are chosen, so that every NaN stays as it is. */
 #define WHERE(name, T)                                                                 \
-    MQ_CLONES HEAD(name)                                                               \
+    CLONES(name)                                                                       \
     {                                                                                  \
         const uint8_t *which = in[0];                                                  \
         const T *p = in[1], *q = in[2];                                                \

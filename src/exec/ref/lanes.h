@@ -43,6 +43,11 @@ mq_status mq_call_zip_typed(mq_call *c, const mq_zip_fn leaves[MQ_N_DTYPES], mq_
 void mq_zip_run(const mq_call *c, size_t n_in, const mq_array *const *in, const mq_bcast *b, void *out, size_t out_size,
                 mq_zip_fn fn, const void *param);
 
+/* In front of the body of a mq_zip_fn, which becomes one for several instruction sets. */
+#define MQ_ZIP_CLONES(name)                                                                                           \
+    MQ_CLONES(void, name, (int64_t n, const void *const *in, const int64_t *step, void *out, const void *param),      \
+              (n, in, step, out, param))
+
 /* The body of a mq_zip_fn over two operands: to[i] = expr of x and y (the next of each), as R. One loop for each way to
  * step, so that each is vector code; `lanes` is MQ_LANES or nothing. */
 #define MQ_ZIP_LOOPS(T, R, lanes, expr)               \

@@ -14,7 +14,7 @@
         MQ_ZIP_LOOP(T, R, expr)       \
     }
 #define FAST_ZIP(name, T, R, expr)              \
-    MQ_CLONES ZIP_HEAD(name)                    \
+    MQ_ZIP_CLONES(name)                         \
     {                                           \
         (void)param;                            \
         MQ_ZIP_LOOPS(T, R, MQ_LANES, expr)      \
@@ -156,7 +156,7 @@ WHERE(where_16, bytes16)
 WHERE(where_string, mq_bytes)
 
 /* The common ones as vector code, when the condition is there for each element. */
-MQ_CLONES ZIP_HEAD(where_4)
+MQ_ZIP_CLONES(where_4)
 {
     const uint8_t *which = in[0];
     const uint32_t *p = in[1], *q = in[2];

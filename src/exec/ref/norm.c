@@ -13,11 +13,12 @@
 #include "exec/ref/util.h"
 
 /* y = (x - mean) * factor + shift. */
-#define AFFINE(T)                                                                                             \
-    MQ_CLONES static void affine_##T(const T *restrict x, int64_t n, T mean, T factor, T shift, T *restrict y) \
-    {                                                                                                         \
-        for (int64_t i = 0; i < n; i++)                                                                       \
-            y[i] = (x[i] - mean) * factor + shift;                                                            \
+#define AFFINE(T)                                                                                              \
+    MQ_CLONES(void, affine_##T, (const T *restrict x, int64_t n, T mean, T factor, T shift, T *restrict y),    \
+              (x, n, mean, factor, shift, y))                                                                  \
+    {                                                                                                          \
+        for (int64_t i = 0; i < n; i++)                                                                        \
+            y[i] = (x[i] - mean) * factor + shift;                                                             \
     }
 AFFINE(float)
 AFFINE(double)

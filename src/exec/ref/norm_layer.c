@@ -14,20 +14,21 @@
 #include "exec/ref/sums.h"
 #include "exec/ref/util.h"
 
-#define ROW(T)                                                                                                      \
-    MQ_CLONES static void row_##T(const T *x, int64_t n, T mean, T inv, mq_row_param scale, mq_row_param bias, T *y) \
-    {                                                                                                               \
-        const T *s = scale.data, *b = bias.data;                                                                    \
-        for (int64_t j = 0; j < n; j++)                                                                             \
-            y[j] = (x[j] - mean) * inv;                                                                             \
-        for (int64_t j = 0; s && scale.at && j < n; j++)                                                            \
-            y[j] *= s[scale.at[j]];                                                                                 \
-        for (int64_t j = 0; s && !scale.at && j < n; j++)                                                           \
-            y[j] *= s[j];                                                                                           \
-        for (int64_t j = 0; b && bias.at && j < n; j++)                                                             \
-            y[j] += b[bias.at[j]];                                                                                  \
-        for (int64_t j = 0; b && !bias.at && j < n; j++)                                                            \
-            y[j] += b[j];                                                                                           \
+#define ROW(T)                                                                                                       \
+    MQ_CLONES(void, row_##T, (const T *x, int64_t n, T mean, T inv, mq_row_param scale, mq_row_param bias, T *y),    \
+              (x, n, mean, inv, scale, bias, y))                                                                     \
+    {                                                                                                                \
+        const T *s = scale.data, *b = bias.data;                                                                     \
+        for (int64_t j = 0; j < n; j++)                                                                              \
+            y[j] = (x[j] - mean) * inv;                                                                              \
+        for (int64_t j = 0; s && scale.at && j < n; j++)                                                             \
+            y[j] *= s[scale.at[j]];                                                                                  \
+        for (int64_t j = 0; s && !scale.at && j < n; j++)                                                            \
+            y[j] *= s[j];                                                                                            \
+        for (int64_t j = 0; b && bias.at && j < n; j++)                                                              \
+            y[j] += b[bias.at[j]];                                                                                   \
+        for (int64_t j = 0; b && !bias.at && j < n; j++)                                                             \
+            y[j] += b[j];                                                                                            \
     }
 ROW(float)
 ROW(double)

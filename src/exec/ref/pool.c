@@ -17,46 +17,46 @@
 /* What one tap does to a stretch of a row: n results, input elements `step` apart; `at` is the first element's place. */
 typedef void (*tap_fn)(const void *x, int64_t at, int64_t step, int64_t n, void *acc, int64_t *where, double p);
 
-#define MAX_TAP(T)                                                                                              \
-    MQ_CLONES static void max_##T(const void *x, int64_t at, int64_t step, int64_t n, void *acc,                \
-                                  MQ_UNUSED int64_t *where, MQ_UNUSED double p)                                 \
-    {                                                                                                           \
-        const T *restrict v = (const T *)x + at;                                                                \
-        T *restrict a = acc;                                                                                    \
-        if (step == 1) {                                                                                        \
-            for (int64_t j = 0; j < n; j++)                                                                     \
-                a[j] = v[j] > a[j] ? v[j] : a[j];                                                               \
-        } else {                                                                                                \
-            for (int64_t j = 0; j < n; j++)                                                                     \
-                a[j] = v[j * step] > a[j] ? v[j * step] : a[j];                                                 \
-        }                                                                                                       \
-    }                                                                                                           \
-    static void max_at_##T(const void *x, int64_t at, int64_t step, int64_t n, void *acc, int64_t *where,       \
-                           MQ_UNUSED double p)                                                                  \
-    {                                                                                                           \
-        T *a = acc;                                                                                             \
-        for (int64_t j = 0; j < n; j++, at += step) {                                                           \
-            if (where[j] < 0 || ((const T *)x)[at] > a[j]) {                                                    \
-                a[j] = ((const T *)x)[at];                                                                      \
-                where[j] = at;                                                                                  \
-            }                                                                                                   \
-        }                                                                                                       \
+#define MAX_TAP(T)                                                                                                     \
+    MQ_CLONES(void, max_##T, (const void *x, int64_t at, int64_t step, int64_t n, void *acc, MQ_UNUSED int64_t *where, \
+                              MQ_UNUSED double p), (x, at, step, n, acc, where, p))                                    \
+    {                                                                                                                  \
+        const T *restrict v = (const T *)x + at;                                                                       \
+        T *restrict a = acc;                                                                                           \
+        if (step == 1) {                                                                                               \
+            for (int64_t j = 0; j < n; j++)                                                                            \
+                a[j] = v[j] > a[j] ? v[j] : a[j];                                                                      \
+        } else {                                                                                                       \
+            for (int64_t j = 0; j < n; j++)                                                                            \
+                a[j] = v[j * step] > a[j] ? v[j * step] : a[j];                                                        \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void max_at_##T(const void *x, int64_t at, int64_t step, int64_t n, void *acc, int64_t *where,              \
+                           MQ_UNUSED double p)                                                                         \
+    {                                                                                                                  \
+        T *a = acc;                                                                                                    \
+        for (int64_t j = 0; j < n; j++, at += step) {                                                                  \
+            if (where[j] < 0 || ((const T *)x)[at] > a[j]) {                                                           \
+                a[j] = ((const T *)x)[at];                                                                             \
+                where[j] = at;                                                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 MAX_TAP(float)
 MAX_TAP(double)
 MAX_TAP(int8_t)
 MAX_TAP(uint8_t)
 
-#define SUM_TAP(name, T, term)                                                                                  \
-    MQ_CLONES static void name##_##T(const void *x, int64_t at, int64_t step, int64_t n, void *acc,             \
-                                     MQ_UNUSED int64_t *where, MQ_UNUSED double p)                              \
-    {                                                                                                           \
-        const T *restrict v = (const T *)x + at;                                                                \
-        double *restrict a = acc;                                                                               \
-        for (int64_t j = 0; j < n; j++) {                                                                       \
-            const double e = (double)v[j * step];                                                               \
-            a[j] += (term);                                                                                     \
-        }                                                                                                       \
+#define SUM_TAP(name, T, term)                                                                                   \
+    MQ_CLONES(void, name##_##T, (const void *x, int64_t at, int64_t step, int64_t n, void *acc,                  \
+                                 MQ_UNUSED int64_t *where, MQ_UNUSED double p), (x, at, step, n, acc, where, p)) \
+    {                                                                                                            \
+        const T *restrict v = (const T *)x + at;                                                                 \
+        double *restrict a = acc;                                                                                \
+        for (int64_t j = 0; j < n; j++) {                                                                        \
+            const double e = (double)v[j * step];                                                                \
+            a[j] += (term);                                                                                      \
+        }                                                                                                        \
     }
 SUM_TAP(sum, float, e)
 SUM_TAP(sum, double, e)
@@ -67,8 +67,8 @@ SUM_TAP(squares, double, e * e)
 SUM_TAP(powers, float, pow(fabs(e), p))
 SUM_TAP(powers, double, pow(fabs(e), p))
 
-MQ_CLONES static void narrow_sum(const void *x, int64_t at, int64_t step, int64_t n, void *acc, MQ_UNUSED int64_t *where,
-                                 MQ_UNUSED double p)
+MQ_CLONES(void, narrow_sum, (const void *x, int64_t at, int64_t step, int64_t n, void *acc, MQ_UNUSED int64_t *where,
+                             MQ_UNUSED double p), (x, at, step, n, acc, where, p))
 {
     const float *restrict v = (const float *)x + at;
     float *restrict a = acc;

@@ -66,7 +66,8 @@ mq_status mq_call_zero(mq_call *c, size_t i, mq_dtype type, int32_t *out)
     return rc;
 }
 
-MQ_CLONES void mq_i8_widen(mq_dtype type, const void *src, int64_t n, int32_t zero, int32_t *restrict out)
+MQ_CLONES_EXPORTED(void, mq_i8_widen, (mq_dtype type, const void *src, int64_t n, int32_t zero,
+                                       int32_t *restrict out), (type, src, n, zero, out))
 {
     const int8_t *s = src;
     const uint8_t *u = src;
@@ -80,7 +81,8 @@ MQ_CLONES void mq_i8_widen(mq_dtype type, const void *src, int64_t n, int32_t ze
     }
 }
 
-MQ_CLONES void mq_i8_dequantize(mq_dtype type, const void *src, int64_t n, float scale, int32_t zero, float *restrict out)
+MQ_CLONES_EXPORTED(void, mq_i8_dequantize, (mq_dtype type, const void *src, int64_t n, float scale, int32_t zero,
+                                            float *restrict out), (type, src, n, scale, zero, out))
 {
     const int8_t *s = src;
     const uint8_t *u = src;
@@ -102,8 +104,8 @@ MQ_INLINE int32_t to_i8(float v, float zero, float low, float high)
     return (int32_t)(q >= low ? (q > high ? high : q) : low);
 }
 
-MQ_CLONES void mq_i8_requantize(const int32_t *restrict acc, int64_t n, float scale, int32_t zero, mq_dtype type,
-                                void *restrict dst)
+MQ_CLONES_EXPORTED(void, mq_i8_requantize, (const int32_t *restrict acc, int64_t n, float scale, int32_t zero,
+                                            mq_dtype type, void *restrict dst), (acc, n, scale, zero, type, dst))
 {
     const float low = type == MQ_INT8 ? -128.0f : 0.0f, high = type == MQ_INT8 ? 127.0f : 255.0f;
     uint8_t *out = dst;
@@ -112,8 +114,8 @@ MQ_CLONES void mq_i8_requantize(const int32_t *restrict acc, int64_t n, float sc
         out[k] = (uint8_t)to_i8((float)acc[k] * scale, (float)zero, low, high);
 }
 
-MQ_CLONES void mq_i8_quantize(const float *restrict x, int64_t n, float scale, int32_t zero, mq_dtype type,
-                              void *restrict dst)
+MQ_CLONES_EXPORTED(void, mq_i8_quantize, (const float *restrict x, int64_t n, float scale, int32_t zero,
+                                          mq_dtype type, void *restrict dst), (x, n, scale, zero, type, dst))
 {
     const float low = type == MQ_INT8 ? -128.0f : 0.0f, high = type == MQ_INT8 ? 127.0f : 255.0f;
     uint8_t *out = dst;
@@ -146,23 +148,23 @@ MQ_INLINE int32_t round_i8(float q, float low, float high)
     return (int32_t)(q >= low ? (q > high ? high : q) : low);
 }
 
-#define PAIRS(T, low, high)                                                                                            \
-    MQ_CLONES static void add_##T(const T *restrict a, const T *restrict b, int64_t n, const mq_i8_pair *p,            \
-                                  T *restrict y)                                                                       \
-    {                                                                                                                  \
-        const float ra = p->a_ratio, rb = p->b_ratio, base = p->base;                                                  \
-                                                                                                                       \
-        for (int64_t k = 0; k < n; k++)                                                                                \
-            y[k] = (T)round_i8(fused(a[k], ra, fused(b[k], rb, base)), low, high);                                     \
-    }                                                                                                                  \
-    MQ_CLONES static void mul_##T(const T *restrict a, const T *restrict b, int64_t n, const mq_i8_pair *p,            \
-                                  T *restrict y)                                                                       \
-    {                                                                                                                  \
-        const int32_t za = p->a_zero, zb = p->b_zero;                                                                  \
-        const float ratio = p->ratio, zero = (float)p->y_zero;                                                         \
-                                                                                                                       \
-        for (int64_t k = 0; k < n; k++)                                                                                \
-            y[k] = (T)round_i8((float)((a[k] - za) * (b[k] - zb)) * ratio + zero, low, high);                          \
+#define PAIRS(T, low, high)                                                                                           \
+    MQ_CLONES(void, add_##T, (const T *restrict a, const T *restrict b, int64_t n, const mq_i8_pair *p,               \
+                              T *restrict y), (a, b, n, p, y))                                                        \
+    {                                                                                                                 \
+        const float ra = p->a_ratio, rb = p->b_ratio, base = p->base;                                                 \
+                                                                                                                      \
+        for (int64_t k = 0; k < n; k++)                                                                               \
+            y[k] = (T)round_i8(fused(a[k], ra, fused(b[k], rb, base)), low, high);                                    \
+    }                                                                                                                 \
+    MQ_CLONES(void, mul_##T, (const T *restrict a, const T *restrict b, int64_t n, const mq_i8_pair *p,               \
+                              T *restrict y), (a, b, n, p, y))                                                        \
+    {                                                                                                                 \
+        const int32_t za = p->a_zero, zb = p->b_zero;                                                                 \
+        const float ratio = p->ratio, zero = (float)p->y_zero;                                                        \
+                                                                                                                      \
+        for (int64_t k = 0; k < n; k++)                                                                               \
+            y[k] = (T)round_i8((float)((a[k] - za) * (b[k] - zb)) * ratio + zero, low, high);                         \
     }
 PAIRS(int8_t, -128.0f, 127.0f)
 PAIRS(uint8_t, 0.0f, 255.0f)

@@ -130,7 +130,8 @@ static mq_status as_floats(mq_call *c, size_t i, const float **out)
 /* ---- DequantizeLinear -------------------------------------------------------------------------------------------- */
 
 /* (x - zero) scale; step as in a run, in multiples of one element. */
-MQ_CLONES static void scale_up(int64_t n, float *x, const float *scale, const float *zero, int64_t step)
+MQ_CLONES(void, scale_up, (int64_t n, float *x, const float *scale, const float *zero, int64_t step),
+          (n, x, scale, zero, step))
 {
     if (step) {
         for (int64_t i = 0; i < n; i++)
@@ -204,23 +205,24 @@ MQ_INLINE int32_t quantum(float q, float zero, float low, float high)
     return (int32_t)(mq_lane_bits(q + 0x1.8p23f) - 0x4b400000u) + (int32_t)zero;
 }
 
-#define QUANTA(name, T)                                                                                          \
-    MQ_CLONES static void name(int64_t n, const float *q, const float *zero, int64_t step, float low, float high, \
-                               T *restrict out)                                                                  \
-    {                                                                                                            \
-        if (step) {                                                                                              \
-            for (int64_t i = 0; i < n; i++)                                                                      \
-                out[i] = (T)quantum(q[i], zero[i], low, high);                                                   \
-        } else {                                                                                                 \
-            const float z = *zero;                                                                               \
-            for (int64_t i = 0; i < n; i++)                                                                      \
-                out[i] = (T)quantum(q[i], z, low, high);                                                         \
-        }                                                                                                        \
+#define QUANTA(name, T)                                                                                           \
+    MQ_CLONES(void, name, (int64_t n, const float *q, const float *zero, int64_t step, float low, float high,     \
+                           T *restrict out), (n, q, zero, step, low, high, out))                                  \
+    {                                                                                                             \
+        if (step) {                                                                                               \
+            for (int64_t i = 0; i < n; i++)                                                                       \
+                out[i] = (T)quantum(q[i], zero[i], low, high);                                                    \
+        } else {                                                                                                  \
+            const float z = *zero;                                                                                \
+            for (int64_t i = 0; i < n; i++)                                                                       \
+                out[i] = (T)quantum(q[i], z, low, high);                                                          \
+        }                                                                                                         \
     }
 QUANTA(quanta_8, uint8_t)
 QUANTA(quanta_16, uint16_t)
 
-MQ_CLONES static void divide(int64_t n, const float *x, const float *restrict scale, int64_t step, float *out)
+MQ_CLONES(void, divide, (int64_t n, const float *x, const float *restrict scale, int64_t step, float *out),
+          (n, x, scale, step, out))
 {
     if (step) {
         for (int64_t i = 0; i < n; i++)
@@ -382,7 +384,7 @@ done:
 /* ---- DynamicQuantizeLinear --------------------------------------------------------------------------------------- */
 
 /* Least and greatest of x and what *low and *high are already; NaN is passed over. In 16 lanes, merged at last. */
-MQ_CLONES static void range_of(int64_t n, const float *x, float *low, float *high)
+MQ_CLONES(void, range_of, (int64_t n, const float *x, float *low, float *high), (n, x, low, high))
 {
     float lo[16], hi[16];
     int64_t i = 0;

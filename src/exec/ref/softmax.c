@@ -24,12 +24,12 @@ static void exp_double(double *x, int64_t n)
 }
 
 #define SOFTMAX(T)                                                                                                    \
-    MQ_CLONES static void less_##T(const T *x, int64_t n, T off, T *y)                                                \
+    MQ_CLONES(void, less_##T, (const T *x, int64_t n, T off, T *y), (x, n, off, y))                                   \
     {                                                                                                                 \
         for (int64_t i = 0; i < n; i++)                                                                               \
             y[i] = x[i] - off;                                                                                        \
     }                                                                                                                 \
-    MQ_CLONES static void times_##T(T *y, int64_t n, T f)                                                             \
+    MQ_CLONES(void, times_##T, (T *y, int64_t n, T f), (y, n, f))                                                     \
     {                                                                                                                 \
         for (int64_t i = 0; i < n; i++)                                                                               \
             y[i] *= f;                                                                                                \

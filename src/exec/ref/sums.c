@@ -9,24 +9,24 @@
 
 enum { LANES = 16 };
 
-#define SUM(name, T, term)                                                  \
-    MQ_CLONES static double name(const T *v, int64_t n, MQ_UNUSED double m) \
-    {                                                                       \
-        double lane[LANES] = { 0 }, sum = 0;                                \
-        int64_t i = 0;                                                      \
-        for (; i + LANES <= n; i += LANES) {                                \
-            for (int k = 0; k < LANES; k++) {                               \
-                const double x = (double)v[i + k];                          \
-                lane[k] += (term);                                          \
-            }                                                               \
-        }                                                                   \
-        for (; i < n; i++) {                                                \
-            const double x = (double)v[i];                                  \
-            sum += (term);                                                  \
-        }                                                                   \
-        for (int k = 0; k < LANES; k++)                                     \
-            sum += lane[k];                                                 \
-        return sum;                                                         \
+#define SUM(name, T, term)                                                          \
+    MQ_CLONES(double, name, (const T *v, int64_t n, MQ_UNUSED double m), (v, n, m)) \
+    {                                                                               \
+        double lane[LANES] = { 0 }, sum = 0;                                        \
+        int64_t i = 0;                                                              \
+        for (; i + LANES <= n; i += LANES) {                                        \
+            for (int k = 0; k < LANES; k++) {                                       \
+                const double x = (double)v[i + k];                                  \
+                lane[k] += (term);                                                  \
+            }                                                                       \
+        }                                                                           \
+        for (; i < n; i++) {                                                        \
+            const double x = (double)v[i];                                          \
+            sum += (term);                                                          \
+        }                                                                           \
+        for (int k = 0; k < LANES; k++)                                             \
+            sum += lane[k];                                                         \
+        return sum;                                                                 \
     }
 
 SUM(sum_f32, float, x)
@@ -36,21 +36,21 @@ SUM(squares_f64, double, (x - m) * (x - m))
 SUM(abs_f32, float, fabs(x))
 SUM(abs_f64, double, fabs(x))
 
-#define LARGEST(name, T)                                         \
-    MQ_CLONES static double name(const T *v, int64_t n)          \
-    {                                                            \
-        T lane[LANES], most = (T)-INFINITY;                      \
-        int64_t i = 0;                                           \
-        for (int k = 0; k < LANES; k++)                          \
-            lane[k] = most;                                      \
-        for (; i + LANES <= n; i += LANES)                       \
-            for (int k = 0; k < LANES; k++)                      \
+#define LARGEST(name, T)                                           \
+    MQ_CLONES(double, name, (const T *v, int64_t n), (v, n))       \
+    {                                                              \
+        T lane[LANES], most = (T)-INFINITY;                        \
+        int64_t i = 0;                                             \
+        for (int k = 0; k < LANES; k++)                            \
+            lane[k] = most;                                        \
+        for (; i + LANES <= n; i += LANES)                         \
+            for (int k = 0; k < LANES; k++)                        \
                 lane[k] = v[i + k] > lane[k] ? v[i + k] : lane[k]; \
-        for (; i < n; i++)                                       \
-            most = v[i] > most ? v[i] : most;                    \
-        for (int k = 0; k < LANES; k++)                          \
-            most = lane[k] > most ? lane[k] : most;              \
-        return (double)most;                                     \
+        for (; i < n; i++)                                         \
+            most = v[i] > most ? v[i] : most;                      \
+        for (int k = 0; k < LANES; k++)                            \
+            most = lane[k] > most ? lane[k] : most;                \
+        return (double)most;                                       \
     }
 
 LARGEST(largest_f32, float)

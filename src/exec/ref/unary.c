@@ -8,9 +8,12 @@
 #include "exec/ref/lanes.h"
 #include "exec/ref/vmath.h"
 
+#define HEAD(name) static void name(int64_t n, const void *in, void *out, const void *p)
+#define CLONES(name) MQ_CLONES(void, name, (int64_t n, const void *in, void *out, const void *p), (n, in, out, p))
+
 /* A leaf that is an expression of x; `p` is the operator's parameter block. LANES: vector code, also when out is in. */
-#define BODY(name, T, R, lanes, expr)                                              \
-    static void name(int64_t n, const void *in, void *out, const void *p)          \
+#define BODY(head, T, R, lanes, expr)                                              \
+    head                                                                           \
     {                                                                              \
         const T *a = in;                                                           \
         R *o = out;                                                                \
@@ -21,8 +24,8 @@
             o[i] = (R)(expr);                                                      \
         }                                                                          \
     }
-#define LEAF(name, T, R, expr) BODY(name, T, R, , expr)
-#define FAST_LEAF(name, T, R, expr) MQ_CLONES BODY(name, T, R, MQ_LANES, expr)
+#define LEAF(name, T, R, expr) BODY(HEAD(name), T, R, , expr)
+#define FAST_LEAF(name, T, R, expr) BODY(CLONES(name), T, R, MQ_LANES, expr)
 
 /* The leaf of each element type; NULL: the operator does not have it. */
 typedef mq_map_fn leaf_table[MQ_N_DTYPES];

@@ -6,17 +6,16 @@
 #include "exec/ref/lanes.h"
 #include "exec/ref/vmath_lane.h"
 
-/* The exported function is no clone itself: clang 14 gives clones names that other files do not find. */
-#define LOOP(name)                                                                \
-    MQ_CLONES static void name##_loop(const float *in, float *out, int64_t n)     \
-    {                                                                             \
-        MQ_LANES                                                                  \
-        for (int64_t i = 0; i < n; i++)                                           \
-            out[i] = mq_lane_##name(in[i]);                                       \
-    }                                                                             \
-    void mq_v##name(const float *in, float *out, int64_t n)                       \
-    {                                                                             \
-        name##_loop(in, out, n);                                                  \
+#define LOOP(name)                                                                       \
+    MQ_CLONES(void, name##_loop, (const float *in, float *out, int64_t n), (in, out, n)) \
+    {                                                                                    \
+        MQ_LANES                                                                         \
+        for (int64_t i = 0; i < n; i++)                                                  \
+            out[i] = mq_lane_##name(in[i]);                                              \
+    }                                                                                    \
+    void mq_v##name(const float *in, float *out, int64_t n)                              \
+    {                                                                                    \
+        name##_loop(in, out, n);                                                         \
     }
 
 LOOP(exp)
