@@ -91,6 +91,28 @@ static const mq_fast *first_fast(const building *b, const mq_node *n)
     return mq_fast_find(mq_domain_norm(n->domain), n->op_type, NULL);
 }
 
+/* Tensors in attributes get their bytes now: kernels ask for them in several threads at once. One that cannot be read is
+ * told by the kernel that wants it. */
+static void unpack_attributes(const mq_node *n)
+{
+    mq_error ignored;
+    const void *data;
+
+    for (size_t i = 0; i < n->n_attrs; i++) {
+        const mq_attr *a = n->attrs[i];
+
+        for (size_t k = 0; a->tensors && k < a->n; k++)
+            if (a->tensors[k]->dtype != MQ_STRING)
+                (void)mq_tensor_bytes(a->tensors[k], &data, &ignored);
+        for (size_t k = 0; a->sparses && k < a->n; k++) {
+            if (a->sparses[k]->values && a->sparses[k]->values->dtype != MQ_STRING)
+                (void)mq_tensor_bytes(a->sparses[k]->values, &data, &ignored);
+            if (a->sparses[k]->indices)
+                (void)mq_tensor_bytes(a->sparses[k]->indices, &data, &ignored);
+        }
+    }
+}
+
 static mq_status build_step(building *b, mq_node *n, mq_step *s, mq_error *err)
 {
     mq_plan *p = b->plan;
@@ -101,6 +123,7 @@ static mq_status build_step(building *b, mq_node *n, mq_step *s, mq_error *err)
     s->ref = mq_kernel_find(mq_domain_norm(n->domain), n->op_type);
     s->fast = first_fast(b, n);
     s->id = p->n_steps++;
+    unpack_attributes(n);
     s->in = mq_arena_calloc(a, n->n_inputs, sizeof *s->in);
     s->out = mq_arena_calloc(a, n->n_outputs, sizeof *s->out);
     s->out_layout = mq_arena_calloc(a, n->n_outputs, sizeof *s->out_layout);

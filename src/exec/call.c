@@ -163,7 +163,8 @@ mq_status mq_call_out_view(mq_call *c, size_t i, size_t j, int rank, const int64
 
     if (!mq_call_wants(c, i))
         return MQ_OK;
-    if ((rc = mq_array_wrap(&a, in->dtype, rank, dims, in->data, in->block, c->err)) != MQ_OK)
+    /* a constant's block is not counted: all runners share it, and it outlives them */
+    if ((rc = mq_array_wrap(&a, in->dtype, rank, dims, in->data, in->constant ? NULL : in->block, c->err)) != MQ_OK)
         return name_node(c, rc);
     a->codes = in->codes;
     if (a->count != in->count) {

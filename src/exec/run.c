@@ -212,6 +212,25 @@ static mq_status tell_watcher(mq_runner *r, const mq_value *v, mq_array **slot, 
     return r->watch(r->watch_user, v, *slot, err);
 }
 
+/* A value that may be another constant next time (a branch's, an item of a list) must not pass for the constant of its
+ * reader: what is kept of a constant is kept by the reader's place, not by the array. */
+static mq_status hide_constant(mq_array **a, mq_error *err)
+{
+    mq_array *c = *a, *view = NULL;
+    const size_t elem = c ? mq_array_elem_size(c) : 0;
+    mq_status rc;
+
+    if (!c || !c->constant || c->kind != MQ_TYPE_TENSOR)
+        return MQ_OK;
+    if (elem && (uintptr_t)c->data % elem)
+        rc = mq_array_copy(&view, c, err);
+    else if ((rc = mq_array_wrap(&view, c->dtype, c->rank, c->dims, c->data, NULL, err)) == MQ_OK)
+        view->codes = c->codes;
+    if (rc == MQ_OK)
+        *a = view;
+    return rc;
+}
+
 static mq_status take_outputs(mq_runner *r, mq_frame *f, const mq_step *s, mq_array **out, mq_error *err)
 {
     mq_status rc = MQ_OK;
@@ -227,6 +246,8 @@ static mq_status take_outputs(mq_runner *r, mq_frame *f, const mq_step *s, mq_ar
             rc = mq_fail(err, MQ_ERR_UNSUPPORTED, "node '%s' (%s): output '%s' was not made", mq_node_label(s->node),
                          s->node->op_type, s->node->outputs[i]->name);
         f->slots[slot] = out[i];
+        if (rc == MQ_OK)
+            rc = hide_constant(&f->slots[slot], err);
         if (rc == MQ_OK && r->watch && f->body->watched && f->body->watched[slot])
             rc = tell_watcher(r, f->body->watched[slot], &f->slots[slot], err);
     }
@@ -324,6 +345,7 @@ static mq_status take_output(mq_runner *r, const mq_operand *o, mq_frame *f, mq_
 static mq_status enter(mq_runner *r, mq_frame *f, size_t n_in, mq_array *const *in, mq_error *err)
 {
     const mq_body *b = f->body;
+    mq_status rc;
 
     if (n_in > b->n_inputs)
         return mq_fail(err, MQ_ERR_INPUT, "graph '%s' has %zu inputs, %zu are given", b->graph->name, b->n_inputs, n_in);
@@ -333,10 +355,10 @@ static mq_status enter(mq_runner *r, mq_frame *f, size_t n_in, mq_array *const *
         if (!a)
             return mq_fail(err, MQ_ERR_INPUT, "input '%s' is missing", b->graph->inputs.items[i]->name);
         f->slots[b->inputs[i]] = mq_array_ref(a);
+        if (f->up && (rc = hide_constant(&f->slots[b->inputs[i]], err)) != MQ_OK)
+            return rc;
         if (r->watch && b->watched && b->watched[b->inputs[i]]) {
-            mq_status rc = tell_watcher(r, b->watched[b->inputs[i]], &f->slots[b->inputs[i]], err);
-
-            if (rc != MQ_OK)
+            if ((rc = tell_watcher(r, b->watched[b->inputs[i]], &f->slots[b->inputs[i]], err)) != MQ_OK)
                 return rc;
         }
     }
@@ -487,16 +509,19 @@ static mq_status check_input(const mq_value *v, const mq_array *a, mq_error *err
 /* Constants and borrowed memory do not leave the plan: a caller may keep an output longer. */
 static mq_status own_output(mq_array **out, mq_error *err)
 {
+    const bool list = *out && (*out)->kind == MQ_TYPE_SEQUENCE;
     mq_array *copy;
     mq_status rc;
 
-    if (!*out || (*out)->kind != MQ_TYPE_TENSOR || (!(*out)->constant && (*out)->block))
+    if (!*out || (!list && ((*out)->kind != MQ_TYPE_TENSOR || (!(*out)->constant && (*out)->block))))
         return MQ_OK;
     if ((rc = mq_array_copy(&copy, *out, err)) != MQ_OK)
         return rc;
     mq_array_unref(*out);
     *out = copy;
-    return MQ_OK;
+    for (size_t i = 0; i < copy->n_items && rc == MQ_OK; i++)
+        rc = own_output(&copy->items[i], err);
+    return rc;
 }
 
 mq_status mq_runner_run(mq_runner *r, mq_array *const *in, mq_array **out, mq_error *err)

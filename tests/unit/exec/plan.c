@@ -363,6 +363,44 @@ static void threads_share_a_plan(void **state)
     mq_model_free(m);
 }
 
+/* One constant or another comes out of If, by the condition: what a kernel has packed of one is not used for the other. */
+static void branches_give_constants_by_turns(void **state)
+{
+    const float w[2][9] = { { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, { 0, 0, 2, 0, 2, 0, 2, 0, 0 } };
+    static const char *const names[] = { "w0", "w1" }, *const branches[] = { "then_branch", "else_branch" };
+    mq_model *m = make_model(OPSET);
+    fixture f;
+    mq_node *n;
+
+    (void)state;
+    make_input(m->graph, "x", MQ_FLOAT, "N,3");
+    make_input(m->graph, "c", MQ_BOOL, "");
+    for (int i = 0; i < 2; i++)
+        make_init(m->graph, names[i], MQ_FLOAT, "3,3", w[i]);
+    n = make_node(m->graph, "If", "c", "w");
+    for (int i = 0; i < 2; i++) {
+        mq_graph *g = make_subgraph(n, branches[i]);
+
+        assert_int_equal(mq_graph_add_output(g, mq_graph_find(g, names[i]), NULL), MQ_OK);
+    }
+    make_node(m->graph, "MatMul", "x,w", "y");
+    make_output(m->graph, "y");
+    start(&f, m, NULL);
+    for (int i = 0; i < 4; i++) {
+        mq_array *in[2] = { rows(1, (float[]){ 1, 2, 3 }) }, *out = NULL;
+
+        assert_int_equal(mq_array_create(&in[1], MQ_BOOL, 0, NULL, NULL), MQ_OK);
+        *(uint8_t *)in[1]->data = i % 2 == 0;
+        if (mq_runner_run(f.r, in, &out, &f.err) != MQ_OK)
+            fail_msg("%s", f.err.text);
+        expect(out, 3, i % 2 == 0 ? (float[]){ 1, 2, 3 } : (float[]){ 6, 4, 2 });
+        mq_array_unref(in[0]);
+        mq_array_unref(in[1]);
+        mq_array_unref(out);
+    }
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +410,7 @@ int main(void)
         cmocka_unit_test(constants_can_be_exchanged), cmocka_unit_test(unknown_operators_are_named),
         cmocka_unit_test(what_can_run_runs),        cmocka_unit_test(names_must_be_there),
         cmocka_unit_test(an_old_model_runs),        cmocka_unit_test(constants_leave_as_copies),
+        cmocka_unit_test(branches_give_constants_by_turns),
         cmocka_unit_test(profiles_count),           cmocka_unit_test(threads_share_a_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
