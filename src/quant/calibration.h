@@ -45,8 +45,8 @@ mq_status mq_calibration_load(mq_calibration *c, const char *path, const mq_hook
 mq_status mq_calibration_save(const mq_calibration *c, const char *path, bool sync, mq_error *err);
 
 /* Adds what `more` saw. MQ_ERR_INPUT saying what differs (model, preprocessing, data, tensors), for shards that overlap and
- * parts given twice. Ranges edited by hand must agree. Shards are joined in the order of their numbers, whatever the order of
- * the calls: the caller sorts by `shard`. */
+ * parts given twice. Ranges edited by hand must agree. Shards are joined in the order of their numbers, whatever the order
+ * of the calls: the caller sorts by `shard`. */
 mq_status mq_calibration_merge(mq_calibration *c, const mq_calibration *more, mq_error *err);
 
 #endif
