@@ -157,6 +157,7 @@ typedef struct mq_dn_feed {
     mq_dn_op *reorder; /* NULL: as it lies there; or it is constant */
     bool constant;
     bool flip; /* of a constant: uint8 becomes int8 by taking 128 off */
+    bool flush; /* of a constant: it has numbers too small for full precision, which become 0 */
 } mq_dn_feed;
 
 /* Input i, lying there as `have`, is wanted as op wants it. Constants are put into the order once for the plan. */

@@ -159,6 +159,72 @@ static void test_chain(void **state)
         one_chain(seed);
 }
 
+/* What Winograd's transformation is taken for, and shapes around it. */
+static size_t n_winograd;
+
+static void one_winograd(uint64_t seed)
+{
+    static const int64_t some[] = { 15, 16, 17, 32, 40, 48, 64 };
+    net t;
+
+    net_open(&t, seed);
+    const int64_t in = some[net_pick(&t, 0, 6)], out = net_pick(&t, 0, 4) ? 32 + net_pick(&t, 0, 40) : net_pick(&t, 1, 31);
+    const int64_t h = net_pick(&t, 9, 40), w = net_pick(&t, 12, 30), pad = net_pick(&t, 0, 1), kind = net_pick(&t, 0, 2);
+
+    net_input(&t, "x", MQ_FLOAT, 4, (int64_t[]){ net_pick(&t, 1, 2), in, h, w });
+    net_const(&t, "w", MQ_FLOAT, 4, (int64_t[]){ out, in, 3, 3 });
+    net_const(&t, "b", MQ_FLOAT, 1, &out);
+    mq_node *n = net_node(&t, kind ? "com.microsoft" : "", kind ? "FusedConv" : "Conv", "x,w,b", "y");
+    net_ints(n, "pads", 4, (int64_t[]){ pad, pad, pad, pad });
+    if (kind)
+        net_string(n, "activation", kind == 1 ? "Relu" : "Sigmoid");
+    net_output(&t, "y");
+    net_check(&t, bound_of(in * 9), 1);
+    const int64_t shorter = (h < w ? h : w) + 2 * pad - 2;
+    if (strcmp(net_last_kernel, "onednn:winograd") == 0) {
+        assert_true(in >= 16 && out >= 32 && shorter >= 12);
+        n_winograd++;
+    }
+    net_close(&t);
+}
+
+static void test_winograd(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 4001; seed <= 4080; seed++)
+        one_winograd(seed);
+    assert_true(n_winograd > 15 || !net_all_kernels());
+}
+
+/* Subnormal weights count as zero, packed or not. */
+static void test_subnormal(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2 && net_all_kernels(); kind++) {
+        mq_array *out[NET_MAX] = { 0 };
+        const int64_t n = 20;
+        size_t slow;
+        float *w, *b;
+        net t;
+
+        net_open(&t, 5001);
+        net_input(&t, "x", MQ_FLOAT, 4, (int64_t[]){ 1, 7, 9, 9 });
+        w = net_const(&t, "w", MQ_FLOAT, 4, (int64_t[]){ n, 7, 3, 3 });
+        b = net_const(&t, "b", MQ_FLOAT, 1, &n);
+        for (int i = 0; i < n * 7 * 9; i++)
+            w[i] = (float)(i % 2 ? 1e-40 : -1e-42);
+        for (int i = 0; i < n; i++)
+            b[i] = kind ? 1.5f : (float)1e-39;
+        net_node(&t, "", "Conv", "x,w,b", "y");
+        net_output(&t, "y");
+        assert_true(net_run(&t, false, 1, out, &slow));
+        for (size_t i = 0; i < out[0]->count; i++)
+            assert_true(((const float *)out[0]->data)[i] == (kind ? 1.5f : 0));
+        mq_array_unref(out[0]);
+        net_close(&t);
+    }
+}
+
 static void test_fused_conv(void **state)
 {
     (void)state;
@@ -173,6 +239,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fused_conv),
         cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_subnormal),
     };
 
     net_bench = argc > 1 && strcmp(argv[1], "--bench") == 0;

@@ -31,6 +31,7 @@ typedef struct net {
 } net;
 
 static bool net_bench;
+static const char *net_last_kernel; /* that ran the last node that did */
 
 static inline void net_open(net *t, uint64_t seed)
 {
@@ -197,8 +198,10 @@ static inline bool net_run(net *t, bool reference, int threads, mq_array **out, 
         net_fail(t, "run", err.text);
     stats = mq_runner_stats(r, &n);
     *slow = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         *slow += stats[i].kernel && strcmp(stats[i].kernel, "reference") == 0;
+        net_last_kernel = stats[i].kernel ? stats[i].kernel : net_last_kernel;
+    }
     if (ok && net_bench) {
         double best = INFINITY;
         mq_array *again[NET_MAX];
