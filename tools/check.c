@@ -14,12 +14,14 @@
 #include "mq/check.h"
 #include "mq/run.h"
 
-static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL, CLI_SOURCE_OPTS,
-                                 OPT_TENSORS, OPT_OUTPUTS, OPT_NONE };
+static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL, OPT_WITH_ONNXRUNTIME,
+                                 CLI_SOURCE_OPTS, OPT_TENSORS, OPT_OUTPUTS, OPT_NONE };
 
 static const cli_help_text helps[] = {
     { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or "
                 "random:N (mq help data); without --against it holds the reference outputs" },
+    { OPT_WITH_ONNXRUNTIME, "run the model in ONNX Runtime, in a Python that has it ($MQ_PYTHON, else python3), and compare "
+                            "its outputs with the engine's" },
     { OPT_TENSORS, "also compare these tensors inside the models, where both have the name; they decide nothing" },
     { OPT_OUTPUTS, "compare only these (any tensor may be one)" },
     { OPT_NONE, NULL },
@@ -127,6 +129,17 @@ static void print_agreement(const mq_agreement *a, int width)
     }
 }
 
+/* The one finding. */
+static void print_refused(cli_session *s, const mq_against_result *r)
+{
+    cli_annotate_error(s, r->refused);
+    if (cli_stdout_taken(s))
+        return;
+    printf("%s: error: ", s->file);
+    cli_put_safe(stdout, r->refused);
+    printf(" [onnxruntime-refuses]\n");
+}
+
 static void print_against(cli_session *s, const mq_against_result *r)
 {
     const bool quiet = cli_get(s, OPT_QUIET)->on;
@@ -147,8 +160,9 @@ static void print_against(cli_session *s, const mq_against_result *r)
         print_agreement(a, width);
     }
     if (!cli_stdout_taken(s) && !(quiet && r->ok))
-        printf("%s: %s on %" PRIu64 " %ssample%s\n", s->file, r->ok ? "agrees" : "differs", r->n_samples,
-               r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s");
+        printf("%s: %s%s%s on %" PRIu64 " %ssample%s\n", s->file, r->ok ? "agrees" : "differs",
+               *r->engine ? r->ok ? " with " : " from " : "", r->engine, r->n_samples, r->generated ? "generated " : "",
+               r->n_samples == 1 ? "" : "s");
 }
 
 static mq_status run_against(cli_session *s, mq_error *err)
@@ -173,6 +187,7 @@ static mq_status run_against(cli_session *s, mq_error *err)
     o.note = cli_source_note;
     o.detail = cli_source_detail;
     o.user = s;
+    o.with_onnxruntime = cli_get(s, OPT_WITH_ONNXRUNTIME)->on;
     CLI_TRY(mq_model_load(&model, s->file, err));
     if (cli_get(s, OPT_AGAINST)->given) {
         CLI_TRY(cli_note_read(s, cli_get(s, OPT_AGAINST)->text, err));
@@ -181,8 +196,13 @@ static mq_status run_against(cli_session *s, mq_error *err)
         s->file = s->opts->files[0];
     }
     CLI_TRY(mq_check_against(model, reference, &o, s->report, &s->hooks, &r, err));
-    print_against(s, r);
+    if (r->refused)
+        print_refused(s, r);
+    else
+        print_against(s, r);
 done:
+    if (rc != MQ_OK && strncmp(err->text, "--", 2) == 0)
+        s->file = NULL; /* about the command line */
     mq_against_result_free(r);
     mq_model_free(reference);
     mq_model_free(model);
@@ -234,7 +254,8 @@ done:
 
 static mq_status check_options(const cli_options *o, mq_error *err)
 {
-    const bool compares = o->values[OPT_AGAINST].given || o->values[OPT_DATA].given, tests = o->values[OPT_TESTS].given;
+    const bool onnxruntime = o->values[OPT_WITH_ONNXRUNTIME].on, tests = o->values[OPT_TESTS].given;
+    const bool compares = o->values[OPT_AGAINST].given || o->values[OPT_DATA].given || onnxruntime;
     static const cli_opt of_comparing[] = { OPT_MIN_SQNR, OPT_OUTPUTS, OPT_TENSORS, OPT_SAMPLES, OPT_BATCH, OPT_FILL,
                                             OPT_CARRY, OPT_PREPROCESS, OPT_SKIP_BAD, OPT_ALLOW_NONFINITE, OPT_SEED,
                                             OPT_SHAPE, OPT_DIM };
@@ -243,12 +264,18 @@ static mq_status check_options(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--tests stands alone: its folders hold the models and the data");
     for (size_t i = 0; i < sizeof of_comparing / sizeof *of_comparing; i++)
         if (o->values[of_comparing[i]].given && !compares)
-            return cli_fail(err, MQ_ERR_USAGE, "%s needs --against REFERENCE, or --data with reference outputs",
-                            cli_row_of(of_comparing[i])->label);
+            return cli_fail(err, MQ_ERR_USAGE, "%s needs --against REFERENCE, --with-onnxruntime, or --data with reference "
+                            "outputs", cli_row_of(of_comparing[i])->label);
+    if (onnxruntime && o->values[OPT_AGAINST].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--with-onnxruntime is what the model is compared with: no --against beside it");
+    if (onnxruntime && strcmp(o->files[0], "-") == 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--with-onnxruntime needs a model with a name, not standard input");
+    if (onnxruntime && o->values[OPT_TENSORS].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--tensors needs --against REFERENCE: ONNX Runtime gives outputs only");
     if (o->values[OPT_ATOL].real < 0 || o->values[OPT_RTOL].real < 0)
         return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol are 0 or more");
     if ((o->values[OPT_ATOL].given || o->values[OPT_RTOL].given) && !compares && !tests)
-        return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol need --against, --data or --tests");
+        return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol need --against, --with-onnxruntime, --data or --tests");
     return MQ_OK;
 }
 
@@ -282,7 +309,7 @@ static mq_status run(cli_session *s, mq_error *err)
 {
     if (cli_get(s, OPT_TESTS)->given)
         return run_tests(s, err);
-    if (cli_get(s, OPT_AGAINST)->given || cli_get(s, OPT_DATA)->given)
+    if (cli_get(s, OPT_AGAINST)->given || cli_get(s, OPT_DATA)->given || cli_get(s, OPT_WITH_ONNXRUNTIME)->on)
         return run_against(s, err);
     return run_valid(s, err);
 }

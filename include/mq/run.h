@@ -166,6 +166,7 @@ typedef struct mq_against_opts {
     bool has_tolerance; /* atol and rtol are a bound (default false) */
     double atol, rtol;  /* |a-b| <= atol + rtol*|b| for every element; default 1e-5 and 1e-3 */
     bool only_measure;  /* nothing is judged: no bound goes into the report (default false) */
+    bool with_onnxruntime; /* compare with ONNX Runtime's outputs of the same model (default false) */
     void (*note)(void *user, const char *text);   /* what should be said about data and names; may be NULL */
     void (*detail)(void *user, const char *text); /* shapes and ranges of the first sample; may be NULL */
     void *user;
@@ -173,6 +174,8 @@ typedef struct mq_against_opts {
 
 typedef struct mq_against_result {
     bool ok;
+    const char *engine;  /* with_onnxruntime: "onnxruntime 1.31.1"; else "" */
+    const char *refused; /* what ONNX Runtime says when it does not take or run the model: nothing was compared then */
     const mq_agreement *tensors; /* outputs first */
     size_t n_tensors;
     uint64_t n_samples;
@@ -181,8 +184,10 @@ typedef struct mq_against_result {
 
 MQ_API mq_against_opts mq_against_opts_default(void);
 
-/* Runs both models on the same data and compares output by output. reference NULL: the data hold reference outputs. A
- * difference is no failure: look at (*out)->ok. Errors as mq_run. */
+/* Runs both models on the same data and compares output by output. reference NULL: the data hold reference outputs, or
+ * with_onnxruntime: the model's own file is run there, in a process of a Python ($MQ_PYTHON, else python3). A difference
+ * is no failure, nor is a model that ONNX Runtime refuses: look at (*out)->ok. Errors as mq_run; MQ_ERR_UNSUPPORTED
+ * without a Python that has onnxruntime. */
 MQ_API mq_status mq_check_against(mq_model *model, mq_model *reference, const mq_against_opts *opts, mq_report *report,
                                   const mq_hooks *hooks, mq_against_result **out, mq_error *err);
 MQ_API void mq_against_result_free(mq_against_result *result); /* NULL is fine */

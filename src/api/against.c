@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* mq_check_against: two models on the same data, or one beside stored outputs, tensor by tensor. */
+/* mq_check_against: two models on the same data, or one beside stored outputs or beside ONNX Runtime, tensor by tensor. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/against_peer.h"
 #include "api/running.h"
 #include "base/pattern.h"
 #include "base/str.h"
+#include "base/threads.h"
 #include "data/convert.h"
 #include "exec/compare.h"
 #include "report/report.h"
@@ -34,6 +36,7 @@ typedef struct job {
     const mq_hooks *hooks;
     mq_model *model, *reference;
     mq_running a, b; /* b is not open without a reference */
+    mq_peer_side onnxruntime; /* where that is the reference */
     mq_dataset *data;
     mq_arena *arena;
     pair *pairs;
@@ -146,9 +149,28 @@ static mq_status pair_tensors(job *j, mq_error *err)
     return rc;
 }
 
-static mq_status open_plans(job *j, mq_error *err)
+static const char **names_of_pairs(const job *j)
 {
     const char **names = mq_arena_calloc(j->arena, j->n_pairs + 1, sizeof *names);
+
+    for (size_t i = 0; names && i < j->n_pairs; i++)
+        names[i] = j->pairs[i].name;
+    return names;
+}
+
+static mq_status open_peer(job *j, mq_error *err)
+{
+    const char **names = names_of_pairs(j);
+
+    if (!names)
+        return mq_oom(err);
+    return mq_peer_side_open(&j->onnxruntime, j->model, names, j->n_pairs, mq_threads(j->hooks ? j->hooks->n_threads : 0),
+                             err);
+}
+
+static mq_status open_plans(job *j, mq_error *err)
+{
+    const char **names = names_of_pairs(j);
     const char **theirs = mq_arena_calloc(j->arena, j->n_pairs + 1, sizeof *names);
     const mq_plan_opts a = { .outputs = names, .n_outputs = j->n_pairs };
     const mq_plan_opts b = { .outputs = theirs, .n_outputs = j->n_pairs };
@@ -156,10 +178,8 @@ static mq_status open_plans(job *j, mq_error *err)
 
     if (!names || !theirs)
         return mq_oom(err);
-    for (size_t i = 0; i < j->n_pairs; i++) {
-        names[i] = j->pairs[i].name;
+    for (size_t i = 0; i < j->n_pairs; i++)
         theirs[i] = j->pairs[i].reference;
-    }
     if ((rc = mq_running_open(&j->a, j->model, &a, j->hooks, err)) != MQ_OK)
         return rc;
     if (j->reference && (rc = mq_running_open(&j->b, j->reference, &b, j->hooks, err)) != MQ_OK)
@@ -299,18 +319,24 @@ static mq_status run_reference(job *j, const mq_data_call *call, mq_error *err)
 
 static mq_status run_call(job *j, const mq_data_call *call, mq_error *err)
 {
+    mq_array *const *theirs;
     mq_status rc;
 
     MQ_TRY(mq_running_run(&j->a, call->in, err));
     if (j->reference)
         MQ_TRY(run_reference(j, call, err));
+    if (j->onnxruntime.peer)
+        MQ_TRY(mq_peer_side_run(&j->onnxruntime, j->a.inputs, call->in, j->a.n_in, err));
+    if (j->onnxruntime.refused)
+        return MQ_OK;
+    theirs = j->reference ? j->b.out : j->onnxruntime.peer ? j->onnxruntime.out : call->want;
     for (size_t i = 0; i < j->n_pairs; i++)
-        MQ_TRY(compare_pair(j, &j->pairs[i], j->a.out[i], j->reference ? j->b.out[i] : call->want[i], err));
+        MQ_TRY(compare_pair(j, &j->pairs[i], j->a.out[i], theirs[i], err));
     j->n_samples += call->n ? call->n : 1;
     if (j->n_runs++ == 0)
         mq_source_look(j->data, j->a.inputs, j->a.n_in, j->opts->detail, j->opts->user);
     if (j->opts->source.n_carry) /* the reference's state for both: each step is judged by itself */
-        MQ_TRY(mq_dataset_carry(j->data, j->reference ? j->b.out : j->a.out, err));
+        MQ_TRY(mq_dataset_carry(j->data, j->reference || j->onnxruntime.peer ? theirs : j->a.out, err));
     mq_progress(j->hooks, "compare", j->n_samples, mq_dataset_n_samples(j->data));
     rc = mq_check_cancelled(j->hooks, err);
 done:
@@ -324,7 +350,7 @@ static mq_status run_all(job *j, mq_error *err)
 
     for (;;) {
         MQ_TRY(mq_dataset_next(j->data, &call, err));
-        if (!call)
+        if (!call || j->onnxruntime.refused)
             break;
         MQ_TRY(run_call(j, call, err));
     }
@@ -469,7 +495,10 @@ static mq_status finish(job *j, mq_report *report, holder *h, mq_error *err)
     if (!list)
         return mq_oom(err);
     h->result = (mq_against_result){ .ok = true, .tensors = list, .n_tensors = j->n_pairs, .n_samples = j->n_samples,
-                                     .generated = mq_dataset_generated(j->data) };
+                                     .generated = mq_dataset_generated(j->data), .engine = "" };
+    if (j->onnxruntime.peer &&
+        !(h->result.engine = mq_arena_strdup(j->arena, mq_peer_name(j->onnxruntime.peer))))
+        return mq_oom(err);
     for (size_t i = 0; i < j->n_pairs; i++) {
         list[i] = judge(j, &j->pairs[i]);
         n_outputs += list[i].is_output;
@@ -479,6 +508,36 @@ static mq_status finish(job *j, mq_report *report, holder *h, mq_error *err)
     if ((rc = fill_report(j, report, list, n_outputs, err)) != MQ_OK)
         return rc;
     return mq_report_status(report, err);
+}
+
+/* A model that ONNX Runtime does not take is a finding, and nothing is compared. */
+static mq_status finish_refused(const job *j, mq_report *report, holder *h, mq_error *err)
+{
+    h->result = (mq_against_result){ .engine = "onnxruntime", .refused = mq_arena_strdup(j->arena, j->onnxruntime.refused) };
+    if (!h->result.refused)
+        return mq_oom(err);
+    mq_report_add_finding(report, MQ_REPORT_ERROR, "onnxruntime-refuses", "", h->result.refused);
+    return mq_report_status(report, err);
+}
+
+static mq_status run_plans(job *j, holder *h, mq_report *report, mq_error *err)
+{
+    const mq_against_opts *o = j->opts;
+    mq_status rc;
+
+    MQ_TRY(open_plans(j, err));
+    MQ_TRY(match_inputs(j, err));
+    mq_runner_seed(j->a.runner, o->source.seed);
+    if (j->reference)
+        mq_runner_seed(j->b.runner, o->source.seed);
+    MQ_TRY(mq_source_open(&j->data, &o->source, j->a.inputs, j->a.n_in, j->a.outputs, j->a.n_out, j->hooks, err));
+    if (!j->reference && !j->onnxruntime.peer)
+        MQ_TRY(match_wanted(j, err));
+    mq_source_tell(&o->source, j->data, o->note, o->user);
+    MQ_TRY(run_all(j, err));
+    rc = j->onnxruntime.refused ? MQ_OK : finish(j, report, h, err);
+done:
+    return rc;
 }
 
 mq_status mq_check_against(mq_model *model, mq_model *reference, const mq_against_opts *opts, mq_report *report,
@@ -502,20 +561,16 @@ mq_status mq_check_against(mq_model *model, mq_model *reference, const mq_agains
     }
     MQ_TRY(pair_outputs(&j, err));
     MQ_TRY(pair_tensors(&j, err));
-    MQ_TRY(open_plans(&j, err));
-    MQ_TRY(match_inputs(&j, err));
-    mq_runner_seed(j.a.runner, opts->source.seed);
-    if (reference)
-        mq_runner_seed(j.b.runner, opts->source.seed);
-    MQ_TRY(mq_source_open(&j.data, &opts->source, j.a.inputs, j.a.n_in, j.a.outputs, j.a.n_out, hooks, err));
-    if (!reference)
-        MQ_TRY(match_wanted(&j, err));
-    mq_source_tell(&opts->source, j.data, opts->note, opts->user);
-    MQ_TRY(run_all(&j, err));
-    MQ_TRY(finish(&j, report, h, err));
+    if (opts->with_onnxruntime)
+        MQ_TRY(open_peer(&j, err));
+    if (!j.onnxruntime.refused)
+        MQ_TRY(run_plans(&j, h, report, err));
+    if (j.onnxruntime.refused)
+        MQ_TRY(finish_refused(&j, report, h, err));
     *out = &h->result;
     j.arena = NULL;
 done:
+    mq_peer_side_close(&j.onnxruntime);
     mq_dataset_free(j.data);
     mq_running_close(&j.a);
     mq_running_close(&j.b);

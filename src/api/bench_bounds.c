@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/bench_parts.h"
-#include "api/bench_peer.h"
+#include "api/peer.h"
 #include "exec/metrics.h"
 
 static bool needs_reference(const mq_bench_bounds *b, const char **option)

@@ -10,7 +10,7 @@
 #include "mq/bench.h"
 #include "report/report.h"
 
-typedef struct mq_peer mq_peer; /* another engine, in a process of its own: bench_peer.h */
+typedef struct mq_peer mq_peer; /* another engine, in a process of its own: peer.h */
 
 typedef MQ_VEC(double) mq_times;
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "api/bench_parts.h"
-#include "api/bench_peer.h"
+#include "api/peer.h"
 
 #define LIMIT 10.0   /* seconds of a case, when nobody says */
 #define LONGER 3.0   /* times that, where a bound is not decided */
@@ -43,8 +43,10 @@ static mq_status run_some(mq_racer *r, size_t call, size_t n, double *ms, mq_err
 {
     mq_status rc = MQ_OK;
 
-    if (r->peer)
-        return mq_peer_run(r->peer, call % r->entry->n_calls, n, ms, err);
+    if (r->peer) {
+        rc = mq_peer_time(r->peer, call % r->entry->n_calls, n, ms, err);
+        return rc == MQ_ERR_INPUT ? MQ_ERR_UNSUPPORTED : rc;
+    }
     for (size_t i = 0; i < n && rc == MQ_OK; i++)
         rc = run_once(r, call, &ms[i], err);
     if (rc == MQ_OK && mq_runner_peak(r->entry->run.runner) > r->peak)

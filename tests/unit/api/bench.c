@@ -339,7 +339,8 @@ static void put_engine(const char *greeting)
 {
     char text[512];
     const int n = snprintf(text, sizeof text,
-                           "#!/bin/sh\ntest -s \"$4/0.npz\" || exit 1\necho '%s'\nwhile read -r call n; do\n"
+                           "#!/bin/sh\nprintf '%s\\n'\nwhile read -r order call n; do\n"
+                           "if [ $order = hold ]; then test -s \"$5/in.npz\" && echo done; continue; fi\n"
                            "out= i=0\nwhile [ $i -lt $n ]; do out=\"$out 1000000000\"; i=$((i + 1)); done\necho "
                            "$out\ndone\n",
                            greeting);
@@ -352,7 +353,7 @@ static void put_engine(const char *greeting)
 static void another_engine_takes_turns(void **state)
 {
     (void)state;
-    put_engine("ready 9.9");
+    put_engine("has 9.9\\nready");
     opts.with_onnxruntime = true;
     opts.bounds.max_latency = 0.5;
     opts.bounds.min_speedup = 0.5;
@@ -372,7 +373,7 @@ static void engines_that_are_not_there(void **state)
     refused(MQ_ERR_UNSUPPORTED, 1, "a.onnx", NULL, "MQ_PYTHON");
     put_engine("none No module named onnxruntime");
     refused(MQ_ERR_UNSUPPORTED, 1, "a.onnx", NULL, "pip install onnxruntime");
-    put_engine("refused no such operator");
+    put_engine("has 9.9\\nrefused no such operator");
     refused(MQ_ERR_UNSUPPORTED, 1, "a.onnx", NULL, "no such operator");
 }
 
