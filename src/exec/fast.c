@@ -13,6 +13,7 @@ const mq_fast *const mq_fast_tables[] = {
     mq_dn_conv_rows,
     mq_dn_matmul_rows,
     mq_dn_qconv_rows,
+    mq_dn_qmatmul_rows,
     mq_dn_imatmul_rows,
     mq_dn_qadd_rows,
     mq_dn_pool_rows,

@@ -302,6 +302,7 @@ static mq_status prepare_finish(mq_call *c, const imatmul_state *s, int32_t za, 
     const float sy = (float)number(c, p->y_scale, 0, 1);
     bool any = false;
 
+    f->bias = NULL;
     f->base = mq_call_scratch(c, (size_t)s->batch * n * sizeof *f->base);
     f->zb = mq_call_scratch(c, n * sizeof *f->zb);
     f->factor = mq_call_scratch(c, n * sizeof *f->factor);
@@ -323,7 +324,13 @@ static mq_status prepare_finish(mq_call *c, const imatmul_state *s, int32_t za, 
         f->base[j] += (uint32_t)(int32_t)mq_array_i64(c->in[p->sum], c->in[p->sum]->count == 1 ? 0 : j);
     if (!any)
         f->zb = NULL;
-    f->bias = p->bias != NONE && mq_call_has(c, p->bias) ? c->in[p->bias]->data : NULL;
+    if (p->bias != NONE && mq_call_has(c, p->bias)) {
+        float *bias = mq_call_scratch(c, n * sizeof *bias); /* constants lie at any address */
+
+        if (!bias)
+            return MQ_ERR_NOMEM;
+        f->bias = memcpy(bias, c->in[p->bias]->data, n * sizeof *bias);
+    }
     f->y_zero = (float)number(c, p->y_zero, 0, 0);
     f->low = s->y_type == MQ_INT8 ? -128 : 0;
     f->high = s->y_type == MQ_INT8 ? 127 : 255;
@@ -372,8 +379,7 @@ static bool fits(const mq_call *c, size_t i, bool needed, int64_t n, mq_dtype dt
 
     if (i == NONE || !a)
         return !needed;
-    return a->kind == MQ_TYPE_TENSOR && a->dtype == dtype && (a->count == 1 || (n && a->rank == 1 && a->dims[0] == n)) &&
-           (uintptr_t)a->data % mq_array_elem_size(a) == 0;
+    return a->kind == MQ_TYPE_TENSOR && a->dtype == dtype && (a->count == 1 || (n && a->rank == 1 && a->dims[0] == n));
 }
 
 /* A of any rank against one matrix, or as many matrices as A has. */

@@ -19,39 +19,18 @@ typedef struct places {
 static const places qlinear = { 0, 1, 2, 3, 4, 5, 6, 7, 8, true };
 static const places integer = { .x = 0, .x_zero = 2, .w = 1, .w_zero = 3, .bias = SIZE_MAX };
 
-static bool is_const(const mq_call *c, size_t i, mq_dtype dtype)
-{
-    return i < c->n_in && c->in[i] && c->in[i]->constant && c->in[i]->dtype == dtype && c->in[i]->count > 0;
-}
-
-/* All zero points of the weights are what makes them symmetric: 0, or 128 of uint8. */
-static bool weights_symmetric(const mq_call *c, const places *p)
-{
-    const mq_array *w = c->in[p->w];
-    const int64_t middle = w->dtype == MQ_UINT8 ? 128 : 0;
-
-    if (!mq_call_has(c, p->w_zero))
-        return middle == 0;
-    if (!is_const(c, p->w_zero, w->dtype))
-        return false;
-    for (size_t i = 0; i < c->in[p->w_zero]->count; i++)
-        if (mq_array_i64(c->in[p->w_zero], i) != middle)
-            return false;
-    return true;
-}
-
 static bool inputs_fit(const mq_call *c, const places *p)
 {
     const mq_array *x = c->n_in > p->x ? c->in[p->x] : NULL, *w = c->n_in > p->w ? c->in[p->w] : NULL;
 
     if (!mq_dn_int8_is_exact() || !x || !w || !mq_is_i8(x) || !mq_is_i8(w) || !w->constant || x->rank < 3 || x->rank > 5 ||
-        !weights_symmetric(c, p) || mq_node_attr_int(c->node, "channels_last", 0))
+        !mq_dn_is_symmetric(c, p->w, p->w_zero) || mq_node_attr_int(c->node, "channels_last", 0))
         return false;
     if (!p->quantized)
         return !mq_call_has(c, p->x_zero) || (c->in[p->x_zero]->dtype == x->dtype && c->in[p->x_zero]->count == 1);
-    return c->n_in >= 8 && is_const(c, p->x_scale, MQ_FLOAT) && is_const(c, p->w_scale, MQ_FLOAT) &&
-           is_const(c, p->y_scale, MQ_FLOAT) && is_const(c, p->x_zero, x->dtype) &&
-           (is_const(c, p->y_zero, MQ_UINT8) || is_const(c, p->y_zero, MQ_INT8)) && c->in[p->x_scale]->count == 1 &&
+    return c->n_in >= 8 && mq_dn_is_const(c, p->x_scale, MQ_FLOAT) && mq_dn_is_const(c, p->w_scale, MQ_FLOAT) &&
+           mq_dn_is_const(c, p->y_scale, MQ_FLOAT) && mq_dn_is_const(c, p->x_zero, x->dtype) &&
+           (mq_dn_is_const(c, p->y_zero, MQ_UINT8) || mq_dn_is_const(c, p->y_zero, MQ_INT8)) && c->in[p->x_scale]->count == 1 &&
            c->in[p->x_zero]->count == 1 && c->in[p->y_scale]->count == 1 && c->in[p->y_zero]->count == 1 &&
            (!mq_call_has(c, p->bias) || c->in[p->bias]->dtype == MQ_INT32);
 }
@@ -126,29 +105,18 @@ static mq_status make(mq_call *c, qconv_case *k, void **state)
 static mq_status qlinear_prepare(mq_call *c, void **state)
 {
     qconv_case k = { .p = &qlinear };
-    float *scales;
+    float *scales = NULL;
     mq_status rc;
 
     if (!inputs_fit(c, k.p) || mq_conv_shape(c, c->in[0], c->in[3], &k.v) != MQ_OK)
         return MQ_OK;
     const mq_array *ws = c->in[k.p->w_scale];
-    const float xs = (float)mq_array_f64(c->in[k.p->x_scale], 0), ys = (float)mq_array_f64(c->in[k.p->y_scale], 0);
     if (ws->count != 1 && ws->count != (size_t)k.v.out_ch)
         return MQ_OK;
-    if (!(scales = malloc(ws->count * sizeof *scales)))
-        return mq_oom(c->err);
-    for (size_t i = 0; i < ws->count; i++)
-        scales[i] = xs * (float)mq_array_f64(ws, i) / ys;
-    k.attr.n_scales = (int64_t)ws->count;
-    k.attr.scales = scales;
-    k.attr.scale_axis = 1;
-    k.attr.src_zero = mq_array_i64(c->in[k.p->x_zero], 0) != 0;
-    k.attr.dst_zero = mq_array_i64(c->in[k.p->y_zero], 0) != 0;
-    /* the library adds the zero point before it rounds: a half would fall to the other side of an odd one */
-    if (k.attr.dst_zero)
-        mq_dn_add_eltwise(&k.attr, dnnl_eltwise_round, 0, 0);
     k.y_type = c->in[k.p->y_zero]->dtype;
-    rc = make(c, &k, state);
+    rc = mq_dn_add_requantize(c, &k.attr, k.p->x_scale, k.p->w_scale, k.p->y_scale, 1, &scales);
+    if (rc == MQ_OK)
+        rc = make(c, &k, state);
     free(scales);
     return rc;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What several kernels of this room need: the end of prepare, checks of types, activations as post-ops. */
+/* What several kernels of this room need: the end of prepare, checks of types, requantizing, activations as post-ops. */
+#include <stdlib.h>
+
 #include "exec/onednn/kernels.h"
 #include "exec/ref/fused_activation.h"
 
@@ -28,6 +30,45 @@ bool mq_dn_all_inputs_are(const mq_call *c, mq_dtype dtype)
         if (c->in[i] && (c->in[i]->kind != MQ_TYPE_TENSOR || c->in[i]->dtype != dtype))
             return false;
     return true;
+}
+
+bool mq_dn_is_const(const mq_call *c, size_t i, mq_dtype dtype)
+{
+    return i < c->n_in && c->in[i] && c->in[i]->constant && c->in[i]->dtype == dtype && c->in[i]->count > 0;
+}
+
+bool mq_dn_is_symmetric(const mq_call *c, size_t w, size_t zero)
+{
+    const int64_t middle = c->in[w]->dtype == MQ_UINT8 ? 128 : 0;
+
+    if (!mq_call_has(c, zero))
+        return middle == 0;
+    if (!mq_dn_is_const(c, zero, c->in[w]->dtype))
+        return false;
+    for (size_t i = 0; i < c->in[zero]->count; i++)
+        if (mq_array_i64(c->in[zero], i) != middle)
+            return false;
+    return true;
+}
+
+mq_status mq_dn_add_requantize(const mq_call *c, mq_dn_attr *a, size_t x, size_t w, size_t y, int axis, float **scales)
+{
+    const mq_array *ws = c->in[w];
+    const float xs = (float)mq_array_f64(c->in[x], 0), ys = (float)mq_array_f64(c->in[y], 0);
+
+    if (!(*scales = malloc(ws->count * sizeof **scales)))
+        return mq_oom(c->err);
+    for (size_t i = 0; i < ws->count; i++)
+        (*scales)[i] = xs * (float)mq_array_f64(ws, i) / ys;
+    a->n_scales = (int64_t)ws->count;
+    a->scales = *scales;
+    a->scale_axis = axis;
+    a->src_zero = mq_array_i64(c->in[x + 1], 0) != 0;
+    a->dst_zero = mq_array_i64(c->in[y + 1], 0) != 0;
+    /* the library adds the zero point before it rounds: a half would fall to the other side of an odd one */
+    if (a->dst_zero)
+        mq_dn_add_eltwise(a, dnnl_eltwise_round, 0, 0);
+    return MQ_OK;
 }
 
 static bool add_activation(const mq_activation *act, mq_dn_attr *a)

@@ -146,7 +146,9 @@ static void one_matmul(uint64_t seed)
         net_scalar(&t, "as", MQ_FLOAT, (double)step(&t, 0.05f));
     }
     net_either(&t, constant, "b", bt, two ? 2 : rank, two ? b + 2 : b + 4 - rank);
-    net_const(&t, "bz", bt, columns && two, &n);
+    uint8_t *bz = net_const(&t, "bz", bt, columns && two, &n);
+    if (net_pick(&t, 0, 1))
+        memset(bz, bt == MQ_UINT8 ? 128 : 0, columns && two ? (size_t)n : 1);
     weight_scales(&t, "bs", columns && two ? n : 0, k);
     if (op == 1) {
         net_scalar(&t, "ys", MQ_FLOAT, (double)step(&t, 0.02f));
