@@ -30,8 +30,9 @@ static bool inputs_fit(const mq_call *c, const places *p)
         return !mq_call_has(c, p->x_zero) || (c->in[p->x_zero]->dtype == x->dtype && c->in[p->x_zero]->count == 1);
     return c->n_in >= 8 && mq_dn_is_const(c, p->x_scale, MQ_FLOAT) && mq_dn_is_const(c, p->w_scale, MQ_FLOAT) &&
            mq_dn_is_const(c, p->y_scale, MQ_FLOAT) && mq_dn_is_const(c, p->x_zero, x->dtype) &&
-           (mq_dn_is_const(c, p->y_zero, MQ_UINT8) || mq_dn_is_const(c, p->y_zero, MQ_INT8)) && c->in[p->x_scale]->count == 1 &&
-           c->in[p->x_zero]->count == 1 && c->in[p->y_scale]->count == 1 && c->in[p->y_zero]->count == 1 &&
+           (mq_dn_is_const(c, p->y_zero, MQ_UINT8) || mq_dn_is_const(c, p->y_zero, MQ_INT8)) &&
+           c->in[p->x_scale]->count == 1 && c->in[p->x_zero]->count == 1 && c->in[p->y_scale]->count == 1 &&
+           c->in[p->y_zero]->count == 1 &&
            (!mq_call_has(c, p->bias) || c->in[p->bias]->dtype == MQ_INT32);
 }
 
