@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Reads a calibration's file, which people may have edited: each thing that is wrong has a sentence with its place. What it
+ * all means is in calibration.h. */
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quant/calibration.h"
+
+struct reader {
+    const char *path, *tensor; /* tensor NULL: outside of them */
+    mq_error *err;
+};
+
+static mq_status refuse(const struct reader *r, const char *key, const char *wants)
+{
+    if (r->tensor)
+        return mq_fail(r->err, MQ_ERR_INPUT, "%s: tensor '%s': \"%s\" is %s", r->path, r->tensor, key, wants);
+    return mq_fail(r->err, MQ_ERR_INPUT, "%s: \"%s\" is %s", r->path, key, wants);
+}
+
+/* Each key is one of a list of NULL-ended names. */
+static mq_status check_keys(const struct reader *r, json_t *object, const char *const *names)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    json_object_foreach(object, key, value) {
+        for (i = 0; names[i] && strcmp(names[i], key) != 0;)
+            i++;
+        if (!names[i])
+            return refuse(r, key, "no key of a calibration");
+    }
+    return MQ_OK;
+}
+
+/* ---- values -------------------------------------------------------------------------------------------------------- */
+
+/* A missing one is 0. */
+static mq_status read_count(const struct reader *r, const json_t *object, const char *key, uint64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (value && (!json_is_integer(value) || json_integer_value(value) < 0))
+        return refuse(r, key, "a count: a whole number from 0 on");
+    *out = value ? (uint64_t)json_integer_value(value) : 0;
+    return MQ_OK;
+}
+
+static mq_status read_integer(const struct reader *r, const json_t *object, const char *key, int64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (value && !json_is_integer(value))
+        return refuse(r, key, "a whole number");
+    *out = value ? (int64_t)json_integer_value(value) : 0;
+    return MQ_OK;
+}
+
+static bool is_float(const json_t *value, float *out)
+{
+    *out = (float)json_number_value(value);
+    return json_is_number(value) && isfinite(*out);
+}
+
+static mq_status read_float(const struct reader *r, const json_t *object, const char *key, float *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    *out = 0;
+    return !value || is_float(value, out) ? MQ_OK : refuse(r, key, "a number that a float holds");
+}
+
+static bool is_pair(const json_t *value, float *lo, float *hi)
+{
+    return json_is_array(value) && json_array_size(value) == 2 && is_float(json_array_get(value, 0), lo) &&
+           is_float(json_array_get(value, 1), hi) && *lo <= *hi;
+}
+
+static mq_status read_text(const struct reader *r, const json_t *object, const char *key, char **out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (!value)
+        return MQ_OK;
+    if (!json_is_string(value))
+        return refuse(r, key, "a string");
+    return (*out = strdup(json_string_value(value))) ? MQ_OK : mq_oom(r->err);
+}
+
+/* ---- a tensor ------------------------------------------------------------------------------------------------------ */
+
+/* A count, or a pair of a count and how often it stands there. */
+static bool is_bin(const json_t *value, int64_t *count, int64_t *times)
+{
+    const bool is_run = json_is_array(value) && json_array_size(value) == 2;
+    const json_t *n = is_run ? json_array_get(value, 0) : value, *t = is_run ? json_array_get(value, 1) : NULL;
+
+    *count = (int64_t)json_integer_value(n);
+    *times = is_run ? (int64_t)json_integer_value(t) : 1;
+    return json_is_integer(n) && *count >= 0 && *times >= 1 && *times <= MQ_OBSERVER_BINS;
+}
+
+static mq_status read_bins(const struct reader *r, const json_t *list, mq_observer *o)
+{
+    int64_t count, times;
+
+    if (!list)
+        return MQ_OK;
+    if (!json_is_array(list))
+        return refuse(r, "bins", "a list of counts");
+    if (!(o->counts = calloc(MQ_OBSERVER_BINS, sizeof *o->counts)))
+        return mq_oom(r->err);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!is_bin(json_array_get(list, i), &count, &times))
+            return refuse(r, "bins", "a list of counts, and of pairs [count, times]");
+        if (o->n_bins + (size_t)times > MQ_OBSERVER_BINS)
+            return refuse(r, "bins", "too long: 4096 bins are the most");
+        while (times-- > 0)
+            o->counts[o->n_bins++] = (uint64_t)count;
+    }
+    return MQ_OK;
+}
+
+static mq_status read_runs(const struct reader *r, const json_t *list, mq_observer *o)
+{
+    size_t n = json_array_size(list);
+
+    if (!list)
+        return MQ_OK;
+    if (!json_is_array(list) || n > MQ_OBSERVER_WINDOW)
+        return refuse(r, "runs", "a list of at most 1024 ranges");
+    if (!(o->window = malloc((n + 1) * sizeof *o->window)))
+        return mq_oom(r->err);
+    for (; o->n_window < n; o->n_window++)
+        if (!is_pair(json_array_get(list, o->n_window), &o->window[o->n_window][0], &o->window[o->n_window][1]))
+            return refuse(r, "runs", "a list of ranges [least, most]");
+    return MQ_OK;
+}
+
+static mq_status read_observer(const struct reader *r, const json_t *object, mq_observer *out)
+{
+    mq_observer o = { 0 };
+    int64_t exponent;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(read_float(r, object, "min", &o.min));
+    MQ_TRY(read_float(r, object, "max", &o.max));
+    MQ_TRY(read_count(r, object, "count", &o.n));
+    MQ_TRY(read_count(r, object, "zeros", &o.n_zero));
+    MQ_TRY(read_count(r, object, "nan", &o.n_nan));
+    MQ_TRY(read_count(r, object, "inf", &o.n_inf));
+    MQ_TRY(read_integer(r, object, "exponent", &exponent));
+    MQ_TRY(read_integer(r, object, "first", &o.first));
+    MQ_TRY(read_bins(r, json_object_get(object, "bins"), &o));
+    MQ_TRY(read_runs(r, json_object_get(object, "runs"), &o));
+    o.exponent = exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : (int)exponent;
+    if ((rc = mq_observer_restore(out, &o, r->err)) != MQ_OK)
+        mq_error_prefix(r->err, "%s: tensor '%s'", r->path, r->tensor);
+done:
+    mq_observer_release(&o);
+    return rc;
+}
+
+static mq_status read_tensor(struct reader *r, mq_calibration *c, const char *name, json_t *value)
+{
+    static const char *const keys[] = { "range", "min", "max", "count", "zeros", "nan", "inf", "exponent", "first", "bins",
+                                        "runs", NULL };
+    const json_t *range = json_object_get(value, "range");
+    mq_calibrated *t;
+    mq_status rc = MQ_OK;
+
+    r->tensor = name;
+    if (!json_is_object(value))
+        return mq_fail(r->err, MQ_ERR_INPUT, "%s: tensor '%s' is no object", r->path, name);
+    MQ_TRY(check_keys(r, value, keys));
+    MQ_TRY(mq_calibration_add(c, name, &t, r->err));
+    if (range && !is_pair(range, &t->lo, &t->hi))
+        return refuse(r, "range", "a pair [lo, hi] of numbers, lo at most hi");
+    t->has_range = range != NULL;
+    rc = read_observer(r, value, &t->observer);
+done:
+    return rc;
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------------------ */
+
+/* A number from 1 on; *text moves behind it. */
+static bool take_number(const char **text, int *out)
+{
+    char *end;
+    long n;
+
+    errno = 0;
+    n = isdigit((unsigned char)**text) ? strtol(*text, &end, 10) : 0;
+    if (n < 1 || n > INT_MAX / 2 || errno)
+        return false;
+    *text = end;
+    *out = (int)n;
+    return true;
+}
+
+/* "2/4", "1-3/4"; missing: 1/1. */
+static mq_status read_shard(const struct reader *r, const json_t *root, mq_calibration *c)
+{
+    const json_t *value = json_object_get(root, "shard");
+    const char *text = value ? json_string_value(value) : "1/1";
+    bool good = text && take_number(&text, &c->shard);
+
+    if (good && *text == '-') {
+        text++;
+        good = take_number(&text, &c->last_shard) && c->last_shard > c->shard;
+    }
+    good = good && *text++ == '/' && take_number(&text, &c->n_shards) && !*text;
+    if (!good || c->shard > c->n_shards || c->last_shard > c->n_shards)
+        return refuse(r, "shard", "\"I/N\" or \"I-J/N\", from 1 to N");
+    if (c->n_shards > 1 && c->shard == 1 && c->last_shard == c->n_shards)
+        return refuse(r, "shard", "\"1/1\" for the whole");
+    return MQ_OK;
+}
+
+static mq_status read_root(struct reader *r, json_t *root, mq_calibration *c)
+{
+    static const char *const keys[] = { "format", "version", "mq", "model", "preprocess", "data", "samples", "shard",
+                                        "tensors", NULL };
+    json_t *tensors = json_object_get(root, "tensors"), *value;
+    const char *format = json_string_value(json_object_get(root, "format")), *name;
+    mq_status rc = MQ_OK;
+
+    if (!format || strcmp(format, "mq-calibration") != 0)
+        return mq_fail(r->err, MQ_ERR_INPUT, "%s: no calibration: \"format\" is not \"mq-calibration\"", r->path);
+    if (json_integer_value(json_object_get(root, "version")) != 1)
+        return refuse(r, "version", "not 1, the only one known here");
+    MQ_TRY(check_keys(r, root, keys));
+    MQ_TRY(read_text(r, root, "model", &c->model));
+    MQ_TRY(read_text(r, root, "preprocess", &c->preprocess));
+    MQ_TRY(read_text(r, root, "data", &c->data));
+    MQ_TRY(read_count(r, root, "samples", &c->samples));
+    MQ_TRY(read_shard(r, root, c));
+    if (!json_is_object(tensors))
+        return refuse(r, "tensors", "not there, or no object");
+    json_object_foreach(tensors, name, value)
+        MQ_TRY(read_tensor(r, c, name, value));
+done:
+    return rc;
+}
+
+/* jansson quotes what it stumbled over, line ends too. */
+static void in_one_line(char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text))
+            *text = ' ';
+}
+
+static mq_status read_json(json_t **root, const char *path, mq_error *err)
+{
+    json_error_t why;
+    FILE *f = fopen(path, "r");
+    bool no_memory;
+
+    if (!f)
+        return mq_fail_errno(err, errno == ENOMEM ? MQ_ERR_NOMEM : MQ_ERR_INPUT, "open", path);
+    errno = 0;
+    *root = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
+    no_memory = errno == ENOMEM;
+    fclose(f);
+    if (*root)
+        return MQ_OK;
+    in_one_line(why.text);
+    return no_memory ? mq_oom(err) : mq_fail(err, MQ_ERR_INPUT, "%s:%d: %s", path, why.line, why.text);
+}
+
+mq_status mq_calibration_load(mq_calibration *c, const char *path, const mq_hooks *hooks, mq_error *err)
+{
+    struct reader r = { .path = path, .err = err };
+    mq_calibration read = { 0 };
+    json_t *root = NULL;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(read_json(&root, path, err));
+    mq_note_file(hooks, path, false);
+    if ((rc = read_root(&r, root, &read)) != MQ_OK) {
+        if (err)
+            in_one_line(err->text); /* names of tensors and keys */
+        goto done;
+    }
+    *c = read;
+    read = (mq_calibration){ 0 };
+done:
+    json_decref(root);
+    mq_calibration_release(&read);
+    return rc;
+}
