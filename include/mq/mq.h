@@ -7,6 +7,7 @@
 #include "mq/bench.h"
 #include "mq/check.h"
 #include "mq/inspect.h"
+#include "mq/isa.h"
 #include "mq/model.h"
 #include "mq/quantize.h"
 #include "mq/report.h"

@@ -14,8 +14,8 @@
 #endif
 
 static const char *const names[MQ_N_ISAS] = {
-    [MQ_ISA_NATIVE] = "native",       [MQ_ISA_BASE] = "",         [MQ_ISA_SSE41] = "sse41",
-    [MQ_ISA_AVX2] = "avx2",           [MQ_ISA_AVX2_VNNI] = "avx2-vnni", [MQ_ISA_AVX512] = "avx512",
+    [MQ_ISA_NATIVE] = "native", [MQ_ISA_BASE] = "baseline",       [MQ_ISA_SSE41] = "sse41",
+    [MQ_ISA_AVX2] = "avx2",     [MQ_ISA_AVX2_VNNI] = "avx2-vnni", [MQ_ISA_AVX512] = "avx512",
     [MQ_ISA_AVX512_VNNI] = "avx512-vnni",
 };
 
@@ -61,7 +61,7 @@ bool mq_isa_is_there(mq_isa isa)
 
 mq_isa mq_isa_find(void)
 {
-    mq_isa isa = (mq_isa)atomic_load(&mq_isa_state.limit);
+    mq_isa isa = mq_isa_limited();
 
     if (isa == MQ_ISA_NATIVE)
         for (isa = MQ_N_ISAS - 1; !mq_isa_is_there(isa); isa--)
@@ -81,7 +81,7 @@ static void list_there(char *out, size_t size)
             n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", names[i]);
 }
 
-mq_status mq_isa_limit(const char *name, mq_error *err)
+mq_status mq_isa_parse(const char *name, mq_isa *out, mq_error *err)
 {
     char there[128];
     int isa = 0;
@@ -89,28 +89,24 @@ mq_status mq_isa_limit(const char *name, mq_error *err)
     while (isa < MQ_N_ISAS && (isa == MQ_ISA_BASE || strcmp(name, names[isa]) != 0))
         isa++;
     if (isa == MQ_N_ISAS)
-        return mq_fail(err, MQ_ERR_USAGE, "instruction set '%s': sse41, avx2, avx2-vnni, avx512, avx512-vnni and native are "
-                                          "allowed", name);
+        return mq_fail(err, MQ_ERR_USAGE, "'%s' is no instruction set: sse41, avx2, avx2-vnni, avx512, avx512-vnni and "
+                                          "native are", name);
     if (!mq_isa_is_there((mq_isa)isa)) {
         list_there(there, sizeof there);
         return mq_fail(err, MQ_ERR_USAGE, "this CPU lacks '%s'; of the instruction sets that can be named it has: %s", name,
                        there);
     }
-    if (atomic_load(&mq_isa_state.pinned) && isa != atomic_load(&mq_isa_state.limit))
-        return mq_fail(err, MQ_ERR_USAGE, "the instruction set cannot become '%s' any more: a model has run with '%s'", name,
-                       names[atomic_load(&mq_isa_state.limit)]);
+    *out = (mq_isa)isa;
+    return MQ_OK;
+}
+
+void mq_isa_limit(mq_isa isa)
+{
     atomic_store(&mq_isa_state.limit, isa);
     mq_isa_find();
-    return MQ_OK;
 }
 
 mq_isa mq_isa_limited(void)
 {
     return (mq_isa)atomic_load(&mq_isa_state.limit);
-}
-
-mq_isa mq_isa_pin(void)
-{
-    atomic_store(&mq_isa_state.pinned, true);
-    return mq_isa_limited();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Which instruction set kernels may use: what the CPU has, or less when a limit is set. One for the process, as that of
- * oneDNN is. */
+/* The instruction set as kernels see it: what the CPU has, or less when there is a limit. It belongs to
+ * the process, as that of oneDNN does. */
 #ifndef MQ_BASE_ISA_H
 #define MQ_BASE_ISA_H
 
@@ -21,22 +21,20 @@ typedef enum mq_isa {
     MQ_N_ISAS
 } mq_isa;
 
-/* "avx2"; "native" for MQ_ISA_NATIVE. */
+/* "avx2"; "native", "baseline" for the first two. */
 const char *mq_isa_name(mq_isa isa);
 bool mq_isa_is_there(mq_isa isa);
 
-/* Kernels use nothing beyond `name` from now on ("native": all that the CPU has). MQ_ERR_USAGE: no such name, the CPU lacks
- * it (the sentence lists what it has), or mq_isa_pin was called under another limit. */
-mq_status mq_isa_limit(const char *name, mq_error *err);
-/* The limit: MQ_ISA_NATIVE when none was set. */
+/* MQ_ERR_USAGE: no such name, or the CPU lacks it (the sentence lists what it has). */
+mq_status mq_isa_parse(const char *name, mq_isa *out, mq_error *err);
+
+/* Own kernels use nothing beyond it from now on; mq_isa_set (mq/isa.h) tells the others, too. */
+void mq_isa_limit(mq_isa isa);
 mq_isa mq_isa_limited(void);
-/* The limit can no longer change: somebody who cannot follow has read it. */
-mq_isa mq_isa_pin(void);
 
 /* Of isa.c and mq_isa_now alone; `now` 0: not found yet. */
 extern struct mq_isa_state {
     atomic_int now, limit; /* mq_isa */
-    atomic_bool pinned;
 } mq_isa_state;
 mq_isa mq_isa_find(void);
 

@@ -28,6 +28,12 @@ const mq_fast *const mq_fast_tables[] = {
 };
 
 #ifndef MQ_HAVE_ONEDNN
+bool mq_fast_limit_isa(mq_isa isa)
+{
+    (void)isa;
+    return true;
+}
+
 mq_status mq_layout_to_plain(mq_array **out, const mq_array *a, int n_threads, mq_error *err)
 {
     (void)out;

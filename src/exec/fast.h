@@ -4,10 +4,14 @@
 #ifndef MQ_EXEC_FAST_H
 #define MQ_EXEC_FAST_H
 
+#include "base/isa.h"
 #include "exec/kernel.h"
 
 extern const mq_fast *const mq_fast_tables[];
 
 extern const mq_fast mq_fast_nbits[]; /* needs no library */
+
+/* The libraries behind the tables use no instructions beyond it. false: one of them cannot follow (any more). */
+bool mq_fast_limit_isa(mq_isa isa);
 
 #endif

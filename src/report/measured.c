@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What differs from run to run and is kept apart for that: time, peak memory, threads, CPU. */
+/* What differs from run to run and is kept apart for that: time, peak memory, threads, CPU, instruction set. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/isa.h"
 #include "base/threads.h"
 #include "report/internal.h"
 
@@ -88,6 +89,7 @@ json_t *mq_report_measured(const mq_report *r)
     bad |= json_object_set_new(m, "peak_memory_bytes", json_integer(peak_memory()));
     bad |= json_object_set_new(m, "threads", json_integer(r->n_threads > 0 ? r->n_threads : mq_threads(0)));
     bad |= json_object_set_new(m, "cpu", mq_json_text(cpu));
+    bad |= json_object_set_new(m, "isa", json_string(mq_isa_name(mq_isa_now())));
     if (bad) {
         json_decref(m);
         return NULL;

@@ -49,6 +49,12 @@ run opsets "$python" "$here/opset_raise.py" "$build/tests/opset_raise" "${models
     --to "$([ $long = 1 ] && echo 13,17,21,26,28 || echo 13,21,26)"
 run data_reads "$python" "$here/data_reads.py" "$build/tests/data_dump" "$work/data"
 run engine_nodes "$python" "$here/engine_nodes.py" "$build/tools/mq" "$work/nodes" "$root/docs/engine-operators.md"
+for isa in sse41 avx2; do # the least, and what every server has
+    if grep -qw "${isa/sse41/sse4_1}" /proc/cpuinfo; then
+        run "engine_nodes_$isa" env MQ_ISA=$isa "$python" "$here/engine_nodes.py" "$build/tools/mq" "$work/nodes" \
+            "$root/docs/engine-operators.md"
+    fi
+done
 if [ -d "$data/models" ]; then
     mapfile -t real < <(find "$data/models" -name '*.onnx' | sort)
     run engine_models "$python" "$here/engine_models.py" "$build/tools/mq" "$work/engine_models" "${real[@]}"

@@ -48,6 +48,7 @@ typedef enum cli_opt {
     OPT_VERBOSE,  /* on */
     OPT_STRICT,   /* on; the driver applies it */
     OPT_THREADS,  /* number; the driver puts it into hooks.n_threads; numbers as of OPT_BATCH */
+    OPT_ISA,      /* text: a name of mq/isa.h; the driver applies it */
     OPT_CONFIG,
     OPT_REPORT,   /* items; the driver writes them */
     OPT_JSON,     /* on; the driver writes it */

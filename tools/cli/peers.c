@@ -150,7 +150,7 @@ static const char *const peers[][2] = {
 
 /* Options that are settled but not here yet. */
 static const char *const later[] = {
-    "isa", "time_limit", "val_labels", "act_type", "act_symmetric", "act_asymmetric", "effort", "calibration", "percentile",
+    "time_limit", "val_labels", "act_type", "act_symmetric", "act_asymmetric", "effort", "calibration", "percentile",
     "calibration_cache", "calibrate_only", "shard", "smooth", "equalize", "bias_correction", "io_type",
         "sensitivity", "layers",
 };

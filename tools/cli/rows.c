@@ -27,6 +27,9 @@ static const cli_row rows[N_OPTS] = {
     [OPT_STRICT] = { "--strict", 0, KIND_SWITCH, ALL, .help = "a warning makes the exit status 1" },
     [OPT_THREADS] = { "--threads", 'j', KIND_COUNT, ALL, "N", .min = 1, .max = 4096, .many = true,
                       .help = "threads (default: the CPUs that the process may use); results do not depend on it" },
+    [OPT_ISA] = { "--isa", 0, KIND_WORD, ALL, "NAME", "sse41|avx2|avx2-vnni|avx512|avx512-vnni|native",
+                  .help = "use no instructions of the CPU beyond sse41, avx2, avx2-vnni, avx512 or avx512-vnni "
+                          "(default: native, all that it has)" },
     [OPT_CONFIG] = { "--config", 0, KIND_TEXT, ALL, "FILE.json",
                      .help = "option names and values; the command line wins" },
     [OPT_REPORT] = { "--report", 0, KIND_LIST, ALL, "[FORM:]FILE",

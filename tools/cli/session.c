@@ -16,6 +16,7 @@
 #include "cli/rules.h"
 #include "cli/signals.h"
 #include "cli/text.h"
+#include "mq/isa.h"
 #include "mq/version.h"
 
 #define SHOWN_PER_CODE 10 /* warnings of one code that are printed without -v */
@@ -305,6 +306,22 @@ static mq_status choose_threads(cli_session *s, mq_error *err)
     return MQ_OK;
 }
 
+/* --isa, else MQ_ISA, which then stands in the report as if it were the option: it decides the last bits. */
+static mq_status choose_isa(cli_session *s, mq_error *err)
+{
+    const cli_value *option = cli_get(s, OPT_ISA);
+    const char *ours = option->given ? option->text : getenv("MQ_ISA");
+    mq_error why = { 0 };
+    char json[32];
+
+    if (!ours || !ours[0])
+        return MQ_OK;
+    if (mq_isa_set(ours, &why) != MQ_OK)
+        return cli_fail(err, MQ_ERR_USAGE, "%s: %s", option->given ? "--isa" : "the environment's MQ_ISA", why.text);
+    snprintf(json, sizeof json, "\"%s\"", ours);
+    return option->given ? MQ_OK : mq_report_add_option(s->report, cli_opt_name(OPT_ISA), json, err);
+}
+
 /* What decides the result goes into the report; where it goes and how it is shown does not. */
 static bool is_reported(cli_opt id)
 {
@@ -316,7 +333,7 @@ static bool is_reported(cli_opt id)
     case OPT_DEPFILE:
         return false;
     default:
-        return id > OPT_ANNOTATE || id == OPT_STRICT;
+        return id > OPT_ANNOTATE || id == OPT_STRICT || id == OPT_ISA;
     }
 }
 
@@ -355,6 +372,7 @@ static mq_status open_session(cli_session *s, mq_error *err)
         CLI_TRY(cli_note_read(s, o->read[i], err));
     if (o->values[OPT_OUTPUT].given)
         CLI_TRY(cli_note_written(s, o->values[OPT_OUTPUT].text, err));
+    CLI_TRY(choose_isa(s, err));
     rc = choose_threads(s, err);
 done:
     return rc;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/fast.h"
 #include "exec/layout.h"
 #include "exec/onednn/private.h"
 
@@ -257,6 +258,28 @@ dnnl_status_t mq_dn_attr_create(const mq_dn_attr *a, dnnl_primitive_attr_t *out)
     return st;
 }
 
+/* ---- instruction set ---------------------------------------------------------------------------------------------- */
+
+static const dnnl_cpu_isa_t limits[MQ_N_ISAS] = {
+    [MQ_ISA_NATIVE] = dnnl_cpu_isa_all,          [MQ_ISA_SSE41] = dnnl_cpu_isa_sse41,
+    [MQ_ISA_AVX2] = dnnl_cpu_isa_avx2,           [MQ_ISA_AVX2_VNNI] = dnnl_cpu_isa_avx2_vnni,
+    [MQ_ISA_AVX512] = dnnl_cpu_isa_avx512_core,
+    [MQ_ISA_AVX512_VNNI] = dnnl_cpu_isa_avx512_core_vnni,
+};
+
+/* The library takes a limit once, before it is used, maybe by the program itself. */
+bool mq_fast_limit_isa(mq_isa isa)
+{
+    return dnnl_set_max_cpu_isa(limits[isa]) == dnnl_success;
+}
+
+bool mq_dn_int8_is_exact(void)
+{
+    const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+
+    return (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
+}
+
 /* ---- primitives --------------------------------------------------------------------------------------------------- */
 
 /* The number of threads is a property of the calling thread; it is put back afterwards. */
@@ -358,13 +381,6 @@ bool mq_dn_is_gemm(const mq_dn_op *op)
 size_t mq_dn_scratch_bytes(const mq_dn_op *op)
 {
     return op->scratch;
-}
-
-bool mq_dn_int8_is_exact(void)
-{
-    const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
-
-    return (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
 }
 
 /* The memory object of an argument; made when it is first seen. */
