@@ -38,21 +38,19 @@ static void count_graph(macs *sum, const mq_graph *g, int depth);
 
 static void count_node(macs *sum, const mq_node *n, int depth)
 {
-    const mq_op_rule *rule = mq_rule_find(mq_domain_norm(n->domain), n->op_type);
-    const mq_graph *body = called_body(n);
-    int64_t own = rule && rule->macs ? rule->macs(n) : 0;
+    const bool given_up = sum->left == 0 || depth >= MQ_MAX_NESTING;
+    const mq_op_rule *rule = given_up ? NULL : mq_rule_find(mq_domain_norm(n->domain), n->op_type);
+    const int64_t own = given_up ? -1 : rule && rule->macs ? rule->macs(n) : 0;
+    const mq_graph *body;
 
-    if (sum->left == 0 || depth >= MQ_MAX_NESTING)
-        own = -1;
-    else
-        sum->left--;
     if (own < 0)
         add_to(&sum->unknown, 1);
     else
         add_to(&sum->known, (uint64_t)own);
-    if (sum->left == 0 || depth >= MQ_MAX_NESTING)
+    sum->left -= sum->left > 0; /* what is too deep costs time as well */
+    if (given_up || sum->left == 0)
         return;
-    if (body)
+    if (!rule && (body = called_body(n)))
         count_graph(sum, body, depth + 1);
     for (size_t i = 0; i < n->n_attrs; i++)
         for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n; k++)

@@ -169,14 +169,18 @@ static mq_value *weight(made *g, const operand *x, int rank, const int64_t *dims
     return fresh(g, x->dtype, rank, dims, !chance(g, 4), false);
 }
 
+/* Larger tensors only go through operators of one operand: a run of them all is short. */
+enum { LARGEST = 1 << 15 };
+
 static operand look(mq_value *v)
 {
     const mq_type *t = v->type;
     operand x = { .v = v, .dtype = t ? t->dtype : MQ_UNDEFINED, .rank = t && t->rank <= 6 ? t->rank : -1 };
+    int64_t count = 1;
 
     for (int i = 0; i < x.rank; i++) {
         x.dims[i] = t->dims[i].value;
-        if (x.dims[i] < 0 || x.dims[i] > 4096) {
+        if (x.dims[i] < 0 || x.dims[i] > 4096 || (count *= x.dims[i]) > LARGEST) {
             x.rank = -1;
             break;
         }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Fuzz target: any bytes as a model file through everything that the commands do: load, save unchanged, check, inspect,
- * quantize, read back. Built without a fuzzer (MQ_REPLAY) it is a program that runs the files and folders named on its
- * command line. Besides crashes it looks for broken promises: saving is stable, a valid model stays valid. */
+ * and what is in model_tools.c: quantize, run. Built without a fuzzer (MQ_REPLAY) it is a program that runs the files and
+ * folders named on its command line. Besides crashes it looks for broken promises: saving is stable, a valid model stays
+ * valid. */
+#include "model.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,25 +15,22 @@
 
 #include "base/buf.h"
 #include "base/compiler.h"
+#include "graph/array.h"
+#include "graph/graph.h"
 #include "model/save.h"
 #include "model/tensor_file.h"
 #include "mq/check.h"
 #include "mq/inspect.h"
-#include "mq/quantize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Outputs have names in this folder, but are thrown away before they get them. */
-#define OUTPUT "fuzz-output.onnx"
-
-static _Noreturn void broken(const char *promise, const mq_error *err)
+_Noreturn void broken(const char *promise, const mq_error *err)
 {
     fprintf(stderr, "fuzz: broken promise: %s: %s\n", promise, err ? err->text : "");
     abort();
 }
 
-/* A descriptor of a file in memory that holds the bytes, read from its start. */
-static int file_of(const void *data, size_t size)
+int file_of(const void *data, size_t size)
 {
     int fd = memfd_create("model", MFD_CLOEXEC);
 
@@ -41,7 +41,7 @@ static int file_of(const void *data, size_t size)
     return fd;
 }
 
-static mq_model *load(const void *data, size_t size)
+mq_model *load(const void *data, size_t size)
 {
     mq_error err = { 0 };
     mq_model *m = NULL;
@@ -111,8 +111,7 @@ static bool check(mq_model *m)
     return clean;
 }
 
-/* Every form of a report. */
-static void render(const mq_report *report)
+void render(const mq_report *report)
 {
     for (mq_report_form form = MQ_REPORT_JSON; form <= MQ_REPORT_TEXT; form++) {
         mq_error err = { 0 };
@@ -123,7 +122,7 @@ static void render(const mq_report *report)
     }
 }
 
-static mq_report *new_report(const char *command)
+mq_report *new_report(const char *command)
 {
     mq_error err = { 0 };
     mq_report *report = NULL;
@@ -133,7 +132,45 @@ static mq_report *new_report(const char *command)
     return report;
 }
 
-static void inspect(mq_model *m)
+/* Sizes for the inputs and for whatever has a name, as --shape and --dim give them. */
+typedef struct sizes {
+    char texts[2][512];
+    const char *shapes[1], *dims[1];
+    mq_input_shape shape;
+    mq_dim_size dim;
+    int64_t numbers[MQ_MAX_RANK];
+    size_t n_shapes, n_dims;
+} sizes;
+
+static void sizes_of(sizes *s, const mq_model *m, choices *c)
+{
+    const unsigned n = m->graph ? (unsigned)m->graph->inputs.n : 0;
+    const mq_value *v = n ? m->graph->inputs.items[choose(c, n)] : NULL;
+    const int rank = (int)choose(c, 5);
+    int at;
+
+    *s = (sizes){ .shapes = { s->texts[0] }, .dims = { s->texts[1] } };
+    if (!v)
+        return;
+    s->shape = (mq_input_shape){ .input = v->name, .rank = rank, .dims = s->numbers };
+    at = snprintf(s->texts[0], sizeof s->texts[0], "%.400s=", v->name);
+    for (int i = 0; i < rank; i++) {
+        s->numbers[i] = choose(c, 8) ? choose(c, 9) : (int64_t)1 << choose(c, 63);
+        at += snprintf(s->texts[0] + at, sizeof s->texts[0] - (size_t)at, i ? "x%lld" : "%lld", (long long)s->numbers[i]);
+    }
+    s->n_shapes = rank > 0;
+    for (int i = 0; v->declared && i < v->declared->rank; i++) {
+        const char *symbol = v->declared->dims[i].symbol;
+
+        if (!symbol)
+            continue;
+        s->dim = (mq_dim_size){ symbol, choose(c, 9) };
+        snprintf(s->texts[1], sizeof s->texts[1], "%.400s=%lld", symbol, (long long)s->dim.size);
+        s->n_dims = 1;
+    }
+}
+
+static void inspect(mq_model *m, const sizes *s)
 {
     static const char *const all[] = { "*" };
     mq_inspect_opts opts = mq_inspect_opts_default();
@@ -148,8 +185,17 @@ static void inspect(mq_model *m)
     render(report);
     mq_report_free(report);
     result = NULL;
-    opts.tensors = all;
-    opts.n_tensors = 1;
+    opts.tensors = opts.nodes = all;
+    opts.n_tensors = opts.n_nodes = 1;
+    if (mq_inspect(m, &opts, NULL, NULL, &result, &err) == MQ_OK)
+        mq_inspection_free(result);
+    opts = mq_inspect_opts_default();
+    opts.shapes = &s->shape;
+    opts.n_shapes = s->n_shapes;
+    opts.dims = &s->dim;
+    opts.n_dims = s->n_dims;
+    opts.keep_batch = true;
+    result = NULL;
     if (mq_inspect(m, &opts, NULL, NULL, &result, &err) == MQ_OK)
         mq_inspection_free(result);
 }
@@ -177,43 +223,41 @@ static void read_values(const uint8_t *data, size_t size)
     close(fd);
 }
 
-/* From file to file; the bound on the size cannot hold, so that nothing is put in place. */
-static void quantize(const uint8_t *data, size_t size, bool clean)
+/* A model that is declared otherwise than it was made may be wrong in any way. */
+static void check_with(mq_model *m, const sizes *s)
 {
-    mq_quantize_opts opts = mq_quantize_opts_default();
-    mq_report *report = new_report("quantize");
+    mq_check_opts opts = mq_check_opts_default();
+    mq_check_result *result = NULL;
     mq_error err = { 0 };
-    char input[64];
-    int fd = file_of(data, size);
     mq_status rc;
 
-    snprintf(input, sizeof input, "/proc/self/fd/%d", fd);
-    opts.max_size = 1;
-    opts.per_tensor = size % 2;
-    rc = mq_quantize_file(input, OUTPUT, &opts, report, NULL, &err);
-    if (rc == MQ_ERR_SYSTEM || rc == MQ_ERR_NOMEM)
-        broken("a quantized model is written and valid", &err);
-    if (rc == MQ_ERR_INPUT && clean)
-        broken("a model without findings is not refused", &err);
-    if (rc == MQ_OK)
-        render(report);
-    mq_report_free(report);
-    close(fd);
+    opts.shapes = s->shapes;
+    opts.n_shapes = s->n_shapes;
+    opts.dims = s->dims;
+    opts.n_dims = s->n_dims;
+    if ((rc = mq_check(m, &opts, NULL, NULL, &result, &err)) != MQ_OK && rc != MQ_ERR_USAGE)
+        broken("every model can be checked with other sizes", &err);
+    mq_check_result_free(result);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    choices c = choices_of(data, size);
     mq_model *m = load(data, size);
     bool clean;
+    sizes s;
 
     read_values(data, size);
     if (!m)
         return 0;
+    sizes_of(&s, m, &c);
     clean = check(m);
-    inspect(m);
+    inspect(m, &s);
+    check_with(m, &s);
     mq_model_free(m);
     check_saving(data, size);
-    quantize(data, size, clean);
+    quantize(data, size, clean, &c);
+    run_model(data, size, &c);
     return 0;
 }
 

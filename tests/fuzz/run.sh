@@ -1,15 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: mq authors
-# Builds a fuzz target with clang, libFuzzer and the address and undefined-behaviour sanitizers, and runs it for a while.
-# "model" begins with the models of testdata/ and the corpus beside this script, "run_graph" with graphs/; any finding is a
-# failure and its input is kept in BUILD_DIR/findings. Inputs that reached new code stay in BUILD_DIR for the next run.
+# Builds a fuzz target with clang and the address and undefined-behaviour sanitizers, and runs it. "model" begins with the
+# models of testdata/ and the corpus beside this script, "run_graph" with graphs/. Any finding is a failure, and its input is
+# kept in BUILD_DIR/findings.
 #
-# usage: tests/fuzz/run.sh [SECONDS [BUILD_DIR [TARGET]]]
+# usage: tests/fuzz/run.sh [bounded|SECONDS [BUILD_DIR [TARGET]]]
+#
+# "bounded" is what the tests run, some 40 seconds: inputs that are always the same ones (mutations.c), so that a finding is
+# the fault of the change that shows it. With SECONDS libFuzzer looks for something new: its seed is drawn and printed
+# (MQ_FUZZ_SEED sets it), and inputs that reached new code stay in BUILD_DIR for the next run.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(realpath "$here/../..")
-seconds=${1:-60}
+length=${1:-60}
 build=${2:-$root/build-fuzz}
 target=${3:-model}
 
@@ -22,31 +26,48 @@ if [[ ! -f $build/build.ninja ]]; then
         -Db_sanitize=address,undefined -Db_lundef=false -Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all' \
         >/dev/null
 fi
-ninja -C "$build" "tests/fuzz/fuzz_$target" | tail -1
-
-# libFuzzer reads folders of files: the models of testdata by the hash of their contents.
+program=fuzz_$target
+[[ $length == bounded ]] && program=mutations_$target
+ninja -C "$build" "tests/fuzz/$program" | tail -1
 build=$(realpath "$build")
+program=$build/tests/fuzz/$program
+log=$build/log-$target
+mkdir -p "$build/findings"
 if [[ $target == model ]]; then
-    seeds=$build/seeds corpus=$build/corpus size=65536
-    mkdir -p "$seeds"
-    find "$root/testdata" "$here/corpus" -type f -name '*.onnx' -size -40k -exec sha1sum {} + | while read -r sum file; do
-        cp "$file" "$seeds/$sum"
-    done
+    from=("$root/testdata" "$here/corpus") names='*.onnx' size=65536 count=10000
 else
-    seeds=$here/graphs corpus=$build/corpus-$target size=512
+    from=("$here/graphs") names='*' size=512 count=6000
 fi
-mkdir -p "$corpus" "$build/findings"
 
 # The folder it runs in is empty, so that no external file is ever found.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
-export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:detect_stack_use_after_return=0
+mkdir "$scratch/run"
+cd "$scratch/run"
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=512:detect_stack_use_after_return=0
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-"$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len="$size" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
-    -artifact_prefix="$build/findings/" -verbosity=1 "$corpus" "$seeds" 2>"$build/log" || {
-    grep -v -E '^#[0-9]+\s' "$build/log" | tail -60
+
+found() {
+    grep -v -E '^#[0-9]+\s' "$log" | tail -60
     echo "fuzz: a finding: its input is in $build/findings"
     exit 1
 }
-grep -E '^stat::(number_of_executed_units|slowest_unit_time_sec|peak_rss_mb)' "$build/log"
+
+if [[ $length == bounded ]]; then
+    ASAN_OPTIONS+=:hard_rss_limit_mb=2048
+    "$program" "$count" "$build/findings/bounded-$target" "${from[@]}" >"$log" 2>&1 || found
+    tail -1 "$log"
+    exit 0
+fi
+
+# libFuzzer reads folders of files: the models of testdata by the hash of their contents.
+seeds=$scratch/seeds corpus=$build/corpus-$target
+mkdir -p "$seeds" "$corpus"
+find "${from[@]}" -type f -name "$names" -size -40k -exec sha1sum {} + | while read -r sum file; do
+    cp "$file" "$seeds/$sum"
+done
+seed=${MQ_FUZZ_SEED:-$((RANDOM * 32768 + RANDOM + 1))}
+echo "fuzz: $target, seed $seed"
+"$program" -seed="$seed" -max_total_time="$length" -max_len="$size" -rss_limit_mb=2048 -timeout=25 -print_final_stats=1 \
+    -artifact_prefix="$build/findings/" -verbosity=1 "$corpus" "$seeds" 2>"$log" || found
+grep -E '^stat::(number_of_executed_units|slowest_unit_time_sec|peak_rss_mb)' "$log"
