@@ -132,7 +132,7 @@ mq_status mq_dn_make_pool(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq
                           const mq_dn_window *w, mq_dn_op **out);
 mq_status mq_dn_make_concat(mq_call *c, int threads, int axis, int n, const mq_dn_desc *src, const mq_dn_desc *dst,
                             mq_dn_op **out);
-mq_status mq_dn_make_softmax(mq_call *c, int threads, bool logarithm, int axis, const mq_dn_desc *data, mq_dn_op **out);
+mq_status mq_dn_make_softmax(mq_call *c, int threads, int axis, const mq_dn_desc *data, mq_dn_op **out);
 mq_status mq_dn_make_batch_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out);
 mq_status mq_dn_make_layer_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out);
 mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,

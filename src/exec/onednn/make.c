@@ -105,12 +105,11 @@ mq_status mq_dn_make_pool(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq
     return make(c, threads, st, &d, NULL, out);
 }
 
-mq_status mq_dn_make_softmax(mq_call *c, int threads, bool logarithm, int axis, const mq_dn_desc *data, mq_dn_op **out)
+mq_status mq_dn_make_softmax(mq_call *c, int threads, int axis, const mq_dn_desc *data, mq_dn_op **out)
 {
     dnnl_softmax_v2_desc_t d;
-    const dnnl_status_t st = dnnl_softmax_v2_forward_desc_init(&d, dnnl_forward_inference,
-                                                               logarithm ? dnnl_softmax_log : dnnl_softmax_accurate,
-                                                               &data->md, &data->md, axis);
+    const dnnl_status_t st = dnnl_softmax_v2_forward_desc_init(&d, dnnl_forward_inference, dnnl_softmax_accurate, &data->md,
+                                                               &data->md, axis);
 
     return make(c, threads, st, &d, NULL, out);
 }

@@ -422,7 +422,7 @@ static mq_status op_dynamic_quantize(mq_call *c)
     if (q.x->dtype != MQ_FLOAT)
         return mq_call_bad_type(c, q.x->dtype);
     range_of((int64_t)q.x->count, q.x->data, &low, &high);
-    scale = (high == low ? 1.0f : high - low) / 255.0f;
+    scale = high == low ? 1.0f : (high - low) / 255.0f; /* all zeros: 1, as ONNX Runtime has it */
     zero = 0.0f - low / scale;
     zero = rintf(zero >= 0 ? zero > 255 ? 255 : zero : 0);
     MQ_TRY(mq_call_out(c, 0, MQ_UINT8, q.x->rank, q.x->dims, &out));

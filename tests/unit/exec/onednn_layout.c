@@ -253,7 +253,7 @@ static void test_resize(void **state)
 /* Rows: on plain arrays. */
 static void test_rows(void **state)
 {
-    static const char *const ops[] = { "Softmax", "LogSoftmax", "LayerNormalization" };
+    static const char *const ops[] = { "Softmax", "LayerNormalization" };
 
     (void)state;
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -265,11 +265,11 @@ static void test_rows(void **state)
         mq_array *x = net_input(&t, "x", MQ_FLOAT, rank, dims + 4 - rank);
         for (size_t i = 0; i < x->count; i++)
             ((float *)x->data)[i] *= 8;
-        if (seed % 3 == 2) {
+        if (seed % 2) {
             net_const(&t, "s", MQ_FLOAT, 1, &n);
             net_const(&t, "o", MQ_FLOAT, 1, &n);
         }
-        net_int(net_node(&t, "", ops[seed % 3], seed % 3 == 2 ? "x,s,o" : "x", "y"), "axis", -1);
+        net_int(net_node(&t, "", ops[seed % 2], seed % 2 ? "x,s,o" : "x", "y"), "axis", -1);
         net_output(&t, "y");
         net_check(&t, 2e-6, 1);
         net_close(&t);

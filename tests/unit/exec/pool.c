@@ -81,6 +81,11 @@ static void test_softmax_edges(void **state)
     run_node(&t, 1);
     assert_true(run_has_shape(&t, 0, MQ_FLOAT, "0,3"));
     run_close(&t);
+    run_open(&t, "", "LogSoftmax"); /* of a sure answer: next to nothing, not the rounding of a logarithm */
+    run_f32(&t, "2,2", F32(20, 0, 7, -INFINITY));
+    run_node(&t, 1);
+    assert_true(run_is_f32(&t, 0, "2,2", F32(-2e-9f, -20, 0, -INFINITY), 1e-8f));
+    run_close(&t);
 }
 
 /* A query that sees no key gives zeros, whatever the values are. */

@@ -108,6 +108,11 @@ static void test_dynamic(void **state)
     assert_true(run_has_shape(&t, 0, MQ_UINT8, "0") && run_has_shape(&t, 1, MQ_FLOAT, ""));
     assert_true(run_is(&t, 2, MQ_UINT8, "", U8(0)));
     run_close(&t);
+    run_open(&t, "", "DynamicQuantizeLinear"); /* no range: the scale is 1, as in ONNX Runtime */
+    run_f32(&t, "2", F32(0, 0));
+    run_node(&t, 3);
+    assert_true(run_is_f32(&t, 1, "", F32(1), 0));
+    run_close(&t);
     run_open(&t, "", "DynamicQuantizeLinear");
     run_f32(&t, "4", F32(-1, NAN, 0, 1.55f));
     run_node(&t, 3);
