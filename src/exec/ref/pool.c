@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* MaxPool, AveragePool and LpPool of any spatial rank. A row of results is made at once: tap after tap is added to (or
- * compared with) all of the row, where the tap lies inside the image. Sums are double, but for narrow averages. NaN is not a
- * maximum. */
+ * compared with) all of the row, where the tap lies inside the image. Sums are double, but for narrow averages. A
+ * NaN is the largest, but not where indices are wanted. */
 #include "exec/ref/pool.h"
 
 #ifdef _OPENMP
@@ -12,12 +12,15 @@
 #include <string.h>
 
 #include "exec/ref/families.h"
+#include "exec/ref/sums.h"
 #include "exec/ref/util.h"
 
 /* What one tap does to a stretch of a row: n results, input elements `step` apart; `at` is the first element's place. */
 typedef void (*tap_fn)(const void *x, int64_t at, int64_t step, int64_t n, void *acc, int64_t *where, double p);
 
-#define MAX_TAP(T)                                                                                                     \
+#define MORE_INT(a, b) ((a) > (b) ? (a) : (b))
+
+#define MAX_TAP(T, MORE)                                                                                               \
     MQ_CLONES(void, max_##T, (const void *x, int64_t at, int64_t step, int64_t n, void *acc, MQ_UNUSED int64_t *where, \
                               MQ_UNUSED double p), (x, at, step, n, acc, where, p))                                    \
     {                                                                                                                  \
@@ -25,10 +28,10 @@ typedef void (*tap_fn)(const void *x, int64_t at, int64_t step, int64_t n, void 
         T *restrict a = acc;                                                                                           \
         if (step == 1) {                                                                                               \
             for (int64_t j = 0; j < n; j++)                                                                            \
-                a[j] = v[j] > a[j] ? v[j] : a[j];                                                                      \
+                a[j] = MORE(v[j], a[j]);                                                                               \
         } else {                                                                                                       \
             for (int64_t j = 0; j < n; j++)                                                                            \
-                a[j] = v[j * step] > a[j] ? v[j * step] : a[j];                                                        \
+                a[j] = MORE(v[j * step], a[j]);                                                                        \
         }                                                                                                              \
     }                                                                                                                  \
     static void max_at_##T(const void *x, int64_t at, int64_t step, int64_t n, void *acc, int64_t *where,              \
@@ -42,10 +45,10 @@ typedef void (*tap_fn)(const void *x, int64_t at, int64_t step, int64_t n, void 
             }                                                                                                          \
         }                                                                                                              \
     }
-MAX_TAP(float)
-MAX_TAP(double)
-MAX_TAP(int8_t)
-MAX_TAP(uint8_t)
+MAX_TAP(float, MQ_MORE)
+MAX_TAP(double, MQ_MORE)
+MAX_TAP(int8_t, MORE_INT)
+MAX_TAP(uint8_t, MORE_INT)
 
 #define SUM_TAP(name, T, term)                                                                                   \
     MQ_CLONES(void, name##_##T, (const void *x, int64_t at, int64_t step, int64_t n, void *acc,                  \

@@ -3,8 +3,6 @@
 /* Sums in double. Sixteen lanes, added in order at the end: the same bits with every instruction set. */
 #include "exec/ref/sums.h"
 
-#include <math.h>
-
 #include "base/compiler.h"
 
 enum { LANES = 16 };
@@ -45,11 +43,11 @@ SUM(abs_f64, double, fabs(x))
             lane[k] = most;                                        \
         for (; i + LANES <= n; i += LANES)                         \
             for (int k = 0; k < LANES; k++)                        \
-                lane[k] = v[i + k] > lane[k] ? v[i + k] : lane[k]; \
+                lane[k] = MQ_MORE(v[i + k], lane[k]);              \
         for (; i < n; i++)                                         \
-            most = v[i] > most ? v[i] : most;                      \
+            most = MQ_MORE(v[i], most);                            \
         for (int k = 0; k < LANES; k++)                            \
-            most = lane[k] > most ? lane[k] : most;                \
+            most = MQ_MORE(lane[k], most);                         \
         return (double)most;                                       \
     }
 
