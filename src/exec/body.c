@@ -127,7 +127,8 @@ static mq_status build_step(building *b, mq_node *n, mq_step *s, mq_error *err)
     s->in = mq_arena_calloc(a, n->n_inputs, sizeof *s->in);
     s->out = mq_arena_calloc(a, n->n_outputs, sizeof *s->out);
     s->out_layout = mq_arena_calloc(a, n->n_outputs, sizeof *s->out_layout);
-    if (!s->in || !s->out || !s->out_layout || !mq_vec_push_in(a, &p->steps, s))
+    s->place = mq_arena_calloc(a, n->n_outputs, sizeof *s->place);
+    if (!s->in || !s->out || !s->out_layout || !s->place || !mq_vec_push_in(a, &p->steps, s))
         return mq_oom(err);
     for (size_t i = 0; i < n->n_inputs; i++)
         if ((rc = find_operand(b, n->inputs[i], &s->in[i], err)) != MQ_OK)
@@ -218,6 +219,9 @@ static void mark_layouts(building *b)
             }
             body->steps[i].out_layout[j] = all;
         }
+    for (size_t i = 0; i < body->n_steps && !b->plan->opts.training; i++)
+        if (mq_node_is(body->steps[i].node, "", "Concat"))
+            mq_join_mark(body, &body->steps[i]);
 }
 
 static mq_status build_inputs(building *b, mq_error *err)

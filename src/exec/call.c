@@ -77,10 +77,9 @@ static bool moves_codes(const mq_call *c, mq_dtype dtype)
 
 mq_status mq_call_out(mq_call *c, size_t i, mq_dtype dtype, int rank, const int64_t *dims, void **data)
 {
-    mq_call_state *s = c->frame;
     mq_array *a = NULL;
     mq_block *b;
-    size_t bytes;
+    size_t bytes, at;
     mq_status rc;
 
     if (data)
@@ -93,14 +92,14 @@ mq_status mq_call_out(mq_call *c, size_t i, mq_dtype dtype, int rank, const int6
     bytes = mq_array_bytes(a);
     if (a->count && !bytes)
         rc = mq_call_fail(c, "an output of %zu elements of %s does not fit into memory", a->count, mq_dtype_name(dtype));
-    else if (!(b = mq_pool_block(s->runner->pool, bytes)))
+    else if (!(b = mq_join_block(c, i, bytes, &at)))
         rc = mq_oom(c->err);
     if (rc != MQ_OK) {
         mq_array_unref(a);
         return rc;
     }
     a->block = b;
-    a->data = b->data;
+    a->data = (char *)b->data + at;
     if (dtype == MQ_STRING)
         memset(a->data, 0, bytes);
     if (data)
@@ -185,19 +184,19 @@ mq_status mq_call_out_array(mq_call *c, size_t i, mq_array *a)
 mq_status mq_call_out_layout(mq_call *c, size_t i, mq_dtype dtype, int rank, const int64_t *dims, const void *layout,
                              size_t bytes, void **data)
 {
-    mq_call_state *s = c->frame;
     mq_array *a = NULL;
+    size_t at;
     mq_status rc = mq_array_wrap(&a, dtype, rank, dims, NULL, NULL, c->err);
 
     *data = NULL;
     if (rc != MQ_OK)
         return name_node(c, rc);
-    if (!(a->block = mq_pool_block(s->runner->pool, bytes))) {
+    if (!(a->block = mq_join_block(c, i, bytes, &at))) {
         mq_array_unref(a);
         return mq_oom(c->err);
     }
     a->layout = layout;
-    *data = a->data = a->block->data;
+    *data = a->data = (char *)a->block->data + at;
     return set_out(c, i, a);
 }
 

@@ -34,6 +34,12 @@ typedef struct mq_derived {
     void (*release)(void *);
 } mq_derived;
 
+/* Where an output goes that is nothing but a part of what another step joins. */
+typedef struct mq_place {
+    const struct mq_step *join; /* NULL: nowhere in particular */
+    size_t part;
+} mq_place;
+
 typedef struct mq_step {
     mq_node *node;
     const mq_kernel *ref;  /* NULL: only a fast kernel may run it */
@@ -41,6 +47,7 @@ typedef struct mq_step {
     mq_operand *in;
     size_t *out;           /* slots, MQ_NO_SLOT where the node names none */
     bool *out_layout;      /* every reader of the output takes the library's layout */
+    mq_place *place;       /* of each output */
     size_t *dead;          /* slots of this frame that nobody reads after this step */
     size_t n_dead;
     mq_body **bodies;      /* of the node's graphs, in attribute order */
@@ -93,9 +100,12 @@ typedef struct mq_prepared {
 } mq_prepared;
 #define MQ_MAX_PREPARED 8
 
+typedef struct mq_join mq_join;
+
 typedef struct mq_step_state {
     mq_prepared *prepared;
     size_t n, cap;
+    mq_join *join; /* of a step that joins its inputs; NULL: nothing is known yet */
 } mq_step_state;
 
 typedef struct mq_frame {
@@ -116,6 +126,7 @@ struct mq_runner {
     uint64_t generation; /* of the plan's constants, when the states were made */
     uint64_t seed;
     uint64_t clock;
+    size_t n_joining; /* steps whose parts lie ready */
     bool profile;
     mq_node_stat *stats; /* of the main body */
     int depth;
@@ -145,6 +156,13 @@ void mq_call_state_release(mq_call_state *s);
 /* convert.c: runs a reference kernel with its inputs made fit (plain, aligned, widened, unpacked), its outputs narrowed and
  * packed again. */
 mq_status mq_run_reference(mq_call *c, const mq_kernel *k);
+
+/* join.c: marks what makes the parts of a step that joins them; nodes' tags are their steps' numbers plus one. */
+void mq_join_mark(mq_body *body, mq_step *join);
+/* Memory for output i of a call, from byte *at of a block on: where it is joined later, or anywhere. NULL: out of memory. */
+mq_block *mq_join_block(mq_call *c, size_t i, size_t bytes, size_t *at);
+void mq_joins_drop(mq_runner *r);
+void mq_join_close(mq_join *j); /* NULL is fine */
 
 /* body.c: steps of the plan's main graph and all inner ones. */
 mq_status mq_plan_build(mq_plan *p, mq_error *err);

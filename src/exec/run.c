@@ -431,10 +431,12 @@ mq_status mq_runner_create(mq_runner **out, mq_plan *p, int n_threads, mq_error 
 
 static void drop_states(mq_runner *r)
 {
+    r->n_joining = 0;
     for (size_t i = 0; r->states && r->plan && i < r->plan->n_steps; i++) {
         for (size_t k = 0; k < r->states[i].n; k++)
             drop_prepared(&r->states[i].prepared[k]);
         free(r->states[i].prepared);
+        mq_join_close(r->states[i].join);
         r->states[i] = (mq_step_state){ 0 };
     }
 }
@@ -540,6 +542,7 @@ mq_status mq_runner_run(mq_runner *r, mq_array *const *in, mq_array **out, mq_er
     }
     if (!r->arena && !(r->arena = mq_arena_create()))
         return mq_oom(err);
+    mq_joins_drop(r);
     mq_pool_start(r->pool);
     for (size_t i = 0; i < b->n_inputs; i++)
         if (in[i] && (rc = check_input(b->graph->inputs.items[i], in[i], err)) != MQ_OK)

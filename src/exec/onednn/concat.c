@@ -72,7 +72,88 @@ static mq_status prepare(mq_call *c, void **state)
     return mq_dn_prepared(rc, t->op, t, mq_dn_task_release, state);
 }
 
+/* ---- along blocked channels --------------------------------------------------------------------------------------- */
+
+/* The parts of each image lie one behind the other: with one image nothing need be moved. */
+typedef struct join {
+    const void *layout;
+    int rank;
+    int64_t dims[MQ_MAX_RANK];
+    int threads;
+} join;
+
+static mq_status join_run(mq_call *c, void *state)
+{
+    const join *s = state;
+    const mq_array *x = c->in[0];
+    const size_t n = (size_t)s->dims[0], elem = mq_array_elem_size(x);
+    size_t whole = elem, at = 0;
+    bool done = false;
+    char *y;
+    mq_status rc;
+
+    for (int d = 1; d < s->rank; d++)
+        whole *= (size_t)s->dims[d];
+    if (n == 1)
+        MQ_TRY(mq_call_out_joined(c, 0, s->rank, s->dims, s->layout, &done));
+    if (done)
+        return MQ_OK;
+    MQ_TRY(mq_call_out_layout(c, 0, x->dtype, s->rank, s->dims, s->layout, whole * n, (void **)&y));
+    for (size_t k = 0; k < c->n_in; k++) {
+        const char *part = c->in[k]->data;
+        const size_t size = mq_array_bytes(c->in[k]) / n;
+
+#pragma omp parallel for num_threads(s->threads) if (s->threads > 1 && n > 1)
+        for (size_t i = 0; i < n; i++)
+            memcpy(y + i * whole + at, part + i * size, size);
+        at += size;
+    }
+done:
+    return rc;
+}
+
+/* In full blocks, as x is. */
+static bool is_blocked_like(const mq_array *a, const mq_dn_desc *x)
+{
+    int64_t image[MQ_MAX_RANK];
+    mq_dn_desc have, blocks;
+
+    return a->layout && mq_dn_of_array(&have, a) && !mq_dn_is_padded(&have) &&
+           mq_dn_blocked_like(&blocks, x, a->dtype, mq_dn_image_dims(a->rank, a->dims, image), image) &&
+           mq_dn_same(&blocks, &have);
+}
+
+static mq_status join_prepare(mq_call *c, void **state)
+{
+    const mq_array *x = c->n_in > 1 ? c->in[0] : NULL;
+    const int64_t axis = mq_node_attr_int(c->node, "axis", 0);
+    int64_t image[MQ_MAX_RANK];
+    mq_dn_desc first, made;
+    size_t bytes = 0;
+    join *s;
+
+    if (!x || !x->layout || !x->count || x->rank < 3 || x->rank > 5 || (axis != 1 && axis != 1 - x->rank) ||
+        !mq_call_readers_take_layout(c, 0) || !mq_dn_of_array(&first, x))
+        return MQ_OK;
+    if (!(s = calloc(1, sizeof *s)))
+        return mq_oom(c->err);
+    s->rank = x->rank;
+    bool fits = shape(c, 1, s->dims);
+    for (size_t i = 0; fits && i < c->n_in; i++) {
+        fits = is_blocked_like(c->in[i], &first);
+        bytes += mq_array_bytes(c->in[i]);
+    }
+    fits = fits && mq_dn_blocked_like(&made, &first, x->dtype, mq_dn_image_dims(s->rank, s->dims, image), image);
+    s->threads = mq_dn_threads_bytes(c, 2.0 * (double)bytes);
+    if (fits && !(s->layout = mq_call_layout(c, &made, sizeof made))) {
+        free(s);
+        return MQ_ERR_NOMEM;
+    }
+    return mq_dn_prepared(MQ_OK, fits, s, free, state);
+}
+
 const mq_fast mq_dn_concat_rows[] = {
+    { "", "Concat", "join", join_prepare, join_run, free, 0xffffffff },
     { "", "Concat", "onednn:concat", prepare, mq_dn_task_run, mq_dn_task_release, 0xffffffff },
     { 0 },
 };

@@ -67,6 +67,7 @@ static bool describe(const mq_call *c, conv_case *k)
     const mq_array *z = k->transposed || !mq_call_has(c, 3) ? NULL : c->in[3];
 
     k->rank = mq_dn_image_dims(k->v.out_rank, k->v.out_dims, k->dims);
+    k->attr.avoid = k->v.in_ch == k->v.group ? "brdgmm" : NULL; /* half as fast as what the library has next */
     return mq_dn_window_of(&k->v.w, &k->w) && mq_dn_of_image(&k->x, c->in[0]) &&
            mq_dn_any(&k->x_any, MQ_FLOAT, mq_dn_rank(&k->x), mq_dn_dims(&k->x)) &&
            mq_dn_conv_weights(&k->v, MQ_FLOAT, k->transposed, &k->weights, &k->weights_any) &&
@@ -74,14 +75,14 @@ static bool describe(const mq_call *c, conv_case *k)
            mq_dn_any(&k->y_any, MQ_FLOAT, k->rank, k->dims) && (!z || mq_dn_of_image(&k->z, z));
 }
 
-static mq_status make(mq_call *c, const conv_case *k, const mq_dn_desc *y, mq_dn_op **op)
+static mq_status make(mq_call *c, const conv_case *k, const mq_dn_desc *x, const mq_dn_desc *y, mq_dn_op **op)
 {
     const mq_dn_desc *bias = mq_call_has(c, 2) ? &k->bias : NULL;
-    mq_status rc = mq_dn_make_conv(c, k->threads, k->transposed, &k->x_any, &k->weights_any, bias, y, &k->w, &k->attr, op);
+    mq_status rc = mq_dn_make_conv(c, k->threads, k->transposed, x, &k->weights_any, bias, y, &k->w, &k->attr, op);
 
     if (rc == MQ_OK && *op && k->threads > 1 && mq_dn_is_gemm(*op)) {
         mq_dn_free(*op);
-        rc = mq_dn_make_conv(c, 1, k->transposed, &k->x_any, &k->weights_any, bias, y, &k->w, &k->attr, op);
+        rc = mq_dn_make_conv(c, 1, k->transposed, x, &k->weights_any, bias, y, &k->w, &k->attr, op);
     }
     return rc;
 }
@@ -121,22 +122,41 @@ done:
     return rc;
 }
 
+/* A direct implementation: neither plain C++ nor one by matrix products, which takes and makes plain tensors. */
+static mq_status make_direct(mq_call *c, const conv_case *k, const mq_dn_desc *x, const mq_dn_desc *y, mq_dn_op **op)
+{
+    mq_status rc = make(c, k, x, y, op);
+
+    if (rc == MQ_OK && *op && (mq_dn_is_gemm(*op) || mq_dn_is_slow(*op))) {
+        mq_dn_free(*op);
+        *op = NULL;
+    }
+    return rc;
+}
+
+/* Images of up to four channels are taken as they are by kernels of their own. Else what one kernel has made the next one
+ * takes, so that a net stays in one order; but not with channels padded to full blocks, which would be multiplied too. */
+static bool follows_input(const mq_call *c, const conv_case *k)
+{
+    return c->in[0]->layout ? !mq_dn_is_padded(&k->x) : k->v.in_ch <= 4;
+}
+
 /* Plain output where it is wanted and a direct implementation has it: those by matrix products would take the input
  * plain too, which costs more than one output to be put in order. */
 static mq_status choose(mq_call *c, const conv_case *k, mq_dn_op **op)
 {
+    mq_dn_desc y;
     mq_status rc = MQ_OK;
 
     *op = NULL;
     if (k->winograd)
         return make_winograd(c, k, op);
-    if (!mq_call_readers_take_layout(c, 0)) {
-        MQ_TRY(make(c, k, &k->y_plain, op));
-        if (*op && !mq_dn_is_gemm(*op) && !mq_dn_is_slow(*op))
-            return MQ_OK;
-        mq_dn_free(*op);
-    }
-    MQ_TRY(make(c, k, &k->y_any, op));
+    if (!mq_call_readers_take_layout(c, 0))
+        MQ_TRY(make_direct(c, k, &k->x_any, &k->y_plain, op));
+    if (!*op && follows_input(c, k))
+        MQ_TRY(make_direct(c, k, &k->x, mq_dn_blocked_like(&y, &k->x, MQ_FLOAT, k->rank, k->dims) ? &y : &k->y_any, op));
+    if (!*op)
+        MQ_TRY(make(c, k, &k->x_any, &k->y_any, op));
     if (*op && mq_dn_is_slow(*op)) {
         mq_dn_free(*op);
         *op = NULL;

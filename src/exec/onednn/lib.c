@@ -62,6 +62,30 @@ bool mq_dn_any(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims)
     return dnnl_memory_desc_init_by_tag(&d->md, rank, n, t, dnnl_format_tag_any) == dnnl_success;
 }
 
+/* The size of the blocks of channels; 0: another order. */
+static int64_t block_of(const dnnl_memory_desc_t *d)
+{
+    const dnnl_blocking_desc_t *b = &d->format_desc.blocking;
+
+    if (d->format_kind != dnnl_blocked || d->ndims < 4 || b->inner_nblks != 1 || b->inner_idxs[0] != 1)
+        return 0;
+    return b->inner_blks[0];
+}
+
+bool mq_dn_blocked_like(mq_dn_desc *d, const mq_dn_desc *x, mq_dtype dtype, int rank, const int64_t *dims)
+{
+    const int64_t block = block_of(&x->md);
+    dnnl_dims_t n = { 0 };
+    dnnl_data_type_t t;
+
+    memset(d, 0, sizeof *d);
+    if ((block != 8 && block != 16) || rank != x->md.ndims || !type_of(dtype, &t))
+        return false;
+    memcpy(n, dims, (size_t)rank * sizeof *n);
+    return dnnl_memory_desc_init_by_tag(&d->md, rank, n, t, rank == 4 ? block == 8 ? dnnl_nChw8c : dnnl_nChw16c
+                                                            : block == 8 ? dnnl_nCdhw8c : dnnl_nCdhw16c) == dnnl_success;
+}
+
 void mq_dn_none(mq_dn_desc *d)
 {
     memset(d, 0, sizeof *d);

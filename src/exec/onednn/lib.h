@@ -24,6 +24,8 @@ bool mq_dn_plain(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
 bool mq_dn_any(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims);
 bool mq_dn_strided(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims, const int64_t *strides);
 void mq_dn_none(mq_dn_desc *d);
+/* In blocks of channels as x is; false: x is not. */
+bool mq_dn_blocked_like(mq_dn_desc *d, const mq_dn_desc *x, mq_dtype dtype, int rank, const int64_t *dims);
 
 /* As an array lies there: its layout, or row-major. */
 bool mq_dn_of_array(mq_dn_desc *d, const mq_array *a);
@@ -60,6 +62,7 @@ typedef struct mq_dn_attr {
     const float *scales;
     int scale_axis;
     bool src_zero, dst_zero; /* zero points, given at each run (int32) */
+    const char *avoid;       /* implementations whose names begin so are passed over where there is another */
 } mq_dn_attr;
 
 /* false: no room, or not expressible. No two eltwise of one kind: version 2.6 would take the first one's numbers for

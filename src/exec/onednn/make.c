@@ -5,6 +5,31 @@
 
 #include "exec/onednn/private.h"
 
+/* The library's first implementation that is not to be avoided; else its first. */
+static dnnl_status_t choose(const_dnnl_op_desc_t desc, const char *avoid, dnnl_primitive_attr_t attr, mq_dn_op *op)
+{
+    const dnnl_status_t st = dnnl_primitive_desc_create(&op->pd, desc, attr, op->engine, NULL);
+    dnnl_primitive_desc_iterator_t it;
+
+    if (st != dnnl_success || !avoid || strncmp(mq_dn_impl(op), avoid, strlen(avoid)) != 0 ||
+        dnnl_primitive_desc_iterator_create(&it, desc, attr, op->engine, NULL) != dnnl_success)
+        return st;
+    const dnnl_primitive_desc_t first = op->pd;
+    do {
+        op->pd = dnnl_primitive_desc_iterator_fetch(it);
+        if (op->pd && strncmp(mq_dn_impl(op), avoid, strlen(avoid)) != 0 && !mq_dn_is_slow(op) && !mq_dn_is_gemm(op)) {
+            dnnl_primitive_desc_destroy(first);
+            dnnl_primitive_desc_iterator_destroy(it);
+            return dnnl_success;
+        }
+        if (op->pd)
+            dnnl_primitive_desc_destroy(op->pd);
+    } while (dnnl_primitive_desc_iterator_next(it) == dnnl_success);
+    dnnl_primitive_desc_iterator_destroy(it);
+    op->pd = first;
+    return dnnl_success;
+}
+
 /* Makes the primitive of a described operation; st: how the description went. */
 static mq_status make(mq_call *c, int threads, dnnl_status_t st, const_dnnl_op_desc_t desc, const mq_dn_attr *a,
                       mq_dn_op **out)
@@ -21,7 +46,7 @@ static mq_status make(mq_call *c, int threads, dnnl_status_t st, const_dnnl_op_d
         return MQ_ERR_NOMEM;
     before = mq_dn_enter(threads);
     if ((st = mq_dn_attr_create(a, &attr)) == dnnl_success) {
-        st = dnnl_primitive_desc_create(&op->pd, desc, attr, op->engine, NULL);
+        st = choose(desc, a ? a->avoid : NULL, attr, op);
         dnnl_primitive_attr_destroy(attr);
     }
     rc = mq_dn_op_finish(op, st, out, c->err);

@@ -193,6 +193,7 @@ static mq_status op_concat(mq_call *c)
     size_t elem;
     int axis = 0;
     void *out;
+    bool done = false;
     mq_status rc;
 
     MQ_TRY(mq_call_need(c, c->n_in));
@@ -202,12 +203,16 @@ static mq_status op_concat(mq_call *c)
     for (int i = 0; i < c->in[0]->rank; i++)
         dims[i] = c->in[0]->dims[i];
     MQ_TRY(check_parts(c, axis, &dims[axis]));
+    elem = mq_array_elem_size(c->in[0]);
+    if (mq_span(dims, 0, axis) == 1 && elem > 0 && !c->in[0]->codes && c->in[0]->dtype != MQ_STRING)
+        MQ_TRY(mq_call_out_joined(c, 0, c->in[0]->rank, dims, NULL, &done));
+    if (done)
+        return MQ_OK;
     MQ_TRY(mq_call_out(c, 0, c->in[0]->dtype, c->in[0]->rank, dims, &out));
     if (!out)
         return MQ_OK;
     before = mq_span(dims, 0, axis);
     after = mq_span(dims, axis + 1, c->in[0]->rank);
-    elem = mq_array_elem_size(c->in[0]);
     for (size_t k = 0; k < c->n_in; k++) {
         if (c->in[k]->count > 0) {
             const int64_t run = c->in[k]->dims[axis] * after;
