@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "passes/pass.h"
 
 enum { MOST_ROUNDS = 50 };
@@ -26,6 +27,7 @@ typedef struct layer {
     float *most;            /* [rows][group_cols]: the largest |weight|; NULL: in no pair */
     float *bias;            /* [rows] or NULL */
     double *by_row, *by_col; /* what weights are multiplied by */
+    double *largest;        /* room for rows or cols numbers */
 } layer;
 
 typedef struct pair {
@@ -44,6 +46,7 @@ static void free_layer(layer *l)
     free(l->bias);
     free(l->by_row);
     free(l->by_col);
+    free(l->largest);
     free(l);
 }
 
@@ -174,14 +177,6 @@ static mq_status find_pairs(work *w, mq_error *err)
 
 /* ---- factors ------------------------------------------------------------------------------------------------------- */
 
-/* Row and column (within its group) of weight e. */
-static void place_of(const layer *l, int64_t e, int64_t *row, int64_t *col)
-{
-    e /= l->inner;
-    *row = l->turned ? e % l->rows : e / l->group_cols;
-    *col = l->turned ? e / l->rows : e % l->group_cols;
-}
-
 static double *ones(int64_t n)
 {
     double *f = malloc(((size_t)n + 1) * sizeof *f);
@@ -206,62 +201,84 @@ static mq_status read_constant(mq_node *n, size_t input, float **out, mq_error *
     return rc;
 }
 
+/* Where the weights of row r and column c (within its group) begin, `inner` of them. */
+static size_t place_of(const layer *l, int64_t r, int64_t c)
+{
+    return (size_t)((l->turned ? c * l->rows + r : r * l->group_cols + c) * l->inner);
+}
+
+static void find_most(layer *l, const float *w)
+{
+    for (int64_t r = 0; r < l->rows; r++)
+        for (int64_t c = 0; c < l->group_cols; c++) {
+            const float *here = w + place_of(l, r, c);
+            float most = 0;
+            for (int64_t k = 0; k < l->inner; k++)
+                most = fabsf(here[k]) > most ? fabsf(here[k]) : most;
+            l->most[r * l->group_cols + c] = most;
+        }
+}
+
 /* What the factors are found from. Twice for one layer is fine. */
 static mq_status load(layer *l, mq_error *err)
 {
-    const int64_t count = mq_tensor_count(mq_constant_input(l->node, 1));
-    int64_t row, col;
     float *w = NULL;
     mq_status rc = MQ_OK;
 
     if (l->most)
         return MQ_OK;
-    l->most = calloc((size_t)(l->rows * l->group_cols) + 1, sizeof *l->most);
+    l->most = malloc(((size_t)(l->rows * l->group_cols) + 1) * sizeof *l->most);
     l->by_row = ones(l->rows);
     l->by_col = ones(l->cols);
-    if (!l->most || !l->by_row || !l->by_col)
+    l->largest = ones(l->rows > l->cols ? l->rows : l->cols);
+    if (!l->most || !l->by_row || !l->by_col || !l->largest)
         return mq_oom(err);
     if (l->node->n_inputs > 2 && l->node->inputs[2] && bias_is_per_channel(l))
         MQ_TRY(read_constant(l->node, 2, &l->bias, err));
     MQ_TRY(read_constant(l->node, 1, &w, err));
-    for (int64_t e = 0; e < count; e++) {
-        place_of(l, e, &row, &col);
-        float *most = &l->most[row * l->group_cols + col];
-        *most = fabsf(w[e]) > *most ? fabsf(w[e]) : *most;
-    }
+    find_most(l, w);
 done:
     free(w);
     return rc;
 }
 
-/* The largest weight that makes channel i, as the factors are now. */
-static double making(const layer *l, int64_t i)
+MQ_INLINE double larger(double a, double b)
 {
-    const double *by_col = l->by_col + i / l->group_rows * l->group_cols;
-    const float *most = l->most + i * l->group_cols;
-    double largest = 0;
-
-    for (int64_t c = 0; c < l->group_cols; c++)
-        largest = fmax(largest, (double)most[c] * by_col[c]);
-    return largest * l->by_row[i];
+    return a > b ? a : b;
 }
 
-/* The largest weight that reads channel i. */
-static double reading(const layer *l, int64_t i)
+/* The largest weight that makes each channel, as the factors are now. */
+static void find_making(layer *l)
 {
-    const int64_t group = i / l->group_cols, col = i % l->group_cols;
-    double largest = 0;
+    for (int64_t r = 0; r < l->rows; r++) {
+        const double *by_col = l->by_col + r / l->group_rows * l->group_cols;
+        const float *most = l->most + r * l->group_cols;
+        double largest = 0;
+        for (int64_t c = 0; c < l->group_cols; c++)
+            largest = larger((double)most[c] * by_col[c], largest);
+        l->largest[r] = largest * l->by_row[r];
+    }
+}
 
-    for (int64_t r = group * l->group_rows; r < (group + 1) * l->group_rows; r++)
-        largest = fmax(largest, (double)l->most[r * l->group_cols + col] * l->by_row[r]);
-    return largest * l->by_col[i];
+/* The largest weight that reads each channel. */
+static void find_reading(layer *l)
+{
+    memset(l->largest, 0, (size_t)l->cols * sizeof *l->largest);
+    for (int64_t r = 0; r < l->rows; r++) {
+        double *restrict largest = l->largest + r / l->group_rows * l->group_cols;
+        const float *restrict most = l->most + r * l->group_cols;
+        for (int64_t c = 0; c < l->group_cols; c++)
+            largest[c] = larger((double)most[c] * l->by_row[r], largest[c]);
+    }
+    for (int64_t c = 0; c < l->cols; c++)
+        l->largest[c] *= l->by_col[c];
 }
 
 /* What channel i is divided by. It grows only as far as its bias stays below its weights' new size: a channel that is little
  * but bias would outgrow all others. */
 static double factor_of(const pair *p, int64_t i)
 {
-    const double r1 = making(p->first, i), r2 = reading(p->second, i);
+    const double r1 = p->first->largest[i], r2 = p->second->largest[i];
     const double bias = p->first->bias ? fabs((double)p->first->bias[i]) * p->first->by_row[i] : 0;
     double s = sqrt(r1 / r2);
 
@@ -276,6 +293,8 @@ static bool equalize_once(pair *p)
 {
     bool changed = false;
 
+    find_making(p->first);
+    find_reading(p->second);
     for (int64_t i = 0; i < p->first->rows; i++) {
         const double s = factor_of(p, i);
         if (fabs(log(s)) < WORTH)
@@ -334,28 +353,34 @@ static bool only_ones(const double *factors, int64_t n)
     return true;
 }
 
+static void scale(const layer *l, float *w)
+{
+    for (int64_t r = 0; r < l->rows; r++)
+        for (int64_t c = 0; c < l->group_cols; c++) {
+            const double factor = l->by_row[r] * l->by_col[r / l->group_rows * l->group_cols + c];
+            float *here = w + place_of(l, r, c);
+            for (int64_t k = 0; k < l->inner; k++)
+                here[k] = (float)((double)here[k] * factor);
+        }
+}
+
 static mq_status write_layer(layer *l, mq_error *err)
 {
-    const int64_t count = mq_tensor_count(mq_constant_input(l->node, 1));
     const bool rows = !only_ones(l->by_row, l->rows), cols = !only_ones(l->by_col, l->cols);
-    int64_t row, col;
     mq_status rc = MQ_OK;
-    float *w;
+    float *data;
 
     if (!rows && !cols)
         return MQ_OK;
-    MQ_TRY(read_constant(l->node, 1, &w, err));
-    for (int64_t e = 0; e < count; e++) {
-        place_of(l, e, &row, &col);
-        w[e] = (float)((double)w[e] * l->by_row[row] * l->by_col[row / l->group_rows * l->group_cols + col]);
-    }
-    MQ_TRY(replace(l->node, 1, w, err));
+    MQ_TRY(read_constant(l->node, 1, &data, err));
+    scale(l, data);
+    MQ_TRY(replace(l->node, 1, data, err));
     if (rows && l->bias) {
         for (int64_t r = 0; r < l->rows; r++)
             l->bias[r] = (float)((double)l->bias[r] * l->by_row[r]);
-        w = l->bias;
+        data = l->bias;
         l->bias = NULL;
-        MQ_TRY(replace(l->node, 2, w, err));
+        MQ_TRY(replace(l->node, 2, data, err));
     }
 done:
     return rc;
