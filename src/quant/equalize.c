@@ -22,21 +22,24 @@ enum { MOST_ROUNDS = 50 };
 typedef struct layer {
     mq_node *node;
     int64_t rows, cols, group_rows, group_cols;
-    int64_t inner;          /* weights per row and column, one after the other */
-    bool turned;            /* a column's weights lie together: Gemm's [cols, rows] */
-    float *most;            /* [rows][group_cols]: the largest |weight|; NULL: in no pair */
-    float *bias;            /* [rows] or NULL */
-    double *by_row, *by_col; /* what weights are multiplied by */
-    double *largest;        /* room for rows or cols numbers */
+    int64_t inner;            /* weights per row and column, one after the other */
+    bool turned;              /* a column's weights lie together: Gemm's [cols, rows] */
+    float *most;              /* [rows][group_cols]: the largest |weight|; NULL: in no pair */
+    float *bias;              /* [rows] or NULL */
+    double *by_row, *by_col;  /* what weights are multiplied by */
+    double *making, *reading; /* the largest weight of each row, of each column, as the factors are now */
 } layer;
 
+/* A product and those that read it: `n` of work.readers from `at` on. */
 typedef struct pair {
-    layer *first, *second;
+    layer *first;
+    size_t at, n;
     bool changed;
 } pair;
 
 typedef struct work {
-    MQ_VEC(layer *) layers; /* in the order of the graph, then of their nodes' addresses */
+    MQ_VEC(layer *) layers; /* in the order of the graph */
+    MQ_VEC(layer *) readers;
     MQ_VEC(pair) pairs;
 } work;
 
@@ -46,7 +49,8 @@ static void free_layer(layer *l)
     free(l->bias);
     free(l->by_row);
     free(l->by_col);
-    free(l->largest);
+    free(l->making);
+    free(l->reading);
     free(l);
 }
 
@@ -55,6 +59,7 @@ static void work_release(work *w)
     for (size_t i = 0; i < w->layers.n; i++)
         free_layer(w->layers.items[i]);
     mq_vec_release(&w->layers);
+    mq_vec_release(&w->readers);
     mq_vec_release(&w->pairs);
 }
 
@@ -152,6 +157,25 @@ static mq_status find_layers(work *w, const mq_graph *g, mq_error *err)
     return MQ_OK;
 }
 
+/* Adds a pair when all that read v are products of first's kind that take its channels. */
+static mq_status add_pair(work *w, layer *const *sorted, layer *first, const mq_value *v, mq_error *err)
+{
+    const pair p = { .first = first, .at = w->readers.n, .n = v->uses.n };
+
+    if (!v->uses.n || v->n_output_uses)
+        return MQ_OK;
+    for (size_t i = 0; i < v->uses.n; i++) {
+        layer *l = v->uses.items[i].index == 0 ? find_layer(w, sorted, v->uses.items[i].node) : NULL;
+        if (!l || l->cols != first->rows || !mq_node_is(l->node, "", first->node->op_type)) {
+            w->readers.n = p.at;
+            return MQ_OK;
+        }
+        if (!mq_vec_push(&w->readers, l))
+            return mq_oom(err);
+    }
+    return mq_vec_push(&w->pairs, p) ? MQ_OK : mq_oom(err);
+}
+
 static mq_status find_pairs(work *w, mq_error *err)
 {
     layer **sorted = malloc((w->layers.n + 1) * sizeof *sorted);
@@ -159,17 +183,17 @@ static mq_status find_pairs(work *w, mq_error *err)
 
     if (!sorted)
         return mq_oom(err);
-    memcpy(sorted, w->layers.items, w->layers.n * sizeof *sorted);
-    qsort(sorted, w->layers.n, sizeof *sorted, by_node);
+    if (w->layers.n) {
+        memcpy(sorted, w->layers.items, w->layers.n * sizeof *sorted);
+        qsort(sorted, w->layers.n, sizeof *sorted, by_node);
+    }
     for (size_t i = 0; i < w->layers.n && rc == MQ_OK; i++) {
-        layer *first = w->layers.items[i], *second;
-        mq_node *n = next_of(first->node->outputs[0]);
-        while (n && takes_factors(n))
-            n = next_of(n->outputs[0]);
-        second = find_layer(w, sorted, n);
-        if (second && second->cols == first->rows && bias_is_per_channel(first) &&
-            mq_node_is(n, "", first->node->op_type) && !mq_vec_push(&w->pairs, ((pair){ .first = first, .second = second })))
-            rc = mq_oom(err);
+        layer *first = w->layers.items[i];
+        const mq_value *v = first->node->outputs[0];
+        for (const mq_node *n; (n = next_of(v)) && takes_factors(n);)
+            v = n->outputs[0];
+        if (bias_is_per_channel(first))
+            rc = add_pair(w, sorted, first, v, err);
     }
     free(sorted);
     return rc;
@@ -230,8 +254,9 @@ static mq_status load(layer *l, mq_error *err)
     l->most = malloc(((size_t)(l->rows * l->group_cols) + 1) * sizeof *l->most);
     l->by_row = ones(l->rows);
     l->by_col = ones(l->cols);
-    l->largest = ones(l->rows > l->cols ? l->rows : l->cols);
-    if (!l->most || !l->by_row || !l->by_col || !l->largest)
+    l->making = ones(l->rows);
+    l->reading = ones(l->cols);
+    if (!l->most || !l->by_row || !l->by_col || !l->making || !l->reading)
         return mq_oom(err);
     if (l->node->n_inputs > 2 && l->node->inputs[2] && bias_is_per_channel(l))
         MQ_TRY(read_constant(l->node, 2, &l->bias, err));
@@ -247,7 +272,6 @@ MQ_INLINE double larger(double a, double b)
     return a > b ? a : b;
 }
 
-/* The largest weight that makes each channel, as the factors are now. */
 static void find_making(layer *l)
 {
     for (int64_t r = 0; r < l->rows; r++) {
@@ -256,30 +280,28 @@ static void find_making(layer *l)
         double largest = 0;
         for (int64_t c = 0; c < l->group_cols; c++)
             largest = larger((double)most[c] * by_col[c], largest);
-        l->largest[r] = largest * l->by_row[r];
+        l->making[r] = largest * l->by_row[r];
     }
 }
 
-/* The largest weight that reads each channel. */
 static void find_reading(layer *l)
 {
-    memset(l->largest, 0, (size_t)l->cols * sizeof *l->largest);
+    memset(l->reading, 0, (size_t)l->cols * sizeof *l->reading);
     for (int64_t r = 0; r < l->rows; r++) {
-        double *restrict largest = l->largest + r / l->group_rows * l->group_cols;
+        double *restrict largest = l->reading + r / l->group_rows * l->group_cols;
         const float *restrict most = l->most + r * l->group_cols;
         for (int64_t c = 0; c < l->group_cols; c++)
             largest[c] = larger((double)most[c] * l->by_row[r], largest[c]);
     }
     for (int64_t c = 0; c < l->cols; c++)
-        l->largest[c] *= l->by_col[c];
+        l->reading[c] *= l->by_col[c];
 }
 
 /* What channel i is divided by. It grows only as far as its bias stays below its weights' new size: a channel that is little
  * but bias would outgrow all others. */
-static double factor_of(const pair *p, int64_t i)
+static double factor_of(const layer *l, int64_t i, double r2)
 {
-    const double r1 = p->first->largest[i], r2 = p->second->largest[i];
-    const double bias = p->first->bias ? fabs((double)p->first->bias[i]) * p->first->by_row[i] : 0;
+    const double r1 = l->making[i], bias = l->bias ? fabs((double)l->bias[i]) * l->by_row[i] : 0;
     double s = sqrt(r1 / r2);
 
     if (!(r1 > 0) || !(r2 > 0) || !isfinite(r1) || !isfinite(r2) || !isfinite(bias))
@@ -289,18 +311,23 @@ static double factor_of(const pair *p, int64_t i)
     return s;
 }
 
-static bool equalize_once(pair *p)
+static bool equalize_once(pair *p, layer *const *readers)
 {
     bool changed = false;
 
     find_making(p->first);
-    find_reading(p->second);
+    for (size_t k = 0; k < p->n; k++)
+        find_reading(readers[k]);
     for (int64_t i = 0; i < p->first->rows; i++) {
-        const double s = factor_of(p, i);
+        double r2 = 0, s;
+        for (size_t k = 0; k < p->n; k++)
+            r2 = larger(readers[k]->reading[i], r2);
+        s = factor_of(p->first, i, r2);
         if (fabs(log(s)) < WORTH)
             continue;
         p->first->by_row[i] /= s;
-        p->second->by_col[i] *= s;
+        for (size_t k = 0; k < p->n; k++)
+            readers[k]->by_col[i] *= s;
         changed = true;
     }
     p->changed |= changed;
@@ -314,7 +341,7 @@ static void find_factors(work *w)
     for (int round = 0; changed && round < MOST_ROUNDS; round++) {
         changed = false;
         for (size_t i = 0; i < w->pairs.n; i++)
-            changed |= equalize_once(&w->pairs.items[i]);
+            changed |= equalize_once(&w->pairs.items[i], w->readers.items + w->pairs.items[i].at);
     }
 }
 
@@ -396,10 +423,10 @@ mq_status mq_equalize(mq_model *m, size_t *n_pairs, mq_error *err)
         MQ_TRY(find_layers(&w, m->graph, err));
         MQ_TRY(find_pairs(&w, err));
     }
-    for (size_t i = 0; i < w.pairs.n; i++) {
+    for (size_t i = 0; i < w.pairs.n; i++)
         MQ_TRY(load(w.pairs.items[i].first, err));
-        MQ_TRY(load(w.pairs.items[i].second, err));
-    }
+    for (size_t i = 0; i < w.readers.n; i++)
+        MQ_TRY(load(w.readers.items[i], err));
     find_factors(&w);
     for (size_t i = 0; i < w.layers.n; i++)
         if (w.layers.items[i]->most)

@@ -8,10 +8,10 @@
 
 #include "graph/graph.h"
 
-/* Pairs of Conv, or of Gemm, with constant float weights; between them nothing, or operators that take a factor per channel
- * through (Relu, LeakyRelu, PRelu, Clip from 0 without an upper end, pooling), each read once. Depthwise and other groups
- * too. Weights and biases become new constants, of the same names where nobody else reads them. *n_pairs: pairs that
- * changed. Only the main graph is looked at. */
+/* A Conv, or Gemm, with constant float weights, and those that read it (one or several, and nobody else); between them
+ * nothing, or operators that take a factor per channel through (Relu, LeakyRelu, PRelu, Clip from 0 without an upper end,
+ * pooling), each read once. Depthwise and other groups too. Weights and biases become new constants, of the same names where
+ * nobody else reads them. *n_pairs: how many tensors between products were rescaled. Only the main graph is looked at. */
 mq_status mq_equalize(mq_model *m, size_t *n_pairs, mq_error *err);
 
 #endif

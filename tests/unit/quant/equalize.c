@@ -192,6 +192,24 @@ static void gemms_of_both_orders(void **state)
     becomes(1); /* the second bias is one number for all channels */
 }
 
+static void left_alone(void)
+{
+    assert_int_equal(equalize(), 0);
+}
+
+static void several_readers(void **state)
+{
+    (void)state;
+    two_convs("Relu");
+    make_uneven("w3", "2,2,1,1", 1);
+    node_int(make_node(g, "Conv", "u,w3", "z"), "group", 3);
+    left_alone(); /* 2 rows are not of 3 groups */
+    make_uneven("w4", "3,2,1,1", 1);
+    assert_int_equal(mq_node_set_input(g->last, 1, mq_graph_find_here(g, "w4"), NULL), MQ_OK);
+    make_output(g, "z");
+    becomes(1);
+}
+
 /* The weight of both products, which somebody else reads as well. */
 static void shared_weights(void **state)
 {
@@ -245,11 +263,6 @@ static void odd_channels(void **state)
     floats("w2")[14] = NAN;
     equalize();
     assert_true(isinf(floats("w")[12]) && isnan(floats("w2")[14]));
-}
-
-static void left_alone(void)
-{
-    assert_int_equal(equalize(), 0);
 }
 
 static void not_through_others(void **state)
@@ -326,10 +339,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_MODEL(conv_conv), ON_MODEL(conv_relu_conv), ON_MODEL(through_what_takes_factors),
         ON_MODEL(prelu_and_clip_from_zero), ON_MODEL(depthwise), ON_MODEL(groups_on_both_sides),
-        ON_MODEL(gemms_of_both_orders), ON_MODEL(shared_weights), ON_MODEL(weight_of_a_constant_node),
-        ON_MODEL(odd_channels), ON_MODEL(not_through_others), ON_MODEL(not_through_an_upper_end),
-        ON_MODEL(not_with_another_reader), ON_MODEL(not_of_an_output), ON_MODEL(not_without_constants),
-        ON_MODEL(not_of_a_turned_input),
+        ON_MODEL(gemms_of_both_orders), ON_MODEL(several_readers), ON_MODEL(shared_weights),
+        ON_MODEL(weight_of_a_constant_node), ON_MODEL(odd_channels), ON_MODEL(not_through_others),
+        ON_MODEL(not_through_an_upper_end), ON_MODEL(not_with_another_reader), ON_MODEL(not_of_an_output),
+        ON_MODEL(not_without_constants), ON_MODEL(not_of_a_turned_input),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
