@@ -6,7 +6,8 @@
  *   the same of more axes                                        =>  Reshape -> Gemm -> Reshape
  *   Gemm -> activation                                           =>  FusedGemm
  * The second Reshape gets its shape from Shape and Concat when several sizes are unknown.
- * Activations: Clip, Elu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one
+ *   Gemm -> Reshape -> activation                            =>  FusedGemm -> Reshape
+ * Activations: Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one
  * takes the sum.
  * Skipped when what is between has another reader or is an output, for other types than float, and for bounds that
  * are no constants.
@@ -28,6 +29,7 @@ typedef struct activation {
 
 static const activation activations[] = {
     { "Elu", "alpha", NULL, 1, 0 },
+    { "Gelu", NULL, NULL, 0, 0 },
     { "HardSigmoid", "alpha", "beta", 0.2f, 0.5f },
     { "LeakyRelu", "alpha", NULL, 0.01f, 0 },
     { "Relu", NULL, NULL, 0, 0 },
@@ -71,6 +73,12 @@ static mq_node *activation_behind(const mq_node *n, float params[2], size_t *n_p
                    read_activation(a, params, n_params)
                ? a
                : NULL;
+}
+
+/* As attribute `activation` names it. */
+static const char *activation_name(const mq_node *act)
+{
+    return mq_node_is(act, "", "Gelu") && mq_node_attr_is(act, "approximate", "tanh") ? "FastGelu" : act->op_type;
 }
 
 /* ---- Conv ---------------------------------------------------------------------------------------------------------- */
@@ -126,7 +134,7 @@ static mq_status fuse_conv(mq_node *conv, size_t *n_changed, mq_error *err)
         return MQ_OK;
     MQ_TRY(mq_pass_insert(last, "com.microsoft", "FusedConv", conv, in, 4, &made, err));
     if (act)
-        MQ_TRY(mq_node_set_attr_string(made, "activation", act->op_type, err));
+        MQ_TRY(mq_node_set_attr_string(made, "activation", activation_name(act), err));
     if (act && n_params)
         MQ_TRY(set_params(made, params, n_params, err));
     MQ_TRY(mq_pass_take_over(made, last, err));
@@ -240,23 +248,54 @@ done:
 
 /* ---- Gemm ---------------------------------------------------------------------------------------------------------- */
 
+/* A Reshape that alone reads the product. */
+static mq_node *reshape_behind(const mq_node *gemm)
+{
+    mq_node *r = gemm->outputs[0] ? mq_only_reader(gemm->outputs[0]) : NULL;
+
+    return r && r->graph == gemm->graph && mq_node_is(r, "", "Reshape") && r->n_inputs == 2 && r->n_outputs == 1 &&
+                   r->outputs[0] && r->inputs[0] == gemm->outputs[0]
+               ? r
+               : NULL;
+}
+
+/* The activation changes places with the Reshape. */
+static mq_status swap_reshape(mq_node *gemm, mq_node *reshape, mq_node *act, mq_node **made, mq_error *err)
+{
+    mq_value *in[2] = { NULL, reshape->inputs[1] };
+    mq_status rc = MQ_OK;
+    mq_node *after;
+
+    MQ_TRY(mq_pass_insert(reshape, "com.microsoft", "FusedGemm", gemm, gemm->inputs, gemm->n_inputs, made, err));
+    MQ_TRY(mq_pass_give_output(*made, gemm->outputs[0], &in[0], err));
+    MQ_TRY(mq_pass_insert(act, "", "Reshape", reshape, in, 2, &after, err));
+    MQ_TRY(mq_pass_take_over(after, act, err));
+done:
+    return rc;
+}
+
 static mq_status fuse_gemm(mq_node *gemm, size_t *n_changed, mq_error *err)
 {
     float params[2];
     size_t n_params;
     mq_status rc = MQ_OK;
-    mq_node *act, *made;
+    mq_node *act, *made, *reshape = reshape_behind(gemm);
 
     if (gemm->n_inputs < 2 || mq_value_dtype(gemm->inputs[1]) != MQ_FLOAT ||
-        !(act = activation_behind(gemm, params, &n_params)))
+        !(act = activation_behind(reshape ? reshape : gemm, params, &n_params)))
         return MQ_OK;
-    MQ_TRY(mq_pass_insert(act, "com.microsoft", "FusedGemm", gemm, gemm->inputs, gemm->n_inputs, &made, err));
-    MQ_TRY(mq_node_set_attr_string(made, "activation", act->op_type, err));
+    const char *name = activation_name(act);
+    if (reshape)
+        MQ_TRY(swap_reshape(gemm, reshape, act, &made, err));
+    else
+        MQ_TRY(mq_pass_insert(act, "com.microsoft", "FusedGemm", gemm, gemm->inputs, gemm->n_inputs, &made, err));
+    MQ_TRY(mq_node_set_attr_string(made, "activation", name, err));
     if (n_params > 0)
         MQ_TRY(mq_node_set_attr_float(made, "activation_alpha", params[0], err));
     if (n_params > 1)
         MQ_TRY(mq_node_set_attr_float(made, "activation_beta", params[1], err));
-    MQ_TRY(mq_pass_take_over(made, act, err));
+    if (!reshape)
+        MQ_TRY(mq_pass_take_over(made, act, err));
     ++*n_changed;
 done:
     return rc;
@@ -279,13 +318,10 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
         else if (mq_node_is(n, "", "MatMul"))
             rc = fuse_rows(n, n_changed, err);
     }
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        next = n->next;
-        if (n->n_outputs != 1 || !mq_node_is(n, "", "Gemm"))
-            continue;
-        if (next && next == mq_only_reader(n->outputs[0]))
-            next = next->next; /* it may go too */
-        rc = fuse_gemm(n, n_changed, err);
+    for (mq_node *n = g->last, *prev; n && rc == MQ_OK; n = prev) { /* what goes with n lies behind it */
+        prev = n->prev;
+        if (n->n_outputs == 1 && mq_node_is(n, "", "Gemm"))
+            rc = fuse_gemm(n, n_changed, err);
     }
     return rc;
 }

@@ -84,6 +84,10 @@ static bool add_activation(const mq_activation *act, mq_dn_attr *a)
         return mq_dn_add_eltwise(a, dnnl_eltwise_relu, alpha, 0);
     case MQ_ACT_ELU:
         return mq_dn_add_eltwise(a, dnnl_eltwise_elu, alpha, 0);
+    case MQ_ACT_GELU:
+        return mq_dn_add_eltwise(a, dnnl_eltwise_gelu_erf, 0, 0);
+    case MQ_ACT_GELU_TANH:
+        return mq_dn_add_eltwise(a, dnnl_eltwise_gelu_tanh, 0, 0);
     case MQ_ACT_CLIP:
         return alpha <= beta && mq_dn_add_eltwise(a, dnnl_eltwise_clip, alpha, beta);
     case MQ_ACT_SIGMOID:

@@ -17,6 +17,8 @@ static const struct {
     { "Affine", { MQ_ACT_AFFINE, 1.0, 0.0 } },
     { "Clip", { MQ_ACT_CLIP, -INFINITY, INFINITY } },
     { "Elu", { MQ_ACT_ELU, 1.0, 0.0 } },
+    { "FastGelu", { MQ_ACT_GELU_TANH, 0.0, 0.0 } },
+    { "Gelu", { MQ_ACT_GELU, 0.0, 0.0 } },
     { "HardSigmoid", { MQ_ACT_HARD_SIGMOID, 0.2f, 0.5 } },
     { "LeakyRelu", { MQ_ACT_LEAKY_RELU, 0.01f, 0.0 } },
     { "Relu", { MQ_ACT_RELU, 0.0, 0.0 } },
@@ -56,6 +58,9 @@ bool mq_activation_find(mq_bytes name, mq_activation *out)
         case MQ_ACT_AFFINE: EACH(T, x, a * x + b);                                                                 \
         case MQ_ACT_CLIP: EACH(T, x, x < a ? a : x > b ? b : x);                                                   \
         case MQ_ACT_ELU: EACH(T, x, x >= 0 ? x : a * f(expm1)(x));                                                 \
+        case MQ_ACT_GELU: EACH(T, x, x / 2 * (1 + f(erf)(x * (T)M_SQRT1_2)));                                       \
+        case MQ_ACT_GELU_TANH:                                                                                     \
+            EACH(T, x, x / 2 * (1 + f(tanh)((T)(M_2_SQRTPI * M_SQRT1_2) * (x + (T)0.044715 * x * x * x))));        \
         case MQ_ACT_HARD_SIGMOID: EACH(T, x, a * x + b > 1 ? 1 : a * x + b < 0 ? 0 : a * x + b);                    \
         case MQ_ACT_LEAKY_RELU: EACH(T, x, x >= 0 ? x : a * x);                                                    \
         case MQ_ACT_RELU: EACH(T, x, x < 0 ? 0 : x);                                                               \
@@ -81,6 +86,10 @@ void mq_activation_run(const mq_activation *a, mq_dtype dtype, void *x, int64_t 
         mq_vsigmoid(x, x, n);
     else if (a->kind == MQ_ACT_TANH)
         mq_vtanh(x, x, n);
+    else if (a->kind == MQ_ACT_GELU)
+        mq_vgelu(x, x, n);
+    else if (a->kind == MQ_ACT_GELU_TANH)
+        mq_vgelu_tanh(x, x, n);
     else
         run_float(a, x, n);
 }

@@ -11,6 +11,8 @@ typedef enum mq_activation_kind {
     MQ_ACT_AFFINE,
     MQ_ACT_CLIP, /* alpha to beta */
     MQ_ACT_ELU,
+    MQ_ACT_GELU,
+    MQ_ACT_GELU_TANH,
     MQ_ACT_HARD_SIGMOID,
     MQ_ACT_LEAKY_RELU,
     MQ_ACT_RELU,
@@ -27,7 +29,8 @@ typedef struct mq_activation {
     double alpha, beta;
 } mq_activation;
 
-/* By name, letters of either case, with the operator's defaults; false: unknown. */
+/* By name, letters of either case, with the operator's defaults; false: unknown. Clip and the two Gelu are of fused
+ * operators only. */
 bool mq_activation_find(mq_bytes name, mq_activation *out);
 /* Over n elements (FLOAT or DOUBLE) in place. */
 void mq_activation_run(const mq_activation *a, mq_dtype dtype, void *x, int64_t n);

@@ -47,7 +47,7 @@ static mq_status read_activations(mq_call *c, mq_rnn *l)
         const mq_bytes s = names && names->type == MQ_ATTR_STRINGS && names->n > 0 ? names->strings[i]
                                                                                    : (mq_bytes){ name, strlen(name) };
         mq_activation *a = &l->act[i];
-        if (!mq_activation_find(s, a) || a->kind == MQ_ACT_CLIP)
+        if (!mq_activation_find(s, a) || a->kind == MQ_ACT_CLIP || a->kind == MQ_ACT_GELU || a->kind == MQ_ACT_GELU_TANH)
             return mq_call_fail(c, "activation '%.*s' is not known", (int)s.n, (const char *)s.data);
         switch (a->kind) {
         case MQ_ACT_AFFINE:

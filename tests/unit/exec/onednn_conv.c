@@ -26,7 +26,7 @@ static int64_t channels(net *t)
 /* A Conv or FusedConv (with what is added and an activation) of random attributes. */
 static void one_conv(uint64_t seed, bool fused)
 {
-    static const char *const acts[] = { "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh" };
+    static const char *const acts[] = { "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh", "Gelu", "FastGelu" };
     net t;
 
     net_open(&t, seed);
@@ -65,8 +65,8 @@ static void one_conv(uint64_t seed, bool fused)
         net_string(n, "auto_pad", "VALID");
     else
         net_ints(n, "pads", 2 * (size_t)rank, pads);
-    const int64_t act = net_pick(&t, 0, 6);
-    if (fused && act < 6)
+    const int64_t act = net_pick(&t, 0, 8);
+    if (fused && act < 8)
         net_string(n, "activation", acts[act]);
     if (fused && act == 1)
         net_floats(n, "activation_params", 2, (float[]){ -0.5f, 0.75f });

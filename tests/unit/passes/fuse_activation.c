@@ -26,7 +26,7 @@ static void conv(const char *out, const char *weights)
 
 static void each_activation(void **state)
 {
-    static const char *const ops[] = { "Elu", "HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Tanh" };
+    static const char *const ops[] = { "Elu", "Gelu", "HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Tanh" };
 
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         pass_setup(state);
@@ -112,6 +112,39 @@ static void more_axes_are_reshaped(void **state)
     pass_becomes(&mq_pass_fuse_activation, "Reshape Gemm Reshape", TOLERANCE);
 }
 
+static void activation_before_reshape(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,S,4");
+    make_random("w", MQ_FLOAT, "4,5");
+    make_random("b", MQ_FLOAT, "5");
+    make_random("v", MQ_FLOAT, "5,4");
+    make_node(g, "MatMul", "x,w", "t");
+    make_node(g, "Add", "t,b", "u");
+    make_node(g, "Gelu", "u", "s");
+    make_node(g, "MatMul", "s,v", "r");
+    make_random("c", MQ_FLOAT, "4");
+    make_node(g, "Add", "c,r", "q");
+    assert_int_equal(mq_node_set_attr_string(make_node(g, "Gelu", "q", "y"), "approximate", "tanh", NULL), MQ_OK);
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_activation, "Reshape Shape Concat FusedGemm Reshape Reshape Shape Concat FusedGemm Reshape",
+                 TOLERANCE);
+}
+
+static void not_moved_before_a_read_reshape(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,7,4");
+    make_random("w", MQ_FLOAT, "4,5");
+    make_random("b", MQ_FLOAT, "5");
+    make_node(g, "MatMul", "x,w", "t");
+    make_node(g, "Add", "t,b", "u");
+    make_node(g, "Relu", "u", "y");
+    make_output(g, "y");
+    make_output(g, "u");
+    pass_becomes(&mq_pass_fuse_activation, "Reshape Gemm Reshape Relu", TOLERANCE);
+}
+
 static void two_unknown_sizes_are_looked_up(void **state)
 {
     (void)state;
@@ -176,6 +209,8 @@ int main(void)
         ON_MODEL(sum_of_another_shape_stays),
         ON_MODEL(matrices_become_gemm),
         ON_MODEL(more_axes_are_reshaped),
+        ON_MODEL(activation_before_reshape),
+        ON_MODEL(not_moved_before_a_read_reshape),
         ON_MODEL(two_unknown_sizes_are_looked_up),
         ON_MODEL(not_fused_with_another_reader),
         ON_MODEL(not_fused_when_an_output),
