@@ -14,18 +14,24 @@
 
 static const cli_opt takes[] = {
     OPT_OUTPUT,        OPT_FORCE,   OPT_DRY_RUN,       OPT_KEEP_FAILED, OPT_DEPFILE,        OPT_SYNC,
-    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY, OPT_VAL_DATA,         OPT_PREPROCESS,
+    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY, OPT_DATA, OPT_VAL_DATA, OPT_PREPROCESS,
     OPT_SAMPLES,       OPT_BATCH,   OPT_FILL,          OPT_CARRY,    OPT_SKIP_BAD,          OPT_ALLOW_NONFINITE,
     OPT_SHAPE,         OPT_DIM,     OPT_SEED,          OPT_MIN_SQNR, OPT_MAX_SIZE,          OPT_NODES,
     OPT_EXCLUDE_NODES, OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,  OPT_EXCLUDE_OP_TYPES, OPT_MODE,
     OPT_TYPE,          OPT_TENSOR_TYPE, OPT_ENDS_TYPE, OPT_PER_CHANNEL, OPT_PER_TENSOR,     OPT_SYMMETRIC,
     OPT_ASYMMETRIC,    OPT_FORMAT,  OPT_BLOCK_SIZE,    OPT_BLOCK_FALLBACK, OPT_ACCURACY_LEVEL, OPT_ALGORITHM,
+    OPT_ACT_TYPE,      OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE,
     OPT_RANGE,         OPT_REDUCE_RANGE, OPT_TARGET,   OPT_OVERRIDES,   OPT_REQUANTIZE,     OPT_LIST_TYPES,
     OPT_LIST_TARGETS,  OPT_NONE,
 };
 
 /* The newest opset that ONNX Runtime 1.31 loads: what --opset latest means. */
 enum { LATEST_OPSET = 26 };
+
+enum {
+    CALIBRATION_SAMPLES = 512, /* unless told otherwise */
+    PROOF_SAMPLES = 32,        /* of the calibration data, when there are no others */
+};
 
 static mq_names names_of(const cli_session *s, cli_opt id)
 {
@@ -86,6 +92,11 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
         o->range_hi = (float)range->range.hi;
         o->range_k = (float)range->range.k;
     }
+    o->act_type = cli_get(s, OPT_ACT_TYPE)->text;
+    o->act_symmetric = choice_of(s, OPT_ACT_SYMMETRIC);
+    o->calibration = cli_get(s, OPT_CALIBRATION)->given ?
+                         (mq_calibration_kind)(cli_get(s, OPT_CALIBRATION)->word + 1) : MQ_CALIBRATION_DEFAULT;
+    o->percentile = cli_get(s, OPT_PERCENTILE)->real;
     o->target = cli_get(s, OPT_TARGET)->text;
     o->requantize = cli_get(s, OPT_REQUANTIZE)->on;
 }
@@ -103,10 +114,16 @@ static mq_quantize_opts read_options(const cli_session *s)
     o.max_size_ratio = size->word == 0 ? 0 : size->is_ratio ? size->ratio : 0;
     o.max_size = size->word == 0 || size->is_ratio ? 0 : size->number;
     o.verify = verify[cli_get(s, OPT_VERIFY)->word];
-    o.verify_on = cli_source(s);
-    o.verify_on.data = cli_get(s, OPT_VAL_DATA)->items;
-    o.verify_on.n_data = cli_get(s, OPT_VAL_DATA)->n_items;
-    o.verify_on.val = true;
+    o.calibrate_on = o.verify_on = cli_source(s);
+    if (!cli_get(s, OPT_SAMPLES)->given)
+        o.calibrate_on.samples = CALIBRATION_SAMPLES;
+    if (cli_get(s, OPT_VAL_DATA)->given || !o.verify_on.n_data) {
+        o.verify_on.data = cli_get(s, OPT_VAL_DATA)->items;
+        o.verify_on.n_data = cli_get(s, OPT_VAL_DATA)->n_items;
+        o.verify_on.val = true;
+    } else {
+        o.verify_on.samples = PROOF_SAMPLES;
+    }
     if (cli_get(s, OPT_MIN_SQNR)->given)
         o.min_sqnr = cli_get(s, OPT_MIN_SQNR)->real;
     o.strict = cli_get(s, OPT_STRICT)->on;

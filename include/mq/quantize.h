@@ -27,13 +27,15 @@ typedef enum mq_verify {
 } mq_verify;
 
 typedef enum mq_quantize_mode {
-    MQ_MODE_AUTO,    /* chosen from the model, and said (in this version: weight) */
+    MQ_MODE_AUTO,    /* static with calibration data, else weight; said */
     MQ_MODE_WEIGHT,  /* weights are stored as integers, computation stays float */
     MQ_MODE_DYNAMIC, /* activations are quantized too, with ranges found at run time */
+    MQ_MODE_STATIC,  /* with ranges found by calibration */
 } mq_quantize_mode;
 
 typedef enum mq_quantize_format {
     MQ_FORMAT_QDQ,   /* DequantizeLinear: standard ONNX */
+    MQ_FORMAT_QOPERATOR, /* MQ_MODE_STATIC: QLinearConv, QLinearMatMul, ..., those of com.microsoft too; else QDQ */
     MQ_FORMAT_NBITS, /* com.microsoft MatMulNBits and GatherBlockQuantized, else QDQ */
 } mq_quantize_format;
 
@@ -57,6 +59,16 @@ typedef enum mq_range {
     MQ_RANGE_STDDEV, /* mean +- range_k standard deviations */
 } mq_range;
 
+/* How the ranges of activations follow from what calibration saw. */
+typedef enum mq_calibration_kind {
+    MQ_CALIBRATION_DEFAULT, /* the one that measures best: MQ_CALIBRATION_MSE */
+    MQ_CALIBRATION_MINMAX,
+    MQ_CALIBRATION_EMA,        /* extremes of runs, averaged, newer ones counting more */
+    MQ_CALIBRATION_PERCENTILE, /* mq_quantize_opts.percentile of the values */
+    MQ_CALIBRATION_ENTROPY,    /* least Kullback-Leibler divergence */
+    MQ_CALIBRATION_MSE,        /* least squared error */
+} mq_calibration_kind;
+
 typedef enum mq_choice { MQ_CHOICE_DEFAULT, MQ_CHOICE_NO, MQ_CHOICE_YES } mq_choice;
 
 typedef struct mq_quantize_opts {
@@ -76,6 +88,12 @@ typedef struct mq_quantize_opts {
     mq_block_fallback block_fallback; /* default MQ_BLOCK_PARTIAL */
     int accuracy_level;           /* of MatMulNBits, 0 to 4 (default 4: int8 activations inside) */
     mq_algorithm algorithm;       /* default MQ_ALGORITHM_RTN */
+    /* MQ_MODE_STATIC: */
+    mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given */
+    const char *act_type;         /* of activations: uint8, int8, uint16, int16; NULL (default): uint8, by target */
+    mq_choice act_symmetric;      /* default: no; by target */
+    mq_calibration_kind calibration;
+    double percentile;            /* default 99.99 */
     mq_range range;               /* default MQ_RANGE_MINMAX */
     float range_lo, range_hi, range_k;
     const char *target;           /* a name of mq_quantize_targets, or "RUNTIME,CPU"; default "onnx" */

@@ -88,7 +88,7 @@ typedef struct mq_data_source {
     int64_t batch;    /* 0: the model's, else 1 */
     uint64_t seed;
     bool skip_bad;
-    bool allow_nonfinite; /* default false: NaN and infinity in data are warned about */
+    bool allow_nonfinite; /* default false: NaN and infinity in data are warned about, or refused for calibration */
     bool val;             /* sentences say --val-data for --data */
 } mq_data_source;
 

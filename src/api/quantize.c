@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/calibrate.h"
 #include "api/prove.h"
 #include "api/sound.h"
 #include "base/hash.h"
@@ -18,15 +19,17 @@
 #include "model/save.h"
 #include "mq/check.h"
 #include "ops/ops.h"
+#include "passes/pass.h"
 #include "quant/mode.h"
 #include "quant/quant.h"
+#include "quant/static.h"
 #include "quant/targets.h"
 #include "report/report.h"
 
 mq_quantize_opts mq_quantize_opts_default(void)
 {
     return (mq_quantize_opts){ .type = "int8", .ends_type = "int8", .block_size = 32, .accuracy_level = 4,
-                               .target = "onnx", .max_size_ratio = 1.0, .min_sqnr = -INFINITY, .save =
+                               .percentile = 99.99, .target = "onnx", .max_size_ratio = 1.0, .min_sqnr = -INFINITY, .save =
                                    mq_save_opts_default() };
 }
 
@@ -186,6 +189,53 @@ done:
     return rc;
 }
 
+/* ---- activations -------------------------------------------------------------------------------------------------- */
+
+static mq_static_opts static_opts(const mq_quantize_opts *o)
+{
+    static const mq_calibration_method methods[] = {
+        [MQ_CALIBRATION_DEFAULT] = MQ_CALIBRATE_MSE, [MQ_CALIBRATION_MINMAX] = MQ_CALIBRATE_MINMAX,
+        [MQ_CALIBRATION_EMA] = MQ_CALIBRATE_EMA, [MQ_CALIBRATION_PERCENTILE] = MQ_CALIBRATE_PERCENTILE,
+        [MQ_CALIBRATION_ENTROPY] = MQ_CALIBRATE_ENTROPY, [MQ_CALIBRATION_MSE] = MQ_CALIBRATE_MSE,
+    };
+
+    return (mq_static_opts){
+        .scheme = mq_scheme_of(mq_dtype_from_name(o->act_type), o->act_symmetric == MQ_CHOICE_YES, false, MQ_FLOAT),
+        .method = methods[o->calibration], .percentile = o->percentile,
+        .float_bias = mq_quant_target_float_bias(o->target),
+    };
+}
+
+/* Finds the ranges of activations and puts their integers into the graph. */
+static mq_status quantize_activations(struct job *j)
+{
+    const mq_static_opts o = static_opts(j->opts);
+    mq_placement *p = j->plan.placement;
+    mq_calibration c = { 0 };
+    mq_calibrate_summary sum;
+    size_t n_unseen = 0;
+    mq_status rc = MQ_OK;
+
+    if (!p->points.n) {
+        mq_warn(j->hooks, "static-none", "",
+                "--mode static: no operator is computed with integers, only weights are smaller");
+        return MQ_OK;
+    }
+    MQ_TRY(mq_calibrate(&c, j->model, p, &j->opts->calibrate_on, j->hooks, &sum, j->err));
+    MQ_TRY(end_step(j, "calibrate"));
+    MQ_TRY(mq_static_ranges(p, &c, &o, &n_unseen, j->err));
+    if (n_unseen)
+        mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
+                n_unseen, p->points.n);
+    if (sum.generated)
+        mq_warn(j->hooks, "calibration-random", "",
+                "activations were calibrated on generated inputs: what real ones do is not known (--data)");
+    MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
+done:
+    mq_calibration_release(&c);
+    return rc;
+}
+
 /* A form that was asked for and is nowhere in the result: the types or the operators do not allow it. */
 static void warn_unused_form(const struct job *j)
 {
@@ -269,7 +319,7 @@ static void warn_about_weights(const struct job *j)
 
 static mq_status report_mode(const struct job *j)
 {
-    static const char *const names[] = { "weight", "weight", "dynamic" }; /* auto chooses weight */
+    static const char *const names[] = { "weight", "weight", "dynamic", "static" }; /* auto chooses weight */
     mq_str note = { 0 };
     bool chosen = j->opts->mode == MQ_MODE_AUTO;
 
@@ -444,13 +494,27 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
                      .hooks = hooks, .err = err, .since = now() };
     mq_status rc = MQ_OK;
 
+    if (filled.mode == MQ_MODE_AUTO && filled.calibrate_on.n_data)
+        filled.mode = MQ_MODE_STATIC;
+    if (filled.mode == MQ_MODE_STATIC && !filled.calibrate_on.n_data)
+        return mq_fail(err, MQ_ERR_USAGE, "--mode static needs data to find ranges on: --data inputs.npz (mq help data), or "
+                       "--data random:32 to try it");
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
     MQ_TRY(mq_quant_apply_target(&filled, hooks, err));
     MQ_TRY(open_input(&j));
     MQ_TRY(report_file(&j, "input", input, j.bytes_before));
+    if (filled.mode == MQ_MODE_STATIC)
+        MQ_TRY(mq_static_prepare(j.model, hooks, err));
     MQ_TRY(end_step(&j, "load and check"));
     MQ_TRY(choose(&j));
+    if (filled.mode == MQ_MODE_STATIC)
+        MQ_TRY(quantize_activations(&j));
     MQ_TRY(mq_quant_rewrite(&j.plan, hooks, err));
+    if (filled.format == MQ_FORMAT_QOPERATOR) {
+        MQ_TRY(mq_quant_make_all(&j.plan, hooks, err));
+        MQ_TRY(mq_passes_run(j.model, mq_qoperator_passes, &(mq_pass_ctx){ 0 }, err));
+        mq_model_drop_unused(j.model);
+    }
     warn_unused_form(&j);
     MQ_TRY(end_step(&j, "rewrite"));
     rc = j.opts->dry_run ? estimate_output(&j) : write_output(&j);

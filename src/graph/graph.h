@@ -135,6 +135,9 @@ int64_t mq_tensor_size(const mq_tensor *t);
  * for strings and for MQ_STORE_MADE. Not thread-safe for one tensor (its first call may convert). */
 mq_status mq_tensor_bytes(mq_tensor *t, const void **data, mq_error *err);
 
+/* Makes the bytes of a MQ_STORE_MADE tensor now: from then on it is MQ_STORE_RAW. Others stay as they are. */
+mq_status mq_tensor_make(mq_tensor *t, const mq_hooks *hooks, mq_error *err);
+
 /* Elements [start, start+n) as float or int64. Same errors. */
 mq_status mq_tensor_read_f32(mq_tensor *t, uint64_t start, uint64_t n, float *out, mq_error *err);
 mq_status mq_tensor_read_i64(mq_tensor *t, uint64_t start, uint64_t n, int64_t *out, mq_error *err);

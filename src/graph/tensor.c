@@ -163,6 +163,50 @@ static mq_status readable(mq_tensor *t, uint64_t start, uint64_t n, const void *
     return rc;
 }
 
+/* A sink that is a piece of memory. */
+struct memory_sink {
+    mq_sink base;
+    uint8_t *data;
+    uint64_t n_bytes;
+};
+
+static mq_status write_memory(mq_sink *base, uint64_t offset, const void *data, size_t n, mq_error *err)
+{
+    const struct memory_sink *s = (const struct memory_sink *)base;
+
+    if (offset > s->n_bytes || n > s->n_bytes - offset)
+        return mq_fail(err, MQ_ERR_SYSTEM, "a tensor was made larger than it said");
+    if (n)
+        memcpy(s->data + offset, data, n);
+    return MQ_OK;
+}
+
+mq_status mq_tensor_make(mq_tensor *t, const mq_hooks *hooks, mq_error *err)
+{
+    struct memory_sink sink = { .base = { .write_at = write_memory } };
+    mq_buf *buf;
+    mq_status rc;
+
+    if (t->storage != MQ_STORE_MADE)
+        return MQ_OK;
+    sink.n_bytes = t->maker->n_bytes;
+    if (!(sink.data = calloc(1, (size_t)sink.n_bytes + 1)))
+        return mq_oom(err);
+    if ((rc = t->maker->make(t->maker->user, &sink.base, hooks, err)) != MQ_OK) {
+        free(sink.data);
+        return rc;
+    }
+    MQ_TRY(mq_buf_from_heap(&buf, sink.data, (size_t)sink.n_bytes, err)); /* takes the memory, on failure too */
+    MQ_TRY(mq_model_keep_buf(t->model, buf, err));
+    t->storage = MQ_STORE_RAW;
+    t->maker = NULL;
+    t->buf = buf;
+    t->data = sink.data;
+    t->n_bytes = (size_t)sink.n_bytes;
+done:
+    return rc;
+}
+
 mq_status mq_tensor_read_f32(mq_tensor *t, uint64_t start, uint64_t n, float *out, mq_error *err)
 {
     const void *data = NULL;

@@ -29,6 +29,12 @@ typedef struct mq_pass {
 /* What the engine runs on its private copy, in order: ends with NULL. They may use operators of com.microsoft. */
 extern const mq_pass *const mq_engine_passes[];
 
+/* What static quantization runs on the model itself, so that what is quantized is what will run. Standard operators only. */
+extern const mq_pass *const mq_quantize_passes[];
+
+/* What makes operators on integers of QuantizeLinear and DequantizeLinear, for files (--format qoperator). */
+extern const mq_pass *const mq_qoperator_passes[];
+
 /* Runs each pass of the list over every graph of the model, inner graphs first, then drops nodes that nobody reads and
  * infers types anew after each that changed something. */
 mq_status mq_passes_run(mq_model *m, const mq_pass *const *list, const mq_pass_ctx *ctx, mq_error *err);
@@ -50,6 +56,9 @@ mq_status mq_constant_create(mq_graph *g, const char *base, mq_tensor *t, mq_val
 mq_status mq_value_bypass(mq_value *from, mq_value *to, bool *done, mq_error *err);
 /* Removes nodes whose outputs nobody uses, last first; counts them (may be NULL). */
 void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped);
+
+/* Initializers that nobody uses are none any more; inputs and outputs stay. */
+void mq_model_drop_unused(mq_model *m);
 
 /* A node before `at` with these inputs (NULL: absent) and the attributes of `like` (may be NULL), without outputs. Imports
  * com.microsoft when the domain is that. */

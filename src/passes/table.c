@@ -42,6 +42,18 @@ const mq_pass *const mq_engine_passes[] = {
     NULL,
 };
 
+const mq_pass *const mq_quantize_passes[] = {
+    &mq_pass_drop_identity,  /* nothing between a product and what is folded into it */
+    &mq_pass_fold_batchnorm,
+    NULL,
+};
+
+const mq_pass *const mq_qoperator_passes[] = {
+    &mq_pass_move_qdq, /* as for the engine */
+    &mq_pass_fuse_qdq,
+    NULL,
+};
+
 static mq_status run_inside(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
     mq_status rc = MQ_OK;

@@ -83,30 +83,42 @@ mq_status mq_quant_filters_create(mq_quant_filters **out, const mq_quantize_opts
     return rc;
 }
 
-void mq_quant_filters_offer(mq_quant_filters *f, const mq_node *n, const mq_value *weight)
+void mq_quant_filters_offer_node(mq_quant_filters *f, const mq_node *n)
 {
     mq_patterns_offer(f->p[NODES], mq_node_label(n));
     mq_patterns_offer(f->p[NOT_NODES], mq_node_label(n));
     mq_patterns_offer(f->p[OPS], n->op_type);
     mq_patterns_offer(f->p[NOT_OPS], n->op_type);
+}
+
+void mq_quant_filters_offer(mq_quant_filters *f, const mq_node *n, const mq_value *weight)
+{
+    mq_quant_filters_offer_node(f, n);
     mq_patterns_offer(f->p[TENSORS], weight->name);
     mq_patterns_offer(f->p[NOT_TENSORS], weight->name);
     mq_patterns_offer(f->p[TYPES], weight->name);
 }
 
-bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value *weight)
+/* Every filter is asked, so that each learns that it matched. */
+bool mq_quant_filters_want_node(mq_quant_filters *f, const mq_node *n)
 {
-    /* every filter is asked, so that each learns that it matched */
     bool node = mq_patterns_match(f->p[NODES], mq_node_label(n)) || !f->given[NODES];
-    bool tensor = mq_patterns_match(f->p[TENSORS], weight->name) || !f->given[TENSORS];
     bool op = mq_patterns_match(f->p[OPS], n->op_type) || !f->given[OPS];
     bool not_node = mq_patterns_match(f->p[NOT_NODES], mq_node_label(n));
-    bool not_tensor = mq_patterns_match(f->p[NOT_TENSORS], weight->name);
     bool not_op = mq_patterns_match(f->p[NOT_OPS], n->op_type);
+
+    return node && op && !not_node && !not_op;
+}
+
+bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value *weight)
+{
+    bool tensor = mq_patterns_match(f->p[TENSORS], weight->name) || !f->given[TENSORS];
+    bool not_tensor = mq_patterns_match(f->p[NOT_TENSORS], weight->name);
+    bool wanted = mq_quant_filters_want_node(f, n);
 
     mq_quant_filters_type(f, weight);
     mq_patterns_find(f->p[TYPES], weight->name);
-    return node && tensor && op && !not_node && !not_tensor && !not_op;
+    return wanted && tensor && !not_tensor;
 }
 
 mq_dtype mq_quant_filters_type(mq_quant_filters *f, const mq_value *weight)

@@ -17,6 +17,10 @@ void mq_quant_filters_free(mq_quant_filters *f); /* NULL is fine */
  * before the first question. */
 void mq_quant_filters_offer(mq_quant_filters *f, const mq_node *n, const mq_value *weight);
 
+/* The same of a node without a weight, whose activations may become integers (--mode static). */
+void mq_quant_filters_offer_node(mq_quant_filters *f, const mq_node *n);
+bool mq_quant_filters_want_node(mq_quant_filters *f, const mq_node *n);
+
 /* Do they want the weight of this node? */
 bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value *weight);
 

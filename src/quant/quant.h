@@ -59,11 +59,14 @@ typedef struct mq_quant_item {
     uint64_t bytes_before, bytes_after; /* payload: the weight; integers, scales and zero points */
 } mq_quant_item;
 
+struct mq_placement;
+
 typedef struct mq_quant_plan {
     mq_model *model;
     const mq_quantize_opts *opts;
     MQ_VEC(mq_quant_item *) items; /* in the order in which nodes name them */
     size_t n_quantized;
+    struct mq_placement *placement; /* of activations (place.h); NULL but with MQ_MODE_STATIC */
     int needed_opset;         /* of ai.onnx, for all that is planned */
     const char *needed_for;   /* what needs it: "blocks", "per-channel scales", ... */
 } mq_quant_plan;
@@ -74,6 +77,9 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
 
 /* Rewrites the graph for the items that do not stay. The model's opset must be at least plan->needed_opset. */
 mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err);
+
+/* Makes the integers and scales now, in memory, for whoever wants to look at them. */
+mq_status mq_quant_make_all(const mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err);
 
 void mq_quant_plan_release(mq_quant_plan *plan);
 

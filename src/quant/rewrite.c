@@ -257,3 +257,17 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
 done:
     return rc;
 }
+
+mq_status mq_quant_make_all(const mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t g = 0; g < plan->model->graphs.n; g++) {
+        const mq_graph *graph = plan->model->graphs.items[g];
+        for (size_t i = 0; i < graph->inits.n; i++)
+            if (graph->inits.items[i]->init)
+                MQ_TRY(mq_tensor_make(graph->inits.items[i]->init, hooks, err));
+    }
+done:
+    return rc;
+}

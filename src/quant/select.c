@@ -10,6 +10,7 @@
 #include "quant/choose.h"
 #include "quant/dynamic_lstm.h"
 #include "quant/filters.h"
+#include "quant/place.h"
 #include "quant/overrides.h"
 #include "quant/quant.h"
 #include "quant/tie.h"
@@ -322,7 +323,7 @@ static mq_status decide(struct selector *s, mq_quant_item *it)
     if (rc != MQ_OK || it->stay)
         return rc;
     it->bytes_after = payload(it);
-    if (it->bytes_after + overhead(it) >= it->bytes_before) {
+    if (s->plan->opts->mode != MQ_MODE_STATIC && it->bytes_after + overhead(it) >= it->bytes_before) {
         it->stay = MQ_STAY_SMALL;
         it->bytes_after = it->bytes_before;
     }
@@ -386,14 +387,38 @@ static void needs_of(mq_quant_plan *plan, const mq_quant_item *it)
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
 
+/* The graph whose activations may become integers. */
+static mq_graph *static_graph(const mq_quant_plan *plan)
+{
+    return plan->opts->mode == MQ_MODE_STATIC ? plan->model->graph : NULL;
+}
+
+static mq_status place_activations(struct selector *s)
+{
+    mq_quant_plan *plan = s->plan;
+    const mq_dtype type = mq_dtype_from_name(plan->opts->act_type);
+    const bool wide = mq_dtype_bits(type) != 8;
+    mq_status rc = MQ_OK;
+
+    if (!(plan->placement = mq_arena_alloc(plan->model->arena, sizeof *plan->placement)))
+        return mq_oom(s->err);
+    MQ_TRY(mq_place(plan->placement, plan, s->filters, s->err));
+    MQ_TRY(mq_quant_filters_check(s->filters, s->err));
+    if (plan->placement->points.n)
+        need(plan, wide ? 21 : 13, wide ? mq_dtype_name(type) : "static quantization");
+done:
+    return rc;
+}
+
 static mq_status find_items(struct selector *s)
 {
     const mq_model *m = s->plan->model;
     mq_status rc = MQ_OK;
 
     MQ_TRY(each_weight(s, offer));
+    for (mq_node *n = static_graph(s->plan) ? static_graph(s->plan)->first : NULL; n; n = n->next)
+        mq_quant_filters_offer_node(s->filters, n);
     MQ_TRY(each_weight(s, look_at_input));
-    MQ_TRY(mq_quant_filters_check(s->filters, s->err));
     for (size_t i = 0; i < m->graphs.n; i++)
         for (mq_node *n = m->graphs.items[i]->first; n; n = n->next)
             n->tag = 0;
@@ -413,6 +438,8 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
     MQ_TRY(mq_quant_filters_create(&s.filters, plan->opts, err));
     MQ_TRY(mq_overrides_load(&s.overrides, plan->opts->overrides, hooks, err));
     MQ_TRY(find_items(&s));
+    if (!static_graph(plan)) /* else activations are asked about, too */
+        MQ_TRY(mq_quant_filters_check(s.filters, err));
     MQ_TRY(mq_overrides_check(s.overrides, plan, err));
     s.chooser.opts = plan->opts;
     s.chooser.filters = s.filters;
@@ -430,6 +457,8 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
         plan->n_quantized++;
         needs_of(plan, plan->items.items[i]);
     }
+    if (static_graph(plan))
+        MQ_TRY(place_activations(&s));
 done:
     mq_quant_filters_free(s.filters);
     mq_overrides_free(s.overrides);

@@ -24,6 +24,7 @@ typedef struct row {
     bool standard;       /* no operators of com.microsoft */
     bool no_blocks;
     bool no_dynamic;
+    bool float_bias;     /* int32 biases are not taken */
     bool own_products;   /* its integer products are plain C or of its own device: nothing saturates */
     const char *text;
 } row;
@@ -35,12 +36,12 @@ static const row rows[] = {
     { .name = "onnx", .text = "standard operators, the whole range of the type; any --type, --mode and --format" },
     { .name = "onnxruntime", .text = "ONNX Runtime on a CPU: the same, and --format nbits for its own kernels" },
     { .name = "tensorrt", .only_int8 = true, .zero_points_zero = true, .standard = true, .no_blocks = true,
-      .no_dynamic = true, .own_products = true,
-      .text = "TensorRT: --type int8 --symmetric, --format qdq, no --mode dynamic" },
+      .no_dynamic = true, .own_products = true, .float_bias = true,
+      .text = "TensorRT: --type int8 --symmetric, --act-type int8 --act-symmetric, --format qdq, no --mode dynamic" },
     { .name = "c", .only_8_bits = true, .standard = true, .no_blocks = true, .own_products = true,
       .text = "generators of C code (onnx2c): types of 8 bits, --format qdq, no blocks" },
     { .name = "portable", .only_int8 = true, .zero_points_zero = true, .standard = true, .no_blocks = true,
-      .no_dynamic = true, .own_products = true, .text = "what all of these take: as tensorrt" },
+      .no_dynamic = true, .own_products = true, .float_bias = true, .text = "what all of these take: as tensorrt" },
 };
 
 typedef enum cpu { CPU_ANY, CPU_AVX2, CPU_VNNI, CPU_ARM64, CPU_NATIVE, N_CPUS } cpu;
@@ -135,6 +136,12 @@ bool mq_quant_target_blocks(const char *target)
     return !r || !r->no_blocks;
 }
 
+bool mq_quant_target_float_bias(const char *target)
+{
+    const row *r = find_row(target);
+    return r && r->float_bias;
+}
+
 bool mq_quant_target_dynamic(const char *target)
 {
     const row *r = find_row(target);
@@ -175,6 +182,14 @@ static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error 
         return mq_fail(err, MQ_ERR_USAGE, "--mode dynamic multiplies 8-bit integers: --type int8 or uint8, not %s", name);
     if (o->reduce_range == MQ_CHOICE_YES && bits != 8)
         return mq_fail(err, MQ_ERR_USAGE, "--reduce-range makes 7 bits of 8: --type int8 or uint8, not %s", name);
+    if (o->mode != MQ_MODE_STATIC && o->format == MQ_FORMAT_QOPERATOR)
+        return mq_fail(err, MQ_ERR_USAGE, "--format qoperator is for --mode static, which knows the ranges of activations "
+                       "(--data)");
+    if (o->mode == MQ_MODE_STATIC && o->format == MQ_FORMAT_NBITS)
+        return mq_fail(err, MQ_ERR_USAGE, "--format nbits is a form of weights alone: --mode static has qdq");
+    if (o->mode == MQ_MODE_STATIC && o->calibration == MQ_CALIBRATION_PERCENTILE &&
+        !(o->percentile > 50 && o->percentile <= 100))
+        return mq_fail(err, MQ_ERR_USAGE, "--percentile is above 50 and at most 100, not %g", o->percentile);
     if (o->algorithm != MQ_ALGORITHM_RTN && o->range != MQ_RANGE_MINMAX)
         return mq_fail(err, MQ_ERR_USAGE, "--algorithm %s finds ranges itself: --range is for --algorithm rtn",
                        o->algorithm == MQ_ALGORITHM_MSE ? "mse" : "hqq");
@@ -193,6 +208,8 @@ static mq_status check_row(const mq_quantize_opts *o, const row *r, mq_dtype typ
     }
     if (r->zero_points_zero && o->symmetric == MQ_CHOICE_NO)
         rc = mq_fail(err, MQ_ERR_USAGE, "--asymmetric: --target %s takes zero points of 0 only", r->name);
+    else if (r->standard && o->format == MQ_FORMAT_QOPERATOR)
+        rc = mq_fail(err, MQ_ERR_USAGE, "--format qoperator: --target %s takes qdq", r->name);
     else if (r->standard && o->format == MQ_FORMAT_NBITS)
         rc = mq_fail(err, MQ_ERR_USAGE, "--format nbits: --target %s has no operators of com.microsoft", r->name);
     else if (r->no_dynamic && o->mode == MQ_MODE_DYNAMIC)
@@ -201,11 +218,32 @@ done:
     return rc;
 }
 
+/* Types of activations: what the user asks for, or what the target wants. */
+static mq_status apply_activations(mq_quantize_opts *o, const row *r, mq_error *err)
+{
+    mq_dtype type;
+
+    if (!o->act_type)
+        o->act_type = r->only_int8 ? "int8" : "uint8";
+    type = mq_dtype_from_name(o->act_type);
+    if (type != MQ_UINT8 && type != MQ_INT8 && type != MQ_UINT16 && type != MQ_INT16)
+        return mq_fail(err, MQ_ERR_USAGE, "--act-type is uint8, int8, uint16 or int16, not '%s'", o->act_type);
+    if (r->only_int8 && type != MQ_INT8)
+        return mq_fail(err, MQ_ERR_USAGE, "--act-type %s: --target %s takes int8 activations only", o->act_type, r->name);
+    if (r->only_8_bits && mq_dtype_bits(type) != 8)
+        return mq_fail(err, MQ_ERR_USAGE, "--act-type %s: --target %s takes 8-bit activations only", o->act_type, r->name);
+    if (r->zero_points_zero && o->act_symmetric == MQ_CHOICE_NO)
+        return mq_fail(err, MQ_ERR_USAGE, "--act-asymmetric: --target %s takes zero points of 0 only", r->name);
+    if (r->zero_points_zero)
+        o->act_symmetric = MQ_CHOICE_YES;
+    return MQ_OK;
+}
+
 /* ONNX Runtime multiplies uint8 by int8 with vpmaddubsw where there is no VNNI: sums of two products saturate at 16 bits
  * (its documentation, "Quantize ONNX models", S8S8 and U8S8). Products of two uint8 are summed in 32 bits. */
 static bool may_saturate(const mq_quantize_opts *o, const row *r, mq_dtype type)
 {
-    return o->mode == MQ_MODE_DYNAMIC && type == MQ_INT8 && !r->own_products;
+    return (o->mode == MQ_MODE_DYNAMIC || o->mode == MQ_MODE_STATIC) && type == MQ_INT8 && !r->own_products;
 }
 
 mq_status mq_quant_apply_target(mq_quantize_opts *o, const mq_hooks *hooks, mq_error *err)
@@ -220,12 +258,13 @@ mq_status mq_quant_apply_target(mq_quantize_opts *o, const mq_hooks *hooks, mq_e
     MQ_TRY(check_pairs(o, type, err));
     MQ_TRY(find_target(o->target, &r, &c, err));
     MQ_TRY(check_row(o, r, type, err));
+    MQ_TRY(apply_activations(o, r, err));
     if (r->zero_points_zero)
         o->symmetric = MQ_CHOICE_YES;
     if (o->reduce_range == MQ_CHOICE_DEFAULT && may_saturate(o, r, type)) {
         if (c == CPU_AVX2)
             o->reduce_range = MQ_CHOICE_YES;
-        else if (c == CPU_ANY)
+        else if (c == CPU_ANY && o->mode == MQ_MODE_DYNAMIC)
             mq_warn(hooks, "saturation-x86", "",
                     "on x86 CPUs without VNNI products of uint8 and int8 can saturate at 16 bits: --reduce-range or "
                     "--target %s,x64-avx2 use 7 bits; ,x64-vnni or ,arm64 says that there are no such CPUs", r->name);

@@ -490,8 +490,6 @@ static mq_status not_taken(const cli_command *cmd, cli_opt id, mq_error *err)
     char buf[128];
     const char *hint = cli_peer_hint(cli_opt_name(id), buf, sizeof buf);
 
-    if (id == OPT_DATA && cli_command_takes(cmd, OPT_MODE))
-        return cli_fail(err, MQ_ERR_UNSUPPORTED, "--data is not in this version: --mode weight and dynamic need no data");
     if (hint)
         return cli_fail(err, MQ_ERR_USAGE, "mq %s has no option %s: %s", cmd->name, cli_row_of(id)->label, hint);
     return cli_fail(err, MQ_ERR_USAGE, "mq %s has no option %s: mq %s -h lists the options", cmd->name,

@@ -133,6 +133,11 @@ typedef enum cli_opt {
     OPT_RANGE,          /* word 0: minmax; else range */
     OPT_REDUCE_RANGE,   /* given: on or not; else by target */
     OPT_OVERRIDES,      /* text: a file */
+    OPT_ACT_TYPE,       /* text: "uint8"; NULL: by target */
+    OPT_ACT_SYMMETRIC,  /* given: on or not; else by target */
+    OPT_ACT_ASYMMETRIC, /* never stored: read OPT_ACT_SYMMETRIC */
+    OPT_CALIBRATION,    /* word: cli_calibration */
+    OPT_PERCENTILE,     /* real */
     OPT_REQUANTIZE,     /* on */
     OPT_LIST_TYPES,     /* on: print and do nothing else */
     OPT_LIST_TARGETS,   /* on */
@@ -142,11 +147,11 @@ typedef enum cli_opt {
 /* Words of rows, in the rows' order. */
 typedef enum cli_external { EXTERNAL_AUTO, EXTERNAL_NONE, EXTERNAL_PER_TENSOR } cli_external;
 typedef enum cli_verify { VERIFY_AUTO, VERIFY_NONE, VERIFY_LOAD, VERIFY_RUN } cli_verify;
-typedef enum cli_mode { MODE_AUTO, MODE_WEIGHT, MODE_DYNAMIC } cli_mode;
+typedef enum cli_mode { MODE_AUTO, MODE_WEIGHT, MODE_DYNAMIC, MODE_STATIC } cli_mode;
 typedef enum cli_type {
     TYPE_INT8, TYPE_UINT8, TYPE_INT4, TYPE_UINT4, TYPE_INT2, TYPE_UINT2, TYPE_INT16, TYPE_UINT16
 } cli_type;
-typedef enum cli_format { FORMAT_QDQ, FORMAT_NBITS } cli_format;
+typedef enum cli_format { FORMAT_QDQ, FORMAT_QOPERATOR, FORMAT_NBITS } cli_format;
 typedef enum cli_block_fallback { BLOCK_PARTIAL, BLOCK_ERROR, BLOCK_SKIP, BLOCK_ADJUST } cli_block_fallback;
 typedef enum cli_algorithm { ALGORITHM_RTN, ALGORITHM_MSE, ALGORITHM_HQQ } cli_algorithm;
 typedef enum cli_annotate { ANNOTATE_GITHUB, ANNOTATE_NONE } cli_annotate;

@@ -150,9 +150,8 @@ static const char *const peers[][2] = {
 
 /* Options that are settled but not here yet. */
 static const char *const later[] = {
-    "time_limit", "val_labels", "act_type", "act_symmetric", "act_asymmetric", "effort", "calibration", "percentile",
-    "calibration_cache", "calibrate_only", "shard", "smooth", "equalize", "bias_correction", "io_type",
-        "sensitivity", "layers",
+    "time_limit", "val_labels", "effort", "calibration_cache", "calibrate_only", "shard", "smooth", "equalize",
+    "bias_correction", "io_type", "sensitivity", "layers",
 };
 
 static const struct {

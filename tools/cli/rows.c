@@ -159,10 +159,10 @@ static const cli_row rows[N_OPTS] = {
     [OPT_TESTS] = { "--tests", 0, KIND_TEXT, CHECK, "DIR",
                     .help = "run an ONNX test folder (model.onnx, test_data_set_N), or every one in DIR" },
 
-    [OPT_MODE] = { "--mode", 0, KIND_WORD, QUANTIZE, "auto|weight|dynamic", "auto|weight|dynamic", .later = "static",
-                   .later_why = "it comes with --data", .fallback = "auto",
+    [OPT_MODE] = { "--mode", 0, KIND_WORD, QUANTIZE, "auto|weight|dynamic|static", "auto|weight|dynamic|static",
+                   .fallback = "auto",
                    .help = "weight: weights only, computed in float; dynamic: products of integers, ranges of activations "
-                           "found at run time; auto says what it chose" },
+                           "found at run time; static: found on --data; auto is static with --data, else weight" },
     [OPT_TYPE] = { "--type", 0, KIND_WORD, QUANTIZE, "TYPE", TYPES, .fallback = "int8",
                    .help = "type of the weights: int8, uint8, int4, uint4, int2, uint2, int16 or uint16" },
     [OPT_TENSOR_TYPE] = { "--tensor-type", 0, KIND_LIST, QUANTIZE, "PATTERN=TYPE",
@@ -177,8 +177,10 @@ static const cli_row rows[N_OPTS] = {
                         .help = "zero point 0 (default for int8 and int16; by target)" },
     [OPT_ASYMMETRIC] = { "--asymmetric", 0, KIND_SWITCH, QUANTIZE, .opposite = OPT_SYMMETRIC,
                          .help = "a zero point that fits the range (default for the other types)" },
-    [OPT_FORMAT] = { "--format", 0, KIND_WORD, QUANTIZE, "qdq|nbits", "qdq|nbits", "qoperator", .fallback = "qdq",
-                     .help = "qdq: DequantizeLinear, standard ONNX; nbits: MatMulNBits and GatherBlockQuantized of ONNX "
+    [OPT_FORMAT] = { "--format", 0, KIND_WORD, QUANTIZE, "qdq|qoperator|nbits", "qdq|qoperator|nbits",
+                     .fallback = "qdq",
+                     .help = "qdq: QuantizeLinear and DequantizeLinear, standard ONNX; qoperator: operators on integers "
+                             "(QLinearConv), with --mode static; nbits: MatMulNBits and GatherBlockQuantized of ONNX "
                              "Runtime where they fit" },
     [OPT_BLOCK_SIZE] = { "--block-size", 0, KIND_COUNT, QUANTIZE, "N", .fallback = "32", .min = 16, .max = 256,
                          .power_of_two = true, .help = "values that share a scale, of types of 2 and 4 bits and of nbits" },
@@ -198,6 +200,20 @@ static const cli_row rows[N_OPTS] = {
                            .help = "use 7 of 8 bits, for x86 CPUs without VNNI (default: by target)" },
     [OPT_OVERRIDES] = { "--overrides", 0, KIND_TEXT, QUANTIZE, "FILE.json",
                         .help = "type, scale, zero point, range, axis or block size of single tensors" },
+    [OPT_ACT_TYPE] = { "--act-type", 0, KIND_WORD, QUANTIZE, "uint8|int8|uint16|int16", "uint8|int8|uint16|int16",
+                       .help = "of activations, with --mode static: uint8, int8, uint16 or int16 (default: uint8; by "
+                               "target)" },
+    [OPT_ACT_SYMMETRIC] = { "--act-symmetric", 0, KIND_SWITCH, QUANTIZE,
+                            .help = "activations have zero point 0, or the middle of an unsigned type (default: by "
+                                    "target)" },
+    [OPT_ACT_ASYMMETRIC] = { "--act-asymmetric", 0, KIND_SWITCH, QUANTIZE, .opposite = OPT_ACT_SYMMETRIC,
+                             .help = "a zero point that fits the range (default)" },
+    [OPT_CALIBRATION] = { "--calibration", 0, KIND_WORD, QUANTIZE, "minmax|ema|percentile|entropy|mse",
+                          "minmax|ema|percentile|entropy|mse",
+                          .help = "how ranges of activations follow from the data: minmax, ema (moving average of "
+                                  "extremes), percentile, entropy or mse (default: mse)" },
+    [OPT_PERCENTILE] = { "--percentile", 0, KIND_REAL, QUANTIZE, "P", .fallback = "99.99",
+                         .help = "of the values that --calibration percentile keeps" },
     [OPT_REQUANTIZE] = { "--requantize", 0, KIND_SWITCH, QUANTIZE,
                          .help = "take a model that is quantized already: its float weights" },
     [OPT_LIST_TYPES] = { "--list-types", 0, KIND_SWITCH, QUANTIZE, .no_negation = true,

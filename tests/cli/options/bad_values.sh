@@ -1,10 +1,10 @@
 # Each bad value says what is allowed.
 try() { mq quantize model.onnx -o out.onnx "$@" || test $? = 2; }
 try --verify maybe
-try --format qoperator
+try --format qop
 try --algorithm gptq
 try --type int3
-try --mode static
+try --mode statically
 try --block-size 48
 try --block-size 8
 try --accuracy-level 5

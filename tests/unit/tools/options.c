@@ -226,8 +226,7 @@ static void unknown_options_are_answered(void **state)
     assert_fails("m.onnx -opset 3", MQ_ERR_USAGE, "did you mean --opset?");
     assert_fails("m.onnx --nodes_to_exclude=a", MQ_ERR_USAGE, "mq calls it --exclude-nodes");
     assert_fails("m.onnx -output a", MQ_ERR_USAGE, "mq calls it -o");
-    assert_fails("m.onnx --data x", MQ_ERR_UNSUPPORTED, "not in this version");
-    assert_fails("m.onnx --act-type uint8", MQ_ERR_USAGE, "not in this version");
+    assert_fails("m.onnx --effort best", MQ_ERR_USAGE, "not in this version");
     assert_fails("m.onnx --xyzzy", MQ_ERR_USAGE, "mq test -h");
     assert_fails("m.onnx --o x", MQ_ERR_USAGE, "unknown option '--o'");
     assert_fails("m.onnx --sync", MQ_ERR_USAGE, "has no option --sync");
@@ -237,8 +236,7 @@ static void unknown_options_are_answered(void **state)
     assert_fails("m.onnx -o", MQ_ERR_USAGE, "needs a value");
     assert_fails("m.onnx -o --force", MQ_ERR_USAGE, "needs a value");
     assert_fails("m.onnx --type=", MQ_ERR_USAGE, "needs a value");
-    assert_fails("m.onnx --format qoperator", MQ_ERR_USAGE, "not in this version, which has qdq or nbits");
-    assert_fails("m.onnx --mode static", MQ_ERR_USAGE, "it comes with --data");
+    assert_fails("m.onnx --algorithm gptq", MQ_ERR_USAGE, "no option --algorithm");
     assert_fails("m.onnx --symmetric True", MQ_ERR_USAGE, "switches take no value");
     assert_fails("m.onnx --verify maybe", MQ_ERR_USAGE, "auto, none, load or run");
 }

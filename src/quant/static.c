@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+#include "quant/static.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/pass.h"
+#include "quant/emit.h"
+
+/* Ranges that differ less than this share a scale where they are concatenated: the smaller one loses at most one bit. */
+#define ALIKE 2.0f
+
+/* ---- before ------------------------------------------------------------------------------------------------------- */
+
+mq_status mq_static_prepare(mq_model *m, const mq_hooks *hooks, mq_error *err)
+{
+    const bool must = m->has_ir_version && m->ir_version < 4; /* there all of them are, and mean nothing by it */
+    const char *first = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; m->graph && i < m->graph->inits.n; i++) {
+        mq_value *v = m->graph->inits.items[i];
+        if (!v->is_input)
+            continue;
+        first = first ? first : v->name;
+        n++;
+        mq_graph_remove_input(m->graph, v);
+    }
+    if (n && !must)
+        mq_warn(hooks, "constant-input", first, "%zu initializers were also graph inputs (as '%s') and are constants now", n,
+                first);
+    if (n && must)
+        m->ir_version = 4;
+    return mq_passes_run(m, mq_quantize_passes, &(mq_pass_ctx){ 0 }, err);
+}
+
+/* ---- ranges ------------------------------------------------------------------------------------------------------- */
+
+static float largest_of(const mq_point *p)
+{
+    return fmaxf(p->hi, -p->lo);
+}
+
+static void bound_range(mq_point *p)
+{
+    p->lo = fminf(fmaxf(p->lo, p->bound_lo), 0);
+    p->hi = fmaxf(fminf(p->hi, p->bound_hi), 0);
+}
+
+static void measure(mq_point *p, const mq_observer *o)
+{
+    double mse, power;
+
+    mq_observer_error(o, &p->scheme, p->lo, p->hi, &mse, &power);
+    p->n = o->n;
+    p->n_clipped = mq_observer_clipped(o, p->lo, p->hi);
+    if (power > 0)
+        p->sqnr = mse > 0 ? 10 * log10(power / mse) : INFINITY;
+}
+
+/* The range of a point by itself. */
+static void find_range(mq_point *p, const mq_calibrated *c, const mq_static_opts *o)
+{
+    p->scheme = o->scheme;
+    if (!c || (!c->has_range && c->observer.n == 0))
+        return;
+    if (c->has_range) {
+        p->lo = c->lo;
+        p->hi = c->hi;
+    } else {
+        mq_observer_range(&c->observer, o->method, o->percentile, &p->scheme, &p->lo, &p->hi);
+        bound_range(p);
+    }
+    mq_scheme_affine(&p->scheme, p->lo, p->hi, &p->scale, &p->zero_point);
+}
+
+/* Joins what is concatenated when all ranges are alike. */
+static void join_concat(const mq_placement *p, const mq_node *n)
+{
+    mq_point *out = mq_placement_find(p, n->outputs[0]);
+    float largest = 0, smallest = INFINITY;
+
+    if (!out)
+        return;
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        mq_point *in = mq_placement_find(p, n->inputs[i]);
+        if (!in || !(mq_point_root(in)->scale > 0))
+            return;
+        largest = fmaxf(largest, largest_of(mq_point_root(in)));
+        smallest = fminf(smallest, largest_of(mq_point_root(in)));
+    }
+    for (size_t i = 0; largest < ALIKE * smallest && i < n->n_inputs; i++)
+        mq_point_join(mq_placement_find(p, n->inputs[i]), out);
+}
+
+mq_status mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen,
+                           mq_error *err)
+{
+    (void)err;
+    *n_unseen = 0;
+    for (size_t i = 0; i < p->points.n; i++)
+        if (!p->points.items[i]->same)
+            find_range(p->points.items[i], mq_calibration_find(c, p->points.items[i]->value->name), o);
+    for (size_t i = 0; i < p->concats.n; i++)
+        join_concat(p, p->concats.items[i]);
+    for (size_t i = 0; i < p->points.n; i++) {
+        mq_point *pt = p->points.items[i], *root = mq_point_root(pt);
+        const mq_calibrated *seen = mq_calibration_find(c, pt->value->name);
+        pt->lo = root->lo;
+        pt->hi = root->hi;
+        pt->scheme = root->scheme;
+        pt->scale = root->scale;
+        pt->zero_point = root->zero_point;
+        *n_unseen += !(pt->scale > 0);
+        if (seen && seen->observer.n && pt->scale > 0)
+            measure(pt, &seen->observer);
+    }
+    return MQ_OK;
+}
+
+/* ---- activations -------------------------------------------------------------------------------------------------- */
+
+/* Scale and zero point as initializers, once per root. */
+typedef struct params {
+    mq_value *scale, *zero_point;
+} params;
+
+static params params_of(mq_emit *e, const mq_placement *p, const mq_point *pt, params *all)
+{
+    size_t at = mq_point_root((mq_point *)pt)->value->tag - 1;
+    params *made = &all[at];
+    int32_t zp = pt->zero_point;
+    uint8_t bytes[2] = { (uint8_t)zp, (uint8_t)((uint32_t)zp >> 8) }; /* low byte first, as tensors are stored */
+
+    if (!made->scale) {
+        const char *base = p->points.items[at]->value->name;
+        made->scale = mq_emit_const(e, base, "_scale", MQ_FLOAT, 0, NULL, &pt->scale);
+        made->zero_point = mq_emit_const(e, base, "_zero_point", pt->scheme.type, 0, NULL, bytes);
+    }
+    return *made;
+}
+
+/* QuantizeLinear and DequantizeLinear before `before`. */
+static void emit_pair(mq_emit *e, mq_node *before, const char *base, params by, mq_value *from, mq_value *to)
+{
+    mq_value *q = mq_emit_value(e, from->graph, base, "_quantized");
+    mq_value *in[3] = { from, by.scale, by.zero_point }, *back[3] = { q, by.scale, by.zero_point };
+
+    mq_emit_node(e, before, from->graph, "", "QuantizeLinear", base, in, 3, q);
+    mq_emit_node(e, before, from->graph, "", "DequantizeLinear", base, back, 3, to);
+}
+
+/* Readers of a graph input read what is dequantized. */
+static void rewrite_input(mq_emit *e, mq_value *v, params by)
+{
+    mq_value *to = mq_emit_value(e, v->graph, v->name, "_dequantized");
+
+    for (size_t i = v->uses.n; to && e->rc == MQ_OK && i-- > 0;)
+        e->rc = mq_use_redirect(v->uses.items[i], to, e->err);
+    if (to) {
+        to->type = v->type;
+        emit_pair(e, v->graph->first, v->name, by, v, to);
+    }
+}
+
+static void rewrite_made(mq_emit *e, mq_value *v, params by)
+{
+    mq_node *producer = v->producer;
+    const size_t at = v->producer_index;
+    mq_value *from = mq_emit_value(e, v->graph, v->name, "_unquantized");
+
+    if (!from)
+        return;
+    from->type = v->type;
+    if ((e->rc = mq_node_set_output(producer, at, NULL, e->err)) == MQ_OK &&
+        (e->rc = mq_node_set_output(producer, at, from, e->err)) == MQ_OK)
+        emit_pair(e, producer->next, v->name, by, from, v);
+}
+
+/* ---- biases ------------------------------------------------------------------------------------------------------- */
+
+/* The largest bias that leaves room for the sum that it is added to. */
+#define BIAS_MAX 1073741823.0
+
+static size_t scale_at(const mq_weight *w, size_t channel)
+{
+    return w->grid.n_scales == 1 ? 0 : channel;
+}
+
+/* b is n numbers: one per scale, or any number with one scale. */
+static bool fits_bias(const mq_bias *b, const mq_tensor *t)
+{
+    const mq_weight *w = &b->item->weight;
+    int64_t n = mq_tensor_count(t);
+
+    if (!b->input || !(b->input->scale > 0) || n <= 0 || b->item->stay != MQ_STAY_NOT || w->grid.kind == MQ_PER_BLOCK)
+        return false;
+    for (int i = 0; i + 1 < t->n_dims; i++)
+        if (t->dims[i] != 1)
+            return false;
+    return w->grid.n_scales == 1 || (size_t)n == w->grid.n_scales;
+}
+
+/* A channel of tiny weights may have a bias beyond 32 bits: its scale grows until the bias fits. */
+static void widen_scales(const mq_bias *b, const float *values, size_t n, mq_weight *w)
+{
+    for (size_t i = 0; i < n; i++) {
+        double least = fabs((double)values[i]) / (BIAS_MAX * (double)b->input->scale);
+        float *scale = &w->scales[scale_at(w, i)];
+        if (isfinite(least) && fabs((double)*scale) < least)
+            *scale = mq_scheme_store(&w->scheme, *scale < 0 ? -least : least, w->zero_points[scale_at(w, i)]);
+    }
+}
+
+static const float *bias_values(const mq_bias *b, size_t *n, mq_error *err, mq_status *rc)
+{
+    mq_tensor *t = mq_value_constant(b->node->inputs[b->index], false);
+    const void *data;
+
+    if (!t || !fits_bias(b, t) || (*rc = mq_tensor_bytes(t, &data, err)) != MQ_OK)
+        return NULL;
+    *n = (size_t)mq_tensor_count(t);
+    return data;
+}
+
+static mq_status prepare_bias(const mq_bias *b, const mq_hooks *hooks, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+    size_t n;
+    const float *values = bias_values(b, &n, err, &rc);
+
+    if (!values)
+        return rc;
+    MQ_TRY(mq_weight_find_params(&b->item->weight, hooks, err));
+    widen_scales(b, values, n, &b->item->weight);
+done:
+    return rc;
+}
+
+static mq_status rewrite_bias(mq_emit *e, const mq_bias *b)
+{
+    const mq_weight *w = &b->item->weight;
+    mq_value *v = b->node->inputs[b->index], *q, *scale, *out;
+    size_t n, n_scales = w->grid.n_scales;
+    const float *values = bias_values(b, &n, e->err, &e->rc);
+    const mq_tensor *t = values ? mq_value_constant(v, false) : NULL;
+    const int64_t dim = (int64_t)n_scales;
+    int32_t *ints;
+    float *scales;
+
+    if (!values)
+        return e->rc;
+    ints = mq_arena_alloc(e->model->arena, n * sizeof *ints);
+    scales = mq_arena_alloc(e->model->arena, n_scales * sizeof *scales);
+    if (!ints || !scales)
+        return mq_oom(e->err);
+    for (size_t i = 0; i < n_scales; i++)
+        scales[i] = b->input->scale * w->scales[i];
+    for (size_t i = 0; i < n; i++) {
+        double x = (double)values[i] / (double)scales[n_scales == 1 ? 0 : i];
+        ints[i] = isfinite(x) ? (int32_t)rint(fmin(fmax(x, -BIAS_MAX), BIAS_MAX)) : 0;
+    }
+    e->graph = v->graph;
+    q = mq_emit_const(e, v->name, "_quantized", MQ_INT32, t->n_dims, t->dims, ints);
+    scale = mq_emit_const(e, v->name, "_scale", MQ_FLOAT, n_scales == 1 ? 0 : 1, &dim, scales);
+    out = mq_emit_value(e, b->node->graph, v->name, "_dequantized");
+    {
+        mq_value *in[2] = { q, scale };
+        mq_node *dq = mq_emit_node(e, b->node, b->node->graph, "", "DequantizeLinear", v->name, in, 2, out);
+        if (dq && n_scales > 1)
+            mq_emit_attr_int(e, dq, "axis", t->n_dims - 1);
+    }
+    if (e->rc == MQ_OK)
+        e->rc = mq_node_set_input(b->node, b->index, out, e->err);
+    return e->rc;
+}
+
+/* The float bias goes when nobody reads it any more. */
+static void drop_bias(mq_value *v)
+{
+    if (!mq_value_unused(v))
+        return;
+    if (v->init) {
+        mq_value_clear_init(v);
+        mq_graph_remove_input(v->graph, v);
+    } else if (v->producer && mq_node_is(v->producer, "", "Constant")) {
+        mq_node_remove(v->producer);
+    }
+}
+
+/* ---- all ----------------------------------------------------------------------------------------------------------- */
+
+static mq_status rewrite_biases(mq_placement *p, mq_emit *e, const mq_hooks *hooks)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < p->biases.n; i++) /* all before the first is written: they may share a weight */
+        MQ_TRY(prepare_bias(&p->biases.items[i], hooks, e->err));
+    for (size_t i = 0; i < p->biases.n; i++) {
+        mq_value *v = p->biases.items[i].node->inputs[p->biases.items[i].index];
+        MQ_TRY(rewrite_bias(e, &p->biases.items[i]));
+        drop_bias(v);
+    }
+done:
+    return rc;
+}
+
+static mq_status rewrite_points(mq_placement *p, mq_emit *e, params *all)
+{
+    for (size_t i = 0; i < p->points.n && e->rc == MQ_OK; i++) {
+        const mq_point *pt = p->points.items[i];
+        params by;
+        if (!(pt->scale > 0))
+            continue;
+        by = params_of(e, p, pt, all);
+        if (e->rc == MQ_OK && pt->value->producer)
+            rewrite_made(e, pt->value, by);
+        else if (e->rc == MQ_OK)
+            rewrite_input(e, pt->value, by);
+    }
+    return e->rc;
+}
+
+mq_status mq_static_rewrite(mq_placement *p, mq_quant_plan *plan, const mq_static_opts *o, const mq_hooks *hooks,
+                            mq_error *err)
+{
+    mq_emit e = { .model = plan->model, .graph = plan->model->graph, .err = err };
+    params *all = calloc(p->points.n + 1, sizeof *all);
+    mq_status rc = all ? MQ_OK : mq_oom(err);
+
+    if (rc == MQ_OK && !o->float_bias)
+        rc = rewrite_biases(p, &e, hooks);
+    e.graph = plan->model->graph;
+    if (rc == MQ_OK)
+        rc = rewrite_points(p, &e, all);
+    free(all);
+    return rc;
+}

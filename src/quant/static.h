@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Static quantization: ranges of activations become scales, and the graph gets QuantizeLinear and DequantizeLinear.
+ *
+ *   producer -> v              =>  producer -> v_unquantized -> QuantizeLinear -> v_quantized -> DequantizeLinear -> v
+ *   bias (float)               =>  bias_quantized (int32, scale input x weight) -> DequantizeLinear -> bias
+ *
+ * A dequantized tensor keeps the name of the float one it stands for; graph inputs keep theirs, too, and what is dequantized
+ * behind them is NAME_dequantized. */
+#ifndef MQ_QUANT_STATIC_H
+#define MQ_QUANT_STATIC_H
+
+#include "quant/calibration.h"
+#include "quant/place.h"
+#include "quant/range.h"
+
+typedef struct mq_static_opts {
+    mq_scheme scheme; /* of activations */
+    mq_calibration_method method;
+    double percentile;
+    bool float_bias;  /* biases stay float: the runtime quantizes them itself */
+} mq_static_opts;
+
+/* Before anything is chosen: initializers that are listed as inputs become constants (warned about: "constant-input"), and
+ * batch normalization goes into the weights before it. */
+mq_status mq_static_prepare(mq_model *m, const mq_hooks *hooks, mq_error *err);
+
+/* Scale and zero point of every point, from what was seen of it: points without a scale of their own get that of their root,
+ * and concatenated tensors of alike ranges get one scale. Points nobody saw a value of (they lie behind what cannot run) get
+ * scale 0 and stay float; their number goes to *n_unseen. */
+mq_status mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen,
+                           mq_error *err);
+
+/* Rewrites points and biases. To be called before mq_quant_rewrite; finds the scales of weights whose products have biases,
+ * and makes them larger where a bias would not fit into 32 bits. */
+mq_status mq_static_rewrite(mq_placement *p, mq_quant_plan *plan, const mq_static_opts *o, const mq_hooks *hooks,
+                            mq_error *err);
+
+#endif
