@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* A figure and the 95 % interval around it. */
+/* A figure and the 95 % interval around it. Of a median: it holds the median of a second run in another process; it is
+ * made of order statistics, batch means, and what a process cannot see of itself (docs/bench.md, "Intervals"). */
 typedef struct mq_bench_figure {
     double value;
     double lo, hi;
@@ -41,7 +42,7 @@ typedef struct mq_bench_opts {
     size_t n_inputs;
     const char *const *outputs; /* tensors wanted instead of the models' outputs; NULL: those */
     size_t n_outputs;
-    uint64_t runs;    /* timed runs of each model in each case; 0 (default): as `seconds` says */
+    uint64_t runs;    /* timed runs of each model in each case, never more; 0 (default): as `seconds` says */
     double seconds;   /* that long for each case; 0 (default): until intervals are narrow, at most 10 s */
     int64_t warmup;   /* runs before the timed ones; -1 (default): until times no longer fall */
     bool profile;     /* time by node and by operator, in the first case */

@@ -261,6 +261,7 @@ static mq_status run_case(mq_bench_job *j, mq_error *err)
         mq_peer_stop(racers[i].peer);
         mq_vec_release(&racers[i].ms);
         mq_vec_release(&racers[i].rounds);
+        mq_vec_release(&racers[i].waits);
     }
     free(racers);
     return rc;

@@ -37,6 +37,8 @@ typedef struct mq_racer {
     double first_ms;
     size_t n_warmup;
     size_t peak;
+    mq_times waits;     /* of each turn the share in which the calling thread had no CPU, by run; empty: a peer */
+    mq_unrest unrest;   /* so far */
 } mq_racer;
 
 typedef struct mq_bench_job {

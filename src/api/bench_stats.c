@@ -14,6 +14,7 @@ enum {
 };
 /* 97.5 % of a t-distribution with STRETCHES - 1 degrees of freedom, times sqrt(2). */
 #define WIDTH (2.093 * 1.4142135623730951)
+#define NEIGHBOURS 0.08 /* by so much other programs slow a run down that does not wait for them, where they use all CPUs */
 
 uint64_t mq_stats_below(uint64_t *state, uint64_t n)
 {
@@ -126,6 +127,13 @@ mq_interval mq_stats_median_interval(const double *v, const double *sorted, size
     lo = floor((double)(n - 1) / 2 - half);
     hi = ceil((double)(n - 1) / 2 + half);
     return (mq_interval){ sorted[lo < 0 ? 0 : (size_t)lo], sorted[hi > (double)(n - 1) ? n - 1 : (size_t)hi] };
+}
+
+mq_interval mq_stats_widen(mq_interval i, double value, const mq_unrest *u)
+{
+    const double others = MQ_STATS_PLACEMENT + NEIGHBOURS * u->busy;
+
+    return (mq_interval){ fmax(0, i.lo - others * value) * (1 - u->waited), (i.hi + others * value) * (1 + u->waited) };
 }
 
 mq_interval mq_stats_ratio_interval(const double *a, const double *b, size_t n, uint64_t seed, double *scratch)

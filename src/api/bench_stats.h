@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MQ_STATS_PLACEMENT 0.03 /* medians of one model differ by so much from process to process, either way */
+
 typedef struct mq_interval {
     double lo, hi;
 } mq_interval;
@@ -25,6 +27,14 @@ double mq_stats_median(double *v, size_t n); /* reorders v */
  * a second run of the same length 95 times in 100, and so is wider than one for the true median by the square root of 2.
  * sorted: the same times. */
 mq_interval mq_stats_median_interval(const double *v, const double *sorted, size_t n);
+
+/* What a run cannot see in its own times, but a second one may meet: where the buffers of a process lie in memory (a share
+ * of the time, either way), other programs (of the share `busy` of the machine's CPUs: they slow caches and sibling threads
+ * down) and waiting for a CPU (the share `waited` of the time: a second run may not wait, or twice as long). */
+typedef struct mq_unrest {
+    double waited, busy; /* 0 to 1 */
+} mq_unrest;
+mq_interval mq_stats_widen(mq_interval i, double value, const mq_unrest *u);
 
 /* 95 % interval of median(a) / median(b) by a bootstrap over n pairs: a[i] and b[i] were measured together, so they are
  * drawn together, and in blocks of neighbours. The same seed gives the same interval. scratch: 2 * n. */

@@ -16,15 +16,13 @@
 #define LIMIT 10.0   /* seconds of a case, when nobody says */
 #define LONGER 3.0   /* times that, where a bound is not decided */
 #define NARROW 0.01  /* half of the interval over the median: enough */
-/* What a process cannot see of itself: where its buffers lie in memory and which clock the CPU has makes medians of one
- * model differ by so much from process to process, and those of two models in one. */
-#define PLACEMENT 0.02
 #define TURN_MS 2.0
 #define MOST_RUNS 20000 /* of one racer, when nobody says */
 #define WARM_GROUP 5
 #define WARM_SECONDS 2.0
 #define WARM_GAIN 0.98
 #define NOISY 1.3    /* p90 over median */
+#define LEAST_WATCH 0.3 /* seconds, to say anything of other programs */
 #define BUSY 0.1     /* share of the CPUs that others take */
 enum { LEAST_ROUNDS = 5, MOST_GROUPS = 512, LONGEST_TURN = 64 };
 
@@ -117,7 +115,102 @@ done:
     return rc;
 }
 
+/* ---- who else uses the CPUs ---------------------------------------------------------------------------------------- */
+
+/* Seconds of CPU time that all of the machine's programs have used, as the kernel counts them; negative: not known. */
+static double machine_seconds(void)
+{
+    unsigned long long user, nice, sys, idle, wait, irq, soft, steal = 0;
+    FILE *f = fopen("/proc/stat", "re");
+    int n = f ? fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq,
+                       &soft, &steal)
+              : 0;
+
+    if (f)
+        fclose(f);
+    return n >= 7 ? (double)(user + nice + sys + irq + soft + steal) / (double)sysconf(_SC_CLK_TCK) : -1;
+}
+
+static double own_seconds(const mq_racer *racers, size_t n)
+{
+    struct timespec t;
+    double sum;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    sum = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    for (size_t i = 0; i < n; i++)
+        sum += racers[i].peer ? mq_peer_cpu_seconds(racers[i].peer) : 0;
+    return sum;
+}
+
+static double within_one(double x)
+{
+    return x > 0 ? x < 1 ? x : 1 : 0;
+}
+
+/* Where the case began. */
+typedef struct watch {
+    double start, machine, own;
+} watch;
+
+static watch begin_watch(const mq_racer *racers, size_t n)
+{
+    return (watch){ mq_seconds(), machine_seconds(), own_seconds(racers, n) };
+}
+
+static mq_status typical_wait(const mq_racer *r, double *out, mq_error *err)
+{
+    double *room = malloc((r->waits.n + 1) * sizeof *room);
+
+    if (!room)
+        return mq_oom(err);
+    memcpy(room, r->waits.items, r->waits.n * sizeof *room);
+    *out = mq_stats_median(room, r->waits.n);
+    free(room);
+    return MQ_OK;
+}
+
+/* How much others have been in the way so far. The kernel counts in hundredths of a second. Of another engine it is not
+ * known how long it waited: as long as mq's own, which had its turns at the same time. */
+static mq_status look_around(const watch *w, mq_racer *racers, size_t n, mq_error *err)
+{
+    const double wall = mq_seconds() - w->start, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+    double busy = 0, longest = 0;
+    mq_status rc;
+
+    if (w->machine >= 0 && wall >= LEAST_WATCH)
+        busy = within_one((machine_seconds() - w->machine - own_seconds(racers, n) + w->own) / (wall * cpus));
+    for (size_t i = 0; i < n; i++) {
+        racers[i].unrest = (mq_unrest){ .busy = busy, .waited = longest };
+        if (!racers[i].peer && (rc = typical_wait(&racers[i], &racers[i].unrest.waited, err)) != MQ_OK)
+            return rc;
+        longest = racers[i].unrest.waited > longest ? racers[i].unrest.waited : longest;
+    }
+    return MQ_OK;
+}
+
 /* ---- rounds -------------------------------------------------------------------------------------------------------- */
+
+static double thread_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A turn, and how long the calling thread had no CPU in it: while it waits for threads that have none, too. Of several
+ * runs in a turn it is one that waits. */
+static mq_status run_turn(mq_racer *r, size_t call, size_t n, double *ms, mq_error *err)
+{
+    const double start = mq_seconds(), cpu = thread_seconds();
+    mq_status rc = run_some(r, call, n, ms, err);
+    const double wall = mq_seconds() - start, share = wall > 0 ? 1 - (thread_seconds() - cpu) / wall : 0;
+
+    if (rc == MQ_OK && !r->peer && !mq_vec_push(&r->waits, within_one(share) / (double)n))
+        rc = mq_oom(err);
+    return rc;
+}
 
 static mq_status take_turn(const mq_bench_job *j, mq_racer *r, size_t round, bool alone, mq_error *err)
 {
@@ -129,7 +222,7 @@ static mq_status take_turn(const mq_bench_job *j, mq_racer *r, size_t round, boo
 
     if (count == 0)
         return MQ_OK;
-    if ((rc = run_some(r, round, count + cold, ms, err)) != MQ_OK)
+    if ((rc = run_turn(r, round, count + cold, ms, err)) != MQ_OK)
         return rc;
     if (r->ms.n == 0 && r->n_warmup == 0)
         r->first_ms = ms[0];
@@ -170,16 +263,32 @@ static mq_status run_round(mq_bench_job *j, mq_racer *racers, size_t n, size_t *
     return rc;
 }
 
+/* The median and what its own times say of it. */
+static mq_status own_interval(const mq_racer *r, mq_bench_figure *out, mq_error *err)
+{
+    double *sorted = malloc((r->ms.n + 1) * sizeof *sorted);
+    mq_interval ci;
+
+    if (!sorted)
+        return mq_oom(err);
+    memcpy(sorted, r->ms.items, r->ms.n * sizeof *sorted);
+    mq_stats_sort(sorted, r->ms.n);
+    ci = mq_stats_median_interval(r->ms.items, sorted, r->ms.n);
+    *out = (mq_bench_figure){ mq_stats_quantile(sorted, r->ms.n, 0.5), ci.lo, ci.hi };
+    free(sorted);
+    return MQ_OK;
+}
+
 static mq_status all_narrow(const mq_racer *racers, size_t n, bool *out, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
     *out = true;
     for (size_t i = 0; i < n && *out && rc == MQ_OK; i++) {
-        mq_bench_figure f;
+        mq_bench_figure f = { 0 };
 
-        if ((rc = mq_racer_median(&racers[i], &f, err)) == MQ_OK)
-            *out = (f.hi - f.lo) / 2 <= (NARROW + PLACEMENT) * f.value;
+        if ((rc = own_interval(&racers[i], &f, err)) == MQ_OK)
+            *out = (f.hi - f.lo) / 2 <= NARROW * f.value;
     }
     return rc;
 }
@@ -208,7 +317,8 @@ static mq_status is_done(mq_bench_job *j, const mq_racer *racers, size_t n, doub
     return rc;
 }
 
-static mq_status run_rounds(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, bool peers, mq_error *err)
+static mq_status run_rounds(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, bool peers, const watch *w,
+                            mq_error *err)
 {
     const double start = mq_seconds(), limit = j->opts->seconds > 0 ? j->opts->seconds : LIMIT;
     double next_look = 0.2;
@@ -230,6 +340,7 @@ static mq_status run_rounds(mq_bench_job *j, mq_racer *racers, size_t n, size_t 
         if (!j->opts->runs && (round + 1 < LEAST_ROUNDS || elapsed < next_look) && elapsed < limit)
             continue;
         next_look = elapsed * 1.3;
+        MQ_TRY(look_around(w, racers, n, err));
         MQ_TRY(is_done(j, racers, n, elapsed, &done, err));
     }
 done:
@@ -240,18 +351,14 @@ done:
 
 mq_status mq_racer_median(const mq_racer *r, mq_bench_figure *out, mq_error *err)
 {
-    double *sorted = malloc((r->ms.n + 1) * sizeof *sorted);
+    const mq_status rc = own_interval(r, out, err);
     mq_interval ci;
 
-    if (!sorted)
-        return mq_oom(err);
-    memcpy(sorted, r->ms.items, r->ms.n * sizeof *sorted);
-    mq_stats_sort(sorted, r->ms.n);
-    ci = mq_stats_median_interval(r->ms.items, sorted, r->ms.n);
-    out->value = mq_stats_quantile(sorted, r->ms.n, 0.5);
-    out->lo = ci.lo - PLACEMENT * out->value;
-    out->hi = ci.hi + PLACEMENT * out->value;
-    free(sorted);
+    if (rc != MQ_OK)
+        return rc;
+    ci = mq_stats_widen((mq_interval){ out->lo, out->hi }, out->value, &r->unrest);
+    out->lo = ci.lo;
+    out->hi = ci.hi;
     return MQ_OK;
 }
 
@@ -290,8 +397,8 @@ mq_status mq_racer_speedup(const mq_racer *first, const mq_racer *r, mq_bench_fi
     group_rounds(&first->rounds, n, room);
     ci = mq_stats_ratio_interval(room, room + MOST_GROUPS, group_rounds(&r->rounds, n, room + MOST_GROUPS), 1,
                                  room + 2 * MOST_GROUPS);
-    out->lo = fmin(ci.lo, out->value) * (1 - PLACEMENT);
-    out->hi = fmax(ci.hi, out->value) * (1 + PLACEMENT);
+    out->lo = fmin(ci.lo, out->value) * (1 - MQ_STATS_PLACEMENT);
+    out->hi = fmax(ci.hi, out->value) * (1 + MQ_STATS_PLACEMENT);
 done:
     free(room);
     return rc;
@@ -331,50 +438,11 @@ done:
     return rc;
 }
 
-/* ---- who else uses the CPUs ---------------------------------------------------------------------------------------- */
-
-/* Seconds of CPU time that all of the machine's programs have used, as the kernel counts them; negative: not known. */
-static double machine_seconds(void)
-{
-    unsigned long long user, nice, sys, idle, wait, irq, soft, steal = 0;
-    FILE *f = fopen("/proc/stat", "re");
-    int n = f ? fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq,
-                       &soft, &steal)
-              : 0;
-
-    if (f)
-        fclose(f);
-    return n >= 7 ? (double)(user + nice + sys + irq + soft + steal) / (double)sysconf(_SC_CLK_TCK) : -1;
-}
-
-static double own_seconds(const mq_racer *racers, size_t n)
-{
-    struct timespec t;
-    double sum;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    sum = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    for (size_t i = 0; i < n; i++)
-        sum += racers[i].peer ? mq_peer_cpu_seconds(racers[i].peer) : 0;
-    return sum;
-}
-
-static void warn_if_busy(const mq_bench_job *j, double machine, double own, double wall)
-{
-    const double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
-    const double share = (machine - own) / (wall * cpus);
-
-    if (wall >= 0.5 && share > BUSY)
-        mq_warn(j->hooks, "bench-busy", "",
-                "other programs used %.0f%% of the CPUs meanwhile: times are less certain than they "
-                "look", share > 1 ? 100 : share * 100);
-}
-
 mq_status mq_bench_race(mq_bench_job *j, mq_racer *racers, size_t n, mq_error *err)
 {
     size_t *order = calloc(n + 1, sizeof *order);
-    double start, machine, own;
     bool peers = false;
+    watch w;
     mq_status rc = order ? MQ_OK : mq_oom(err);
 
     for (size_t i = 0; i < n && rc == MQ_OK; i++) {
@@ -384,12 +452,11 @@ mq_status mq_bench_race(mq_bench_job *j, mq_racer *racers, size_t n, mq_error *e
     }
     if (rc != MQ_OK)
         goto done;
-    start = mq_seconds();
-    machine = machine_seconds();
-    own = own_seconds(racers, n);
-    MQ_TRY(run_rounds(j, racers, n, order, peers, err));
-    if (machine >= 0)
-        warn_if_busy(j, machine_seconds() - machine, own_seconds(racers, n) - own, mq_seconds() - start);
+    w = begin_watch(racers, n);
+    MQ_TRY(run_rounds(j, racers, n, order, peers, &w, err));
+    if (racers[0].unrest.busy > BUSY)
+        mq_warn(j->hooks, "bench-busy", "", "other programs used %.0f%% of the CPUs meanwhile: times are less certain than "
+                "on a quiet machine", racers[0].unrest.busy * 100);
     j->case_first = j->rows.n;
     for (size_t i = 0; i < n; i++)
         MQ_TRY(add_row(j, &racers[0], &racers[i], err));

@@ -200,7 +200,11 @@ void mq_suggest(char *out, size_t out_size, const char *wanted, const char *cons
     for (size_t i = 0; i < n; i++) {
         int d = farness(wanted, names[i]);
         size_t at = n_best;
-        if (d > limit)
+        bool known = d > limit;
+
+        for (size_t k = 0; k < n_best; k++) /* symbols of several inputs */
+            known |= strcmp(names[best[k]], names[i]) == 0;
+        if (known)
             continue;
         while (at > 0 && far[at - 1] > d)
             at--;

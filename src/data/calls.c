@@ -92,19 +92,28 @@ done:
     return rc;
 }
 
-/* Does a row of those dims (without the batch axis when stacked) fit what the input declares? */
-static bool row_fits(const mq_type *t, const mq_array *a, bool stacked)
+/* Does a row of those dims fit what the input declares? batch_axis: that the row lacks; -1: none. */
+static bool row_fits(const mq_type *t, const mq_array *a, int batch_axis)
 {
-    const int lead = stacked ? 1 : 0;
+    const int lead = batch_axis >= 0 ? 1 : 0;
 
     if (!t || t->kind != MQ_TYPE_TENSOR || t->rank < 0 || a->kind != MQ_TYPE_TENSOR)
         return true;
     if (a->rank + lead != t->rank)
         return false;
-    for (int i = 0; i < a->rank; i++)
-        if (mq_dim_known(t->dims[i + lead]) && t->dims[i + lead].value != a->dims[i])
+    for (int i = 0; i < a->rank; i++) {
+        const mq_dim want = t->dims[lead && i >= batch_axis ? i + 1 : i];
+
+        if (mq_dim_known(want) && want.value != a->dims[i])
             return false;
+    }
     return true;
+}
+
+/* The axis that a row lacks. */
+static int batch_axis(const mq_feed *f)
+{
+    return f->mode == MQ_FEED_STACK ? 0 : f->mode == MQ_FEED_STATE ? 1 : -1;
 }
 
 static mq_status check_row(const mq_dataset *ds, size_t input, const mq_feed *f, const mq_array *a, mq_error *err)
@@ -112,12 +121,12 @@ static mq_status check_row(const mq_dataset *ds, size_t input, const mq_feed *f,
     const mq_type *t = mq_port_type(ds->inputs[input]);
     char have[200], want[200];
 
-    if (row_fits(t, a, f->mode == MQ_FEED_STACK))
+    if (row_fits(t, a, batch_axis(f)))
         return MQ_OK;
     mq_array_text(a, have, sizeof have);
     mq_type_text(t, want, sizeof want);
     return mq_fail(err, MQ_ERR_INPUT, "input '%s' is %s, the sample has %s%s", ds->inputs[input]->name, want, have,
-                   f->mode == MQ_FEED_STACK ? " without the batch axis" : "");
+                   batch_axis(f) >= 0 ? " without the batch axis" : "");
 }
 
 /* Samples come in order: what lies before this row of a mapped file will not be read again in this round. */
@@ -131,6 +140,41 @@ static void give_back(mq_feed *f, const mq_column *c, const mq_array *row)
     f->given_back = at;
 }
 
+/* [a, b, c] as [b, a, c]. */
+static mq_status swap_axes(mq_array **out, const mq_array *in, mq_error *err)
+{
+    const int64_t dims[3] = { in->dims[1], in->dims[0], in->dims[2] };
+    const size_t size = in->count ? mq_array_bytes(in) / (size_t)(dims[0] * dims[1]) : 0; /* of [c] */
+    mq_status rc = mq_array_create(out, in->dtype, 3, dims, err);
+
+    for (int64_t i = 0; rc == MQ_OK && i < dims[0] && size; i++)
+        for (int64_t k = 0; k < dims[1]; k++)
+            memcpy((char *)(*out)->data + (size_t)(i * dims[1] + k) * size,
+                   (const char *)in->data + (size_t)(k * dims[0] + i) * size, size);
+    return rc;
+}
+
+/* [layers, units] of one sample out of [layers, samples, units]. */
+static mq_status state_row(mq_table *t, size_t column, uint64_t row, mq_array **out, mq_error *err)
+{
+    mq_array *all = NULL;
+    mq_status rc = mq_table_whole(t, column, &all, err);
+    int64_t dims[2];
+    size_t size;
+
+    if (rc != MQ_OK)
+        return rc;
+    dims[0] = all->dims[0];
+    dims[1] = all->dims[2];
+    if ((rc = mq_array_create(out, all->dtype, 2, dims, err)) != MQ_OK)
+        return rc;
+    size = dims[0] ? mq_array_bytes(*out) / (size_t)dims[0] : 0;
+    for (int64_t i = 0; i < dims[0] && size; i++)
+        memcpy((char *)(*out)->data + (size_t)i * size,
+               (const char *)all->data + ((size_t)i * (size_t)all->dims[1] + row) * size, size);
+    return MQ_OK;
+}
+
 static mq_status read_input(mq_dataset *ds, mq_slot *slot, size_t i, mq_error *err)
 {
     mq_part *s = ds->grouped[i] ? mq_part_of(ds, (int)i, slot->number) : slot->source;
@@ -139,8 +183,10 @@ static mq_status read_input(mq_dataset *ds, mq_slot *slot, size_t i, mq_error *e
 
     if (!s || s->in[i].column < 0 || s->in[i].mode == MQ_FEED_WHOLE)
         return MQ_OK;
-    MQ_TRY(mq_table_row(s->table, (size_t)s->in[i].column, slot->number - s->first, &row, err));
-    give_back(&s->in[i], &s->table->columns[s->in[i].column], row);
+    MQ_TRY((s->in[i].mode == MQ_FEED_STATE ? state_row : mq_table_row)(s->table, (size_t)s->in[i].column,
+                                                                     slot->number - s->first, &row, err));
+    if (s->in[i].mode != MQ_FEED_STATE)
+        give_back(&s->in[i], &s->table->columns[s->in[i].column], row);
     MQ_TRY(adapt(ds, i, &s->table->columns[s->in[i].column], row, &slot->in[i], err));
     rc = check_row(ds, i, &s->in[i], slot->in[i], err);
 done:
@@ -339,6 +385,18 @@ done:
     return rc;
 }
 
+/* Samples' states [layers, units] as [layers, rows, units]. */
+static mq_status stack_states(mq_dataset *ds, size_t n, size_t rows, size_t index, mq_array **out, mq_error *err)
+{
+    mq_array *a = NULL;
+    mq_status rc = stack_slots(ds, n, rows, slot_in, index, &a, err);
+
+    if (rc == MQ_OK)
+        rc = swap_axes(out, a, err);
+    mq_array_unref(a);
+    return rc;
+}
+
 /* What the data give. */
 static mq_status give_data(mq_dataset *ds, size_t n, size_t rows, mq_error *err)
 {
@@ -354,6 +412,8 @@ static mq_status give_data(mq_dataset *ds, size_t n, size_t rows, mq_error *err)
             rc = whole_input(ds, s, i, &ds->call_in[i], err);
         else if (s->in[i].mode == MQ_FEED_SINGLE)
             ds->call_in[i] = mq_array_ref(first->in[i]);
+        else if (s->in[i].mode == MQ_FEED_STATE)
+            rc = stack_states(ds, n, rows, i, &ds->call_in[i], err);
         else
             rc = stack_slots(ds, n, rows, slot_in, i, &ds->call_in[i], err);
     }
@@ -416,6 +476,7 @@ static mq_status give_filled(mq_dataset *ds, mq_error *err)
 
             if (!f || (f->kind == MQ_FILL_EMPTY) != (pass == 0))
                 continue;
+            run->is_state = ds->carry[i] >= 0;
             if (ds->carry[i] >= 0 && ds->carried[i] && !ds->call.restart)
                 ds->call_in[i] = mq_array_ref(ds->carried[i]);
             else
@@ -478,7 +539,7 @@ mq_status mq_dataset_carry(mq_dataset *ds, mq_array *const *outputs, mq_error *e
 
         if (ds->carry[i] < 0)
             continue;
-        if (!a || !row_fits(mq_port_type(ds->inputs[i]), a, false) ||
+        if (!a || !row_fits(mq_port_type(ds->inputs[i]), a, -1) ||
             (wanted_type(ds->inputs[i]) && wanted_type(ds->inputs[i]) != a->dtype)) {
             char have[200] = "nothing";
 

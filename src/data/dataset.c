@@ -187,11 +187,23 @@ static bool could_be_whole(const mq_dataset *ds, int group)
     return true;
 }
 
-static void make_whole(mq_dataset *ds, int group)
+/* The samples of a state that feeds its input alone, if it is one; 0: it is none. */
+static int64_t rows_of_state(const mq_dataset *ds, int group)
+{
+    const mq_part *s = group < 0 ? NULL : only_source(ds, group);
+    const mq_column *c = s && s->in[group].column >= 0 ? &s->table->columns[s->in[group].column] : NULL;
+
+    return c && c->rank == 3 && !ds->pipelines[group] && mq_column_is_state(c, ds->inputs[group], c->dims[1]) ? c->dims[1]
+                                                                                                               : 0;
+}
+
+/* As the other groups need it: a state of as many samples, else the whole array in each run. */
+static void make_fit(mq_dataset *ds, int group)
 {
     mq_part *s = only_source(ds, group);
+    const bool state = (uint64_t)rows_of_state(ds, group) == ds->n_total;
 
-    s->in[group].mode = MQ_FEED_WHOLE;
+    s->in[group].mode = state ? MQ_FEED_STATE : MQ_FEED_WHOLE;
     s->single = false;
     s->table->n_rows = ds->n_total;
 }
@@ -223,15 +235,18 @@ static mq_status count_samples(mq_dataset *ds, mq_error *err)
 
     for (int pass = 0; pass < 2; pass++)
         for (int group = -1; group < (int)ds->n_inputs; group++) {
-            if (could_be_whole(ds, group) != (pass == 1))
+            const bool bends = could_be_whole(ds, group) || rows_of_state(ds, group) > 0;
+
+            if (bends != (pass == 1))
                 continue;
             if ((rc = count_group(ds, group, &n, &here, err)) != MQ_OK)
                 return rc;
-            if (here && any && n != ds->n_total && pass == 0)
+            if (here && any && n != ds->n_total && !could_be_whole(ds, group) &&
+                (uint64_t)rows_of_state(ds, group) != ds->n_total)
                 return mq_fail(err, MQ_ERR_INPUT, "the data of input '%s' have %llu samples, the others %llu",
                                ds->inputs[group]->name, (unsigned long long)n, (unsigned long long)ds->n_total);
             if (here && any && n != ds->n_total)
-                make_whole(ds, group);
+                make_fit(ds, group);
             else if (here)
                 ds->n_total = n;
             any |= here;

@@ -15,6 +15,7 @@
 /* How a column becomes an input of one run. */
 typedef enum mq_feed_mode {
     MQ_FEED_STACK,  /* rows along the batch axis */
+    MQ_FEED_STATE,  /* the same where that is axis 1: the state of a recurrent model, [layers, batch, units] */
     MQ_FEED_SINGLE, /* a row is the whole input */
     MQ_FEED_WHOLE,  /* the column is the input, the same in every run */
 } mq_feed_mode;
@@ -98,6 +99,9 @@ mq_status mq_mismatch(const mq_dataset *ds, const mq_part *s, mq_status status, 
 
 /* The source of a group (-1: rows) that holds a sample; NULL: none. */
 mq_part *mq_part_of(const mq_dataset *ds, int group, uint64_t sample);
+
+/* Is an array that feeds an input alone [layers, n_rows, units], and the input a state [layers, batch, units]? */
+bool mq_column_is_state(const mq_column *c, const mq_value *input, int64_t n_rows);
 
 void mq_dataset_drop_call(mq_dataset *ds);
 

@@ -105,6 +105,12 @@ int64_t mq_sizes_get(const mq_sizes *s, const char *symbol)
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------- */
 
+/* Axis 1 of a recurrent state [layers, batch, units]. */
+static bool is_state_batch(const mq_type *t, int axis)
+{
+    return t->rank == 3 && axis == 1 && mq_dim_known(t->dims[0]) && mq_dim_known(t->dims[2]);
+}
+
 /* Sizes that nothing says, for inputs that are generated anyway: the batch of a recurrent state [layers, batch,
  * units], an image's sides, a cache that is empty, a text's length. */
 static int64_t assume(const mq_fill_run *run, const mq_type *t, int axis)
@@ -115,7 +121,7 @@ static int64_t assume(const mq_fill_run *run, const mq_type *t, int axis)
 
     if (symbol && strncmp(symbol, "past", 4) == 0)
         return 0;
-    if (t->rank == 3 && axis == 1 && mq_dim_known(t->dims[0]) && mq_dim_known(t->dims[2]))
+    if (is_state_batch(t, axis))
         return run->rows ? (int64_t)run->rows : 1;
     return (channels && axis >= 2) || (channels_last && (axis == 1 || axis == 2)) ? 224 : 16;
 }
@@ -148,6 +154,15 @@ static int64_t as_fed(const mq_fill_run *run, int rank, int axis)
     return -1;
 }
 
+/* Rows of the batch: what runs that are given whole have along axis 0. */
+static int64_t rows_of(const mq_fill_run *run)
+{
+    for (size_t i = 0; i < run->n_fed && !run->rows; i++)
+        if (run->fed[i] && run->fed[i]->kind == MQ_TYPE_TENSOR && run->fed[i]->rank > 1)
+            return run->fed[i]->dims[0];
+    return run->rows ? (int64_t)run->rows : 1;
+}
+
 static mq_status size_of(mq_fill_run *run, const mq_value *input, const mq_fill *f, const mq_type *t, int axis, int64_t *out,
                          mq_error *err)
 {
@@ -160,6 +175,8 @@ static mq_status size_of(mq_fill_run *run, const mq_value *input, const mq_fill 
         *out = run->rows ? (int64_t)run->rows : 1;
     } else if (f->kind == MQ_FILL_EMPTY) {
         *out = 0;
+    } else if (run->is_state && is_state_batch(t, axis)) {
+        *out = rows_of(run);
     } else if ((*out = as_fed(run, t->rank, axis)) >= 0) {
         return MQ_OK; /* of another input: says nothing about the symbol */
     } else if (run->guess) {

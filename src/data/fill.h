@@ -34,6 +34,7 @@ typedef struct mq_fill_run {
     mq_array *const *fed; /* of all inputs, NULL where nothing is fed (yet) */
     size_t n_fed;
     uint64_t seed;
+    bool is_state; /* the one at hand is carried from run to run: its batch is that of the others */
     bool guess; /* sizes that nothing says are assumed (random:N), and told to `note` */
     void (*note)(void *user, const char *text);
     void *user;

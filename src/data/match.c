@@ -315,6 +315,23 @@ static int mode_of_equal(const mq_type *t, const int64_t *dims, int64_t n_rows, 
     return open && t->dims[0].symbol && !(symbol && strcmp(symbol, t->dims[0].symbol) == 0) ? MQ_FEED_WHOLE : -1;
 }
 
+/* An array like [layers, samples, units] for a state like [layers, batch, units]? */
+static bool is_state(const mq_type *t, const int64_t *dims, int64_t n_rows, const char *symbol)
+{
+    return t->rank == 3 && t->dtype != MQ_STRING && n_rows > 1 && dims[1] == n_rows && dims[0] != n_rows &&
+           mq_dim_known(t->dims[0]) && t->dims[0].value == dims[0] && !mq_dim_known(t->dims[1]) &&
+           mq_dim_known(t->dims[2]) && t->dims[2].value == dims[2] &&
+           (!t->dims[1].symbol || !symbol || strcmp(t->dims[1].symbol, symbol) == 0);
+}
+
+bool mq_column_is_state(const mq_column *c, const mq_value *input, int64_t n_rows)
+{
+    const mq_type *t = mq_port_type(input);
+
+    return c->dense && t && t->kind == MQ_TYPE_TENSOR && t->rank == c->rank && mq_dtype_bits(c->dtype) >= 8 &&
+           mq_dtype_bits(t->dtype) >= 8 && is_state(t, c->dims, n_rows, NULL);
+}
+
 static bool any_open_axis(const mq_dataset *ds, const mq_part *s)
 {
     for (size_t i = 0; i < ds->n_inputs; i++) {
@@ -369,9 +386,12 @@ static mq_status set_mode(mq_dataset *ds, mq_part *s, size_t input, int64_t n_ro
         if (!dims_fit(t->dims, dims + lead, want) || (lead && dims[0] != n_rows))
             return misfit(ds, s, input, c, err);
     } else if (rank - lead == want - 1) {
-        if (c->dense)
+        if (c->dense && mq_dtype_bits(c->dtype) >= 8 && mq_dtype_bits(t->dtype) >= 8 && is_state(t, dims, n_rows, symbol))
+            mode = MQ_FEED_STATE;
+        else if (c->dense)
             mode = mode_of_equal(t, dims, n_rows, symbol, any_open_axis(ds, s));
-        if (mode < 0 || (want > 0 && !dims_fit(t->dims + 1, dims + lead, want - 1)))
+        if (mode < 0 || (mode != MQ_FEED_STATE && want > 0 &&
+                         !dims_fit(t->dims + 1, dims + lead, want - 1)))
             return misfit(ds, s, input, c, err);
     } else {
         return misfit(ds, s, input, c, err);

@@ -22,7 +22,7 @@ export TMPDIR=$PWD/tmp
 m=digits_mlp.onnx
 mq bench "$m" -j 1 --runs 5 --with-onnxruntime --json 2>/dev/null |
     python3 -c 'import json, sys; print([(r["engine"], r["ms"]["median"] == 1000) for r in json.load(sys.stdin)["latency"]])'
-mq bench "$m" -j 1 --runs 5 --with-onnxruntime --max-latency 900ms -q || echo $?
+mq bench "$m" -j 1 --runs 5 --with-onnxruntime --max-latency 100ms -q 2>&1 | sed "s/ (.*//"
 ls tmp
 MQ_PYTHON=$PWD/none mq bench "$m" --runs 3 --with-onnxruntime -q 2>&1 | sed "s#$PWD/##g"
 printf '#!/bin/sh\necho "none No module named onnxruntime"\n' >engine

@@ -88,6 +88,93 @@ static void intervals_hold_the_median_of_a_second_run(void **state)
     assert_true(coverage(0.8) >= 0.9);
 }
 
+/* What disturbs times on real machines. */
+enum { STEPS = 1, DRIFT = 2, SPIKES = 4, PLACEMENT = 8, NEIGHBOURS = 16 };
+
+static double uniform(uint64_t *seed)
+{
+    return (rng_float(seed) + 1) / 2;
+}
+
+/* A run in a process of its own. Steps: the clock goes to and fro between two levels, 4 % apart. Drift: warmer and cooler
+ * by 2 %, beginning anywhere. Spikes: one time in twenty is up to four times as long, often several in a row. Placement: the
+ * whole run is up to 2 % faster or slower. Neighbours: for all of the run or for nothing of it, 6 % slower. */
+static void simulate_process(double *v, size_t n, int what, uint64_t *seed)
+{
+    const double place = what & PLACEMENT ? 1 + 0.02 * rng_float(seed) : 1;
+    const double beside = what & NEIGHBOURS && uniform(seed) < 0.5 ? 1.06 : 1, phase = 6.283 * uniform(seed);
+    bool slow = uniform(seed) < 0.5, spike = false;
+
+    simulate(v, n, 0.3, seed);
+    for (size_t i = 0; i < n; i++) {
+        slow ^= uniform(seed) < 25.0 / (double)n;
+        spike = uniform(seed) < (spike ? 0.6 : 0.02);
+        v[i] *= place * beside;
+        if (what & STEPS && slow)
+            v[i] *= 1.04;
+        if (what & DRIFT)
+            v[i] *= 1 + 0.02 * sin(phase + 12.57 * (double)i / (double)n);
+        if (what & SPIKES && spike)
+            v[i] *= 1 + 3 * uniform(seed);
+    }
+}
+
+/* The share of second runs whose median lies in the interval of the first; *half: the mean half width. */
+static double coverage_between(int what, double *half)
+{
+    const mq_unrest unrest = { .busy = what & NEIGHBOURS ? 1 : 0 };
+    uint64_t seed = 23;
+    size_t held = 0;
+
+    *half = 0;
+    for (size_t t = 0; t < TRIALS; t++) {
+        double first[N], sorted[N], second[N], median;
+        mq_interval ci;
+
+        simulate_process(first, N, what, &seed);
+        simulate_process(second, N, what, &seed);
+        memcpy(sorted, first, sizeof sorted);
+        mq_stats_sort(sorted, N);
+        ci = mq_stats_median_interval(first, sorted, N);
+        ci = mq_stats_widen(ci, mq_stats_quantile(sorted, N, 0.5), &unrest);
+        median = mq_stats_median(second, N);
+        held += ci.lo <= median && median <= ci.hi;
+        *half += (ci.hi - ci.lo) / 2 / TRIALS;
+    }
+    return (double)held / TRIALS;
+}
+
+static void intervals_hold_on_machines_as_they_are(void **state)
+{
+    static const int kinds[] = { PLACEMENT, PLACEMENT | STEPS, PLACEMENT | DRIFT, PLACEMENT | SPIKES,
+                                 PLACEMENT | STEPS | DRIFT | SPIKES, PLACEMENT | STEPS | DRIFT | SPIKES | NEIGHBOURS };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        double half;
+        const double held = coverage_between(kinds[i], &half);
+
+        if (!(held >= 0.9) || !(half < (kinds[i] & NEIGHBOURS ? 0.16 : 0.08)))
+            fail_msg("disturbances %d: %.3f held, half width %.3f", kinds[i], held, half);
+    }
+}
+
+/* Who waited a third of the time may wait for nothing, or for twice as much. */
+static void waiting_widens(void **state)
+{
+    const mq_unrest none = { 0 }, some = { .waited = 1.0 / 3 };
+    const mq_interval tight = { 9, 12 };
+    mq_interval w = mq_stats_widen(tight, 10, &none);
+
+    (void)state;
+    assert_float_equal(w.lo, 9 - 10 * MQ_STATS_PLACEMENT, 1e-12);
+    assert_float_equal(w.hi, 12 + 10 * MQ_STATS_PLACEMENT, 1e-12);
+    w = mq_stats_widen(tight, 10, &some);
+    assert_float_equal(w.lo, (9 - 10 * MQ_STATS_PLACEMENT) * 2 / 3, 1e-12);
+    assert_float_equal(w.hi, (12 + 10 * MQ_STATS_PLACEMENT) * 4 / 3, 1e-12);
+    assert_true(mq_stats_widen((mq_interval){ 0.1, 30 }, 10, &none).lo == 0);
+}
+
 static void few_times_give_all_of_them(void **state)
 {
     const double v[] = { 3, 1, 2 }, sorted[] = { 1, 2, 3 };
@@ -139,6 +226,8 @@ int main(void)
         cmocka_unit_test(quantiles_by_hand),
         cmocka_unit_test(medians_are_those_of_sorted_values),
         cmocka_unit_test(intervals_hold_the_median_of_a_second_run),
+        cmocka_unit_test(intervals_hold_on_machines_as_they_are),
+        cmocka_unit_test(waiting_widens),
         cmocka_unit_test(few_times_give_all_of_them),
         cmocka_unit_test(ratios_hold_the_true_one),
         cmocka_unit_test(the_same_seed_gives_the_same_interval),

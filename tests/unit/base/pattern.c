@@ -158,6 +158,7 @@ static void suggests(const char *wanted, const char *const *names, size_t n, con
 
 static void test_suggestions(void **state)
 {
+    static const char *const twice[] = { "seq", "seq", "set" };
     static const char *const names[] = { "/model/layers.0/attn/q_proj/MatMul", "/model/layers.0/attn/k_proj/MatMul",
                                          "Conv_12", "Conv_13", "Conv_14", "Conv_1", "fc" };
     const char *many[1];
@@ -169,6 +170,7 @@ static void test_suggestions(void **state)
     suggests("completely different", names, 7, "");
     suggests("", names, 7, "");
     suggests("x", NULL, 0, "");
+    suggests("sep", twice, 3, " (did you mean 'seq', 'set'?)");
     suggests("q_proj", names, 7, " (did you mean '/model/layers.0/attn/q_proj/MatMul'?)");
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';

@@ -223,6 +223,49 @@ static void state_is_carried(void **state)
     REFUSED(MQ_ERR_USAGE, "--carry", "a.npy");
 }
 
+/* Sizes that the file calls nothing: one row is one run, so the state's batch is 1. */
+static void carried_state_needs_no_shape(void **state)
+{
+    static const char *const carry[] = { "hn=h" };
+
+    (void)state;
+    make_input(m->graph, "x", MQ_FLOAT, "?,2");
+    make_input(m->graph, "h", MQ_FLOAT, "2,?,1");
+    make_node(m->graph, "Identity", "h", "hn");
+    make_output(m->graph, "hn");
+    put_floats("runs.npy", "3,2,2");
+    data.carry = carry;
+    data.n_carry = 1;
+    DATA("runs.npy");
+    array_is(next()->in[1], "float[2,2,1]: 0 0 0 0"); /* a run has two rows */
+    put_floats("a.npy", "3,2");
+    DATA("a.npy");
+    array_is(next()->in[1], "float[2,1,1]: 0 0");
+}
+
+/* [layers, samples, units] is split along its second axis, where the batch of a state lies. */
+static void states_are_split(void **state)
+{
+    const mq_data_call *c;
+
+    (void)state;
+    make_input(m->graph, "x", MQ_FLOAT, "?,2");
+    make_input(m->graph, "h", MQ_FLOAT, "2,?,2");
+    make_node(m->graph, "Identity", "h", "y");
+    make_output(m->graph, "y");
+    put_floats("a.npy", "3,2");
+    put_floats("h.npy", "2,3,2");
+    data.batch = 2;
+    DATA("x=a.npy", "h=h.npy");
+    assert_int_equal(mq_dataset_n_samples(ds), 3);
+    c = next();
+    array_is(c->in[0], "float[2,2]: 0 1 2 3");
+    array_is(c->in[1], "float[2,2,2]: 0 1 2 3 6 7 8 9");
+    c = next();
+    array_is(c->in[1], "float[2,1,2]: 4 5 10 11");
+    assert_null(next());
+}
+
 static void decoders_are_filled(void **state)
 {
     static const char *const fills[] = { "past*=empty", "mask=ones", "pos=range" };
@@ -311,6 +354,8 @@ int main(void)
         ON_DATA(labels_and_bad_samples),
         ON_DATA(nonfinite_numbers_are_counted),
         ON_DATA(state_is_carried),
+        ON_DATA(carried_state_needs_no_shape),
+        ON_DATA(states_are_split),
         ON_DATA(decoders_are_filled),
         ON_DATA(generated_numbers),
         ON_DATA(references_and_leftovers),
