@@ -45,12 +45,12 @@
 #ifdef __x86_64__
 #define MQ_CLONES_OF(storage, result, name, params, args)                               \
     MQ_INLINE result name##_body params;                                                \
-    __attribute__((target("avx512f,avx512bw,avx512dq")))                                \
+    __attribute__((target("avx512f,avx512bw,avx512dq,fma")))                            \
     static result name##_avx512 params                                                  \
     {                                                                                   \
         return name##_body args;                                                        \
     }                                                                                   \
-    __attribute__((target("avx2"))) static result name##_avx2 params                    \
+    __attribute__((target("avx2,fma"))) static result name##_avx2 params                \
     {                                                                                   \
         return name##_body args;                                                        \
     }                                                                                   \

@@ -40,7 +40,7 @@ static bool has_avx_vnni(void)
 
 bool mq_isa_is_there(mq_isa isa)
 {
-    const bool avx2 = MQ_CPU_HAS("avx2");
+    const bool avx2 = MQ_CPU_HAS("avx2") && MQ_CPU_HAS("fma");
     const bool avx512 = MQ_CPU_HAS("avx512f") && MQ_CPU_HAS("avx512bw") && MQ_CPU_HAS("avx512dq") && MQ_CPU_HAS("avx512vl");
 
     switch (isa) {

@@ -50,12 +50,6 @@ static void make_table(mq_dtype type, const grid *from, const grid *to, float (*
     }
 }
 
-static void look_up(const uint8_t *table, const uint8_t *in, uint8_t *out, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = table[in[i]];
-}
-
 static float same(float x, float p)
 {
     (void)p;
@@ -86,7 +80,7 @@ static mq_status by_table(mq_call *c, float (*fn)(float x, float p), float p)
     MQ_TRY(read_grid(c, 3, x->dtype, &to));
     MQ_TRY(mq_call_out(c, 0, x->dtype, x->rank, x->dims, &y));
     make_table(x->dtype, &from, &to, fn, p, table);
-    look_up(table, x->data, y, x->count);
+    mq_i8_look_up(table, x->data, (int64_t)x->count, y);
 done:
     return rc;
 }
@@ -375,7 +369,7 @@ static mq_status op_qlinear_concat(mq_call *c)
         MQ_TRY(read_grid(c, i + 1, type, &from));
         make_table(type, &from, &to, same, 0, table);
         for (int64_t o = 0; o < outer; o++)
-            look_up(table, (const uint8_t *)a->data + o * n, y + (o * dims[axis] + at) * inner, (size_t)n);
+            mq_i8_look_up(table, (const uint8_t *)a->data + o * n, n, y + (o * dims[axis] + at) * inner);
         at += a->dims[axis];
     }
 done:

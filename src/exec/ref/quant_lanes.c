@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/compiler.h"
+#include "exec/ref/quant_avx512.h"
 
 bool mq_is_i8(const mq_array *a)
 {
@@ -114,31 +115,31 @@ MQ_CLONES_EXPORTED(void, mq_i8_requantize, (const int32_t *restrict acc, int64_t
         out[k] = (uint8_t)to_i8((float)acc[k] * scale, (float)zero, low, high);
 }
 
-MQ_CLONES_EXPORTED(void, mq_i8_quantize, (const float *restrict x, int64_t n, float scale, int32_t zero,
-                                          mq_dtype type, void *restrict dst), (x, n, scale, zero, type, dst))
+MQ_CLONES(void, quantize, (const float *restrict x, int64_t n, float scale, int32_t zero, mq_dtype type,
+                           uint8_t *restrict out), (x, n, scale, zero, type, out))
 {
     const float low = type == MQ_INT8 ? -128.0f : 0.0f, high = type == MQ_INT8 ? 127.0f : 255.0f;
-    uint8_t *out = dst;
 
     for (int64_t k = 0; k < n; k++)
         out[k] = (uint8_t)to_i8(x[k] / scale, (float)zero, low, high);
 }
 
-/* ---- pairs -------------------------------------------------------------------------------------------------------- */
-
-/* x * y + z rounded once, for x and y of few bits: double has room for the product and, but for sums of very different
- * size, for the sum. */
-MQ_INLINE float fused(float x, float y, float z)
+void mq_i8_quantize(const float *x, int64_t n, float scale, int32_t zero, mq_dtype type, void *dst)
 {
-    return (float)((double)x * (double)y + (double)z);
+    const int64_t done = mq_i8_quantize_zmm(x, n, scale, zero, type, dst);
+
+    if (done < n)
+        quantize(x + done, n - done, scale, zero, type, (uint8_t *)dst + done);
 }
+
+/* ---- pairs -------------------------------------------------------------------------------------------------------- */
 
 mq_i8_pair mq_i8_pair_of(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale, int32_t y_zero)
 {
     mq_i8_pair p = { .a_ratio = a_scale / y_scale, .b_ratio = b_scale / y_scale, .ratio = a_scale * b_scale / y_scale,
                      .a_zero = a_zero, .b_zero = b_zero, .y_zero = y_zero };
 
-    p.base = (float)y_zero - fused(p.a_ratio, (float)a_zero, p.b_ratio * (float)b_zero);
+    p.base = (float)y_zero - fmaf(p.a_ratio, (float)a_zero, p.b_ratio * (float)b_zero);
     return p;
 }
 
@@ -155,7 +156,7 @@ MQ_INLINE int32_t round_i8(float q, float low, float high)
         const float ra = p->a_ratio, rb = p->b_ratio, base = p->base;                                                 \
                                                                                                                       \
         for (int64_t k = 0; k < n; k++)                                                                               \
-            y[k] = (T)round_i8(fused(a[k], ra, fused(b[k], rb, base)), low, high);                                    \
+            y[k] = (T)round_i8(fmaf(a[k], ra, fmaf(b[k], rb, base)), low, high);                                    \
     }                                                                                                                 \
     MQ_CLONES(void, mul_##T, (const T *restrict a, const T *restrict b, int64_t n, const mq_i8_pair *p,               \
                               T *restrict y), (a, b, n, p, y))                                                        \
@@ -171,16 +172,29 @@ PAIRS(uint8_t, 0.0f, 255.0f)
 
 void mq_i8_add(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y)
 {
-    if (type == MQ_INT8)
-        add_int8_t(a, b, n, p, y);
-    else
-        add_uint8_t(a, b, n, p, y);
+    const int64_t done = mq_i8_add_zmm(type, a, b, n, p, y);
+
+    if (done < n && type == MQ_INT8)
+        add_int8_t((const int8_t *)a + done, (const int8_t *)b + done, n - done, p, (int8_t *)y + done);
+    else if (done < n)
+        add_uint8_t((const uint8_t *)a + done, (const uint8_t *)b + done, n - done, p, (uint8_t *)y + done);
 }
 
 void mq_i8_mul(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y)
 {
-    if (type == MQ_INT8)
-        mul_int8_t(a, b, n, p, y);
-    else
-        mul_uint8_t(a, b, n, p, y);
+    const int64_t done = mq_i8_mul_zmm(type, a, b, n, p, y);
+
+    if (done < n && type == MQ_INT8)
+        mul_int8_t((const int8_t *)a + done, (const int8_t *)b + done, n - done, p, (int8_t *)y + done);
+    else if (done < n)
+        mul_uint8_t((const uint8_t *)a + done, (const uint8_t *)b + done, n - done, p, (uint8_t *)y + done);
+}
+
+void mq_i8_look_up(const uint8_t table[256], const void *in, int64_t n, void *out)
+{
+    const uint8_t *from = in;
+    uint8_t *to = out;
+
+    for (int64_t i = mq_i8_look_up_zmm(table, from, n, to); i < n; i++)
+        to[i] = table[from[i]];
 }
