@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "base/isa.h"
 #include "rng.h"
 
 enum { MOST = 500000 };
@@ -133,6 +134,23 @@ static void test_more_than_a_chunk(void **state)
         mq_observer_release(&one);
         mq_observer_release(&many);
     }
+}
+
+static void test_the_same_on_every_instruction_set(void **state)
+{
+    uint64_t rng = 6;
+
+    (void)state;
+    for (int isa = MQ_ISA_NATIVE; isa < MQ_N_ISAS; isa++)
+        for (int kind = 0; kind < KINDS && mq_isa_is_there((mq_isa)isa); kind++) {
+            mq_observer o = { 0 };
+            mq_isa_limit((mq_isa)isa);
+            fill(&rng, 3001, kind);
+            add(&o, data, 3001);
+            right(&o, data, 3001);
+            mq_observer_release(&o);
+        }
+    mq_isa_limit(MQ_ISA_NATIVE);
 }
 
 /* All in one bin, and none: no counter of a chunk runs over. */
@@ -293,9 +311,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_value_is_in_its_bin), cmocka_unit_test(test_more_than_a_chunk),
-        cmocka_unit_test(test_one_value), cmocka_unit_test(test_parts_give_the_whole), cmocka_unit_test(test_other_types),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_nothing_finite), cmocka_unit_test(test_window_keeps_the_last),
-        cmocka_unit_test(test_restored),
+        cmocka_unit_test(test_the_same_on_every_instruction_set), cmocka_unit_test(test_one_value),
+        cmocka_unit_test(test_parts_give_the_whole), cmocka_unit_test(test_other_types), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_nothing_finite), cmocka_unit_test(test_window_keeps_the_last), cmocka_unit_test(test_restored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "base/isa.h"
 #include "quant/kernels.h"
 #include "rng.h"
 
@@ -323,6 +324,31 @@ static void test_clipped(void **state)
     }
 }
 
+static void test_the_same_on_every_instruction_set(void **state)
+{
+    const mq_scheme s = mq_scheme_of(MQ_UINT8, false, false, MQ_FLOAT);
+    double mse, power, want_mse, want_power;
+    float lo, hi, want_lo, want_hi;
+
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        fill(SOME, kind);
+        forget(NULL);
+        observe(SOME);
+        mq_observer_range(&seen, MQ_CALIBRATE_MSE, 0, &s, &want_lo, &want_hi);
+        mq_observer_error(&seen, &s, want_lo, want_hi, &want_mse, &want_power);
+        for (int isa = MQ_ISA_NATIVE; isa < MQ_N_ISAS; isa++) {
+            if (!mq_isa_is_there((mq_isa)isa))
+                continue;
+            mq_isa_limit((mq_isa)isa);
+            mq_observer_range(&seen, MQ_CALIBRATE_MSE, 0, &s, &lo, &hi);
+            mq_observer_error(&seen, &s, lo, hi, &mse, &power);
+            assert_true(lo == want_lo && hi == want_hi && mse == want_mse && power == want_power);
+        }
+        mq_isa_limit(MQ_ISA_NATIVE);
+    }
+}
+
 /* Every method, for values that leave nothing to choose. */
 static void test_degenerate(void **state)
 {
@@ -381,6 +407,7 @@ int main(void)
         cmocka_unit_test_teardown(test_average, forget),
         cmocka_unit_test_teardown(test_least_divergence, forget),
         cmocka_unit_test_teardown(test_clipped, forget),
+        cmocka_unit_test_teardown(test_the_same_on_every_instruction_set, forget),
         cmocka_unit_test_teardown(test_degenerate, forget),
         cmocka_unit_test_teardown(test_extremes, forget),
     };
