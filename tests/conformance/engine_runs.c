@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Runs models on several sets of inputs: engine_runs [--threads-at-once] FOLDER... A folder holds
- * model.onnx and 0.in, 1.in, ...; each gets its N.out. One engine runs all sets, with one thread and with two, forwards, then backwards: every run of a set
- * must give the same bytes. With --threads-at-once two executions of the engine run at the same time instead, and must
- * give the bytes of the N.out that are there.
+/* Runs models on several sets of inputs: engine_runs [--threads-at-once] FOLDER... A folder holds model.onnx and 0.in,
+ * 1.in, ...; each gets its N.out. One engine runs all sets, with one thread and with two, forwards, then backwards: every
+ * run of a set must give the same bytes. With --threads-at-once two executions of the engine run at the same time
+ * instead, and must give the bytes of the N.out that are there.
  *
  * A file is a list of tensors: a line "NAME TYPE DIM DIM ...\n" (TYPE as in ONNX's DataType), then the elements. A line per
  * folder comes out: "ok FOLDER", "refused FOLDER REASON", "WRONG FOLDER REASON". */

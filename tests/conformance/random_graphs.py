@@ -185,7 +185,7 @@ class Maker:
                 return
             self.node(op, [v, other], v.dtype, dims)
             return
-        pair = [other, v] if self.chance(0.4) else [v, other]
+        pair = [other, v] if op != "Div" and self.chance(0.4) else [v, other]
         if op in ("Max", "Min", "Sum", "Mean") and self.chance(0.4):
             pair.append(v)
         self.node(op, pair, v.dtype, dims)

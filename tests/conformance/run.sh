@@ -55,6 +55,8 @@ for isa in sse41 avx2; do # the least, and what every server has
             "$root/docs/engine-operators.md"
     fi
 done
+run engine_hostile "$python" "$here/engine_hostile.py" "$build/tools/mq" "$work/hostile"
+run engine_random "$python" "$here/engine_random.py" "$build/tests/engine_runs" "$work/random" $([ $long = 1 ] && echo --long)
 if [ -d "$data/models" ]; then
     mapfile -t real < <(find "$data/models" -name '*.onnx' | sort)
     run engine_models "$python" "$here/engine_models.py" "$build/tools/mq" "$work/engine_models" "${real[@]}"

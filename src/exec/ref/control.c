@@ -250,10 +250,30 @@ static mq_status set_scalar(turns *t, size_t at, mq_dtype dtype, const void *val
     return MQ_OK;
 }
 
+/* Nothing but the count ends this loop: a stack that can never be held is told before the first turn, not after years. */
+static mq_status make_room(turns *t, int64_t trips)
+{
+    for (size_t i = 0; i < t->n_lists && trips > 0; i++) {
+        mq_array **items = NULL;
+
+        if (!mq_call_wants(t->c, t->n_state + i))
+            continue;
+        if (trips <= PTRDIFF_MAX / (int64_t)sizeof *items)
+            items = malloc((size_t)trips * sizeof *items);
+        if (!items)
+            return mq_call_fail(t->c, "scan output %zu of %lld turns does not fit into memory", i, (long long)trips);
+        t->lists[i].items = items;
+        t->lists[i].cap = (size_t)trips;
+    }
+    return MQ_OK;
+}
+
 static mq_status loop_turns(turns *t, bool has_trips, int64_t trips, bool has_cond, bool cond)
 {
     mq_status rc = MQ_OK;
 
+    if (!has_cond && cond)
+        MQ_TRY(make_room(t, trips));
     for (int64_t i = 0; cond && (!has_trips || i < trips); i++) {
         const uint8_t flag = cond;
 

@@ -113,6 +113,10 @@ static void test_loop_that_would_never_end(void **state)
     assert_int_equal(run_try(&t, 2), MQ_ERR_INPUT);
     assert_non_null(strstr(t.err.text, "never end"));
     run_close(&t);
+    open_loop(&t, I64(INT64_MAX), NULL);
+    assert_int_equal(run_try(&t, 2), MQ_ERR_INPUT);
+    assert_non_null(strstr(t.err.text, "does not fit into memory"));
+    run_close(&t);
 }
 
 /* A scan of [2,3] along an axis, forwards or backwards, that hands its slices on. */
