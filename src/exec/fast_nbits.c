@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* MatMulNBits (com.microsoft) with few rows of A, as when a text is written word by word: each column of weights is read
- * once, and expanded into the nearest cache, and multiplied there with all rows. Sums are in fixed lanes, so they are
+ * once, and expanded into a near cache, and multiplied there with all rows. Sums are in fixed lanes, so they are
  * the same on every machine and for any number of threads. Many rows are left to the reference kernel, which expands
  * some columns at a time and multiplies matrices; so are groups (g_idx) and blocks under 32. */
 #ifdef _OPENMP
@@ -17,8 +17,9 @@
 enum { IN_A, IN_B, IN_SCALES, IN_ZEROS, IN_GROUPS, IN_BIAS };
 #define LANES 32 /* that a row's sum is made of */
 #define PIECE 16 /* bytes of codes */
-#define MOST_ROWS 16
+#define MOST_ROWS 64
 #define COLUMNS 32 /* that a thread takes at a time */
+#define TILE 8     /* and expands at a time when there are many rows: these stay while the rows pass */
 
 typedef struct nbits {
     int bits;
@@ -29,7 +30,7 @@ typedef struct nbits {
 /* ---- one column --------------------------------------------------------------------------------------------------- */
 
 /* A column's weights; of 4 bits a block's low halves first, then its high ones. */
-MQ_CLONES(void, expand_4, (const uint8_t *restrict q, int64_t blocks, int64_t half, const float *restrict scales,
+MQ_CLONES(void, expand_4, (const uint8_t *restrict q, int64_t blocks, int64_t half, const mq_unaligned_f32 *scales,
                            const float *restrict zeros, float *restrict out), (q, blocks, half, scales, zeros, out))
 {
     for (int64_t b = 0; b < blocks; b++, out += 2 * half) {
@@ -43,7 +44,7 @@ MQ_CLONES(void, expand_4, (const uint8_t *restrict q, int64_t blocks, int64_t ha
     }
 }
 
-MQ_CLONES(void, expand_8, (const uint8_t *restrict q, int64_t blocks, int64_t block, const float *restrict scales,
+MQ_CLONES(void, expand_8, (const uint8_t *restrict q, int64_t blocks, int64_t block, const mq_unaligned_f32 *scales,
                            const float *restrict zeros, float *restrict out), (q, blocks, block, scales, zeros, out))
 {
     for (int64_t b = 0; b < blocks; b++) {
@@ -116,7 +117,8 @@ static void arrange_row(const nbits *w, const float *from, float *to)
 
 typedef struct operands {
     const uint8_t *codes, *zeros;
-    const float *scales, *float_zeros, *bias, *a;
+    const mq_unaligned_f32 *scales, *float_zeros, *bias; /* constants lie anywhere */
+    const float *a;
     float *y;
 } operands;
 
@@ -132,29 +134,50 @@ static void read_zeros(const nbits *w, const operands *o, int64_t n, float *out)
     }
 }
 
-/* `memory` has room for a column's weights, and behind them its zero points. */
-static void run_column(const nbits *w, const operands *o, int64_t n, float *memory)
+static int64_t tile_of(const nbits *w)
+{
+    return w->m > 4 ? TILE : 1;
+}
+
+/* Floats that a thread needs: a tile's weights, and behind each column its zero points. */
+static int64_t room_of(const nbits *w)
+{
+    return w->blocks * w->block + (w->blocks + 15) / 16 * 16;
+}
+
+static void expand_column(const nbits *w, const operands *o, int64_t n, float *out)
 {
     const uint8_t *q = o->codes + n * w->blocks * w->blob;
-    const float *scales = o->scales + n * w->blocks;
-    const int64_t padded = w->blocks * w->block;
-    float *zeros = memory + padded;
+    const mq_unaligned_f32 *scales = o->scales + n * w->blocks;
+    float *zeros = out + w->blocks * w->block;
 
     read_zeros(w, o, n, zeros);
     if (w->bits == 4)
-        expand_4(q, w->blocks, w->block / 2, scales, zeros, memory);
+        expand_4(q, w->blocks, w->block / 2, scales, zeros, out);
     else
-        expand_8(q, w->blocks, w->block, scales, zeros, memory);
-    for (int64_t r = 0, rows; r < w->m; r += rows) {
-        float lanes[4][LANES];
+        expand_8(q, w->blocks, w->block, scales, zeros, out);
+}
 
+/* Columns n to `end`, which are a tile at most. */
+static void run_tile(const nbits *w, const operands *o, int64_t n, int64_t end, float *memory)
+{
+    const int64_t padded = w->blocks * w->block, room = room_of(w);
+
+    for (int64_t j = n; j < end; j++)
+        expand_column(w, o, j, memory + (j - n) * room);
+    for (int64_t r = 0, rows; r < w->m; r += rows) {
         rows = w->m - r >= 4 ? 4 : 1;
-        if (rows == 4)
-            add_4(padded, memory, o->a + r * padded, lanes);
-        else
-            add_1(padded, memory, o->a + r * padded, lanes[0]);
-        for (int64_t i = 0; i < rows; i++)
-            o->y[(r + i) * w->n + n] = sum_lanes(lanes[i]) + (o->bias ? o->bias[n] : 0);
+        for (int64_t j = n; j < end; j++) {
+            const float *weights = memory + (j - n) * room;
+            float lanes[4][LANES];
+
+            if (rows == 4)
+                add_4(padded, weights, o->a + r * padded, lanes);
+            else
+                add_1(padded, weights, o->a + r * padded, lanes[0]);
+            for (int64_t i = 0; i < rows; i++)
+                o->y[(r + i) * w->n + j] = sum_lanes(lanes[i]) + (o->bias ? o->bias[j] : 0);
+        }
     }
 }
 
@@ -162,9 +185,9 @@ static mq_status run(mq_call *c, void *state)
 {
     const nbits *w = state;
     const mq_array *a = c->in[IN_A], *z = mq_call_has(c, IN_ZEROS) ? c->in[IN_ZEROS] : NULL;
-    const int64_t padded = w->blocks * w->block, pieces = (w->n + COLUMNS - 1) / COLUMNS;
+    const int64_t padded = w->blocks * w->block, pieces = (w->n + COLUMNS - 1) / COLUMNS, tile = tile_of(w);
     float *x = mq_call_scratch(c, (size_t)(w->m * padded) * sizeof *x);
-    const int64_t room = padded + (w->blocks + 15) / 16 * 16;
+    const int64_t room = tile * room_of(w);
     float *memory = mq_call_scratch(c, (size_t)(w->threads * room) * sizeof *memory);
     operands o = { .codes = c->in[IN_B]->data, .scales = c->in[IN_SCALES]->data, .a = x,
                    .bias = mq_call_has(c, IN_BIAS) ? c->in[IN_BIAS]->data : NULL };
@@ -187,22 +210,17 @@ static mq_status run(mq_call *c, void *state)
 #ifdef _OPENMP
         mine += omp_get_thread_num() * room;
 #endif
-        for (int64_t n = p * COLUMNS; n < (p + 1) * COLUMNS && n < w->n; n++)
-            run_column(w, &o, n, mine);
+        for (int64_t n = p * COLUMNS; n < (p + 1) * COLUMNS && n < w->n; n += tile)
+            run_tile(w, &o, n, n + tile < w->n ? n + tile : w->n, mine);
     }
     return MQ_OK;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------- */
 
-static bool is_aligned(const mq_array *a)
-{
-    return (uintptr_t)a->data % mq_array_elem_size(a) == 0;
-}
-
 static bool has_floats(const mq_call *c, size_t i, int64_t count)
 {
-    return c->in[i]->dtype == MQ_FLOAT && c->in[i]->count == (size_t)count && is_aligned(c->in[i]);
+    return c->in[i]->dtype == MQ_FLOAT && c->in[i]->count == (size_t)count;
 }
 
 static bool zeros_fit(const mq_call *c, const nbits *w)

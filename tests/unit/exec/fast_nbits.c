@@ -17,7 +17,7 @@ static void one(uint64_t seed)
     net t;
 
     net_open(&t, seed);
-    const int64_t bits = net_pick(&t, 0, 2) ? 4 : 8, block = sizes[net_pick(&t, 0, 3)], m = net_pick(&t, 1, 16);
+    const int64_t bits = net_pick(&t, 0, 2) ? 4 : 8, block = sizes[net_pick(&t, 0, 3)], m = net_pick(&t, 1, seed % 4 ? 9 : 64);
     const int64_t n = net_pick(&t, 1, 100), k = net_pick(&t, 1, 700), blocks = (k + block - 1) / block;
     const int64_t zeros = net_pick(&t, 0, 2), row = (blocks * bits + 7) / 8, all = n * blocks, packed = n * row;
     const bool bias = net_pick(&t, 0, 1);
@@ -27,6 +27,14 @@ static void one(uint64_t seed)
     float *s = net_const(&t, "s", MQ_FLOAT, 1, &all);
     for (int64_t i = 0; i < all; i++)
         s[i] /= bits == 4 ? 8 : 128;
+    if (seed % 3 == 0) { /* as in a mapped file: at any address */
+        mq_tensor *x = mq_graph_find_here(t.g, "s")->init;
+        char *at = mq_arena_alloc(t.m->arena, x->n_bytes + 1);
+
+        assert_non_null(at);
+        memcpy(at + 1, s, x->n_bytes);
+        x->data = at + 1;
+    }
     if (zeros == 1)
         net_const(&t, "z", MQ_UINT8, 1, &packed);
     else if (zeros == 2)
