@@ -4,6 +4,7 @@
  * add up to a little more). Sums by operator; the last runs as a trace. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/bench_parts.h"
 #include "base/file.h"
@@ -105,12 +106,25 @@ static bool push_name(json_t *events, const char *what, const char *name, int pi
                                   mq_json_text(name)));
 }
 
-/* Events of the last run; microseconds since `start`. */
-static mq_status trace_run(json_t *events, const mq_bench_entry *e, int pid, uint64_t start, mq_error *err)
+/* Nanoseconds on the clock that nodes are measured with. */
+static uint64_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* The last run, and within it its nodes; microseconds since `start`. */
+static mq_status trace_run(json_t *events, const mq_bench_entry *e, int pid, uint64_t start, uint64_t begin, uint64_t end,
+                           mq_error *err)
 {
     size_t n;
     const mq_node_stat *st = mq_runner_stats(e->run.runner, &n);
 
+    if (!push(events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i}", "name", "run", "cat", "run", "ph", "X", "ts",
+                                (double)(begin - start) * 1e-3, "dur", (double)(end - begin) * 1e-3, "pid", pid, "tid", 1)))
+        return mq_oom(err);
     for (size_t i = 0; i < n; i++) {
         if (!st[i].runs)
             continue;
@@ -164,11 +178,13 @@ static mq_status profile_entry(const mq_bench_job *j, mq_bench_entry *e, json_t 
     MQ_TRY(mq_running_run(&e->run, e->calls[0], err)); /* other models have emptied the caches */
     mq_runner_profile(e->run.runner, true);
     for (; n_runs < MOST_RUNS && (n_runs < TRACED_RUNS || mq_seconds() < end); n_runs++) {
+        const uint64_t begin = now();
+
         MQ_TRY(mq_running_run(&e->run, e->calls[0], err));
         MQ_TRY(mq_check_cancelled(j->hooks, err));
         note_times(e, n_runs, times);
         if (events && n_runs < TRACED_RUNS)
-            MQ_TRY(trace_run(events, e, pid, start, err));
+            MQ_TRY(trace_run(events, e, pid, start, begin, now(), err));
     }
     rc = read_stats(j, e, times, n_runs, err);
 done:
@@ -184,7 +200,7 @@ static bool wants_macs(const mq_bench_opts *o)
 
 mq_status mq_bench_profile(mq_bench_job *j, mq_error *err)
 {
-    const uint64_t start = (uint64_t)(mq_seconds() * 1e9);
+    const uint64_t start = now();
     json_t *events = NULL;
     mq_status rc = MQ_OK;
 

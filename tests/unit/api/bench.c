@@ -211,8 +211,9 @@ static void traces_are_json(void **state)
     assert_non_null(doc = json_load_file("trace.json", 0, NULL));
     events = json_object_get(doc, "traceEvents");
     for (size_t i = 0; i < json_array_size(events); i++)
-        n_runs += strcmp(json_string_value(json_object_get(json_array_get(events, i), "ph")), "X") == 0;
+        n_runs += strcmp(json_string_value(json_object_get(json_array_get(events, i), "name")), "run") == 0;
     assert_int_equal(n_runs, 2 * 3);
+    assert_int_equal(json_array_size(events), 2 * (2 + 3 * 2)); /* two names; a run has one node */
     json_decref(doc);
 }
 
