@@ -16,11 +16,11 @@
 
 enum { SHOWN_NODES = 20, SHOWN_CLASSES = 20 };
 
-static const cli_opt takes[] = { OPT_RUNS,        OPT_DURATION,      OPT_WARMUP,   OPT_PROFILE,         OPT_TRACE,
-                                 OPT_METRIC,      OPT_METRIC_OUTPUT, OPT_EVAL_CMD, OPT_LOWER_IS_BETTER, OPT_MAX_EVALS,
-                                 OPT_WITH_ONNXRUNTIME, OPT_MAX_SIZE, OPT_MIN_SQNR, OPT_MAX_DROP,        OPT_MIN_METRIC,
-                                 OPT_MAX_LATENCY, OPT_MIN_SPEEDUP,   OPT_MAX_MACS, OPT_MAX_RAM,         CLI_SOURCE_OPTS,
-                                 OPT_LABELS,      OPT_INPUTS,        OPT_OUTPUTS,  OPT_NONE };
+static const cli_opt takes[] = { OPT_RUNS,       OPT_DURATION,    OPT_TIME_LIMIT, OPT_WARMUP,    OPT_PROFILE,
+                                 OPT_TRACE,      OPT_METRIC,      OPT_METRIC_OUTPUT, OPT_EVAL_CMD, OPT_LOWER_IS_BETTER,
+                                 OPT_MAX_EVALS,  OPT_WITH_ONNXRUNTIME, OPT_MAX_SIZE, OPT_MIN_SQNR, OPT_MAX_DROP,
+                                 OPT_MIN_METRIC, OPT_MAX_LATENCY, OPT_MIN_SPEEDUP, OPT_MAX_MACS, OPT_MAX_RAM,
+                                 CLI_SOURCE_OPTS, OPT_LABELS,     OPT_INPUTS,     OPT_OUTPUTS,   OPT_NONE };
 
 static const cli_help_text helps[] = {
     { OPT_THREADS, "threads; a list measures each number (default: the CPUs that the process may use)" },
@@ -362,6 +362,7 @@ static void read_options(cli_session *s, mq_bench_opts *o, int *threads, int64_t
     o->n_outputs = out->n_items;
     o->runs = cli_get(s, OPT_RUNS)->number;
     o->seconds = cli_get(s, OPT_DURATION)->real;
+    o->time_limit = cli_get(s, OPT_TIME_LIMIT)->real;
     o->warmup = warmup->given ? (int64_t)warmup->number : -1;
     o->profile = cli_get(s, OPT_PROFILE)->on;
     o->trace = cli_get(s, OPT_TRACE)->text;
@@ -413,6 +414,8 @@ static mq_status check_options(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--lower-is-better is for --eval-cmd: mq knows it of its own metrics");
     if (o->values[OPT_DURATION].given && o->values[OPT_DURATION].real <= 0)
         return cli_fail(err, MQ_ERR_USAGE, "--duration is more than 0");
+    if (o->values[OPT_TIME_LIMIT].given && o->values[OPT_TIME_LIMIT].real <= 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--time-limit is more than 0");
     return MQ_OK;
 }
 

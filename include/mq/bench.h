@@ -44,6 +44,7 @@ typedef struct mq_bench_opts {
     size_t n_outputs;
     uint64_t runs;    /* timed runs of each model in each case, never more; 0 (default): as `seconds` says */
     double seconds;   /* that long for each case; 0 (default): until intervals are narrow, at most 10 s */
+    double time_limit; /* seconds for all of the work, shared by the cases and by judging; 0 (default): none */
     int64_t warmup;   /* runs before the timed ones; -1 (default): until times no longer fall */
     bool profile;     /* time by node and by operator, in the first case */
     const char *trace; /* where a Chrome trace goes; NULL: nowhere */

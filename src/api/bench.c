@@ -273,6 +273,7 @@ static mq_status run_cases(mq_bench_job *j, mq_error *err)
     const size_t n_batches = o->n_batches ? o->n_batches : 1, n_threads = o->n_threads ? o->n_threads : 1;
     mq_status rc = MQ_OK;
 
+    j->n_shares = n_batches * n_threads + 1;
     for (size_t b = 0; b < n_batches; b++) {
         j->batch = o->n_batches ? o->batches[b] : 0;
         for (size_t i = 0; i < j->n_entries; i++)
@@ -282,6 +283,7 @@ static mq_status run_cases(mq_bench_job *j, mq_error *err)
         for (size_t t = 0; t < n_threads; t++) {
             j->threads = mq_threads(o->n_threads ? o->threads[t] : j->hooks ? j->hooks->n_threads : 0);
             MQ_TRY(run_case(j, err));
+            j->n_shares--;
             if (b == 0 && t == 0)
                 MQ_TRY(mq_bench_profile(j, err));
         }
@@ -326,7 +328,8 @@ mq_status mq_bench(const char *const *files, size_t n_files, const mq_bench_opts
                    const mq_hooks *hooks,
                    mq_bench_result **out, mq_error *err)
 {
-    mq_bench_job j = { .opts = opts, .hooks = hooks, .report = report, .random = opts->source.seed };
+    mq_bench_job j = { .opts = opts, .hooks = hooks, .report = report, .random = opts->source.seed,
+                       .deadline = opts->time_limit > 0 ? mq_seconds() + opts->time_limit : INFINITY };
     holder *h = NULL;
     mq_status rc = mq_bench_check_bounds(files, n_files, opts, err);
 

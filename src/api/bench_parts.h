@@ -52,6 +52,8 @@ typedef struct mq_bench_job {
     int64_t batch;
     uint64_t random;
     MQ_VEC(mq_bench_latency) rows;
+    double deadline;      /* of all of the work, as mq_seconds counts; INFINITY: none */
+    size_t n_shares;      /* cases that are still to be measured, and one for judging */
     size_t case_first;    /* row that the case at hand begins with */
 } mq_bench_job;
 

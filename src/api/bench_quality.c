@@ -254,6 +254,11 @@ static mq_status run_all(trial *t, mq_error *err)
         mq_progress(t->job->hooks, "judge", done_n, total);
         if ((rc = mq_check_cancelled(t->job->hooks, err)) != MQ_OK)
             return rc;
+        if (mq_seconds() >= t->job->deadline && done_n < total) {
+            mq_warn(t->job->hooks, "bench-time-limit", "", "the time is up: %llu of %llu samples are judged",
+                    (unsigned long long)done_n, (unsigned long long)total);
+            return MQ_OK;
+        }
     }
 }
 

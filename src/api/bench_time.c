@@ -53,9 +53,9 @@ static mq_status run_some(mq_racer *r, size_t call, size_t n, double *ms, mq_err
 }
 
 /* Until the median of a group of runs is no longer clearly below the best one before it. */
-static mq_status warm_until_stable(mq_racer *r, double *typical, mq_error *err)
+static mq_status warm_until_stable(mq_racer *r, double seconds, double *typical, mq_error *err)
 {
-    const double end = mq_seconds() + WARM_SECONDS;
+    const double end = mq_seconds() + seconds;
     double best = INFINITY;
 
     for (size_t group = 0;; group++) {
@@ -92,7 +92,7 @@ static void size_turn(const mq_bench_job *j, mq_racer *r, double typical)
 }
 
 /* Every input of the case is run at least once: kernels are prepared for its shapes. */
-static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
+static mq_status warm_up(const mq_bench_job *j, mq_racer *r, double seconds, mq_error *err)
 {
     double typical = 0;
     mq_status rc = MQ_OK;
@@ -107,7 +107,7 @@ static mq_status warm_up(const mq_bench_job *j, mq_racer *r, mq_error *err)
     if (j->opts->warmup < 0) {
         for (size_t i = 1; i < r->entry->n_calls; i++, r->n_warmup++)
             MQ_TRY(run_some(r, i, 1, &typical, err));
-        MQ_TRY(warm_until_stable(r, &typical, err));
+        MQ_TRY(warm_until_stable(r, seconds, &typical, err));
     }
     if (r->n_warmup > 1)
         size_turn(j, r, typical);
@@ -317,8 +317,8 @@ static mq_status is_done(mq_bench_job *j, const mq_racer *racers, size_t n, doub
     return rc;
 }
 
-static mq_status run_rounds(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, bool peers, const watch *w,
-                            mq_error *err)
+static mq_status run_rounds(mq_bench_job *j, mq_racer *racers, size_t n, size_t *order, bool peers, double end,
+                            const watch *w, mq_error *err)
 {
     const double start = mq_seconds(), limit = j->opts->seconds > 0 ? j->opts->seconds : LIMIT;
     double next_look = 0.2;
@@ -333,6 +333,10 @@ static mq_status run_rounds(mq_bench_job *j, mq_racer *racers, size_t n, size_t 
         MQ_TRY(run_round(j, racers, n, order, round, peers, err));
         MQ_TRY(mq_check_cancelled(j->hooks, err));
         elapsed = mq_seconds() - start;
+        if (start + elapsed >= end) { /* --time-limit */
+            rc = look_around(w, racers, n, err);
+            break;
+        }
         if (j->opts->runs)
             mq_progress(j->hooks, "measure", racers[0].ms.n, j->opts->runs);
         else
@@ -441,19 +445,20 @@ done:
 mq_status mq_bench_race(mq_bench_job *j, mq_racer *racers, size_t n, mq_error *err)
 {
     size_t *order = calloc(n + 1, sizeof *order);
+    const double share = (j->deadline - mq_seconds()) / (double)j->n_shares, end = mq_seconds() + share;
     bool peers = false;
     watch w;
     mq_status rc = order ? MQ_OK : mq_oom(err);
 
     for (size_t i = 0; i < n && rc == MQ_OK; i++) {
-        if ((rc = warm_up(j, &racers[i], err)) != MQ_OK)
+        if ((rc = warm_up(j, &racers[i], fmin(WARM_SECONDS, share / 2 / (double)n), err)) != MQ_OK)
             mq_error_prefix(err, "%s", racers[i].entry->path);
         peers |= racers[i].peer != NULL;
     }
     if (rc != MQ_OK)
         goto done;
     w = begin_watch(racers, n);
-    MQ_TRY(run_rounds(j, racers, n, order, peers, &w, err));
+    MQ_TRY(run_rounds(j, racers, n, order, peers, end, &w, err));
     if (racers[0].unrest.busy > BUSY)
         mq_warn(j->hooks, "bench-busy", "", "other programs used %.0f%% of the CPUs meanwhile: times are less certain than "
                 "on a quiet machine", racers[0].unrest.busy * 100);

@@ -81,6 +81,17 @@ with tempfile.TemporaryDirectory() as scratch:
                     complain(command, "two reports differ")
             check_junit(command + ["--report", "junit:-"])
             check_markdown(command + ["--report", "md:-"])
+        bench = [mq, "bench", model, model, "--runs", "5", "--warmup", "1"]
+        for command in (
+            bench[:3] + bench[4:],
+            bench + ["-j", "1,2", "--profile", "--trace", f"{scratch}/trace.json"],
+            bench + ["--max-latency", "1h", "--min-speedup", "0.001", "--max-size", "100%", "--max-macs", "1", "--max-ram", "1"],
+            bench + ["--metric", "agreement", "--max-drop", "1%", "--min-sqnr", "20"],
+            bench + ["--eval-cmd", "echo 1", "--min-metric", "2"],
+        ):  # nearly all of it is measured, so no two are the same
+            report_of(command + ["--json"])
+            check_junit(command + ["--report", "junit:-"])
+            check_markdown(command + ["--report", "md:-"])
     broken = f"{scratch}/broken.onnx"
     open(broken, "wb").write(b"not a model")
     for command in ([mq, "inspect", broken], [mq, "inspect", f"{scratch}/missing.onnx"]):

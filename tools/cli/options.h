@@ -93,6 +93,7 @@ typedef enum cli_opt {
     /* measuring */
     OPT_RUNS,             /* number; 0: not given */
     OPT_DURATION,         /* given: real, in seconds */
+    OPT_TIME_LIMIT,       /* likewise */
     OPT_WARMUP,           /* given: number */
     OPT_PROFILE,          /* on */
     OPT_TRACE,            /* text: a file */

@@ -115,6 +115,8 @@ static const cli_row rows[N_OPTS] = {
 
     [OPT_RUNS] = { "--runs", 0, KIND_COUNT, MEASURE, "N", .min = 1, .max = 100000000,
                    .help = "timed runs of each model (default: until intervals are narrow, at most 10s)" },
+    [OPT_TIME_LIMIT] = { "--time-limit", 0, KIND_TIME, MEASURE, "TIME",
+                         .help = "all of the work takes no longer: what there is by then counts" },
     [OPT_DURATION] = { "--duration", 0, KIND_TIME, MEASURE, "TIME", .help = "measure for so long, all models together" },
     [OPT_WARMUP] = { "--warmup", 0, KIND_COUNT, MEASURE, "N", .max = 1000000,
                      .help = "runs before the timed ones (default: until times no longer fall)" },

@@ -6,6 +6,7 @@ try
 try "$m" --runs 3 --duration 1s
 try "$m" --duration 5
 try "$m" --runs 0
+try "$m" --time-limit 0s
 try "$m" --min-speedup 1.3
 try "$m" --max-size 50%
 try "$m" --max-drop 1%

@@ -175,6 +175,17 @@ static void warming_up_ends(void **state)
     assert_true(result->latency[0].first_ms > 0);
 }
 
+static void a_limit_ends_it(void **state)
+{
+    (void)state;
+    use_data();
+    opts.runs = UINT32_MAX; /* would take hours */
+    opts.time_limit = 1e-9; /* over at once: a turn of each and one sample are left */
+    bench(2, "a.onnx", "b.onnx");
+    assert_true(result->latency[1].n_runs >= 1 && result->latency[1].n_runs < 1000000);
+    assert_int_equal(result->models[0].n_judged, 1);
+}
+
 static void without_a_warm_up_the_first_run_counts(void **state)
 {
     (void)state;
@@ -386,6 +397,7 @@ int main(void)
         BENCH(rows_of_models_in_order),
         BENCH(lists_make_cases),
         BENCH(warming_up_ends),
+        BENCH(a_limit_ends_it),
         BENCH(without_a_warm_up_the_first_run_counts),
         BENCH(profiles_count_macs_and_bytes),
         BENCH(traces_are_json),
