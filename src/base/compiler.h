@@ -73,6 +73,21 @@
 /* The same for a function that a header declares. */
 #define MQ_CLONES_EXPORTED(result, name, params, args) MQ_CLONES_OF(, result, name, params, args)
 
+/* In front of a loop whose turns do not depend on each other, although the result may lie over an operand (element k over
+ * element k): without it compilers see overlap when they run and fall back to one element at a time. No code of its own
+ * is made for this pragma (nothing is outlined), so it may stand in MQ_CLONES functions. Sanitizers keep loops from
+ * becoming vector code, which clang would complain about. */
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define MQ_LANES
+#endif
+#endif
+#if !defined(MQ_LANES) && defined(MQ_SANITIZED)
+#define MQ_LANES
+#elif !defined(MQ_LANES)
+#define MQ_LANES _Pragma("omp simd")
+#endif
+
 /* What the CPU and the system have: "avx2". */
 #ifdef __x86_64__
 #define MQ_CPU_HAS(name) (__builtin_cpu_supports(name) != 0)

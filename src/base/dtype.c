@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Element types and conversion to numbers. The formats are those of the ONNX IR specification ("Float stored in 8 bits",
- * "4-bit", "2-bit" chapters); 6-bit floats are a stream of bits, low bits first. */
+/* Element types and conversion to numbers; the way back is in dtype_from.c. The formats are those of the ONNX IR
+ * specification ("Float stored in 8 bits", "4-bit", "2-bit" chapters); 6-bit floats are a stream of bits, low bits first. */
 #include "base/dtype.h"
 
 #include <math.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/bits.h"
 #include "base/compiler.h"
 
 enum { F_FLOAT = 1, F_INT = 2, F_SIGNED = 4 };
@@ -154,98 +155,29 @@ static float small_to_f32(mq_dtype t, unsigned v)
     }
 }
 
-/* ---- half floats: without branches, so that loops over them become vector code ----------------------------------- */
-
-MQ_INLINE uint32_t bits_of(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
-MQ_INLINE float of_bits(uint32_t u)
-{
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
-
-/* All ones when the condition holds. */
-MQ_INLINE uint32_t mask(bool condition)
-{
-    return -(uint32_t)condition;
-}
-
-MQ_INLINE uint32_t choose(uint32_t m, uint32_t yes, uint32_t no)
-{
-    return (yes & m) | (no & ~m);
-}
-
-/* The exponent is moved by a product, which is exact and takes denormals along. */
-MQ_INLINE float f16_widen(uint32_t h)
-{
-    const uint32_t shifted = (h & 0x7fff) << 13, moved = bits_of(of_bits(shifted) * 0x1p112f);
-
-    return of_bits((h & 0x8000) << 16 | choose(mask((h & 0x7c00) == 0x7c00), shifted | 0x7f800000, moved));
-}
-
-MQ_INLINE uint16_t f16_narrow(uint32_t u)
-{
-    const uint32_t sign = u >> 16 & 0x8000, mag = u & 0x7fffffff;
-    const uint32_t normal = (mag + 0xfff + (mag >> 13 & 1) - 0x38000000) >> 13;
-    const uint32_t denormal = bits_of(of_bits(mag) + 0.5f) - 0x3f000000; /* a multiple of 2^-24: the sum rounds to it */
-    uint32_t h = choose(mask(mag < 0x38800000), denormal, normal);
-
-    h = choose(mask(mag >= 0x477ff000), 0x7c00, h); /* 65520 and above round to infinity */
-    h = choose(mask(mag > 0x7f800000), 0x7e00 | (mag >> 13 & 0x3ff), h);
-    return (uint16_t)(sign | h);
-}
-
-MQ_INLINE uint16_t bf16_narrow(uint32_t u)
-{
-    return (uint16_t)choose(mask((u & 0x7fffffff) > 0x7f800000), u >> 16 | 0x40, (u + 0x7fff + (u >> 16 & 1)) >> 16);
-}
-
 float mq_f16_to_f32(uint16_t h)
 {
-    return f16_widen(h);
-}
-
-uint16_t mq_f16_from_f32(float f)
-{
-    return f16_narrow(bits_of(f));
+    return mq_bits_widen_f16(h);
 }
 
 float mq_bf16_to_f32(uint16_t h)
 {
-    return of_bits((uint32_t)h << 16);
+    return mq_bits_float((uint32_t)h << 16);
 }
 
-uint16_t mq_bf16_from_f32(float f)
-{
-    return bf16_narrow(bits_of(f));
-}
-
-/* n elements of 16 bits at any address to floats, and back. */
-#define HALF_LOOPS(name, widen, narrow)                                                              \
-    MQ_CLONES(void, name##_to_f32, (const uint8_t *p, uint64_t n, float *restrict out), (p, n, out)) \
-    {                                                                                                \
-        for (uint64_t i = 0; i < n; i++) {                                                           \
-            uint16_t h;                                                                              \
-            memcpy(&h, p + 2 * i, sizeof h);                                                         \
-            out[i] = widen;                                                                          \
-        }                                                                                            \
-    }                                                                                                \
-    MQ_CLONES(void, name##_from_f32, (const float *restrict in, uint64_t n, uint8_t *p), (in, n, p)) \
-    {                                                                                                \
-        for (uint64_t i = 0; i < n; i++) {                                                           \
-            const uint16_t h = narrow(bits_of(in[i]));                                               \
-            memcpy(p + 2 * i, &h, sizeof h);                                                         \
-        }                                                                                            \
+/* n elements of 16 bits at any address to floats. */
+#define WIDEN_LOOP(name, expr)                                                              \
+    MQ_CLONES(void, name, (const uint8_t *p, uint64_t n, float *restrict out), (p, n, out)) \
+    {                                                                                       \
+        for (uint64_t i = 0; i < n; i++) {                                                  \
+            uint16_t h;                                                                     \
+            memcpy(&h, p + 2 * i, sizeof h);                                                \
+            out[i] = expr;                                                                  \
+        }                                                                                   \
     }
 
-HALF_LOOPS(f16, f16_widen(h), f16_narrow)
-HALF_LOOPS(bf16, of_bits((uint32_t)h << 16), bf16_narrow)
+WIDEN_LOOP(f16_to_f32, mq_bits_widen_f16(h))
+WIDEN_LOOP(bf16_to_f32, mq_bits_float((uint32_t)h << 16))
 
 /* Element i of a packed sub-byte type, not sign-extended; elements of 6 bits may lie across two bytes. */
 static unsigned packed_bits(const uint8_t *p, uint64_t i, unsigned bits)
@@ -399,238 +331,5 @@ void mq_dtype_to_i64(mq_dtype t, const void *packed, uint64_t start, uint64_t n,
             mq_dtype_to_f32(t, packed, start + i, 1, &f);
             out[i] = saturate((double)f);
         }
-    }
-}
-
-/* ---- floats to packed elements ----------------------------------------------------------------------------------- */
-
-/* How a small float is written: `sign` is its sign bit, `max` its largest magnitude, `over` the code beyond that,
- * `nan` that of NaN. Types whose only NaN is "minus zero" have no sign on it and none on 0. */
-typedef struct small_format {
-    int man_bits, bias;
-    uint32_t sign, max, over, nan;
-    bool one_zero;
-} small_format;
-
-MQ_INLINE uint8_t small_code(uint32_t u, small_format f)
-{
-    const uint32_t mag = u & 0x7fffffff, shift = (uint32_t)(23 - f.man_bits);
-    const uint32_t magic = (uint32_t)(127 + 24 - f.bias - f.man_bits) << 23; /* its last place is the least denormal */
-    const uint32_t normal = ((mag + ((1u << (shift - 1)) - 1) + (mag >> shift & 1)) >> shift) -
-                            ((uint32_t)(127 - f.bias) << f.man_bits);
-    const uint32_t denormal = bits_of(of_bits(mag) + of_bits(magic)) - magic;
-    uint32_t code = choose(mask(mag < (uint32_t)(128 - f.bias) << 23), denormal, normal), sign = u >> 31 ? f.sign : 0;
-
-    code = choose(mask(code > f.max), f.over, code);
-    code = choose(mask(mag > 0x7f800000), f.nan, code);
-    if (f.one_zero)
-        sign &= ~mask((code & 0x7f) == 0);
-    return (uint8_t)(sign | code);
-}
-
-#define SMALL_LOOP(name, ...)                                                                              \
-    MQ_CLONES(void, name, (const float *restrict in, uint64_t n, bool saturate, uint8_t *restrict out),    \
-              (in, n, saturate, out))                                                                      \
-    {                                                                                                      \
-        small_format f = { __VA_ARGS__ };                                                                  \
-        f.over = saturate ? f.max : f.over;                                                                \
-        for (uint64_t i = 0; i < n; i++)                                                                   \
-            out[i] = small_code(bits_of(in[i]), f);                                                        \
-    }
-
-SMALL_LOOP(to_e4m3fn, 3, 7, 0x80, 0x7e, 0x7f, 0x7f, false)
-SMALL_LOOP(to_e4m3fnuz, 3, 8, 0x80, 0x7f, 0x80, 0x80, true)
-SMALL_LOOP(to_e5m2, 2, 15, 0x80, 0x7b, 0x7c, 0x7e, false)
-SMALL_LOOP(to_e5m2fnuz, 2, 16, 0x80, 0x7f, 0x80, 0x80, true)
-SMALL_LOOP(to_e2m1, 1, 1, 0x08, 0x07, 0x07, 0x08, false)
-SMALL_LOOP(to_e2m3, 3, 1, 0x20, 0x1f, 0x1f, 0x20, false)
-SMALL_LOOP(to_e3m2, 2, 3, 0x20, 0x1f, 0x1f, 0x20, false)
-
-uint8_t mq_e8m0_from_f32(float f, mq_round_mode mode, bool saturate)
-{
-    const uint32_t u = bits_of(f) & 0x7fffffff;
-    uint32_t code = u >> 23, rest = u & 0x7fffff, half = 0x400000;
-
-    if (u > 0x7f800000)
-        return 0xff;
-    if (u < 0x400000 || u == 0x7f800000) /* beneath 2^-127 */
-        return !saturate ? 0xff : u < 0x400000 ? 0 : 0xfe;
-    if (code == 0) { /* from 2^-127 to 2^-126 floats are denormal */
-        rest -= 0x400000;
-        half = 0x200000;
-    }
-    if (mode == MQ_ROUND_UP ? rest > 0 : mode == MQ_ROUND_NEAREST && rest >= half)
-        code++;
-    return code < 0xff || !saturate ? (uint8_t)code : 0xfe;
-}
-
-static void to_e8m0(const float *in, uint64_t n, bool saturate, uint8_t *out)
-{
-    for (uint64_t i = 0; i < n; i++)
-        out[i] = mq_e8m0_from_f32(in[i], MQ_ROUND_UP, saturate);
-}
-
-float mq_f32_to_odd(double d)
-{
-    const float f = (float)d;
-    uint32_t u = bits_of(f);
-
-    if ((double)f == d || d != d)
-        return f;
-    if (fabs((double)f) > fabs(d))
-        u--;
-    return of_bits(u | 1);
-}
-
-float mq_f32_to_odd_i64(int64_t i)
-{
-    if (i > -((int64_t)1 << 53) && i < (int64_t)1 << 53)
-        return mq_f32_to_odd((double)i);
-    /* to 53 bits, the last of which stands for the rest: a double holds them */
-    return mq_f32_to_odd((double)((i >> 11) | ((i & 0x7ff) != 0)) * 2048.0);
-}
-
-void mq_dtype_pack(mq_dtype t, const uint8_t *codes, uint64_t n, void *packed)
-{
-    const unsigned bits = (unsigned)mq_dtype_bits(t);
-    uint8_t *out = packed;
-    unsigned have = 0, held = 0;
-
-    for (uint64_t i = 0; i < n; i++) {
-        have |= (codes[i] & ((1u << bits) - 1)) << held;
-        held += bits;
-        if (held >= 8) {
-            *out++ = (uint8_t)have;
-            have >>= 8;
-            held -= 8;
-        }
-    }
-    if (held)
-        *out = (uint8_t)have;
-}
-
-/* Integers under 8 bits: to the nearest, halves to even. */
-static void to_few_bits(mq_dtype t, const float *in, uint64_t n, uint8_t *out)
-{
-    const float low = (float)mq_dtype_min(t), high = (float)mq_dtype_max(t);
-
-    for (uint64_t i = 0; i < n; i++) {
-        const float v = in[i];
-        out[i] = (uint8_t)(int)(v != v ? 0 : v < low ? low : v > high ? high : rintf(v));
-    }
-}
-
-void mq_dtype_codes_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *codes, bool saturate)
-{
-    switch (t) {
-    case MQ_FLOAT4E2M1:
-        to_e2m1(in, n, true, codes);
-        break;
-    case MQ_FLOAT6E2M3:
-        to_e2m3(in, n, true, codes);
-        break;
-    case MQ_FLOAT6E3M2:
-        to_e3m2(in, n, true, codes);
-        break;
-    case MQ_FLOAT8E4M3FN:
-        to_e4m3fn(in, n, saturate, codes);
-        break;
-    case MQ_FLOAT8E4M3FNUZ:
-        to_e4m3fnuz(in, n, saturate, codes);
-        break;
-    case MQ_FLOAT8E5M2:
-        to_e5m2(in, n, saturate, codes);
-        break;
-    case MQ_FLOAT8E5M2FNUZ:
-        to_e5m2fnuz(in, n, saturate, codes);
-        break;
-    case MQ_FLOAT8E8M0:
-        to_e8m0(in, n, saturate, codes);
-        break;
-    default:
-        if (mq_dtype_bits(t) < 8)
-            to_few_bits(t, in, n, codes);
-        else
-            mq_dtype_from_f32(t, in, n, codes, saturate);
-    }
-}
-
-/* Under 8 bits: through codes, a block at a time (of whole bytes). */
-static void pack_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *out)
-{
-    uint8_t codes[256];
-
-    for (uint64_t i = 0; i < n; i += sizeof codes) {
-        const uint64_t m = n - i < sizeof codes ? n - i : sizeof codes;
-
-        mq_dtype_codes_from_f32(t, in + i, m, codes, true);
-        mq_dtype_pack(t, codes, m, out + i / 8 * (uint64_t)mq_dtype_bits(t));
-    }
-}
-
-/* Writes `expr` of each element x as `type` to unaligned bytes. */
-#define PUT(type, expr)                                              \
-    for (uint64_t i = 0; i < n; i++) {                               \
-        const float x = in[i];                                       \
-        const type v = (type)(expr);                                 \
-        memcpy(p + i * sizeof v, &v, sizeof v);                      \
-    }                                                                \
-    break
-/* `above` is the least float over the type's range. */
-#define PUT_INT(type, low, above, high) \
-    PUT(type, x != x ? 0 : x >= (above) ? (high) : x <= (float)(low) ? (low) : (type)rintf(x))
-
-static void ints_from_f32(mq_dtype t, const float *in, uint64_t n, uint8_t *p)
-{
-    switch (t) {
-    case MQ_UINT8: PUT_INT(uint8_t, 0, 255.0f, UINT8_MAX);
-    case MQ_INT8: PUT_INT(int8_t, INT8_MIN, 127.0f, INT8_MAX);
-    case MQ_UINT16: PUT_INT(uint16_t, 0, 65535.0f, UINT16_MAX);
-    case MQ_INT16: PUT_INT(int16_t, INT16_MIN, 32767.0f, INT16_MAX);
-    case MQ_UINT32: PUT_INT(uint32_t, 0, 0x1p32f, UINT32_MAX);
-    case MQ_INT32: PUT_INT(int32_t, INT32_MIN, 0x1p31f, INT32_MAX);
-    case MQ_UINT64: PUT_INT(uint64_t, 0, 0x1p64f, UINT64_MAX);
-    default: PUT_INT(int64_t, INT64_MIN, 0x1p63f, INT64_MAX);
-    }
-}
-
-void mq_dtype_from_f32(mq_dtype t, const float *in, uint64_t n, void *packed, bool saturate)
-{
-    uint8_t *p = packed;
-
-    if (n == 0)
-        return;
-    switch (t) {
-    case MQ_FLOAT:
-        memcpy(p, in, n * 4);
-        break;
-    case MQ_FLOAT16:
-        f16_from_f32(in, n, p);
-        break;
-    case MQ_BFLOAT16:
-        bf16_from_f32(in, n, p);
-        break;
-    case MQ_DOUBLE: PUT(double, x);
-    case MQ_BOOL: PUT(uint8_t, x != 0);
-    case MQ_COMPLEX64:
-        for (uint64_t i = 0; i < n; i++)
-            memcpy(p + i * 8, (float[]){ in[i], 0 }, 8);
-        break;
-    case MQ_COMPLEX128:
-        for (uint64_t i = 0; i < n; i++)
-            memcpy(p + i * 16, (double[]){ (double)in[i], 0 }, 16);
-        break;
-    case MQ_FLOAT8E4M3FN:
-    case MQ_FLOAT8E4M3FNUZ:
-    case MQ_FLOAT8E5M2:
-    case MQ_FLOAT8E5M2FNUZ:
-    case MQ_FLOAT8E8M0:
-        mq_dtype_codes_from_f32(t, in, n, p, saturate);
-        break;
-    default:
-        if (mq_dtype_bits(t) > 0 && mq_dtype_bits(t) < 8)
-            pack_from_f32(t, in, n, p);
-        else if (mq_dtype_is_integer(t))
-            ints_from_f32(t, in, n, p);
     }
 }

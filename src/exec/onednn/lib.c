@@ -301,7 +301,8 @@ bool mq_dn_int8_is_exact(void)
 {
     const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
 
-    return (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
+    return (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni ||
+           (isa & dnnl_cpu_isa_avx2_vnni) == dnnl_cpu_isa_avx2_vnni;
 }
 
 /* ---- primitives --------------------------------------------------------------------------------------------------- */

@@ -105,7 +105,8 @@ bool mq_dn_is_slow(const mq_dn_op *op);
 /* Is it made of the library's older matrix product? Its sums depend on the number of threads: make it for one. */
 bool mq_dn_is_gemm(const mq_dn_op *op);
 
-/* Are products of 8-bit integers exact here? Without VNNI the library's pairwise sums saturate at 16 bits. */
+/* Are products of 8-bit integers exact here? Without VNNI (of AVX512 or AVX2) the library's pairwise sums saturate at 16
+ * bits. */
 bool mq_dn_int8_is_exact(void);
 
 /* Threads worth using. */

@@ -7,21 +7,6 @@
 
 #include "exec/ref/util.h"
 
-/* In front of a loop whose turns do not depend on each other, although the result may lie over an operand (element k over
- * element k): without it compilers see overlap when they run and fall back to one element at a time. No code of its own
- * is made for this pragma (nothing is outlined), so it may stand in MQ_CLONES functions. Sanitizers keep loops from
- * becoming vector code, which clang would complain about. */
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-#define MQ_LANES
-#endif
-#endif
-#if !defined(MQ_LANES) && defined(MQ_SANITIZED)
-#define MQ_LANES
-#elif !defined(MQ_LANES)
-#define MQ_LANES _Pragma("omp simd")
-#endif
-
 /* n elements; out may be in. */
 typedef void (*mq_map_fn)(int64_t n, const void *in, void *out, const void *param);
 /* Output 0, of input 0's shape and element type `type` (8 bits or more), is fn over the elements of input 0. */

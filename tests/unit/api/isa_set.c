@@ -31,7 +31,7 @@ static void it_reaches_own_kernels_and_the_library_once(void **state)
     mq_error err;
 
     (void)state;
-    if (!mq_isa_is_there(MQ_ISA_AVX2))
+    if (!mq_isa_is_there(MQ_ISA_AVX2) || mq_isa_limited() != MQ_ISA_NATIVE)
         skip();
     assert_int_equal(mq_isa_set("avx2", &err), MQ_OK);
     assert_string_equal(mq_isa_used(), "avx2");

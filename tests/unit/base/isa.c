@@ -120,5 +120,6 @@ int main(void)
         cmocka_unit_test(clones_give_the_same_bits),
     };
 
+    mq_isa_limit(MQ_ISA_NATIVE);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
