@@ -30,6 +30,7 @@ typedef struct trial {
     mq_bench_job *job;
     truth truth;
     bool classes;         /* BY_LABELS: they are classes */
+    bool one_hot;         /* classes that are written so */
     bool tokens;          /* several labels a sample, one row of scores each */
     bool many;            /* more than five classes */
     bool decided;         /* `classes` and `main` are */
@@ -134,7 +135,7 @@ static mq_status decide(trial *t, const mq_array *out, const mq_array *labels, m
     const char *name = t->job->opts->metric;
 
     t->decided = true;
-    t->classes = t->truth == BY_LABELS && out && mq_metrics_are_classes(out, labels);
+    t->classes = t->one_hot || (t->truth == BY_LABELS && out && mq_metrics_are_classes(out, labels));
     t->tokens = t->classes && labels->rank == 2 && labels->dims[1] > 1 && out->rank == 3;
     t->many = t->classes && out->rank > 1 && out->count / labels->count > 5;
     t->main = default_main(t);
@@ -169,22 +170,50 @@ static mq_status judge_beside(const trial *t, judged *m, mq_error *err)
     return rc;
 }
 
+/* Could the labels be one-hot, as far as the metric goes? */
+static bool may_be_one_hot(const trial *t)
+{
+    const char *name = t->job->opts->metric;
+    mq_metric which;
+
+    return t->decided ? t->one_hot : !name || (mq_metric_find(name, &which) && mq_metric_of_classes(which));
+}
+
+static mq_status judge_labels(trial *t, judged *m, const mq_array *out, mq_error *err)
+{
+    const mq_array *labels = m->call->labels;
+    mq_array *classes = NULL;
+    mq_status rc = MQ_OK;
+
+    if (may_be_one_hot(t))
+        MQ_TRY(mq_metrics_one_hot(&classes, out, labels, err));
+    if (t->decided && t->one_hot && !classes)
+        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "labels are one 1 among zeros at first, and something else later on"));
+    if (!t->decided) {
+        t->one_hot = classes != NULL;
+        MQ_TRY(decide(t, out, classes ? classes : labels, err));
+    }
+    labels = classes ? classes : labels;
+    rc = (t->classes ? mq_metrics_add_classes : mq_metrics_add_values)(m->metrics, out, labels, m->call->n, err);
+done:
+    mq_array_unref(classes);
+    return rc;
+}
+
 static mq_status judge_call(trial *t, judged *m, mq_error *err)
 {
     const mq_array *out = m->entry->run.out[m->output];
 
     if (!out)
         return mq_fail(err, MQ_ERR_INPUT, "output '%s' was not made", m->entry->run.outputs[m->output]->name);
+    if (t->truth == BY_LABELS)
+        return judge_labels(t, m, out, err);
     if (!t->decided) {
         mq_status rc = decide(t, out, m->call->labels, err);
 
         if (rc != MQ_OK)
             return rc;
     }
-    if (t->truth == BY_LABELS && t->classes)
-        return mq_metrics_add_classes(m->metrics, out, m->call->labels, m->call->n, err);
-    if (t->truth == BY_LABELS)
-        return mq_metrics_add_values(m->metrics, out, m->call->labels, m->call->n, err);
     if (t->truth == BY_REFERENCE && m->call->want[m->output])
         return mq_metrics_add_values(m->metrics, out, m->call->want[m->output], samples_of(m->call, out), err);
     if (t->truth == BY_FIRST && m != t->models && t->models[0].entry->run.out[t->models[0].output])

@@ -158,6 +158,51 @@ bool mq_metrics_are_classes(const mq_array *scores, const mq_array *labels)
     return is_integer(labels->dtype) && find_layout(scores, labels, &l);
 }
 
+/* The place of the only 1 among zeros; n: there is none, or something else. */
+static size_t hot_one(const mq_array *a, size_t from, size_t n)
+{
+    size_t at = n;
+
+    for (size_t i = 0; i < n; i++) {
+        const double v = mq_array_f64(a, from + i);
+
+        if (v == 0)
+            continue;
+        if (v != 1 || at < n)
+            return n;
+        at = i;
+    }
+    return at;
+}
+
+mq_status mq_metrics_one_hot(mq_array **out, const mq_array *scores, const mq_array *labels, mq_error *err)
+{
+    const int rank = labels->rank;
+    const size_t n = rank > 1 ? (size_t)labels->dims[rank - 1] : 0;
+    mq_array *a = NULL;
+    mq_status rc;
+
+    *out = NULL;
+    if (scores->kind != MQ_TYPE_TENSOR || labels->kind != MQ_TYPE_TENSOR || !is_float(scores->dtype) || n < 2 ||
+        !(is_integer(labels->dtype) || is_float(labels->dtype)) || scores->rank != rank ||
+        scores->dims[0] < labels->dims[0] ||
+        memcmp(scores->dims + 1, labels->dims + 1, (size_t)(rank - 1) * sizeof *labels->dims) != 0)
+        return MQ_OK;
+    if ((rc = mq_array_create(&a, MQ_INT64, rank - 1, labels->dims, err)) != MQ_OK)
+        return rc;
+    for (size_t i = 0; i < a->count; i++) {
+        const size_t at = hot_one(labels, i * n, n);
+
+        if (at == n) {
+            mq_array_unref(a);
+            return MQ_OK;
+        }
+        ((int64_t *)a->data)[i] = (int64_t)at;
+    }
+    *out = a;
+    return MQ_OK;
+}
+
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
 
 static bool need_classes(mq_metrics *m, size_t n)

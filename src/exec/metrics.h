@@ -47,6 +47,10 @@ void mq_metrics_free(mq_metrics *m); /* NULL is fine */
 /* Can these be scores and labels of classes? Else they are values. Shapes of one run; labels' axis 0 has the samples. */
 bool mq_metrics_are_classes(const mq_array *scores, const mq_array *labels);
 
+/* Labels of the scores' shape, with one 1 and zeros along the last axis: *out is the classes, without that axis. NULL: they
+ * are something else. Shapes of one run, as above. */
+mq_status mq_metrics_one_hot(mq_array **out, const mq_array *scores, const mq_array *labels, mq_error *err);
+
 /* Adds the first n samples (along axis 0) of a run. One kind per mq_metrics. MQ_ERR_INPUT when shapes do not fit, or a
  * label is no class. */
 mq_status mq_metrics_add_classes(mq_metrics *m, const mq_array *scores, const mq_array *labels, size_t n, mq_error *err);

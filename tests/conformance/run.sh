@@ -62,6 +62,8 @@ if [ -d "$data/models" ]; then
     run engine_models "$python" "$here/engine_models.py" "$build/tools/mq" "$work/engine_models" "${real[@]}"
     run engine_quantized "$python" "$here/engine_quantized.py" "$build/tools/mq" "$data" "$work/engine_quantized"
 fi
+run bench_metrics "$python" "$here/bench_metrics.py" "$build/tools/mq"
+run bench_times "$python" "$here/bench_times.py" "$build/tools/mq"
 run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"
 run quantize_modes "$python" "$here/quantize_modes.py" "$build/tools/mq" "${models[@]}"
 run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"

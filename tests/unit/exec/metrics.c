@@ -171,6 +171,34 @@ static void classes_along_axis_one(void **state)
     near(value(MQ_METRIC_TOP1), 0.75);
 }
 
+/* NULL: they are not one-hot. */
+static mq_array *one_hot(mq_array *labels)
+{
+    mq_array *scores = FLOATS(2, 3, 0, 0, 0, 0, 0, 0), *out = labels;
+
+    assert_int_equal(mq_metrics_one_hot(&out, scores, labels, &err), MQ_OK);
+    mq_array_unref(scores);
+    mq_array_unref(labels);
+    return out;
+}
+
+static void one_hot_labels_are_classes(void **state)
+{
+    mq_array *a = one_hot(FLOATS(2, 3, 0, 0, 1, 1, 0, 0));
+
+    (void)state;
+    assert_non_null(a);
+    assert_true(a->dtype == MQ_INT64 && a->rank == 1 && a->dims[0] == 2);
+    assert_true(mq_array_i64(a, 0) == 2 && mq_array_i64(a, 1) == 0);
+    mq_array_unref(a);
+    assert_null(one_hot(FLOATS(2, 3, 0, 0, 1, 0, 0, 0)));
+    assert_null(one_hot(FLOATS(2, 3, 0, 0, 1, 1, 0, 1)));
+    assert_null(one_hot(FLOATS(2, 3, 0, 0, 0.5f, 1, 0, 0)));
+    assert_null(one_hot(FLOATS(2, 3, 0, 0, NAN, 1, 0, 0)));
+    assert_null(one_hot(FLOATS(3, 2, 0, 1, 0, 1, 0, 1)));
+    assert_null(one_hot(LABELS(2, 1, 0)));
+}
+
 static void predicted_classes(void **state)
 {
     const int64_t p[] = { 4, 2, 1 };
@@ -242,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_score_is_two_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(classes_along_the_last_axis, setup, teardown),
         cmocka_unit_test_setup_teardown(classes_along_axis_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_hot_labels_are_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(predicted_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(values_by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(shapes_that_do_not_fit_are_refused, setup, teardown),
