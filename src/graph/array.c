@@ -80,9 +80,9 @@ mq_status mq_array_wrap(mq_array **out, mq_dtype dtype, int rank, const int64_t 
         if (dims[i] < 0)
             return mq_fail(err, MQ_ERR_INPUT, "a dim of a tensor is %lld", (long long)dims[i]);
         empty |= dims[i] == 0;
-        overflow |= __builtin_mul_overflow(count, dims[i], &count);
+        overflow |= dims[i] && __builtin_mul_overflow(count, dims[i], &count);
     }
-    if (overflow && !empty)
+    if (overflow) /* of an empty tensor, too: kernels multiply some of its sizes */
         return mq_fail(err, MQ_ERR_INPUT, "the size of a tensor overflows");
     if ((rc = new_array(&a, MQ_TYPE_TENSOR, err)) != MQ_OK)
         return rc;

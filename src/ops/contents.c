@@ -185,7 +185,10 @@ mq_status mq_in_strides(mq_infer *in, int64_t **strides)
         return mq_oom(in->err);
     for (int k = rank - 1; k >= 0; k--) {
         (*strides)[k] = step;
-        step *= dims[k].value > 0 ? dims[k].value : 1;
+        if (dims[k].value > 0 && __builtin_mul_overflow(step, dims[k].value, &step)) { /* empty by another size */
+            *strides = NULL;
+            break;
+        }
     }
     return MQ_OK;
 }

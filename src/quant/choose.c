@@ -49,17 +49,6 @@ static size_t choose_block(const struct choice *c, mq_quant_item *it, size_t n, 
     }
 }
 
-/* Does every user take it as the right-hand matrix of a plain product? */
-static bool fits_nbits(const mq_quant_item *it)
-{
-    if (it->weight.source.n_dims != 2 || it->value->uses.n == 0)
-        return false;
-    for (size_t i = 0; i < it->value->uses.n; i++)
-        if (!mq_node_is(it->value->uses.items[i].node, "", "MatMul") || it->value->uses.items[i].index != 1)
-            return false;
-    return true;
-}
-
 /* Is n a product whose weight, at input `at`, can be multiplied as integers? */
 static bool is_integer_product(const mq_node *n, size_t at, int rank)
 {
@@ -82,6 +71,30 @@ static bool fits_dynamic(const mq_quant_item *it)
             strcmp(n->op_type, first->op_type) != 0 ||
             mq_node_attr_int(n, "transB", 0) != mq_node_attr_int(first, "transB", 0) ||
             !v->type || v->type->dtype != MQ_FLOAT)
+            return false;
+    }
+    return v->uses.n > 0;
+}
+
+/* Is v known to be a vector of n? */
+static bool is_vector(const mq_value *v, int64_t n)
+{
+    return v->type && v->type->kind == MQ_TYPE_TENSOR && v->type->rank == 1 && v->type->dims[0].value == n;
+}
+
+/* Are all users products with it on the right, stored in the same order, which add a number to each column at most? */
+static bool fits_nbits(const mq_quant_item *it)
+{
+    const mq_value *v = it->value;
+
+    if (it->weight.source.n_dims != 2 || it->channel_axis < 0)
+        return false;
+    for (size_t i = 0; i < v->uses.n; i++) {
+        const mq_node *n = v->uses.items[i].node, *first = v->uses.items[0].node;
+        const mq_value *added = mq_node_is(n, "", "Gemm") && n->n_inputs > 2 ? n->inputs[2] : NULL;
+        if (!is_integer_product(n, v->uses.items[i].index, 2) ||
+            mq_node_attr_int(n, "transB", 0) != mq_node_attr_int(first, "transB", 0) ||
+            (added && !is_vector(added, it->weight.source.dims[it->channel_axis])))
             return false;
     }
     return v->uses.n > 0;
@@ -162,7 +175,7 @@ static mq_status choose_grid(const struct choice *c, mq_quant_item *it, mq_dtype
     size_t block = 0;
     mq_status rc = MQ_OK;
 
-    if (it->treatment == MQ_TREAT_NBITS) /* stored by rows of outputs */
+    if (it->treatment == MQ_TREAT_NBITS && it->channel_axis == 1) /* stored by rows of outputs */
         turn_view(it);
     else if (it->treatment == MQ_TREAT_DYNAMIC && strcmp(it->op_type, "Gemm") == 0 && it->channel_axis == 0)
         turn_view(it); /* MatMulInteger has no transB */
@@ -198,8 +211,8 @@ static bool reduces_range(const struct choice *c, const mq_quant_item *it, mq_dt
 
     if (mq_dtype_bits(type) != 8)
         return false;
-    if (c->now && c->now->reduce_range)
-        return c->now->reduce_range == MQ_CHOICE_YES;
+    if (it->reduce_range)
+        return it->reduce_range == MQ_CHOICE_YES;
     return o->reduce_range == MQ_CHOICE_YES && (o->mode != MQ_MODE_DYNAMIC || it->treatment == MQ_TREAT_DYNAMIC);
 }
 
@@ -211,6 +224,7 @@ static mq_status choose_form(const struct choice *c, mq_quant_item *it, mq_dtype
     mq_status rc;
 
     it->treatment = choose_treatment(c, it, type);
+    it->reduce_range = c->now ? c->now->reduce_range : MQ_CHOICE_DEFAULT;
     if (asked_axis(c, it) >= 0)
         it->channel_axis = asked_axis(c, it);
     if (it->treatment == MQ_TREAT_NBITS)

@@ -136,7 +136,8 @@ static void take(mq_quant_plan *plan, mq_quant_item *it)
     static const int64_t turn[3] = { 0, 2, 1 };
     mq_weight *w = &it->weight;
     mq_scheme plain = mq_scheme_of(w->scheme.type, w->scheme.symmetric, false, MQ_FLOAT);
-    bool reduced = plan->opts->reduce_range == MQ_CHOICE_YES || w->scheme.q_max != plain.q_max;
+    mq_choice reduce = it->reduce_range ? it->reduce_range : plan->opts->reduce_range;
+    bool reduced = reduce == MQ_CHOICE_YES || w->scheme.q_max != plain.q_max;
     bool channels = w->grid.kind == MQ_PER_CHANNEL;
     const int64_t *d = w->source.dims;
 

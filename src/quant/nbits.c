@@ -5,8 +5,8 @@
 #include "quant/emit.h"
 #include "quant/trace.h"
 
-/* MatMul(A, W) => MatMulNBits(A, W_quantized, W_scale [, W_zero_point]). Integers are unsigned, rows of outputs in blocks;
- * left out, the zero point is the middle of the type. */
+/* MatMul(A, W), Gemm(A, W [, C]) => MatMulNBits(A, W_quantized, W_scale [, W_zero_point, , C]). Integers are unsigned, rows
+ * of outputs in blocks; left out, the zero point is the middle of the type. */
 void mq_rewrite_nbits(mq_emit *e)
 {
     mq_quant_item *it = e->item;
@@ -24,10 +24,11 @@ void mq_rewrite_nbits(mq_emit *e)
         e->zero_point = mq_emit_made(e, "_zero_point", MQ_UINT8, 1, &zero_bytes, &w->make_zero_points);
     while (e->rc == MQ_OK && it->value->uses.n) {
         mq_node *old = it->value->uses.items[it->value->uses.n - 1].node, *made;
-        mq_value *in[4] = { old->inputs[0], e->q, e->scale, e->zero_point }, *out = old->outputs[0];
+        mq_value *added = mq_node_is(old, "", "Gemm") && old->n_inputs > 2 ? old->inputs[2] : NULL;
+        mq_value *in[6] = { old->inputs[0], e->q, e->scale, e->zero_point, NULL, added }, *out = old->outputs[0];
         const char *base = mq_node_label(old);
         e->rc = mq_node_set_output(old, 0, NULL, e->err);
-        made = mq_emit_node(e, old, old->graph, "com.microsoft", "MatMulNBits", base, in, 4, out);
+        made = mq_emit_node(e, old, old->graph, "com.microsoft", "MatMulNBits", base, in, 6, out);
         if (!made)
             return;
         mq_emit_attr_int(e, made, "K", (int64_t)g->n);

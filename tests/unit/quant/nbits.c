@@ -126,6 +126,58 @@ static void test_embedding_and_product(void **state)
                   "output y ?\n");
 }
 
+/* Gemm adds its row; its weight may be stored by rows of outputs already. */
+static void test_gemm(void **state)
+{
+    (void)state;
+    opts.symmetric = MQ_CHOICE_YES;
+    make_weight(g, "w", "40,70");
+    make_weight(g, "b", "40");
+    make_node(g, "Gemm", "x,w,b", "y");
+    mq_node_set_attr_int(g->last, "transB", 1, NULL);
+    make_weight(g, "w2", "40,48");
+    make_node(g, "Gemm", "y,w2", "z");
+    make_output(g, "z");
+    quant_becomes("opset com.microsoft 1\n"
+                  "input x float[N,70]\n"
+                  "init b float[40]\n"
+                  "init w_quantized uint8[40,3,16]\n"
+                  "init w_scale float[120]\n"
+                  "init w2_quantized uint8[48,2,16]\n"
+                  "init w2_scale float[96]\n"
+                  "node 'y_MatMulNBits' com.microsoft.MatMulNBits(x, w_quantized, w_scale, -, -, b) -> y K=70 N=40 bits=4 "
+                  "block_size=32 accuracy_level=4\n"
+                  "node 'z_MatMulNBits' com.microsoft.MatMulNBits(y, w2_quantized, w2_scale) -> z K=40 N=48 bits=4 "
+                  "block_size=32 accuracy_level=4\n"
+                  "output z ?\n");
+}
+
+/* A Gemm that does more than that. */
+static void test_gemm_does_not_fit(void **state)
+{
+    static const char *const attrs[] = { "alpha", "beta", "transA" };
+
+    (void)state;
+    make_weight(g, "b", "70,40");
+    make_input(g, "a", MQ_FLOAT, "70,70");
+    make_weight(g, "w", "70,40");
+    make_node(g, "Gemm", "a,w,b", "y"); /* not a row */
+    make_output(g, "y");
+    quant_select();
+    assert_int_equal(quant_find("w")->treatment, MQ_TREAT_DEQUANTIZE);
+    for (size_t i = 0; i < 3; i++) {
+        char w[8] = "w0", y[8] = "y0";
+        w[1] = y[1] = (char)('1' + i);
+        make_weight(g, w, "70,40");
+        make_node(g, "Gemm", (char[]){ 'a', ',', w[0], w[1], 0 }, y);
+        assert_int_equal(i < 2 ? mq_node_set_attr_float(g->last, attrs[i], 2, NULL)
+                               : mq_node_set_attr_int(g->last, attrs[i], 1, NULL), MQ_OK);
+        make_output(g, y);
+        quant_select();
+        assert_int_equal(quant_find(w)->treatment, MQ_TREAT_DEQUANTIZE);
+    }
+}
+
 /* What the operators cannot say becomes standard ONNX. */
 static void test_what_does_not_fit(void **state)
 {
@@ -136,6 +188,7 @@ static void test_what_does_not_fit(void **state)
     make_node(g, "MatMul", "left,z", "y");
     make_weight(g, "gemm", "70,40");
     make_node(g, "Gemm", "x,gemm", "y2");
+    mq_node_set_attr_float(g->last, "alpha", 2, NULL);
     make_output(g, "y");
     make_output(g, "y2");
     quant_becomes("input x float[N,70]\n"
@@ -147,7 +200,7 @@ static void test_what_does_not_fit(void **state)
                   "node 'left_DequantizeLinear' DequantizeLinear(left_quantized, left_scale) -> left axis=1 block_size=32\n"
                   "node 'y' MatMul(left, z) -> y\n"
                   "node 'gemm_DequantizeLinear' DequantizeLinear(gemm_quantized, gemm_scale) -> gemm axis=0 block_size=32\n"
-                  "node 'y2' Gemm(x, gemm) -> y2\n"
+                  "node 'y2' Gemm(x, gemm) -> y2 alpha=2\n"
                   "output y ?\n"
                   "output y2 ?\n");
 }
@@ -159,7 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NBITS(test_asymmetric), NBITS(test_symmetric),         NBITS(test_reduced_range),
         NBITS(test_embedding),  NBITS(test_what_does_not_fit),
-        NBITS(test_embedding_and_product),
+        NBITS(test_embedding_and_product), NBITS(test_gemm),   NBITS(test_gemm_does_not_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,25 @@ static void type_and_scheme(void **state)
     assert_int_equal(quant_find("table")->stay, MQ_STAY_NOT);
 }
 
+/* Of an LSTM with --mode dynamic, whose weights get their form late. */
+static void reduced_range_of_an_lstm(void **state)
+{
+    (void)state;
+    opts.mode = MQ_MODE_DYNAMIC;
+    opts.reduce_range = MQ_CHOICE_YES;
+    make_input(g, "x", MQ_FLOAT, "T,N,24");
+    make_weight(g, "w", "1,64,24");
+    make_weight(g, "r", "1,64,16");
+    make_node_int(g, "LSTM", "x,w,r", "y", "hidden_size", 16);
+    make_output(g, "y");
+    assert_true(chosen("w", "{\"w\": [{\"reduce_range\": false}]}")->weight.scheme.q_max == 127);
+    assert_int_equal(quant_find("w")->treatment, MQ_TREAT_DYNAMIC);
+    assert_true(quant_find("r")->weight.scheme.q_max == 63);
+    opts.reduce_range = MQ_CHOICE_NO;
+    assert_true(chosen("r", "{\"r\": [{\"reduce_range\": true}]}")->weight.scheme.q_max == 63);
+    assert_true(quant_find("w")->weight.scheme.q_max == 127);
+}
+
 static void one_scale_for_the_tensor(void **state)
 {
     const mq_weight *w;
@@ -187,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_MODEL(type_and_scheme),
+        ON_MODEL(reduced_range_of_an_lstm),
         ON_MODEL(one_scale_for_the_tensor),
         ON_MODEL(scales_per_channel_and_block),
         ON_MODEL(forms_follow),
