@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Tests src/passes/table.c: running a list of passes, and the engine's own list. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pass_check.h"
+
+static size_t n_runs;
+static char seen[200];
+
+/* Turns every Exp into Neg, and notes the graph. */
+static mq_status exp_to_neg(mq_graph *graph, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)ctx;
+    (void)err;
+    n_runs++;
+    for (mq_node *n = graph->first; n; n = n->next) {
+        snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", n->op_type);
+        if (mq_node_is(n, "", "Exp")) {
+            n->op_type = "Neg";
+            ++*n_changed;
+        }
+    }
+    return MQ_OK;
+}
+
+static mq_status fails(mq_graph *graph, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)graph;
+    (void)ctx;
+    (void)n_changed;
+    return mq_fail(err, MQ_ERR_UNSUPPORTED, "no");
+}
+
+static const mq_pass changing = { "exp-to-neg", "for this test", exp_to_neg }, failing = { "fails", "for this test", fails };
+
+static int setup(void **state)
+{
+    n_runs = 0;
+    *seen = 0;
+    return pass_setup(state);
+}
+
+static mq_status run_list(const mq_pass *const *list, mq_error *err)
+{
+    const mq_pass_ctx ctx = { 0 };
+
+    return mq_passes_run(m, list, &ctx, err);
+}
+
+/* Inner graphs come first; what nobody reads is gone after a pass. */
+static void every_graph(void **state)
+{
+    mq_graph *inner;
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,4");
+    make_input(g, "c", MQ_BOOL, "");
+    n = make_node(g, "If", "c", "i");
+    for (int k = 0; k < 2; k++) {
+        inner = make_subgraph(n, k ? "else_branch" : "then_branch");
+        make_node(inner, k ? "Exp" : "Abs", "x", k ? "e" : "t");
+        assert_int_equal(mq_graph_add_output(inner, mq_graph_find_here(inner, k ? "e" : "t"), NULL), MQ_OK);
+    }
+    make_node(g, "Exp", "i", "y");
+    make_node(g, "Abs", "x", "dead");
+    make_output(g, "y");
+    assert_int_equal(run_list((const mq_pass *const[]){ &changing, &changing, NULL }, NULL), MQ_OK);
+    assert_int_equal(n_runs, 6);
+    assert_string_equal(seen, "Abs Exp If Exp Abs Abs Neg If Neg ");
+    pass_ops("If Neg");
+}
+
+static void a_failure_ends_it(void **state)
+{
+    mq_error err = { 0 };
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,4");
+    make_node(g, "Exp", "x", "y");
+    make_output(g, "y");
+    assert_int_equal(run_list((const mq_pass *const[]){ &failing, &changing, NULL }, &err), MQ_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "no");
+    assert_int_equal(n_runs, 0);
+}
+
+/* Names are what users type; an empty list is as good as none. */
+static void the_engines_list(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    for (const mq_pass *const *p = mq_engine_passes; *p; p++, n++) {
+        assert_non_null((*p)->run);
+        assert_true(*(*p)->summary);
+        assert_int_equal(strspn((*p)->name, "abcdefghijklmnopqrstuvwxyz-"), strlen((*p)->name));
+    }
+    assert_true(n > 10);
+    make_input(g, "x", MQ_FLOAT, "N,4");
+    make_node(g, "Identity", "x", "a");
+    make_node(g, "Exp", "a", "y");
+    make_output(g, "y");
+    assert_int_equal(run_list((const mq_pass *const[]){ NULL }, NULL), MQ_OK);
+    pass_ops("Identity Exp");
+    assert_int_equal(run_list(mq_engine_passes, NULL), MQ_OK);
+    pass_ops("Exp");
+}
+
+#define LISTS(test) cmocka_unit_test_setup_teardown(test, setup, pass_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { LISTS(every_graph), LISTS(a_failure_ends_it), LISTS(the_engines_list) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
