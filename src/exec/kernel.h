@@ -79,8 +79,9 @@ mq_status mq_call_out_array(mq_call *c, size_t i, mq_array *a);
 mq_status mq_call_out_layout(mq_call *c, size_t i, mq_dtype dtype, int rank, const int64_t *dims, const void *layout,
                              size_t bytes, void **data);
 
-/* Output i is all inputs, one behind the other in memory as they lie there (elements of whole bytes, no padding). *done: they
- * do, and the output has been made of them without a copy. Else the kernel makes it; the next run's parts may lie so. */
+/* Output i is all inputs, one behind the other in memory as they lie there (elements of whole bytes, no padding). *done:
+ * they do, and the output has been made of them without a copy. Else the kernel makes it; the next run's parts may lie
+ * so. */
 mq_status mq_call_out_joined(mq_call *c, size_t i, int rank, const int64_t *dims, const void *layout, bool *done);
 
 /* Memory until the kernel returns, aligned to 64 bytes, not zeroed; NULL and c->err set when there is none. */

@@ -17,7 +17,8 @@ static void one(uint64_t seed)
     net t;
 
     net_open(&t, seed);
-    const int64_t bits = net_pick(&t, 0, 2) ? 4 : 8, block = sizes[net_pick(&t, 0, 3)], m = net_pick(&t, 1, seed % 4 ? 9 : 64);
+    const int64_t bits = net_pick(&t, 0, 2) ? 4 : 8, block = sizes[net_pick(&t, 0, 3)];
+    const int64_t m = net_pick(&t, 1, seed % 4 ? 9 : 64);
     const int64_t n = net_pick(&t, 1, 100), k = net_pick(&t, 1, 700), blocks = (k + block - 1) / block;
     const int64_t zeros = net_pick(&t, 0, 2), row = (blocks * bits + 7) / 8, all = n * blocks, packed = n * row;
     const bool bias = net_pick(&t, 0, 1);
