@@ -112,11 +112,13 @@ static mq_status fold(mq_node *n, const mq_pass_ctx *ctx, size_t *n_changed, mq_
         rc = ctx->evaluate(ctx->user, n, arrays, out, &inner);
     for (size_t i = 0; i < n->n_outputs && rc == MQ_OK; i++)
         tensors &= !n->outputs[i] || (out[i] && out[i]->kind == MQ_TYPE_TENSOR);
-    if (rc == MQ_OK && tensors && (rc = take_results(n, out, err)) == MQ_OK) {
+    /* What cannot be computed stays: running it, if it ever runs, will say what is wrong, too little memory as well. */
+    rc = rc == MQ_OK && tensors ? take_results(n, out, err) : MQ_ERR_UNSUPPORTED;
+    if (rc == MQ_OK) {
         mq_node_remove(n);
         ++*n_changed;
     } else if (rc != MQ_ERR_NOMEM) {
-        rc = MQ_OK; /* it stays: running it will say what is wrong */
+        rc = MQ_OK;
     }
     for (size_t i = 0; i < n_arrays; i++)
         mq_array_unref(arrays[i]);

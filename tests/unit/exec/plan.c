@@ -401,6 +401,41 @@ static void branches_give_constants_by_turns(void **state)
     stop(&f);
 }
 
+/* What a branch that is not taken asks for is nobody's business. */
+static void a_branch_not_taken_may_be_impossible(void **state)
+{
+    mq_model *m = make_model(OPSET);
+    mq_array *in = NULL, *out = NULL;
+    mq_graph *g;
+    fixture f;
+    mq_node *n;
+
+    (void)state;
+    make_input(m->graph, "c", MQ_BOOL, "");
+    make_init(m->graph, "s", MQ_INT64, "1", (int64_t[]){ INT64_C(1) << 44 });
+    make_init(m->graph, "w", MQ_FLOAT, "2", (float[]){ 1, 2 });
+    n = make_node(m->graph, "If", "c", "y");
+    g = make_subgraph(n, "then_branch");
+    make_node(g, "ConstantOfShape", "s", "a");
+    make_output(g, "a");
+    g = make_subgraph(n, "else_branch");
+    make_node(g, "Neg", "w", "b");
+    make_output(g, "b");
+    make_output(m->graph, "y");
+    start(&f, m, NULL);
+    assert_int_equal(mq_array_create(&in, MQ_BOOL, 0, NULL, NULL), MQ_OK);
+    *(uint8_t *)in->data = 0;
+    if (mq_runner_run(f.r, &in, &out, &f.err) != MQ_OK)
+        fail_msg("%s", f.err.text);
+    expect(out, 2, (float[]){ -1, -2 });
+    mq_array_unref(out);
+    *(uint8_t *)in->data = 1;
+    assert_int_equal(mq_runner_run(f.r, &in, &out, &f.err), MQ_ERR_NOMEM);
+    assert_string_equal(f.err.text, "out of memory");
+    mq_array_unref(in);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +446,7 @@ int main(void)
         cmocka_unit_test(what_can_run_runs),        cmocka_unit_test(names_must_be_there),
         cmocka_unit_test(an_old_model_runs),        cmocka_unit_test(constants_leave_as_copies),
         cmocka_unit_test(branches_give_constants_by_turns),
+        cmocka_unit_test(a_branch_not_taken_may_be_impossible),
         cmocka_unit_test(profiles_count),           cmocka_unit_test(threads_share_a_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
