@@ -16,6 +16,7 @@ const mq_fast *const mq_fast_tables[] = {
     mq_dn_qmatmul_rows,
     mq_dn_imatmul_rows,
     mq_dn_qadd_rows,
+    mq_dn_qbytes_rows,
     mq_dn_pool_rows,
     mq_dn_eltwise_rows,
     mq_dn_concat_rows,

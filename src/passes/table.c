@@ -14,6 +14,7 @@ extern const mq_pass mq_pass_fuse_dynamic;
 extern const mq_pass mq_pass_fuse_elementwise;
 extern const mq_pass mq_pass_fuse_gelu;
 extern const mq_pass mq_pass_fuse_layernorm;
+extern const mq_pass mq_pass_fuse_lookup;
 extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_inline_if;
@@ -33,6 +34,7 @@ const mq_pass *const mq_engine_passes[] = {
     &mq_pass_move_qdq,          /* so that DequantizeLinear and QuantizeLinear stand beside what computes */
     &mq_pass_fuse_qdq,          /* before fuse-nbits: a product of integers beats one of floats by packed weights */
     &mq_pass_fold_constants,    /* integers that move-qdq has put a Transpose or Reshape behind */
+    &mq_pass_fuse_lookup,       /* after fuse-qdq, which takes activations into products; before activations are fused */
     &mq_pass_fuse_nbits,        /* before weights are folded to floats */
     &mq_pass_fuse_dynamic,      /* after fuse-qdq, which makes MatMulIntegerToFloat: it may take a bias */
     &mq_pass_fold_dequantized,  /* what nobody takes as integers */

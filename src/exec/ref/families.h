@@ -31,6 +31,7 @@
     F(index) \
     F(linear_attention) \
     F(logic) \
+    F(lookup) \
     F(loss) \
     F(matmul) \
     F(matmul_nbits) \

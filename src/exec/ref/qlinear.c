@@ -50,12 +50,6 @@ static void make_table(mq_dtype type, const grid *from, const grid *to, float (*
     }
 }
 
-static float same(float x, float p)
-{
-    (void)p;
-    return x;
-}
-
 static float sigmoid(float x, float p)
 {
     (void)p;
@@ -367,7 +361,7 @@ static mq_status op_qlinear_concat(mq_call *c)
         if (a->dtype != type)
             return mq_call_fail(c, "input %zu is %s, the result %s", i, mq_dtype_name(a->dtype), mq_dtype_name(type));
         MQ_TRY(read_grid(c, i + 1, type, &from));
-        make_table(type, &from, &to, same, 0, table);
+        mq_i8_regrid(type, from.scale, from.zero, to.scale, to.zero, table);
         for (int64_t o = 0; o < outer; o++)
             mq_i8_look_up(table, (const uint8_t *)a->data + o * n, n, y + (o * dims[axis] + at) * inner);
         at += a->dims[axis];

@@ -153,24 +153,26 @@ int64_t mq_i8_requantize_zmm(const int32_t *acc, int64_t n, const float *factors
 
 /* The low seven bits choose among 128 entries of each half, the eighth chooses the half. */
 MQ_TARGET("avx512f,avx512bw,avx512vbmi")
-static void look_up(const uint8_t *table, const uint8_t *in, int64_t n, uint8_t *out)
+static void look_up(const uint8_t *table, const uint8_t *in, int64_t rows, int64_t n, uint8_t *out, int64_t step)
 {
     const __m512i t0 = _mm512_loadu_si512(table), t1 = _mm512_loadu_si512(table + 64);
     const __m512i t2 = _mm512_loadu_si512(table + 128), t3 = _mm512_loadu_si512(table + 192);
 
-    for (int64_t k = 0; k < n; k += STEP) {
-        const __m512i x = _mm512_loadu_si512(in + k);
-        const __m512i lower = _mm512_permutex2var_epi8(t0, x, t1), upper = _mm512_permutex2var_epi8(t2, x, t3);
-        _mm512_storeu_si512(out + k, _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), lower, upper));
-    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < n; k += STEP) {
+            const __mmask64 some = n - k < STEP ? ((__mmask64)1 << (n - k)) - 1 : ~(__mmask64)0;
+            const __m512i x = _mm512_maskz_loadu_epi8(some, in + r * n + k);
+            const __m512i lower = _mm512_permutex2var_epi8(t0, x, t1), upper = _mm512_permutex2var_epi8(t2, x, t3);
+            _mm512_mask_storeu_epi8(out + r * step + k, some, _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), lower, upper));
+        }
 }
 
-int64_t mq_i8_look_up_zmm(const uint8_t *table, const uint8_t *in, int64_t n, uint8_t *out)
+bool mq_i8_look_up_zmm(const uint8_t *table, const uint8_t *in, int64_t rows, int64_t n, uint8_t *out, int64_t step)
 {
-    n = MQ_CPU_HAS("avx512vbmi") ? steps(n) : 0;
-    if (n > 0)
-        look_up(table, in, n, out);
-    return n;
+    if (mq_isa_now() < MQ_ISA_AVX512 || !MQ_CPU_HAS("avx512vbmi"))
+        return false;
+    look_up(table, in, rows, n, out, step);
+    return true;
 }
 
 #else
@@ -199,10 +201,10 @@ int64_t mq_i8_requantize_zmm(MQ_UNUSED const int32_t *acc, MQ_UNUSED int64_t n, 
     return 0;
 }
 
-int64_t mq_i8_look_up_zmm(MQ_UNUSED const uint8_t *table, MQ_UNUSED const uint8_t *in, MQ_UNUSED int64_t n,
-                             MQ_UNUSED uint8_t *out)
+bool mq_i8_look_up_zmm(MQ_UNUSED const uint8_t *table, MQ_UNUSED const uint8_t *in, MQ_UNUSED int64_t rows,
+                       MQ_UNUSED int64_t n, MQ_UNUSED uint8_t *out, MQ_UNUSED int64_t step)
 {
-    return 0;
+    return false;
 }
 
 #endif

@@ -190,11 +190,30 @@ void mq_i8_mul(mq_dtype type, const void *a, const void *b, int64_t n, const mq_
         mul_uint8_t((const uint8_t *)a + done, (const uint8_t *)b + done, n - done, p, (uint8_t *)y + done);
 }
 
+void mq_i8_regrid(mq_dtype type, float from_scale, int32_t from_zero, float to_scale, int32_t to_zero, uint8_t table[256])
+{
+    uint8_t codes[256];
+    float x[256];
+
+    for (int i = 0; i < 256; i++)
+        codes[i] = (uint8_t)i;
+    mq_i8_dequantize(type, codes, 256, from_scale, from_zero, x);
+    mq_i8_quantize(x, 256, to_scale, to_zero, type, table);
+}
+
 void mq_i8_look_up(const uint8_t table[256], const void *in, int64_t n, void *out)
+{
+    mq_i8_look_up_rows(table, in, 1, n, out, n);
+}
+
+void mq_i8_look_up_rows(const uint8_t table[256], const void *in, int64_t rows, int64_t n, void *out, int64_t step)
 {
     const uint8_t *from = in;
     uint8_t *to = out;
 
-    for (int64_t i = mq_i8_look_up_zmm(table, from, n, to); i < n; i++)
-        to[i] = table[from[i]];
+    if (mq_i8_look_up_zmm(table, from, rows, n, to, step))
+        return;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < n; i++)
+            to[r * step + i] = table[from[r * n + i]];
 }

@@ -34,7 +34,11 @@ typedef struct mq_i8_pair {
 mq_i8_pair mq_i8_pair_of(float a_scale, int32_t a_zero, float b_scale, int32_t b_zero, float y_scale, int32_t y_zero);
 void mq_i8_add(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y);
 void mq_i8_mul(mq_dtype type, const void *a, const void *b, int64_t n, const mq_i8_pair *p, void *y);
+/* table[code] becomes what dequantizing a code of one grid and quantizing it to another gives. */
+void mq_i8_regrid(mq_dtype type, float from_scale, int32_t from_zero, float to_scale, int32_t to_zero, uint8_t table[256]);
 /* out[k] = table[in[k]]; out may be in. */
 void mq_i8_look_up(const uint8_t table[256], const void *in, int64_t n, void *out);
+/* The same for rows of n that follow each other, to rows `step` apart. */
+void mq_i8_look_up_rows(const uint8_t table[256], const void *in, int64_t rows, int64_t n, void *out, int64_t step);
 
 #endif

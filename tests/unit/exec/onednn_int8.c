@@ -124,6 +124,47 @@ static void test_chain(void **state)
     }
 }
 
+/* Convolutions whose results are joined, looked up and averaged where they lie; channels are not multiples of anything. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        net t;
+
+        net_open(&t, seed);
+        const int64_t ch[2] = { net_pick(&t, 2, 90), net_pick(&t, 2, 90) }, all = ch[0] + ch[1], batch = net_pick(&t, 1, 2);
+        const mq_dtype type = any_byte(&t);
+        const char *const average = seed % 2 ? "QLinearGlobalAveragePool" : "QLinearAveragePool";
+        int8_t *table;
+
+        net_input(&t, "x", type, 4, (int64_t[]){ batch, 3, 10, 9 });
+        net_const(&t, "w1", MQ_INT8, 4, (int64_t[]){ ch[0], 3, 3, 3 });
+        net_const(&t, "w2", MQ_INT8, 4, (int64_t[]){ ch[1], ch[0], 1, 1 });
+        net_const(&t, "w3", MQ_INT8, 4, (int64_t[]){ 5, all, 1, 1 });
+        byte(&t, "z", type, type == MQ_UINT8 ? 100 : 3);
+        byte(&t, "z2", type, 9);
+        byte(&t, "wz", MQ_INT8, 0);
+        net_scalar(&t, "s", MQ_FLOAT, (double)step(&t, 0.05f));
+        net_scalar(&t, "s2", MQ_FLOAT, (double)step(&t, 0.08f));
+        weight_scales(&t, "ws1", 0, 27);
+        weight_scales(&t, "ws2", 0, ch[0]);
+        weight_scales(&t, "ws3", 0, all);
+        table = net_const(&t, "table", type, 1, (int64_t[]){ 256 });
+        table[0] = 1;
+        net_node(&t, "", "QLinearConv", "x,s,z,w1,ws1,wz,s,z", "a");
+        net_node(&t, "", "QLinearConv", "a,s,z,w2,ws2,wz,s2,z2", "b");
+        net_int(net_node(&t, "com.microsoft", "QLinearConcat", "s,z,a,s,z,b,s2,z2", "c"), "axis", 1);
+        net_node(&t, "mq", "Lookup", "c,table", "d");
+        net_node(&t, "", "QLinearConv", "d,s,z,w3,ws3,wz,s,z", "e");
+        mq_node *n = net_node(&t, "com.microsoft", average, "e,s,z,s2,z2", "y");
+        if (seed % 2 == 0)
+            net_ints(n, "kernel_shape", 2, (int64_t[]){ 8, 7 });
+        net_output(&t, "y");
+        net_check(&t, 0, 6);
+        net_close(&t);
+    }
+}
+
 static void one_matmul(uint64_t seed)
 {
     static const char *const ops[] = { "MatMulInteger", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul" };
@@ -217,6 +258,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_qconv),
         cmocka_unit_test(test_conv_integer),
         cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_gemm),
     };

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Bytes of images whose channels lie last, as the library's integer convolutions hand them on: QLinearConcat of channels,
+ * averages over whole images (QLinearGlobalAveragePool, QLinearAveragePool), and mq::Lookup in any order without padding.
+ * The same arithmetic as the reference kernels, which have these from plain memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "exec/onednn/kernels.h"
+#include "exec/ref/pool.h"
+#include "exec/ref/quant_lanes.h"
+#include "ops/lookup.h"
+
+#define PIECE 16384 /* bytes that a thread takes at a time */
+
+typedef struct bytes_state {
+    const void *layout; /* the result's */
+    size_t bytes;
+    int64_t dims[MQ_MAX_RANK];
+    int threads;
+} bytes_state;
+
+/* Describes an image of these dims with channels last. */
+static bool last_desc(mq_dn_desc *d, mq_dtype dtype, int rank, const int64_t *dims)
+{
+    int64_t image[MQ_MAX_RANK], strides[MQ_MAX_RANK], step;
+    const int n = mq_dn_image_dims(rank, dims, image);
+
+    step = image[1];
+    for (int k = n - 1; k > 1; k--) {
+        strides[k] = step;
+        step *= image[k];
+    }
+    strides[1] = 1;
+    strides[0] = step;
+    return mq_dn_strided(d, dtype, n, image, strides);
+}
+
+static bool has_channels_last(const mq_array *a)
+{
+    mq_dn_desc want, have;
+
+    return a->kind == MQ_TYPE_TENSOR && a->layout && mq_is_i8(a) && a->rank >= 3 && a->rank <= 5 && a->count &&
+           last_desc(&want, a->dtype, a->rank, a->dims) && mq_dn_of_image(&have, a) && mq_dn_same(&want, &have);
+}
+
+static bool is_one(const mq_call *c, size_t i, mq_dtype dtype)
+{
+    return i < c->n_in && c->in[i] && c->in[i]->kind == MQ_TYPE_TENSOR && c->in[i]->dtype == dtype && c->in[i]->count == 1;
+}
+
+static bool is_grid(const mq_call *c, size_t i, mq_dtype dtype)
+{
+    return is_one(c, i, MQ_FLOAT) && (is_one(c, i + 1, dtype) || i + 1 >= c->n_in || !c->in[i + 1]);
+}
+
+static float scale_at(const mq_call *c, size_t i)
+{
+    return (float)mq_array_f64(c->in[i], 0);
+}
+
+static int32_t zero_at(const mq_call *c, size_t i)
+{
+    return i < c->n_in && c->in[i] ? (int32_t)mq_array_i64(c->in[i], 0) : 0;
+}
+
+/* ---- QLinearConcat ------------------------------------------------------------------------------------------------ */
+
+enum { FIRST = 2, EACH = 3 }; /* the result's scale and zero point, then tensor, scale and zero point of each */
+
+static mq_status concat_run(mq_call *c, void *state)
+{
+    const bytes_state *s = state;
+    const mq_array *first = c->in[FIRST];
+    const int64_t channels = s->dims[1], points = (int64_t)s->bytes / channels;
+    uint8_t *y = NULL, table[MQ_LOOKUP_SIZE];
+    int64_t at = 0;
+    mq_status rc;
+
+    MQ_TRY(mq_call_out_layout(c, 0, first->dtype, first->rank, s->dims, s->layout, s->bytes, (void **)&y));
+    for (size_t i = FIRST; i < c->n_in; i += EACH) {
+        const uint8_t *x = c->in[i]->data;
+        const int64_t n = c->in[i]->dims[1];
+        mq_i8_regrid(first->dtype, scale_at(c, i + 1), zero_at(c, i + 2), scale_at(c, 0), zero_at(c, 1), table);
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (s->threads > 1)
+        for (int64_t k = 0; k < s->threads; k++) {
+            const int64_t from = points * k / s->threads, to = points * (k + 1) / s->threads;
+            mq_i8_look_up_rows(table, x + from * n, to - from, n, y + from * channels + at, channels);
+        }
+        at += n;
+    }
+done:
+    return rc;
+}
+
+/* All inputs with channels last, of one type and but for the channels of one shape. */
+static bool concat_fits(const mq_call *c, bytes_state *s)
+{
+    const mq_array *first = c->n_in >= FIRST + EACH && (c->n_in - FIRST) % EACH == 0 ? c->in[FIRST] : NULL;
+    const int64_t axis = mq_node_attr_int(c->node, "axis", 0);
+
+    if (!first || !has_channels_last(first) || (axis != 1 && axis != 1 - first->rank) || !is_grid(c, 0, first->dtype))
+        return false;
+    memcpy(s->dims, first->dims, sizeof first->dims);
+    s->dims[1] = 0;
+    for (size_t i = FIRST; i < c->n_in; i += EACH) {
+        const mq_array *a = c->in[i];
+
+        if (!a || !has_channels_last(a) || a->dtype != first->dtype || a->rank != first->rank ||
+            !is_grid(c, i + 1, a->dtype))
+            return false;
+        for (int d = 0; d < a->rank; d++)
+            if (d != 1 && a->dims[d] != first->dims[d])
+                return false;
+        s->dims[1] += a->dims[1];
+    }
+    return true;
+}
+
+static mq_status concat_prepare(mq_call *c, void **state)
+{
+    bytes_state s = { 0 }, *kept;
+    mq_dn_desc made;
+
+    if (!mq_call_readers_take_layout(c, 0) || !concat_fits(c, &s) ||
+        !last_desc(&made, c->in[FIRST]->dtype, c->in[FIRST]->rank, s.dims))
+        return MQ_OK;
+    s.bytes = mq_dn_bytes(&made);
+    s.threads = mq_dn_threads_bytes(c, 2 * (double)s.bytes);
+    if (!(s.layout = mq_call_layout(c, &made, sizeof made)))
+        return MQ_ERR_NOMEM;
+    if (!(kept = malloc(sizeof *kept)))
+        return mq_oom(c->err);
+    *kept = s;
+    *state = kept;
+    return MQ_OK;
+}
+
+/* ---- averages over images ----------------------------------------------------------------------------------------- */
+
+MQ_CLONES(void, add_u8, (const uint8_t *restrict x, int64_t n, int32_t *restrict sums), (x, n, sums))
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += x[i];
+}
+
+MQ_CLONES(void, add_s8, (const int8_t *restrict x, int64_t n, int32_t *restrict sums), (x, n, sums))
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += x[i];
+}
+
+static mq_status average_run(mq_call *c, void *state)
+{
+    const bytes_state *s = state;
+    const mq_array *x = c->in[0];
+    const int64_t channels = x->dims[1], points = (int64_t)x->count / (x->dims[0] * channels);
+    const float scale = scale_at(c, 1) / (scale_at(c, 3) * (float)points);
+    const int32_t less = zero_at(c, 2) * (int32_t)points;
+    int32_t *sums = mq_call_scratch(c, (size_t)channels * sizeof *sums);
+    float *v = mq_call_scratch(c, (size_t)channels * sizeof *v);
+    uint8_t *y = NULL;
+    mq_status rc;
+
+    if (!sums || !v)
+        return MQ_ERR_NOMEM;
+    MQ_TRY(mq_call_out(c, 0, x->dtype, x->rank, s->dims, (void **)&y));
+    for (int64_t image = 0; image < x->dims[0]; image++) {
+        const char *from = (const char *)x->data + image * points * channels;
+        memset(sums, 0, (size_t)channels * sizeof *sums);
+        for (int64_t p = 0; p < points; p++) {
+            if (x->dtype == MQ_INT8)
+                add_s8((const int8_t *)from + p * channels, channels, sums);
+            else
+                add_u8((const uint8_t *)from + p * channels, channels, sums);
+        }
+        for (int64_t k = 0; k < channels; k++)
+            v[k] = (float)(sums[k] - less) * scale;
+        mq_i8_quantize(v, channels, 1, zero_at(c, 4), x->dtype, y + image * channels);
+    }
+done:
+    return rc;
+}
+
+static bool covers_image(const mq_window *w)
+{
+    for (int d = 0; d < w->rank; d++)
+        if (w->kernel[d] != w->in[d] || w->out[d] != 1 || w->lo[d] || w->hi[d])
+            return false;
+    return true;
+}
+
+static mq_status average_prepare(mq_call *c, void **state, bool window)
+{
+    const mq_array *x = c->n_in >= 4 ? c->in[0] : NULL;
+    int64_t dims[MQ_MAX_RANK];
+    bytes_state *s;
+    mq_window w;
+
+    if (!x || !has_channels_last(x) || mq_node_attr_int(c->node, "channels_last", 0) || !is_grid(c, 1, x->dtype) ||
+        !is_grid(c, 3, x->dtype) || (int64_t)x->count / (x->dims[0] * x->dims[1]) > INT32_MAX / 512 ||
+        (window && (mq_pool_shape(c, x, &w, dims) != MQ_OK || !covers_image(&w))))
+        return MQ_OK;
+    if (!(s = calloc(1, sizeof *s)))
+        return mq_oom(c->err);
+    for (int d = 0; d < x->rank; d++)
+        s->dims[d] = d < 2 ? x->dims[d] : 1;
+    *state = s;
+    return MQ_OK;
+}
+
+static mq_status whole_prepare(mq_call *c, void **state)
+{
+    return average_prepare(c, state, false);
+}
+
+static mq_status window_prepare(mq_call *c, void **state)
+{
+    return average_prepare(c, state, true);
+}
+
+/* ---- mq::Lookup --------------------------------------------------------------------------------------------------- */
+
+static mq_status lookup_run(mq_call *c, void *state)
+{
+    const bytes_state *s = state;
+    const mq_array *x = c->in[0], *table = c->in[1];
+    const int64_t n = (int64_t)s->bytes, pieces = (n + PIECE - 1) / PIECE;
+    uint8_t *y = NULL;
+    mq_status rc;
+
+    MQ_TRY(mq_call_out_layout(c, 0, table->dtype, x->rank, x->dims, s->layout, s->bytes, (void **)&y));
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (s->threads > 1)
+    for (int64_t k = 0; k < pieces; k++) {
+        const int64_t at = k * PIECE, left = n - at;
+        mq_i8_look_up(table->data, (const uint8_t *)x->data + at, left < PIECE ? left : PIECE, y + at);
+    }
+done:
+    return rc;
+}
+
+/* The result has the input's order, and its own type: only int8 from int8 and uint8 from uint8 have one description. */
+static mq_status lookup_prepare(mq_call *c, void **state)
+{
+    const mq_array *x = c->in[0], *table = c->in[1];
+    mq_dn_desc d;
+    bytes_state *s;
+
+    if (!x || !x->layout || !mq_is_i8(x) || !table || table->dtype != x->dtype || table->count != MQ_LOOKUP_SIZE ||
+        !mq_call_readers_take_layout(c, 0) || !mq_dn_of_image(&d, x) || mq_dn_is_padded(&d))
+        return MQ_OK;
+    if (!(s = calloc(1, sizeof *s)))
+        return mq_oom(c->err);
+    s->layout = x->layout;
+    s->bytes = mq_dn_bytes(&d);
+    s->threads = mq_dn_threads_bytes(c, 2 * (double)s->bytes);
+    *state = s;
+    return MQ_OK;
+}
+
+const mq_fast mq_dn_qbytes_rows[] = {
+    /* inputs 2, 5, 8 ... 29 */
+    { "com.microsoft", "QLinearConcat", "onednn:qconcat", concat_prepare, concat_run, free, 0x24924924 },
+    { "com.microsoft", "QLinearGlobalAveragePool", "onednn:qaverage", whole_prepare, average_run, free, 1 },
+    { "com.microsoft", "QLinearAveragePool", "onednn:qaverage", window_prepare, average_run, free, 1 },
+    { MQ_LOOKUP_DOMAIN, MQ_LOOKUP_OP, "onednn:lookup", lookup_prepare, lookup_run, free, 1 },
+    { 0 },
+};
