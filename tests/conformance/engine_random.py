@@ -170,7 +170,7 @@ def outside(have, want, half, steps):
     if half:  # where one of the two overflows, nothing is said
         b = np.where(np.abs(a) + np.abs(b) < 6e4, b, a)
     with np.errstate(invalid="ignore"):
-        near = np.abs(a - b) <= rel * np.abs(b) + rel * top + (5e-3 if half else 1e-6)
+        near = np.abs(a - b) <= rel * np.abs(b) + rel * top + (5e-3 if half else 4e-6)
     return ~(near | np.isnan(b) | (a == b))  # of a NaN nothing is said: docs/engine.md
 
 

@@ -517,3 +517,43 @@ class Maker:
         attrs = {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"} if mode == "nearest" else {}
         self.node("Resize", [v, None, self.const(np.array([1, 1, 2, 2], np.float32))], v.dtype,
                   v.dims[:2] + tuple(2 * d for d in v.dims[2:]), mode=mode, **attrs)
+
+    def inception(self):
+        """Branches of one image side by side: what makes the parts may write them in place."""
+        v = self.image()
+        if not v:
+            return
+        parts, axes = [], v.rank - 2
+        for _ in range(self.rng.choice([2, 3])):
+            out, k = self.rng.choice([8, 16, 16, 3]), self.rng.choice([1, 3])
+            y = self.node("Conv", [v, self.weight((out, v.dims[1]) + (k,) * axes, v.dtype), self.weight((out,), v.dtype)], v.dtype,
+                          (v.dims[0], out) + v.dims[2:], kernel_shape=[k] * axes, pads=[k // 2] * (2 * axes))
+            parts.append(self.node("Relu", [y], y.dtype, y.dims) if self.chance(0.6) else y)
+        if self.chance(0.3):
+            parts.append(self.rng.choice(parts + [v]))
+        self.node("Concat", parts, v.dtype, (v.dims[0], sum(p.dims[1] for p in parts)) + v.dims[2:], axis=1)
+
+    def conv_transpose(self):
+        v = self.image()
+        if not v or v.dtype != F or max(v.dims[2:]) > 12:
+            return
+        axes, out = v.rank - 2, self.rng.choice([1, 4, 8])
+        y = self.node("ConvTranspose", [v, self.weight((v.dims[1], out) + (2,) * axes, F), self.weight((out,), F) if self.chance(0.5) else None],
+                      F, (v.dims[0], out) + tuple(2 * d for d in v.dims[2:]), kernel_shape=[2] * axes, strides=[2] * axes)
+        self.tail(y, (out,) + (1,) * axes)
+
+    def recurrent(self):
+        v = self.some(lambda o: o.dtype == F and o.rank == 3 and isinstance(o.dims[2], int))
+        if not v:
+            return
+        kind, hidden, both = self.rng.choice(["LSTM", "GRU", "RNN"]), self.rng.choice([3, 8]), self.rng.randrange(2)
+        gates, ways = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind] * hidden, 1 + both
+        n_out = 3 if kind == "LSTM" else 2
+        states = (ways, v.dims[1], hidden)
+        attrs = {"linear_before_reset": 1} if kind == "GRU" and self.chance(0.5) else {}
+        y = self.node(kind, [v, self.weight((ways, gates, v.dims[2]), F, 0.3), self.weight((ways, gates, hidden), F, 0.3),
+                             self.weight((ways, 2 * gates), F, 0.3) if self.chance(0.7) else None], F,
+                      [(v.dims[0],) + states[:1] + (v.dims[1], hidden)] + [states] * (n_out - 1), n_out=n_out, hidden_size=hidden,
+                      direction="bidirectional" if both else self.rng.choice(["forward", "reverse"]), **attrs)
+        if not both:
+            self.node("Squeeze", [y[0], self.ints(1)], F, (v.dims[0], v.dims[1], hidden))

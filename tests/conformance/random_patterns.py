@@ -271,7 +271,8 @@ class Patterns(Maker):
 
     COMMON = ["unary", "unary", "clip", "safe", "binary", "binary", "binary", "broadcast", "integer", "logic", "cast", "transpose",
               "reshape", "slice", "split", "concat", "gather", "pad", "expand", "reduce", "softmax", "cumsum", "arg", "shape_of",
-              "matmul", "matmul", "gemm", "conv", "conv", "conv", "norm", "pool", "resize", "gelu", "layer_norm", "hard_swish", "dropout"]
+              "matmul", "matmul", "gemm", "conv", "conv", "conv", "norm", "pool", "resize", "inception",
+              "inception", "conv_transpose", "recurrent", "gelu", "layer_norm", "hard_swish", "dropout"]
     ROUNDED = ["q_conv", "q_conv", "q_matmul", "q_matmul", "q_matmul"]
     RARE = ["branch", "constant_branch", "loop", "scan", "function", "sequence"]
 
