@@ -222,8 +222,9 @@ static mq_status print_metrics(const mq_bench_result *r, mq_error *err)
     bool any = false;
 
     cli_table_row(t, "model", "metric", "value", "worse by", "95 %", "samples");
-    for (size_t i = 0; i < r->n_models; i++) {
-        const mq_bench_model *m = &r->models[i];
+    for (size_t i = 0; i < r->n_models + r->n_peers; i++) {
+        const mq_bench_model *m = i < r->n_models ? &r->models[i] : &r->peers[i - r->n_models];
+        const char *engine = i < r->n_models ? NULL : m->engine;
 
         for (size_t k = 0; k < m->n_metrics; k++) {
             const mq_bench_metric *x = &m->metrics[k];
@@ -232,7 +233,7 @@ static mq_status print_metrics(const mq_bench_result *r, mq_error *err)
             snprintf(value.s, sizeof value.s, "%.6g", x->value);
             snprintf(drop.s, sizeof drop.s, "%.3g%%", x->drop.value * 100);
             any = true;
-            cli_table_row(t, label(&name, r, m->file, NULL), x->name, x->known ? value.s : "-", x->has_drop ? drop.s : "",
+            cli_table_row(t, label(&name, r, m->file, engine), x->name, x->known ? value.s : "-", x->has_drop ? drop.s : "",
                           x->has_interval ? interval(&(mq_bench_figure){ .lo = x->drop.lo * 100, .hi =
                                                                          x->drop.hi * 100 }).s : "",
                           m->n_judged ? whole((int64_t)m->n_judged).s : "");

@@ -107,6 +107,7 @@ typedef struct mq_bench_class {
 
 typedef struct mq_bench_model {
     const char *file;
+    const char *engine;               /* "mq", or "onnxruntime 1.31.1": then only metrics and sqnr are set */
     uint64_t model_bytes, data_bytes; /* external data */
     double load_ms, plan_ms;          /* reading and checking; making ready to run */
     double macs;                      /* of one run of the first case; 0: not measured */
@@ -125,6 +126,8 @@ typedef struct mq_bench_model {
 typedef struct mq_bench_result {
     const mq_bench_model *models; /* as given */
     size_t n_models;
+    const mq_bench_model *peers; /* the same in ONNX Runtime: with_onnxruntime, where metrics are measured */
+    size_t n_peers;
     const mq_bench_latency *latency; /* case by case; in a case as given, then other engines */
     size_t n_latency;
     bool generated; /* on generated inputs */

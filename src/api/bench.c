@@ -303,6 +303,7 @@ static mq_status open_entries(mq_bench_job *j, const char *const *files, size_t 
     for (size_t i = 0; i < n; i++) {
         if (!(models[i].file = j->entries[i].path = mq_arena_strdup(j->arena, files[i])))
             return mq_oom(err);
+        models[i].engine = "mq";
         models[i].metric_output = models[i].sqnr_output = "";
         models[i].sqnr = NAN;
         j->entries[i].out = &models[i];
@@ -349,6 +350,8 @@ mq_status mq_bench(const char *const *files, size_t n_files, const mq_bench_opts
     MQ_TRY(mq_bench_model_bounds(&j, err));
     h->result.latency = j.rows.items;
     h->result.n_latency = j.rows.n;
+    h->result.peers = j.peers;
+    h->result.n_peers = j.peers ? j.n_entries : 0;
     MQ_TRY(mq_bench_fill_report(&j, err));
     rc = mq_report_status(report, err);
 done:

@@ -190,20 +190,23 @@ mq_status mq_bench_case_bounds(mq_bench_job *j, const mq_racer *racers, size_t n
 
 /* ---- what does not depend on the case ------------------------------------------------------------------------------ */
 
-static mq_status add(mq_bench_job *j, const mq_bench_entry *e, const char *name, const mq_str *asked,
+static mq_status add(mq_bench_job *j, const mq_bench_model *m, const char *name, const mq_str *asked,
                      const mq_str *got, bool pass,
                      mq_error *err)
 {
+    char who[512];
+
     if (asked->failed || got->failed)
         return mq_oom(err);
-    return mq_report_add_bound_of(j->report, name, mq_bench_label(j, e->path), asked->s, got->s, pass, err);
+    snprintf(who, sizeof who, strcmp(m->engine, "mq") == 0 ? "%s" : "%s, %s", mq_bench_label(j, m->file), m->engine);
+    return mq_report_add_bound_of(j->report, name, who, asked->s, got->s, pass, err);
 }
 
-static mq_status bound_size(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+static mq_status bound_size(mq_bench_job *j, const mq_bench_model *m, mq_error *err)
 {
     const mq_bench_bounds *b = &j->opts->bounds;
     const mq_bench_model *first = j->entries[0].out;
-    const uint64_t have = e->out->model_bytes + e->out->data_bytes, was = first->model_bytes + first->data_bytes;
+    const uint64_t have = m->model_bytes + m->data_bytes, was = first->model_bytes + first->data_bytes;
     mq_str asked = { 0 }, got = { 0 };
     bool pass = have <= b->max_size;
     mq_status rc;
@@ -217,13 +220,13 @@ static mq_status bound_size(mq_bench_job *j, const mq_bench_entry *e, mq_error *
     } else {
         mq_str_add_bytes(&asked, b->max_size);
     }
-    rc = add(j, e, "max-size", &asked, &got, pass, err);
+    rc = add(j, m, "max-size", &asked, &got, pass, err);
     mq_str_release(&asked);
     mq_str_release(&got);
     return rc;
 }
 
-static mq_status bound_macs(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+static mq_status bound_macs(mq_bench_job *j, const mq_bench_model *m, mq_error *err)
 {
     const mq_bench_bounds *b = &j->opts->bounds;
     const double was = j->entries[0].out->macs, most = b->max_macs_ratio > 0 ? b->max_macs_ratio * was : b->max_macs;
@@ -234,89 +237,106 @@ static mq_status bound_macs(mq_bench_job *j, const mq_bench_entry *e, mq_error *
         mq_str_addf(&asked, "<= %g%%", b->max_macs_ratio * 100);
     else
         mq_str_addf(&asked, "<= %g", b->max_macs);
-    mq_str_add_count(&got, (uint64_t)e->out->macs);
+    mq_str_add_count(&got, (uint64_t)m->macs);
     if (b->max_macs_ratio > 0 && was > 0)
-        mq_str_addf(&got, " (%.1f%%)", 100 * e->out->macs / was);
-    rc = add(j, e, "max-macs", &asked, &got, e->out->macs <= most, err);
+        mq_str_addf(&got, " (%.1f%%)", 100 * m->macs / was);
+    rc = add(j, m, "max-macs", &asked, &got, m->macs <= most, err);
     mq_str_release(&asked);
     mq_str_release(&got);
     return rc;
 }
 
-static const mq_bench_metric *main_metric(const mq_bench_entry *e)
+static const mq_bench_metric *main_metric(const mq_bench_model *m)
 {
-    for (size_t i = 0; i < e->out->n_metrics; i++)
-        if (e->out->metrics[i].main && e->out->metrics[i].known)
-            return &e->out->metrics[i];
+    for (size_t i = 0; i < m->n_metrics; i++)
+        if (m->metrics[i].main && m->metrics[i].known)
+            return &m->metrics[i];
     return NULL;
 }
 
-static mq_status bound_metric(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+static mq_status bound_metric(mq_bench_job *j, const mq_bench_model *m, mq_error *err)
 {
-    const mq_bench_metric *m = main_metric(e);
+    const mq_bench_metric *x = main_metric(m);
     const double least = j->opts->bounds.min_metric;
     mq_str asked = { 0 }, got = { 0 };
     mq_status rc;
 
-    if (!m)
+    if (!x)
         return mq_fail(err, MQ_ERR_USAGE,
                        "--min-metric: there is nothing to measure '%s' by: --data with --labels or reference "
-                       "outputs, or --eval-cmd", e->path);
-    mq_str_addf(&asked, "%s %s %g", m->name, m->lower_is_better ? "<=" : ">=", least);
-    mq_str_addf(&got, "%.6g", m->value);
-    rc = add(j, e, "min-metric", &asked, &got, m->lower_is_better ? m->value <= least : m->value >= least, err);
+                       "outputs, or --eval-cmd", m->file);
+    mq_str_addf(&asked, "%s %s %g", x->name, x->lower_is_better ? "<=" : ">=", least);
+    mq_str_addf(&got, "%.6g", x->value);
+    rc = add(j, m, "min-metric", &asked, &got, x->lower_is_better ? x->value <= least : x->value >= least, err);
     mq_str_release(&asked);
     mq_str_release(&got);
     return rc;
 }
 
 /* One sample more or less is the finest that the data can show of a share. */
-static void warn_if_too_fine(const mq_bench_job *j, const mq_bench_entry *e, const mq_bench_metric *m)
+static void warn_if_too_fine(const mq_bench_job *j, const mq_bench_model *m, const mq_bench_metric *x)
 {
     const double most = j->opts->bounds.max_drop;
 
-    if (m->has_interval && most > 0 && e->out->n_judged && most < 1.0 / (double)e->out->n_judged)
+    if (x->has_interval && most > 0 && m->n_judged && most < 1.0 / (double)m->n_judged)
         mq_warn(j->hooks, "bench-bound-fine", "", "--max-drop %g%%: one of %llu samples is %.2g%% already", most * 100,
-                (unsigned long long)e->out->n_judged, 100.0 / (double)e->out->n_judged);
+                (unsigned long long)m->n_judged, 100.0 / (double)m->n_judged);
 }
 
-static mq_status bound_drop(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+static mq_status bound_drop(mq_bench_job *j, const mq_bench_model *m, mq_error *err)
 {
-    const mq_bench_metric *m = main_metric(e);
+    const mq_bench_metric *x = main_metric(m);
     mq_str asked = { 0 }, got = { 0 };
     mq_status rc;
 
-    if (!m || !m->has_drop)
+    if (!x || !x->has_drop)
         return mq_fail(err, MQ_ERR_USAGE,
                        "--max-drop: there is nothing to measure '%s' by: --data with --labels or reference "
-                       "outputs, or --eval-cmd", e->path);
-    mq_str_addf(&asked, "%s: <= %g%%", m->name, j->opts->bounds.max_drop * 100);
-    mq_str_addf(&got, "%.3g%%", m->drop.value * 100);
-    if (m->has_interval)
-        mq_str_addf(&got, " (%.3g%% to %.3g%%, %llu samples)", m->drop.lo * 100, m->drop.hi * 100,
-                    (unsigned long long)e->out->n_judged);
-    rc = add(j, e, "max-drop", &asked, &got, m->drop.value <= j->opts->bounds.max_drop + 1e-12, err);
+                       "outputs, or --eval-cmd", m->file);
+    mq_str_addf(&asked, "%s: <= %g%%", x->name, j->opts->bounds.max_drop * 100);
+    mq_str_addf(&got, "%.3g%%", x->drop.value * 100);
+    if (x->has_interval)
+        mq_str_addf(&got, " (%.3g%% to %.3g%%, %llu samples)", x->drop.lo * 100, x->drop.hi * 100,
+                    (unsigned long long)m->n_judged);
+    rc = add(j, m, "max-drop", &asked, &got, x->drop.value <= j->opts->bounds.max_drop + 1e-12, err);
     mq_str_release(&asked);
     mq_str_release(&got);
-    if (e == &j->entries[first_judged(j)])
-        warn_if_too_fine(j, e, m);
+    if (m == j->entries[first_judged(j)].out)
+        warn_if_too_fine(j, m, x);
     return rc;
 }
 
-static mq_status bound_sqnr(mq_bench_job *j, const mq_bench_entry *e, mq_error *err)
+static mq_status bound_sqnr(mq_bench_job *j, const mq_bench_model *m, mq_error *err)
 {
     mq_str asked = { 0 }, got = { 0 };
     mq_status rc;
 
     mq_str_addf(&asked, ">= %g dB", j->opts->bounds.min_sqnr);
-    if (isfinite(e->out->sqnr))
-        mq_str_addf(&got, "%.2f dB, output '%s'", e->out->sqnr, e->out->sqnr_output);
+    if (isfinite(m->sqnr))
+        mq_str_addf(&got, "%.2f dB, output '%s'", m->sqnr, m->sqnr_output);
     else
-        mq_str_add(&got, isnan(e->out->sqnr) ? "not compared" : e->out->sqnr > 0 ? "no difference" :
+        mq_str_add(&got, isnan(m->sqnr) ? "not compared" : m->sqnr > 0 ? "no difference" :
                    "NaN, infinity or no signal");
-    rc = add(j, e, "min-sqnr", &asked, &got, e->out->sqnr >= j->opts->bounds.min_sqnr, err);
+    rc = add(j, m, "min-sqnr", &asked, &got, m->sqnr >= j->opts->bounds.min_sqnr, err);
     mq_str_release(&asked);
     mq_str_release(&got);
+    return rc;
+}
+
+/* Of metrics: in each engine. */
+static mq_status bound_quality(mq_bench_job *j, const mq_bench_model *m, mq_error *err)
+{
+    const mq_bench_bounds *b = &j->opts->bounds;
+    const bool measured = !j->opts->eval_cmd || strcmp(m->engine, "mq") == 0; /* the command sees a file, no engine */
+    mq_status rc = MQ_OK;
+
+    if (b->has_drop && measured)
+        MQ_TRY(bound_drop(j, m, err));
+    if (b->has_metric && measured)
+        MQ_TRY(bound_metric(j, m, err));
+    if (b->has_sqnr)
+        MQ_TRY(bound_sqnr(j, m, err));
+done:
     return rc;
 }
 
@@ -326,18 +346,15 @@ mq_status mq_bench_model_bounds(mq_bench_job *j, mq_error *err)
     mq_status rc = MQ_OK;
 
     for (size_t i = first_judged(j); i < j->n_entries && j->report; i++) {
-        const mq_bench_entry *e = &j->entries[i];
+        const mq_bench_model *m = j->entries[i].out;
 
         if (b->max_size || b->max_size_ratio > 0)
-            MQ_TRY(bound_size(j, e, err));
+            MQ_TRY(bound_size(j, m, err));
         if (b->max_macs > 0 || b->max_macs_ratio > 0)
-            MQ_TRY(bound_macs(j, e, err));
-        if (b->has_drop)
-            MQ_TRY(bound_drop(j, e, err));
-        if (b->has_metric)
-            MQ_TRY(bound_metric(j, e, err));
-        if (b->has_sqnr)
-            MQ_TRY(bound_sqnr(j, e, err));
+            MQ_TRY(bound_macs(j, m, err));
+        MQ_TRY(bound_quality(j, m, err));
+        if (j->peers)
+            MQ_TRY(bound_quality(j, &j->peers[i], err));
     }
 done:
     return rc;

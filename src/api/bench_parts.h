@@ -48,6 +48,7 @@ typedef struct mq_bench_job {
     mq_arena *arena;      /* of the result */
     mq_bench_entry *entries;
     size_t n_entries;
+    mq_bench_model *peers; /* what bench_quality.c finds out of each in ONNX Runtime; NULL: nothing */
     int threads;          /* of the case at hand */
     int64_t batch;
     uint64_t random;

@@ -4,19 +4,24 @@
  * can be paired. What is right is said by labels, else by reference outputs among the data, else by the first model's
  * outputs. What the metrics mean is exec/metrics.h's. */
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/against_peer.h"
 #include "api/bench_parts.h"
+#include "base/threads.h"
 #include "exec/metrics.h"
 
 enum { MOST_LISTED_CLASSES = 1000 };
 
 typedef enum truth { BY_NOBODY, BY_LABELS, BY_REFERENCE, BY_FIRST } truth;
 
-/* One model. */
+/* One model in one engine. */
 typedef struct judged {
     mq_bench_entry *entry;
+    mq_bench_model *out;
+    mq_peer_side side;    /* ONNX Runtime; not open: mq's own engine */
     mq_metrics *metrics;
     mq_metrics **beside;  /* per output of the first model: against that one's; NULL where there is none such here */
     size_t *same;         /* per output of the first model: the one here that is compared */
@@ -36,8 +41,19 @@ typedef struct trial {
     bool decided;         /* `classes` and `main` are */
     mq_metric main;
     judged *models;
-    size_t n;
+    size_t n_own, n;      /* in mq's engine; then the same in ONNX Runtime */
 } trial;
+
+/* The first model in the same engine, which others are compared with. */
+static judged *first_of(const trial *t, const judged *m)
+{
+    return m - t->models < (ptrdiff_t)t->n_own ? t->models : t->models + t->n_own;
+}
+
+static mq_array *const *outputs_of(const judged *m)
+{
+    return m->side.peer ? m->side.out : m->entry->run.out;
+}
 
 double mq_bench_drop(double first, double value, bool lower_is_better)
 {
@@ -103,7 +119,7 @@ static mq_status pair_outputs(const trial *t, judged *m, mq_error *err)
     size_t n_same = 0;
     mq_status rc = MQ_OK;
 
-    if (m == t->models)
+    if (m == first_of(t, m))
         return MQ_OK;
     m->beside = mq_arena_calloc(t->job->arena, first->n_out + 1, sizeof *m->beside);
     m->same = mq_arena_calloc(t->job->arena, first->n_out + 1, sizeof *m->same);
@@ -162,7 +178,7 @@ static mq_status judge_beside(const trial *t, judged *m, mq_error *err)
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < first->n_out && m->beside && rc == MQ_OK; i++) {
-        const mq_array *want = first->out[i], *got = m->beside[i] ? m->entry->run.out[m->same[i]] : NULL;
+        const mq_array *want = outputs_of(first_of(t, m))[i], *got = m->beside[i] ? outputs_of(m)[m->same[i]] : NULL;
 
         if (want && got && want->kind == MQ_TYPE_TENSOR && want->dtype != MQ_STRING)
             rc = mq_metrics_add_values(m->beside[i], got, want, samples_of(m->call, want), err);
@@ -202,7 +218,7 @@ done:
 
 static mq_status judge_call(trial *t, judged *m, mq_error *err)
 {
-    const mq_array *out = m->entry->run.out[m->output];
+    const mq_array *out = outputs_of(m)[m->output], *first = outputs_of(first_of(t, m))[first_of(t, m)->output];
 
     if (!out)
         return mq_fail(err, MQ_ERR_INPUT, "output '%s' was not made", m->entry->run.outputs[m->output]->name);
@@ -216,18 +232,16 @@ static mq_status judge_call(trial *t, judged *m, mq_error *err)
     }
     if (t->truth == BY_REFERENCE && m->call->want[m->output])
         return mq_metrics_add_values(m->metrics, out, m->call->want[m->output], samples_of(m->call, out), err);
-    if (t->truth == BY_FIRST && m != t->models && t->models[0].entry->run.out[t->models[0].output])
-        return mq_metrics_add_values(m->metrics, out, t->models[0].entry->run.out[t->models[0].output],
-                                     samples_of(m->call, out),
-                                     err);
+    if (t->truth == BY_FIRST && m != first_of(t, m) && first)
+        return mq_metrics_add_values(m->metrics, out, first, samples_of(m->call, out), err);
     return MQ_OK;
 }
 
 static void pair_samples(const trial *t, judged *m)
 {
     size_t n_first, n;
-    const double *first = mq_metrics_last(t->models[0].metrics, t->main, &n_first), *own =
-        mq_metrics_last(m->metrics, t->main, &n);
+    const double *first = mq_metrics_last(first_of(t, m)->metrics, t->main, &n_first);
+    const double *own = mq_metrics_last(m->metrics, t->main, &n);
     const double sign = mq_metric_lower_is_better(t->main) ? 1 : -1;
 
     for (size_t i = 0; first && own && i < n && n == n_first; i++) {
@@ -239,21 +253,40 @@ static void pair_samples(const trial *t, judged *m)
     }
 }
 
+/* On the inputs of mq's own run, which stand before it. */
+static mq_status run_peer(const trial *t, judged *m, mq_error *err)
+{
+    const mq_bench_entry *e = m->entry;
+    mq_status rc;
+
+    m->call = m[-(ptrdiff_t)t->n_own].call;
+    if (!m->call)
+        return MQ_OK;
+    rc = mq_peer_side_run(&m->side, e->run.inputs, m->call->in, e->run.n_in, err);
+    return rc == MQ_OK && m->side.refused ? mq_fail(err, MQ_ERR_UNSUPPORTED, "%s", m->side.refused) : rc;
+}
+
+static mq_status run_own(judged *m, mq_error *err)
+{
+    const mq_status rc = mq_dataset_next(m->entry->data, &m->call, err);
+
+    return rc != MQ_OK || !m->call ? rc : mq_running_run(&m->entry->run, m->call->in, err);
+}
+
 /* One run of one model; m->call NULL: its data are at their end. */
 static mq_status run_model(trial *t, judged *m, mq_error *err)
 {
     mq_bench_entry *e = m->entry;
-    mq_status rc = mq_dataset_next(e->data, &m->call, err);
+    mq_status rc = m->side.peer ? run_peer(t, m, err) : run_own(m, err);
 
     if (rc != MQ_OK || !m->call)
         return rc;
-    MQ_TRY(mq_running_run(&e->run, m->call->in, err));
     if (t->truth != BY_FIRST || is_asked(t->job->opts))
         MQ_TRY(judge_call(t, m, err));
     MQ_TRY(judge_beside(t, m, err));
-    if (m != t->models)
+    if (m != first_of(t, m))
         pair_samples(t, m);
-    if (t->job->opts->source.n_carry)
+    if (t->job->opts->source.n_carry && !m->side.peer)
         rc = mq_dataset_carry(e->data, e->run.out, err);
 done:
     return rc;
@@ -274,7 +307,7 @@ static mq_status run_all(trial *t, mq_error *err)
         }
         if (!t->models[0].call)
             return MQ_OK;
-        for (size_t i = 1; i < t->n; i++)
+        for (size_t i = 1; i < t->n_own; i++)
             if (!t->models[i].call || t->models[i].call->n != t->models[0].call->n)
                 return mq_fail(err, MQ_ERR_INPUT,
                                "%s: its batches differ from those of '%s': they cannot be judged side by side",
@@ -319,7 +352,8 @@ static void set_drop(const trial *t, const judged *m, mq_metric which, mq_bench_
     const bool shares = which == MQ_METRIC_AGREEMENT || which == MQ_METRIC_COSINE;
     double first = 1, scale, half;
 
-    if (m == t->models || (t->truth == BY_FIRST ? !shares : !mq_metrics_value(t->models[0].metrics, which, &first)))
+    if (m == first_of(t, m) ||
+        (t->truth == BY_FIRST ? !shares : !mq_metrics_value(first_of(t, m)->metrics, which, &first)))
         return;
     out->has_drop = isfinite(first) && isfinite(out->value);
     if (!out->has_drop && first == out->value)
@@ -348,14 +382,14 @@ static mq_status tell_classes(const trial *t, const judged *m, mq_error *err)
     for (size_t i = 0; i < n; i++)
         list[i] = (mq_bench_class){ .precision = mq_class_precision(&counts[i]), .recall = mq_class_recall(&counts[i]),
                                     .f1 = mq_class_f1(&counts[i]), .n = counts[i].right + counts[i].missed };
-    m->entry->out->classes = list;
-    m->entry->out->n_classes = n;
+    m->out->classes = list;
+    m->out->n_classes = n;
     return MQ_OK;
 }
 
 static mq_status tell_metrics(const trial *t, const judged *m, mq_error *err)
 {
-    mq_bench_model *out = m->entry->out;
+    mq_bench_model *out = m->out;
     mq_bench_metric *list = mq_arena_calloc(t->job->arena, MQ_N_METRICS, sizeof *list);
 
     if (!list || !(out->metric_output = mq_arena_strdup(t->job->arena, m->entry->run.outputs[m->output]->name)))
@@ -385,11 +419,11 @@ static mq_status tell_sqnr(const trial *t, const judged *m, mq_error *err)
     for (size_t i = 0; m->beside && i < first->n_out; i++) {
         double v;
 
-        if (!m->beside[i] || !mq_metrics_value(m->beside[i], MQ_METRIC_SQNR, &v) || !(isnan(m->entry->out->sqnr) ||
-                                                                                      v < m->entry->out->sqnr))
+        if (!m->beside[i] || !mq_metrics_value(m->beside[i], MQ_METRIC_SQNR, &v) || !(isnan(m->out->sqnr) ||
+                                                                                      v < m->out->sqnr))
             continue;
-        m->entry->out->sqnr = v;
-        if (!(m->entry->out->sqnr_output = mq_arena_strdup(t->job->arena, first->outputs[i]->name)))
+        m->out->sqnr = v;
+        if (!(m->out->sqnr_output = mq_arena_strdup(t->job->arena, first->outputs[i]->name)))
             return mq_oom(err);
     }
     return MQ_OK;
@@ -418,19 +452,55 @@ mq_status mq_bench_check_quality(const mq_bench_job *j, mq_error *err)
     return MQ_OK;
 }
 
+/* ONNX Runtime beside each model, with a result of its own. */
+static mq_status open_peers(trial *t, mq_error *err)
+{
+    mq_bench_job *j = t->job;
+
+    if (t->n == t->n_own)
+        return MQ_OK;
+    if (!(j->peers = mq_arena_calloc(j->arena, t->n_own, sizeof *j->peers)))
+        return mq_oom(err);
+    for (size_t i = 0; i < t->n_own; i++) {
+        judged *m = &t->models[t->n_own + i];
+        const mq_running *r = &j->entries[i].run;
+        const char **names = mq_arena_calloc(j->arena, r->n_out + 1, sizeof *names);
+        mq_status rc = names ? MQ_OK : mq_oom(err);
+
+        for (size_t k = 0; k < r->n_out && rc == MQ_OK; k++)
+            names[k] = r->outputs[k]->name;
+        if (rc == MQ_OK)
+            rc = mq_peer_side_open(&m->side, j->entries[i].model, names, r->n_out, j->threads, err);
+        if (rc == MQ_OK && m->side.refused)
+            rc = mq_fail(err, MQ_ERR_UNSUPPORTED, "%s", m->side.refused);
+        if (rc != MQ_OK)
+            return rc;
+        m->entry = &j->entries[i];
+        m->out = &j->peers[i];
+        *m->out = (mq_bench_model){ .file = m->entry->path, .metric_output = "", .sqnr_output = "", .sqnr = NAN };
+        if (!(m->out->engine = mq_arena_strdup(j->arena, mq_peer_name(m->side.peer))))
+            return mq_oom(err);
+    }
+    return MQ_OK;
+}
+
 mq_status mq_bench_quality(mq_bench_job *j, mq_error *err)
 {
-    trial t = { .job = j, .truth = find_truth(j), .n = j->n_entries };
+    trial t = { .job = j, .truth = find_truth(j), .n_own = j->n_entries,
+                .n = j->n_entries * (j->opts->with_onnxruntime ? 2 : 1) };
     mq_status rc = MQ_OK;
 
     if (t.truth == BY_NOBODY)
         return MQ_OK;
     if (!(t.models = mq_arena_calloc(j->arena, t.n, sizeof *t.models)))
         return mq_oom(err);
-    for (size_t i = 0; i < t.n; i++)
+    for (size_t i = 0; i < t.n_own; i++) {
         t.models[i].entry = &j->entries[i];
+        t.models[i].out = j->entries[i].out;
+        mq_dataset_rewind(j->entries[i].data);
+    }
+    MQ_TRY(open_peers(&t, err));
     for (size_t i = 0; i < t.n; i++) {
-        mq_dataset_rewind(t.models[i].entry->data);
         MQ_TRY(mq_metrics_create(&t.models[i].metrics, err));
         MQ_TRY(choose_output(&t, &t.models[i], err));
         MQ_TRY(pair_outputs(&t, &t.models[i], err));
@@ -444,6 +514,7 @@ mq_status mq_bench_quality(mq_bench_job *j, mq_error *err)
 done:
     for (size_t i = 0; i < t.n; i++) {
         mq_metrics_free(t.models[i].metrics);
+        mq_peer_side_close(&t.models[i].side);
         for (size_t k = 0; t.models[i].beside && k < t.models[0].entry->run.n_out; k++)
             mq_metrics_free(t.models[i].beside[k]);
     }

@@ -135,18 +135,20 @@ static void put_metric(mq_report *r, json_t *e, const mq_bench_metric *m)
         mq_report_put_real(r, mq_report_object(r, e, "drop"), "value", m->drop.value);
 }
 
+/* In mq, then in ONNX Runtime. */
 static void put_metrics(const mq_bench_job *j)
 {
     mq_report *r = j->report;
 
-    for (size_t i = 0; i < j->n_entries; i++) {
-        const mq_bench_model *m = j->entries[i].out;
+    for (size_t i = 0; i < j->n_entries * (j->peers ? 2 : 1); i++) {
+        const mq_bench_model *m = i < j->n_entries ? j->entries[i].out : &j->peers[i - j->n_entries];
         json_t *e, *list;
 
         if (!m->n_metrics)
             continue;
         e = mq_report_append(r, mq_report_section(r, "metrics"));
         mq_report_put_text(r, e, "model", m->file);
+        mq_report_put_text(r, e, "engine", m->engine);
         mq_report_put_text(r, e, "output", m->metric_output);
         mq_report_put_int(r, e, "samples", (int64_t)m->n_judged);
         list = mq_report_array(r, e, "values");

@@ -14,6 +14,7 @@ enum {
 };
 /* 97.5 % of a t-distribution with STRETCHES - 1 degrees of freedom, times sqrt(2). */
 #define WIDTH (2.093 * 1.4142135623730951)
+#define LEAST_SHARE 0.1 /* of its time a program has the CPU all the same */
 #define NEIGHBOURS 0.08 /* by so much other programs slow a run down that does not wait for them, where they use all CPUs */
 
 uint64_t mq_stats_below(uint64_t *state, uint64_t n)
@@ -134,6 +135,15 @@ mq_interval mq_stats_widen(mq_interval i, double value, const mq_unrest *u)
     const double others = MQ_STATS_PLACEMENT + NEIGHBOURS * u->busy;
 
     return (mq_interval){ fmax(0, i.lo - others * value) * (1 - u->waited), (i.hi + others * value) * (1 + u->waited) };
+}
+
+mq_interval mq_stats_widen_ratio(mq_interval i, const mq_unrest *a, const mq_unrest *b)
+{
+    const double more = a->waited - b->waited;
+
+    if (more >= 0)
+        return (mq_interval){ i.lo * (1 - more), i.hi * (1 + more) };
+    return (mq_interval){ i.lo / (1 - more), i.hi / fmax(1 + more, LEAST_SHARE) };
 }
 
 mq_interval mq_stats_ratio_interval(const double *a, const double *b, size_t n, uint64_t seed, double *scratch)

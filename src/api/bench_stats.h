@@ -35,6 +35,8 @@ typedef struct mq_unrest {
     double waited, busy; /* 0 to 1 */
 } mq_unrest;
 mq_interval mq_stats_widen(mq_interval i, double value, const mq_unrest *u);
+/* The interval of a / b, which took turns: waiting for a CPU, as long as both do, changes nothing. */
+mq_interval mq_stats_widen_ratio(mq_interval i, const mq_unrest *a, const mq_unrest *b);
 
 /* 95 % interval of median(a) / median(b) by a bootstrap over n pairs: a[i] and b[i] were measured together, so they are
  * drawn together, and in blocks of neighbours. The same seed gives the same interval. scratch: 2 * n. */

@@ -401,8 +401,11 @@ mq_status mq_racer_speedup(const mq_racer *first, const mq_racer *r, mq_bench_fi
     group_rounds(&first->rounds, n, room);
     ci = mq_stats_ratio_interval(room, room + MOST_GROUPS, group_rounds(&r->rounds, n, room + MOST_GROUPS), 1,
                                  room + 2 * MOST_GROUPS);
-    out->lo = fmin(ci.lo, out->value) * (1 - MQ_STATS_PLACEMENT);
-    out->hi = fmax(ci.hi, out->value) * (1 + MQ_STATS_PLACEMENT);
+    ci = (mq_interval){ fmin(ci.lo, out->value) * (1 - MQ_STATS_PLACEMENT),
+                        fmax(ci.hi, out->value) * (1 + MQ_STATS_PLACEMENT) };
+    ci = mq_stats_widen_ratio(ci, &first->unrest, &r->unrest);
+    out->lo = ci.lo;
+    out->hi = ci.hi;
 done:
     free(room);
     return rc;

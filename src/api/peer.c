@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -100,6 +101,7 @@ static bool read_line(mq_peer *p)
     p->n_used = 0;
     for (;;) {
         char *end = memchr(p->line, '\n', p->n_line);
+        struct pollfd wait = { .fd = p->fd, .events = POLLIN };
         ssize_t got;
 
         if (end) {
@@ -109,9 +111,9 @@ static bool read_line(mq_peer *p)
         }
         if (p->n_line + 1 >= sizeof p->line)
             return false;
+        if (poll(&wait, 1, -1) < 0) /* a signal: nobody wants to wait any more */
+            return false;
         got = read(p->fd, p->line + p->n_line, sizeof p->line - 1 - p->n_line);
-        if (got < 0 && errno == EINTR)
-            continue;
         if (got <= 0)
             return false;
         p->n_line += (size_t)got;
@@ -241,10 +243,11 @@ void mq_peer_stop(mq_peer *p)
     if (!p)
         return;
     if (p->fd >= 0)
-        close(p->fd); /* it reads the end of its orders and ends */
+        close(p->fd);
     if (p->pid > 0)
-        while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
-            kill(p->pid, SIGTERM);
+        kill(p->pid, SIGTERM); /* it may be in the middle of a run */
+    while (p->pid > 0 && waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
     for (size_t i = 0; *p->folder && i < sizeof files / sizeof *files; i++) {
         path_of(p, files[i], path);
         unlink(path); /* there where something failed */

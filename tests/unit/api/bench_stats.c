@@ -173,6 +173,14 @@ static void waiting_widens(void **state)
     assert_float_equal(w.lo, (9 - 10 * MQ_STATS_PLACEMENT) * 2 / 3, 1e-12);
     assert_float_equal(w.hi, (12 + 10 * MQ_STATS_PLACEMENT) * 4 / 3, 1e-12);
     assert_true(mq_stats_widen((mq_interval){ 0.1, 30 }, 10, &none).lo == 0);
+    w = mq_stats_widen_ratio(tight, &some, &some);
+    assert_true(w.lo == 9 && w.hi == 12);
+    w = mq_stats_widen_ratio(tight, &some, &none);
+    assert_float_equal(w.lo, 6, 1e-12);
+    assert_float_equal(w.hi, 16, 1e-12);
+    w = mq_stats_widen_ratio(tight, &none, &some);
+    assert_float_equal(w.lo, 9 * 0.75, 1e-12);
+    assert_float_equal(w.hi, 18, 1e-12);
 }
 
 static void few_times_give_all_of_them(void **state)
