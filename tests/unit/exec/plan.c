@@ -436,6 +436,85 @@ static void a_branch_not_taken_may_be_impossible(void **state)
     stop(&f);
 }
 
+/* Two convolutions side by side, and a loop behind them: x[N,16,3,3] -> y. */
+static mq_model *branched_model(void)
+{
+    static float w[16 * 16];
+    mq_model *m = make_model(OPSET);
+    mq_graph *g = m->graph, *body;
+
+    for (size_t i = 0; i < sizeof w / sizeof *w; i++)
+        w[i] = (float)(i % 7) - 3;
+    make_input(g, "x", MQ_FLOAT, "N,16,3,3");
+    make_init(g, "w", MQ_FLOAT, "16,16,1,1", w);
+    make_init(g, "trips", MQ_INT64, "", (int64_t[]){ 3 });
+    make_node(g, "Conv", "x,w", "a");
+    make_node(g, "Relu", "a", "ar");
+    make_node(g, "Conv", "ar,w", "b");
+    assert_int_equal(mq_node_set_attr_int(make_node(g, "Concat", "b,b2", "c"), "axis", 1, NULL), MQ_OK);
+    make_node(g, "Conv", "x,w", "b2");
+    body = make_subgraph(make_node(g, "Loop", "trips,-,c", "y"), "body");
+    make_input(body, "i", MQ_INT64, "");
+    make_input(body, "go", MQ_BOOL, "");
+    make_input(body, "v", MQ_FLOAT, "N,32,3,3");
+    make_node(body, "Identity", "go", "go_out");
+    make_node(body, "Neg", "v", "n");
+    make_output(body, "go_out");
+    make_output(body, "n");
+    make_output(g, "y");
+    return m;
+}
+
+static bool runs_out(void *user)
+{
+    int *left = user;
+
+    return (*left)-- == 0;
+}
+
+/* A run that was stopped anywhere leaves nothing behind that the next one sees. */
+static void a_stopped_run_leaves_nothing(void **state)
+{
+    mq_array *in[2] = { NULL }, *want[2] = { NULL };
+    int left = -1;
+    const mq_hooks hooks = { .user = &left, .cancelled = runs_out };
+    fixture f;
+
+    (void)state;
+    start(&f, branched_model(), NULL);
+    mq_runner_hooks(f.r, &hooks);
+    for (int n = 0; n < 2; n++) {
+        assert_int_equal(mq_array_create(&in[n], MQ_FLOAT, 4, (int64_t[]){ n + 1, 16, 3, 3 }, NULL), MQ_OK);
+        for (size_t i = 0; i < in[n]->count; i++)
+            ((float *)in[n]->data)[i] = (float)(i % 11) - 5;
+        assert_int_equal(mq_runner_run(f.r, &in[n], &want[n], &f.err), MQ_OK);
+    }
+    for (int stop_at = 0, stopped = 1; stopped; stop_at++) {
+        stopped = 0;
+        for (int n = 0; n < 2; n++) {
+            mq_array *out = NULL;
+
+            left = stop_at;
+            if (mq_runner_run(f.r, &in[n], &out, &f.err) != MQ_OK) {
+                assert_int_equal(f.err.status, MQ_ERR_CANCELLED);
+                assert_null(out);
+                stopped = 1;
+                left = -1;
+                assert_int_equal(mq_runner_run(f.r, &in[n], &out, &f.err), MQ_OK);
+            }
+            assert_int_equal(out->count, want[n]->count);
+            assert_memory_equal(out->data, want[n]->data, out->count * sizeof(float));
+            mq_array_unref(out);
+        }
+        assert_true(stop_at < 100);
+    }
+    for (int n = 0; n < 2; n++) {
+        mq_array_unref(in[n]);
+        mq_array_unref(want[n]);
+    }
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +526,7 @@ int main(void)
         cmocka_unit_test(an_old_model_runs),        cmocka_unit_test(constants_leave_as_copies),
         cmocka_unit_test(branches_give_constants_by_turns),
         cmocka_unit_test(a_branch_not_taken_may_be_impossible),
+        cmocka_unit_test(a_stopped_run_leaves_nothing),
         cmocka_unit_test(profiles_count),           cmocka_unit_test(threads_share_a_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
