@@ -21,6 +21,7 @@ static const cli_opt takes[] = {
     OPT_TYPE,          OPT_TENSOR_TYPE, OPT_ENDS_TYPE, OPT_PER_CHANNEL, OPT_PER_TENSOR,     OPT_SYMMETRIC,
     OPT_ASYMMETRIC,    OPT_FORMAT,  OPT_BLOCK_SIZE,    OPT_BLOCK_FALLBACK, OPT_ACCURACY_LEVEL, OPT_ALGORITHM,
     OPT_ACT_TYPE,      OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE,
+    OPT_CALIBRATION_CACHE, OPT_CALIBRATE_ONLY, OPT_SHARD,
     OPT_RANGE,         OPT_REDUCE_RANGE, OPT_TARGET,   OPT_OVERRIDES,   OPT_REQUANTIZE,     OPT_LIST_TYPES,
     OPT_LIST_TARGETS,  OPT_NONE,
 };
@@ -101,6 +102,25 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
     o->requantize = cli_get(s, OPT_REQUANTIZE)->on;
 }
 
+/* "I/N"; what the numbers may be is the library's to say. */
+static bool read_shard(const char *text, int *shard, int *n_shards)
+{
+    int end = 0;
+
+    return text && strspn(text, "0123456789/") == strlen(text) && sscanf(text, "%9d/%9d%n", shard, n_shards, &end) == 2 &&
+           text[end] == '\0' && *n_shards > 0;
+}
+
+static void read_calibration(const cli_session *s, mq_quantize_opts *o)
+{
+    o->calibrate_on = cli_source(s);
+    if (!cli_get(s, OPT_SAMPLES)->given)
+        o->calibrate_on.samples = CALIBRATION_SAMPLES;
+    o->calibration_cache = names_of(s, OPT_CALIBRATION_CACHE);
+    o->calibrate_only = cli_get(s, OPT_CALIBRATE_ONLY)->on;
+    read_shard(cli_get(s, OPT_SHARD)->text, &o->shard, &o->n_shards);
+}
+
 static mq_quantize_opts read_options(const cli_session *s)
 {
     static const mq_verify verify[] = { MQ_VERIFY_AUTO, MQ_VERIFY_NONE, MQ_VERIFY_LOAD, MQ_VERIFY_RUN };
@@ -114,9 +134,8 @@ static mq_quantize_opts read_options(const cli_session *s)
     o.max_size_ratio = size->word == 0 ? 0 : size->is_ratio ? size->ratio : 0;
     o.max_size = size->word == 0 || size->is_ratio ? 0 : size->number;
     o.verify = verify[cli_get(s, OPT_VERIFY)->word];
-    o.calibrate_on = o.verify_on = cli_source(s);
-    if (!cli_get(s, OPT_SAMPLES)->given)
-        o.calibrate_on.samples = CALIBRATION_SAMPLES;
+    o.verify_on = cli_source(s);
+    read_calibration(s, &o);
     if (cli_get(s, OPT_VAL_DATA)->given || !o.verify_on.n_data) {
         o.verify_on.data = cli_get(s, OPT_VAL_DATA)->items;
         o.verify_on.n_data = cli_get(s, OPT_VAL_DATA)->n_items;
@@ -164,6 +183,11 @@ static bool runs_nothing(const cli_options *o)
     return (verify == VERIFY_NONE || verify == VERIFY_LOAD) && !o->values[OPT_MIN_SQNR].given;
 }
 
+static bool writes_no_model(const cli_options *o)
+{
+    return o->values[OPT_CALIBRATE_ONLY].on;
+}
+
 /* What only the command line can tell, for it knows what was given; the library checks the rest. */
 static const struct {
     cli_opt given;       /* this ... */
@@ -175,12 +199,16 @@ static const struct {
     { OPT_BLOCK_SIZE, is_per_tensor, "--block-size and --per-tensor contradict each other" },
     { OPT_ENDS_TYPE, is_wide, "--ends-type is for types of 2 and 4 bits: the type is %s" },
     { OPT_ACCURACY_LEVEL, is_not_nbits, "--accuracy-level is for --format nbits" },
+    { OPT_OUTPUT, writes_no_model, "-o is for a model: --calibrate-only writes none" },
+    { OPT_DEPFILE, writes_no_model, "--depfile is for a model: --calibrate-only writes none" },
+    { OPT_DRY_RUN, writes_no_model, "--dry-run and --calibrate-only contradict each other" },
     { OPT_VAL_DATA, runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
 };
 
 static mq_status check(const cli_options *o, mq_error *err)
 {
     const char *type = o->values[OPT_TYPE].text;
+    int shard, n_shards;
 
     for (size_t i = 0; i < sizeof idle_rules / sizeof *idle_rules; i++)
         if (o->values[idle_rules[i].given].given && idle_rules[i].idle(o))
@@ -189,6 +217,8 @@ static mq_status check(const cli_options *o, mq_error *err)
         if (!strrchr(o->values[OPT_TENSOR_TYPE].items[i], '='))
             return cli_fail(err, MQ_ERR_USAGE, "--tensor-type takes PATTERN=TYPE, not '%s'",
                             o->values[OPT_TENSOR_TYPE].items[i]);
+    if (o->values[OPT_SHARD].given && !read_shard(o->values[OPT_SHARD].text, &shard, &n_shards))
+        return cli_fail(err, MQ_ERR_USAGE, "--shard takes I/N, part I of N, not '%s'", o->values[OPT_SHARD].text);
     if (o->values[OPT_FORMAT].word == FORMAT_NBITS && o->values[OPT_TARGET].given && o->values[OPT_TARGET].word == 0)
         return cli_fail(err, MQ_ERR_USAGE, "--format nbits is for --target onnxruntime: onnx has standard operators only");
     return MQ_OK;

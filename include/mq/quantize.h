@@ -90,6 +90,10 @@ typedef struct mq_quantize_opts {
     mq_algorithm algorithm;       /* default MQ_ALGORITHM_RTN */
     /* MQ_MODE_STATIC: */
     mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given */
+    mq_names calibration_cache;   /* files: one is written when it does not exist; those that exist are read and joined. One
+                                   * that does not fit is MQ_ERR_INPUT, or made anew with save.force */
+    bool calibrate_only;          /* write the one cache and no model (default false) */
+    int shard, n_shards;          /* with calibrate_only: part `shard`, from 1, of n_shards; 0 (default): all */
     const char *act_type;         /* of activations: uint8, int8, uint16, int16; NULL (default): uint8, by target */
     mq_choice act_symmetric;      /* default: no; by target */
     mq_calibration_kind calibration;
@@ -115,7 +119,7 @@ MQ_API mq_quantize_opts mq_quantize_opts_default(void);
 
 /* Quantizes the weights of `input` and writes `output`. Fills the report (not NULL): sizes, each tensor's treatment and
  * error, bounds, steps. A bound that is missed is no failure: the report says so (mq_report_n_missed) and output is not put
- * in place. hooks may be NULL.
+ * in place. With calibrate_only output is not looked at. hooks may be NULL.
  * Errors: MQ_ERR_INPUT (input missing, corrupt or invalid), MQ_ERR_USAGE (filters without a match, output exists, already
  * quantized, options that contradict each other), MQ_ERR_UNSUPPORTED (nothing to quantize; opts->opset too low),
  * MQ_ERR_SYSTEM. */

@@ -61,8 +61,7 @@ static void warn_missing(const mq_plan *plan, const mq_hooks *hooks)
                 missing[i].behind);
 }
 
-static mq_status run_all(struct watching *w, mq_running *r, mq_dataset *ds, const mq_hooks *hooks,
-                         mq_calibrate_summary *sum, mq_error *err)
+static mq_status run_all(struct watching *w, mq_running *r, mq_dataset *ds, const mq_hooks *hooks, mq_error *err)
 {
     const uint64_t total = mq_dataset_n_samples(ds);
     mq_status rc = MQ_OK;
@@ -74,36 +73,34 @@ static mq_status run_all(struct watching *w, mq_running *r, mq_dataset *ds, cons
             break;
         MQ_TRY(mq_running_run(r, w->call->in, err));
         MQ_TRY(mq_dataset_carry(ds, r->out, err));
-        sum->samples += w->call->n;
-        sum->runs++;
-        mq_progress(hooks, "calibrate", sum->samples, total);
+        w->c->samples += w->call->n;
+        mq_progress(hooks, "calibrate", w->c->samples, total);
     }
-    if (!sum->samples)
+    if (!w->c->samples && w->c->n_shards == 1)
         rc = mq_fail(err, MQ_ERR_INPUT, "--data holds no sample");
 done:
     return rc;
 }
 
-mq_status mq_calibrate(mq_calibration *c, mq_model *m, const mq_placement *p, const mq_data_source *source,
-                       const mq_hooks *hooks, mq_calibrate_summary *sum, mq_error *err)
+mq_status mq_calibrate(mq_calibration *c, mq_model *m, const mq_placement *p, const mq_calibrate_on *on,
+                       const mq_hooks *hooks, mq_error *err)
 {
     struct watching w = { .c = c, .n_threads = mq_threads(hooks ? hooks->n_threads : 0) };
-    const double start = mq_seconds();
     const char **names = NULL;
     mq_running r = { 0 };
     mq_dataset *ds = NULL;
     mq_status rc;
 
-    *sum = (mq_calibrate_summary){ 0 };
+    c->shard = on->shard;
+    c->n_shards = on->n_shards;
     MQ_TRY(names_of(p, c, &names, err));
     MQ_TRY(mq_running_open(&r, m, &(mq_plan_opts){ .partial = true, .keep = names, .n_keep = p->points.n }, hooks, err));
     warn_missing(r.plan, hooks);
     mq_runner_watch(r.runner, observe, &w);
-    MQ_TRY(mq_source_open_finite(&ds, source, r.inputs, r.n_in, r.outputs, r.n_out, hooks, err));
-    MQ_TRY(run_all(&w, &r, ds, hooks, sum, err));
-    mq_source_warn(source, ds, hooks);
-    sum->generated = mq_dataset_generated(ds);
-    sum->seconds = mq_seconds() - start;
+    MQ_TRY(mq_source_open_part(&ds, on->source, on->shard, on->n_shards, r.inputs, r.n_in, r.outputs, r.n_out, hooks, err));
+    MQ_TRY(run_all(&w, &r, ds, hooks, err));
+    mq_source_warn(on->source, ds, hooks);
+    MQ_TRY((c->data = strdup(mq_dataset_generated(ds) ? "generated:" : "")) ? MQ_OK : mq_oom(err));
 done:
     free(names);
     mq_dataset_free(ds);

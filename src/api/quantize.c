@@ -9,10 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/calibrate.h"
+#include "api/cache.h"
 #include "api/prove.h"
 #include "api/sound.h"
-#include "base/hash.h"
 #include "base/str.h"
 #include "base/threads.h"
 #include "model/external.h"
@@ -42,6 +41,7 @@ struct job {
     mq_model *model;
     mq_quant_plan plan;
     mq_quant_work work;
+    char hash[MQ_SHA256_HEX]; /* of the input, with --calibration-cache */
     uint64_t bytes_before, data_before;
     mq_saved after;
     double since; /* when the running step began */
@@ -206,30 +206,54 @@ static mq_static_opts static_opts(const mq_quantize_opts *o)
     };
 }
 
+/* Says in the report what was seen, for a run that ends with it. */
+static mq_status report_calibration(struct job *j, const mq_calibration *c)
+{
+    mq_str note = { 0 };
+    mq_status rc = MQ_OK;
+
+    mq_str_addf(&note, "%zu tensors, %llu samples, shard %d/%d: %s", c->tensors.n, (unsigned long long)c->samples, c->shard,
+                c->n_shards, j->opts->calibration_cache.items[0]);
+    if (note.failed)
+        rc = mq_oom(j->err);
+    else
+        mq_report_set_mode(j->report, "calibrate", note.s);
+    mq_str_release(&note);
+    return rc;
+}
+
 /* Finds the ranges of activations and puts their integers into the graph. */
 static mq_status quantize_activations(struct job *j)
 {
     const mq_static_opts o = static_opts(j->opts);
     mq_placement *p = j->plan.placement;
+    const mq_cache_ask ask = { .model = j->model, .placement = p, .opts = j->opts, .hash = j->hash,
+                               .prepared = mq_static_preparation() };
     mq_calibration c = { 0 };
-    mq_calibrate_summary sum;
     size_t n_unseen = 0;
     mq_status rc = MQ_OK;
 
+    if (!p->points.n && j->opts->calibrate_only)
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to calibrate: no operator is computed with integers",
+                       j->input);
     if (!p->points.n) {
         mq_warn(j->hooks, "static-none", "",
                 "--mode static: no operator is computed with integers, only weights are smaller");
         return MQ_OK;
     }
-    MQ_TRY(mq_calibrate(&c, j->model, p, &j->opts->calibrate_on, j->hooks, &sum, j->err));
+    MQ_TRY(mq_cache_obtain(&c, &ask, j->hooks, j->err));
     MQ_TRY(end_step(j, "calibrate"));
+    if (mq_cache_is_generated(&c))
+        mq_warn(j->hooks, "calibration-random", "",
+                "activations were calibrated on generated inputs: what real ones do is not known (--data)");
+    if (j->opts->calibrate_only) {
+        rc = report_calibration(j, &c);
+        goto done;
+    }
     MQ_TRY(mq_static_ranges(p, &c, &o, &n_unseen, j->err));
     if (n_unseen)
         mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);
-    if (sum.generated)
-        mq_warn(j->hooks, "calibration-random", "",
-                "activations were calibrated on generated inputs: what real ones do is not known (--data)");
     MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
 done:
     mq_calibration_release(&c);
@@ -486,6 +510,25 @@ done:
     return rc;
 }
 
+/* What is said of calibration, against each other and the mode. */
+static mq_status check_calibration(const mq_quantize_opts *o, mq_error *err)
+{
+    const bool is_static = o->mode == MQ_MODE_STATIC;
+
+    if (o->calibration_cache.n && !is_static)
+        return mq_fail(err, MQ_ERR_USAGE, "--calibration-cache is for --mode static");
+    if (o->calibrate_only && o->calibration_cache.n != 1)
+        return mq_fail(err, MQ_ERR_USAGE, "--calibrate-only writes one file: --calibration-cache FILE.json");
+    if (o->n_shards && !o->calibrate_only)
+        return mq_fail(err, MQ_ERR_USAGE, "--shard is for --calibrate-only: a model is made of all shards' calibrations");
+    if (o->n_shards && (o->shard < 1 || o->shard > o->n_shards))
+        return mq_fail(err, MQ_ERR_USAGE, "--shard %d/%d: it is I/N, with I from 1 to N", o->shard, o->n_shards);
+    if (is_static && !o->calibrate_on.n_data && (o->calibrate_only || !o->calibration_cache.n))
+        return mq_fail(err, MQ_ERR_USAGE, "--mode static needs data to find ranges on: --data inputs.npz (mq help data), or "
+                       "--data random:32 to try it");
+    return MQ_OK;
+}
+
 mq_status mq_quantize_file(const char *input, const char *output, const mq_quantize_opts *opts, mq_report *report,
                            const mq_hooks *hooks, mq_error *err)
 {
@@ -494,21 +537,23 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
                      .hooks = hooks, .err = err, .since = now() };
     mq_status rc = MQ_OK;
 
-    if (filled.mode == MQ_MODE_AUTO && filled.calibrate_on.n_data)
+    if (filled.mode == MQ_MODE_AUTO && (filled.calibrate_on.n_data || filled.calibration_cache.n))
         filled.mode = MQ_MODE_STATIC;
-    if (filled.mode == MQ_MODE_STATIC && !filled.calibrate_on.n_data)
-        return mq_fail(err, MQ_ERR_USAGE, "--mode static needs data to find ranges on: --data inputs.npz (mq help data), or "
-                       "--data random:32 to try it");
+    MQ_TRY(check_calibration(&filled, err));
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
     MQ_TRY(mq_quant_apply_target(&filled, hooks, err));
     MQ_TRY(open_input(&j));
     MQ_TRY(report_file(&j, "input", input, j.bytes_before));
+    if (filled.calibration_cache.n)
+        MQ_TRY(mq_cache_hash_model(j.model, j.hash, err));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(mq_static_prepare(j.model, hooks, err));
     MQ_TRY(end_step(&j, "load and check"));
     MQ_TRY(choose(&j));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(quantize_activations(&j));
+    if (filled.calibrate_only)
+        goto done;
     MQ_TRY(mq_quant_rewrite(&j.plan, hooks, err));
     if (filled.format == MQ_FORMAT_QOPERATOR) {
         MQ_TRY(mq_quant_make_all(&j.plan, hooks, err));

@@ -96,31 +96,36 @@ done:
     return rc;
 }
 
-static mq_status open_source(mq_dataset **out, const mq_data_source *s, bool refuse_nonfinite, const mq_value *const *inputs,
-                             size_t n_inputs, const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks,
-                             mq_error *err)
+static mq_data_opts data_opts(const mq_data_source *s)
 {
     static const char *const generated[] = { "random:1" };
-    const mq_data_opts opts = {
+
+    return (mq_data_opts){
         .data = s->n_data ? s->data : generated, .n_data = s->n_data ? s->n_data : 1, .labels = s->labels,
         .n_labels = s->n_labels, .preprocess = s->preprocess, .n_preprocess = s->n_preprocess, .fills = s->fills,
         .n_fills = s->n_fills, .carry = s->carry, .n_carry = s->n_carry, .samples = s->samples, .batch = s->batch,
-        .seed = s->seed, .skip_bad = s->skip_bad, .val = s->val, .refuse_nonfinite = refuse_nonfinite,
+        .seed = s->seed, .skip_bad = s->skip_bad, .val = s->val,
     };
-
-    return mq_dataset_open(out, &opts, inputs, n_inputs, outputs, n_outputs, hooks, err);
 }
 
 mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
                          const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err)
 {
-    return open_source(out, s, false, inputs, n_inputs, outputs, n_outputs, hooks, err);
+    const mq_data_opts opts = data_opts(s);
+
+    return mq_dataset_open(out, &opts, inputs, n_inputs, outputs, n_outputs, hooks, err);
 }
 
-mq_status mq_source_open_finite(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
-                                const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err)
+mq_status mq_source_open_part(mq_dataset **out, const mq_data_source *s, int shard, int n_shards,
+                              const mq_value *const *inputs, size_t n_inputs, const mq_value *const *outputs,
+                              size_t n_outputs, const mq_hooks *hooks, mq_error *err)
 {
-    return open_source(out, s, !s->allow_nonfinite, inputs, n_inputs, outputs, n_outputs, hooks, err);
+    mq_data_opts opts = data_opts(s);
+
+    opts.refuse_nonfinite = !s->allow_nonfinite;
+    opts.shard = shard;
+    opts.n_shards = n_shards;
+    return mq_dataset_open(out, &opts, inputs, n_inputs, outputs, n_outputs, hooks, err);
 }
 
 void mq_source_tell(const mq_data_source *s, const mq_dataset *ds, void (*tell)(void *user, const char *text), void *user)

@@ -27,9 +27,11 @@ mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err)
 /* The dataset of a source for these inputs and outputs; without s->data it is one generated sample. */
 mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
                          const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);
-/* The same; NaN and infinity in the data are MQ_ERR_INPUT unless the source allows them. */
-mq_status mq_source_open_finite(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
-                                const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);
+/* Part `shard` of n_shards of it, from 1 (data.h), for calibration: NaN and infinity in the data are MQ_ERR_INPUT unless the
+ * source allows them. */
+mq_status mq_source_open_part(mq_dataset **out, const mq_data_source *s, int shard, int n_shards,
+                              const mq_value *const *inputs, size_t n_inputs, const mq_value *const *outputs,
+                              size_t n_outputs, const mq_hooks *hooks, mq_error *err);
 /* Tells the dataset's notes, and that inputs are generated where nobody said so. tell may be NULL. */
 void mq_source_tell(const mq_data_source *s, const mq_dataset *ds, void (*tell)(void *user, const char *text), void *user);
 /* Shape and range of each input, after the first run: "'data' is float[1,3,224,224], -123.7 to 151.1". tell may be NULL. */

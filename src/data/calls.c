@@ -55,7 +55,7 @@ void mq_dataset_rewind(mq_dataset *ds)
     for (size_t i = 0; i < ds->n_sources; i++)
         for (size_t k = 0; k < ds->n_inputs; k++)
             ds->sources[i].in[k].given_back = 0;
-    ds->at = 0;
+    ds->at = ds->begin;
     ds->n_ready = 0;
     ds->current = NULL;
     ds->counts = (mq_data_counts){ 0 };
@@ -264,7 +264,7 @@ static mq_status read_sample(mq_dataset *ds, mq_slot *slot, uint64_t number, mq_
 /* ---- several samples ------------------------------------------------------------------------------------------------- */
 
 /* The number of the k-th sample given, evenly spread; with state to be carried they are taken one after the other. */
-static uint64_t number_of(const mq_dataset *ds, uint64_t k)
+uint64_t mq_dataset_number(const mq_dataset *ds, uint64_t k)
 {
     if (ds->has_carry || ds->n_samples == ds->n_total)
         return k;
@@ -300,6 +300,12 @@ static void swap_slots(mq_slot *a, mq_slot *b)
     *b = c;
 }
 
+/* Must a run end here, so that the parts of the data have the same runs as the whole? */
+static bool at_boundary(const mq_dataset *ds)
+{
+    return ds->opts.n_shards && ds->batch && ds->at % ds->batch == 0;
+}
+
 /* Fills slots until the batch is full, the file ends, or a sample has another shape (which then waits). */
 static mq_status fill_slots(mq_dataset *ds, size_t *n, mq_error *err)
 {
@@ -307,13 +313,13 @@ static mq_status fill_slots(mq_dataset *ds, size_t *n, mq_error *err)
 
     *n = ds->n_ready;
     ds->n_ready = 0;
-    while (*n < ds->n_slots && ds->at < ds->n_samples) {
+    while (*n < ds->n_slots && ds->at < ds->end && !(*n && at_boundary(ds))) {
         mq_slot *slot = &ds->slots[*n];
         mq_error why = { 0 }; /* err stays untouched when the sample is left out */
 
         if ((rc = mq_check_cancelled(ds->hooks, err)) != MQ_OK)
             return rc;
-        rc = read_sample(ds, slot, number_of(ds, ds->at), &why);
+        rc = read_sample(ds, slot, mq_dataset_number(ds, ds->at), &why);
         if (rc == MQ_ERR_INPUT && ds->opts.skip_bad) {
             char where[400];
 
@@ -507,7 +513,7 @@ mq_status mq_dataset_next(mq_dataset *ds, const mq_data_call **call, mq_error *e
     if ((rc = fill_slots(ds, &n, err)) != MQ_OK)
         return rc;
     if (!n) {
-        if (ds->counts.skipped && !ds->counts.samples)
+        if (ds->counts.skipped && !ds->counts.samples && ds->opts.n_shards <= 1)
             return mq_fail(err, MQ_ERR_INPUT, "none of the %llu samples can be read",
                            (unsigned long long)ds->counts.skipped);
         *call = NULL;

@@ -36,6 +36,9 @@ typedef struct mq_data_opts {
     bool skip_bad;         /* rows that cannot be read are left out and counted (default: an error) */
     bool refuse_nonfinite; /* NaN or infinity in an input is MQ_ERR_INPUT (default: counted) */
     bool val;              /* messages say --val-data and --val-labels */
+    /* Part `shard`, from 1, of n_shards: of the samples chosen a range. Runs then begin at multiples of the batch, whatever
+     * is left out or has another shape, so that the parts have the same runs as the whole, 1 of 1. 0: no parts. */
+    int shard, n_shards;
 } mq_data_opts;
 
 /* Opens everything and checks what can be checked before any work. inputs and outputs are the model's (or those of
@@ -69,6 +72,7 @@ mq_status mq_dataset_carry(mq_dataset *ds, mq_array *const *outputs, mq_error *e
 void mq_dataset_rewind(mq_dataset *ds);
 
 uint64_t mq_dataset_n_samples(const mq_dataset *ds); /* that will be given (less what cannot be read) */
+uint64_t mq_dataset_n_chosen(const mq_dataset *ds);  /* the same, of all parts */
 uint64_t mq_dataset_n_total(const mq_dataset *ds);   /* in the data */
 int64_t mq_dataset_batch(const mq_dataset *ds);      /* rows of a full batch; 0: each sample is a run without a batch axis */
 bool mq_dataset_has_labels(const mq_dataset *ds);
@@ -79,6 +83,11 @@ void mq_dataset_sample_text(const mq_dataset *ds, uint64_t sample, char *out, si
 
 /* What the user should hear: "'x' feeds 'input'", "'y' is not used". Borrowed. */
 size_t mq_dataset_notes(const mq_dataset *ds, const char *const **notes);
+
+/* A text that knows the data again: where they are generated "generated:" and a hash of what was asked for; else a hash of
+ * names (within a folder), keys and contents of the files that hold the samples chosen, of all parts. Reads these files.
+ * size: at least 80. Errors: MQ_ERR_INPUT, MQ_ERR_CANCELLED, MQ_ERR_NOMEM. */
+mq_status mq_dataset_digest(const mq_dataset *ds, char *out, size_t size, mq_error *err);
 
 /* Counted since open or rewind. */
 typedef struct mq_data_counts {

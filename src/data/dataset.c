@@ -430,6 +430,23 @@ static mq_status try_generated(mq_dataset *ds, mq_error *err)
     return rc;
 }
 
+/* A range of whole batches. */
+static mq_status choose_part(mq_dataset *ds, mq_error *err)
+{
+    const uint64_t rows = ds->batch ? ds->batch : 1, n = ds->n_samples / rows + (ds->n_samples % rows != 0);
+    const unsigned shard = (unsigned)ds->opts.shard, n_shards = (unsigned)ds->opts.n_shards;
+
+    ds->end = ds->n_samples;
+    if (n_shards <= 1)
+        return MQ_OK;
+    if (ds->has_carry)
+        return mq_fail(err, MQ_ERR_USAGE, "--shard: --carry goes from sample to sample, the data have no parts");
+    ds->begin = (uint64_t)((unsigned __int128)n * (shard - 1) / n_shards) * rows;
+    if (shard < n_shards)
+        ds->end = (uint64_t)((unsigned __int128)n * shard / n_shards) * rows;
+    return MQ_OK;
+}
+
 static mq_status open_all(mq_dataset *ds, const mq_data_opts *o, mq_error *err)
 {
     mq_status rc;
@@ -449,6 +466,7 @@ static mq_status open_all(mq_dataset *ds, const mq_data_opts *o, mq_error *err)
     MQ_TRY(check_all_fed(ds, err));
     MQ_TRY(count_samples(ds, err));
     MQ_TRY(choose_batch(ds, err));
+    MQ_TRY(choose_part(ds, err));
     MQ_TRY(try_generated(ds, err));
     rc = make_slots(ds, err);
 done:
@@ -522,6 +540,11 @@ mq_part *mq_part_of(const mq_dataset *ds, int group, uint64_t sample)
 }
 
 uint64_t mq_dataset_n_samples(const mq_dataset *ds)
+{
+    return ds->end - ds->begin;
+}
+
+uint64_t mq_dataset_n_chosen(const mq_dataset *ds)
 {
     return ds->n_samples;
 }

@@ -67,6 +67,7 @@ struct mq_dataset {
     MQ_VEC(const char *) notes;
     /* where it stands */
     uint64_t at;         /* samples taken of n_samples */
+    uint64_t begin, end; /* of them those of this part */
     mq_slot *slots;      /* `batch` and one ahead */
     size_t n_slots, n_ready; /* n_ready: slots filled already: 0, or 1 that did not fit the last run */
     const mq_part *current; /* source of the last run */
@@ -96,6 +97,9 @@ mq_status mq_part_match(mq_dataset *ds, mq_part *s, mq_error *err);
 /* "the model wants: ...; SOURCE has: ..." into err behind `what`. */
 mq_status mq_mismatch(const mq_dataset *ds, const mq_part *s, mq_status status, mq_error *err, const char *fmt, ...)
     MQ_PRINTF(5, 6);
+
+/* The number of the k-th sample chosen. */
+uint64_t mq_dataset_number(const mq_dataset *ds, uint64_t k);
 
 /* The source of a group (-1: rows) that holds a sample; NULL: none. */
 mq_part *mq_part_of(const mq_dataset *ds, int group, uint64_t sample);

@@ -70,6 +70,8 @@ mq_status mq_table_images(mq_table **out, const char *path, bool is_list, const 
 const char *mq_images_path(const mq_table *t, uint64_t row);
 /* Is it an ONNX test folder: does it hold test_data_set_N, or input_0.pb itself? */
 bool mq_is_test_folder(const char *path);
+/* The folder of a row of mq_table_tests. */
+const char *mq_tests_path(const mq_table *t, uint64_t row);
 /* Columns are the model's inputs and outputs. */
 mq_status mq_table_tests(mq_table **out, const char *path, const mq_value *const *inputs, size_t n_inputs,
                          const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);

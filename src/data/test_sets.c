@@ -182,6 +182,11 @@ static void sets_row_text(const mq_table *base, uint64_t row, char *out, size_t 
     snprintf(out, size, "%s", ((const struct test_sets *)base)->sets[row]);
 }
 
+const char *mq_tests_path(const mq_table *t, uint64_t row)
+{
+    return ((const struct test_sets *)t)->sets[row];
+}
+
 static void sets_release(mq_table *base)
 {
     struct test_sets *t = (struct test_sets *)base;

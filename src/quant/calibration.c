@@ -25,8 +25,10 @@ void mq_calibration_release(mq_calibration *c)
     mq_vec_release(&c->tensors);
     mq_map_release(&c->by_name);
     free(c->model);
+    free(c->prepared);
     free(c->preprocess);
     free(c->data);
+    free(c->sampling);
     *c = (mq_calibration){ 0 };
 }
 
@@ -108,6 +110,9 @@ static mq_status check_shards(const mq_calibration *c, const mq_calibration *mor
     if (!same_text(c->data, more->data))
         return mq_fail(err, MQ_ERR_INPUT, "shards %s and %s are of different data (%s and %s)", ours, theirs,
                        c->data ? c->data : "not said", more->data ? more->data : "not said");
+    if (!same_text(c->sampling, more->sampling))
+        return mq_fail(err, MQ_ERR_INPUT, "shards %s and %s are of different samples ('%s' and '%s')", ours, theirs,
+                       c->sampling ? c->sampling : "", more->sampling ? more->sampling : "");
     if (more->shard <= last_of(c))
         return mq_fail(err, MQ_ERR_INPUT, "shards %s and %s overlap: one is given twice", ours, theirs);
     if (more->shard > last_of(c) + 1)
@@ -138,6 +143,9 @@ static mq_status check_same(const mq_calibration *c, const mq_calibration *more,
     if (!same_text(c->model, more->model))
         return mq_fail(err, MQ_ERR_INPUT, "the parts are of different models (%s and %s)",
                        c->model ? c->model : "not said", more->model ? more->model : "not said");
+    if (!same_text(c->prepared, more->prepared))
+        return mq_fail(err, MQ_ERR_INPUT, "the model was not prepared alike ('%s' and '%s')", c->prepared ? c->prepared : "",
+                       more->prepared ? more->prepared : "");
     if (!same_text(c->preprocess, more->preprocess))
         return mq_fail(err, MQ_ERR_INPUT, "the parts have different preprocessing ('%s' and '%s')",
                        c->preprocess ? c->preprocess : "", more->preprocess ? more->preprocess : "");
@@ -159,8 +167,10 @@ static mq_status begin(mq_calibration *c, const mq_calibration *more, mq_error *
     mq_status rc = MQ_OK;
 
     MQ_TRY(copy_text(&c->model, more->model, err));
+    MQ_TRY(copy_text(&c->prepared, more->prepared, err));
     MQ_TRY(copy_text(&c->preprocess, more->preprocess, err));
     MQ_TRY(copy_text(&c->data, more->data, err));
+    MQ_TRY(copy_text(&c->sampling, more->sampling, err));
     for (size_t i = 0; i < more->tensors.n; i++)
         MQ_TRY(mq_calibration_add(c, more->tensors.items[i]->name, &t, err));
     c->shard = more->shard;
@@ -169,20 +179,33 @@ done:
     return rc;
 }
 
-static mq_status join_data(mq_calibration *c, const mq_calibration *more, mq_error *err)
+static mq_status join_text(char **text, const char *between, const char *more, mq_error *err)
 {
     mq_str joined = { 0 };
 
-    if (c->n_shards != 1 || !c->data || !more->data || strcmp(c->data, more->data) == 0)
+    if (!*text || !more)
         return MQ_OK;
-    mq_str_addf(&joined, "%s+%s", c->data, more->data);
+    mq_str_addf(&joined, "%s%s%s", *text, between, more);
     if (joined.failed) {
         mq_str_release(&joined);
         return mq_oom(err);
     }
-    free(c->data);
-    c->data = joined.s;
+    free(*text);
+    *text = joined.s;
     return MQ_OK;
+}
+
+/* Of wholes of different data, all are named. */
+static mq_status join_data(mq_calibration *c, const mq_calibration *more, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    if (c->n_shards != 1 || !c->data || !more->data || strcmp(c->data, more->data) == 0)
+        return MQ_OK;
+    MQ_TRY(join_text(&c->data, "+", more->data, err));
+    rc = join_text(&c->sampling, " + ", more->sampling, err);
+done:
+    return rc;
 }
 
 mq_status mq_calibration_merge(mq_calibration *c, const mq_calibration *more, mq_error *err)
@@ -349,8 +372,10 @@ static mq_status add_head(mq_str *s, const mq_calibration *c, mq_error *err)
     mq_str_add(s, "{\n  \"format\": \"mq-calibration\",\n  \"version\": 1,\n");
     MQ_TRY(add_member(s, "mq", MQ_VERSION, err));
     MQ_TRY(add_member(s, "model", c->model, err));
+    MQ_TRY(add_member(s, "prepared", c->prepared, err));
     MQ_TRY(add_member(s, "preprocess", c->preprocess, err));
     MQ_TRY(add_member(s, "data", c->data, err));
+    MQ_TRY(add_member(s, "sampling", c->sampling, err));
     mq_str_addf(s, "  \"samples\": %llu,\n  \"shard\": \"%s\",\n  \"tensors\": {\n", (unsigned long long)c->samples, shard);
 done:
     return rc;

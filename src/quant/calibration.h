@@ -4,7 +4,8 @@
  * that people can read and edit:
  *
  *     { "format": "mq-calibration", "version": 1, "mq": "1.0",
- *       "model": "<sha256>", "preprocess": "imagenet", "data": "<sha256>", "samples": 100, "shard": "1/4",
+ *       "model": "<sha256>", "prepared": "fold-batchnorm", "preprocess": "imagenet", "data": "<sha256>",
+ *       "sampling": "100 of 5000 samples, batch 1", "samples": 25, "shard": "1/4",
  *       "tensors": { "conv1_out": { "min": -1.5, "max": 6.2, "count": 802816, "zeros": 4000,
  *                                   "exponent": -9, "first": -768, "bins": [1, 0, 7, ...],
  *                                   "runs": [[-1.5, 6.1], [-1.4, 6.2], ...] }, ... } }
@@ -27,8 +28,10 @@ typedef struct mq_calibrated {
 
 typedef struct mq_calibration {
     char *model;      /* SHA-256 in hex of model and external data; heap, NULL: not said */
+    char *prepared;   /* what the model went through before it ran; the numbers are of that */
     char *preprocess; /* as the user wrote it, "" for none */
-    char *data;       /* SHA-256 over names, sizes and contents of the sources; several joined by '+' */
+    char *data;       /* as mq_dataset_digest has it; several joined by '+' */
+    char *sampling;   /* which samples of it, in which runs: a text for people */
     uint64_t samples;
     int shard, n_shards; /* 1/1: all */
     int last_shard;      /* of parts that were merged, "1-3/4"; 0: the same as shard */

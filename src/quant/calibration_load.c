@@ -148,7 +148,7 @@ static mq_status read_runs(const struct reader *r, const json_t *list, mq_observ
 static mq_status read_observer(const struct reader *r, const json_t *object, mq_observer *out)
 {
     mq_observer o = { 0 };
-    int64_t exponent;
+    int64_t exponent = 0;
     mq_status rc = MQ_OK;
 
     MQ_TRY(read_float(r, object, "min", &o.min));
@@ -228,8 +228,8 @@ static mq_status read_shard(const struct reader *r, const json_t *root, mq_calib
 
 static mq_status read_root(struct reader *r, json_t *root, mq_calibration *c)
 {
-    static const char *const keys[] = { "format", "version", "mq", "model", "preprocess", "data", "samples", "shard",
-                                        "tensors", NULL };
+    static const char *const keys[] = { "format", "version", "mq", "model", "prepared", "preprocess", "data",
+                                        "sampling", "samples", "shard", "tensors", NULL };
     json_t *tensors = json_object_get(root, "tensors"), *value;
     const char *format = json_string_value(json_object_get(root, "format")), *name;
     mq_status rc = MQ_OK;
@@ -240,8 +240,10 @@ static mq_status read_root(struct reader *r, json_t *root, mq_calibration *c)
         return refuse(r, "version", "not 1, the only one known here");
     MQ_TRY(check_keys(r, root, keys));
     MQ_TRY(read_text(r, root, "model", &c->model));
+    MQ_TRY(read_text(r, root, "prepared", &c->prepared));
     MQ_TRY(read_text(r, root, "preprocess", &c->preprocess));
     MQ_TRY(read_text(r, root, "data", &c->data));
+    MQ_TRY(read_text(r, root, "sampling", &c->sampling));
     MQ_TRY(read_count(r, root, "samples", &c->samples));
     MQ_TRY(read_shard(r, root, c));
     if (!json_is_object(tensors))

@@ -36,6 +36,11 @@ mq_status mq_static_prepare(mq_model *m, const mq_hooks *hooks, mq_error *err)
     return mq_passes_run(m, mq_quantize_passes, &(mq_pass_ctx){ 0 }, err);
 }
 
+const char *mq_static_preparation(void)
+{
+    return "fold-batchnorm";
+}
+
 /* ---- ranges ------------------------------------------------------------------------------------------------------- */
 
 static float largest_of(const mq_point *p)

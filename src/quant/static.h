@@ -24,6 +24,8 @@ typedef struct mq_static_opts {
 /* Before anything is chosen: initializers that are listed as inputs become constants (warned about: "constant-input"), and
  * batch normalization goes into the weights before it. */
 mq_status mq_static_prepare(mq_model *m, const mq_hooks *hooks, mq_error *err);
+/* Its name in files of calibrations: what was seen of a model prepared otherwise does not count for this one. */
+const char *mq_static_preparation(void);
 
 /* Scale and zero point of every point, from what was seen of it: points without a scale of their own get that of their root,
  * and concatenated tensors of alike ranges get one scale. Points nobody saw a value of (they lie behind what cannot run) get

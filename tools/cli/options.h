@@ -139,6 +139,9 @@ typedef enum cli_opt {
     OPT_ACT_ASYMMETRIC, /* never stored: read OPT_ACT_SYMMETRIC */
     OPT_CALIBRATION,    /* word: cli_calibration */
     OPT_PERCENTILE,     /* real */
+    OPT_CALIBRATION_CACHE, /* items: files */
+    OPT_CALIBRATE_ONLY, /* on */
+    OPT_SHARD,          /* text: "I/N" */
     OPT_REQUANTIZE,     /* on */
     OPT_LIST_TYPES,     /* on: print and do nothing else */
     OPT_LIST_TARGETS,   /* on */

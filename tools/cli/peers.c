@@ -93,6 +93,9 @@ static const char *const peers[][2] = {
     { "test_data", "=--data (or mq check --tests)" },
     { "calibration_data", "=--data" },
     { "calib_data", "=--data" },
+    { "calibration_cache_file", "=--calibration-cache" },
+    { "calib_cache", "=--calibration-cache" },
+    { "calib", "=--calibration-cache" },
     { "validation_data", "=--val-data" },
     { "load_outputs", "=--data with arrays called like the outputs" },
     { "golden", "=--against (or --data with arrays called like the outputs)" },
@@ -150,7 +153,7 @@ static const char *const peers[][2] = {
 
 /* Options that are settled but not here yet. */
 static const char *const later[] = {
-    "time_limit", "val_labels", "effort", "calibration_cache", "calibrate_only", "shard", "smooth", "equalize",
+    "time_limit", "val_labels", "effort", "smooth", "equalize",
     "bias_correction", "io_type", "sensitivity", "layers",
 };
 

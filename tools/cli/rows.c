@@ -216,6 +216,13 @@ static const cli_row rows[N_OPTS] = {
                                   "extremes), percentile, entropy or mse (default: mse)" },
     [OPT_PERCENTILE] = { "--percentile", 0, KIND_REAL, QUANTIZE, "P", .fallback = "99.99",
                          .help = "of the values that --calibration percentile keeps" },
+    [OPT_CALIBRATION_CACHE] = { "--calibration-cache", 0, KIND_LIST, QUANTIZE, "FILE.json",
+                                .help = "what calibration saw: written when the file does not exist, read when it fits "
+                                        "(-f: made anew when it does not); several are joined" },
+    [OPT_CALIBRATE_ONLY] = { "--calibrate-only", 0, KIND_SWITCH, QUANTIZE,
+                             .help = "write the calibration cache and no model" },
+    [OPT_SHARD] = { "--shard", 0, KIND_TEXT, QUANTIZE, "I/N",
+                    .help = "with --calibrate-only: part I, from 1, of N parts of the data" },
     [OPT_REQUANTIZE] = { "--requantize", 0, KIND_SWITCH, QUANTIZE,
                          .help = "take a model that is quantized already: its float weights" },
     [OPT_LIST_TYPES] = { "--list-types", 0, KIND_SWITCH, QUANTIZE, .no_negation = true,

@@ -73,7 +73,8 @@ static mq_status check_files(const cli_options *o, const cli_command *cmd, mq_er
     if (o->n_files > cmd->max_files)
         return cli_fail(err, MQ_ERR_USAGE, "'%s' is one file too many: mq %s takes one at a time",
                         o->files[cmd->max_files], cmd->name);
-    if (cmd->needs_output && !o->values[OPT_OUTPUT].given && !o->values[OPT_DRY_RUN].on)
+    if (cmd->needs_output && !o->values[OPT_OUTPUT].given && !o->values[OPT_DRY_RUN].on &&
+        !o->values[OPT_CALIBRATE_ONLY].on)
         return cli_fail(err, MQ_ERR_USAGE, "no output is given: -o FILE (--dry-run writes none)");
     for (size_t i = 0; i < o->n_files; i++) {
         const char *what = cli_foreign_file(o->files[i]);
@@ -156,7 +157,7 @@ static bool same_file(const char *a, const char *b)
 static const cli_opt single_files[] = { OPT_OUTPUT, OPT_CONFIG, OPT_OVERRIDES, OPT_KEEP_FAILED, OPT_DEPFILE, OPT_TRACE };
 enum { N_NEEDED = 3, N_SINGLE = sizeof single_files / sizeof *single_files };
 
-/* The i-th file: models, then the above, then reports; NULL: it is not given. */
+/* The i-th file: models, then the above, then reports and caches; NULL: it is not given. */
 static const char *named_file(const cli_options *o, size_t i, const char **label)
 {
     mq_report_form form;
@@ -170,14 +171,19 @@ static const char *named_file(const cli_options *o, size_t i, const char **label
     *label = cli_row_of(i < N_SINGLE ? single_files[i] : OPT_REPORT)->label;
     if (i < N_SINGLE)
         return o->values[single_files[i]].text;
-    cli_report_split(o->values[OPT_REPORT].items[i - N_SINGLE], &form, &path, &ignored);
-    return path;
+    i -= N_SINGLE;
+    if (i < o->values[OPT_REPORT].n_items) {
+        cli_report_split(o->values[OPT_REPORT].items[i], &form, &path, &ignored);
+        return path;
+    }
+    *label = cli_row_of(OPT_CALIBRATION_CACHE)->label;
+    return o->values[OPT_CALIBRATION_CACHE].items[i - o->values[OPT_REPORT].n_items];
 }
 
 /* What is replaced without -f must not be a file that is needed. */
 static mq_status check_replaced(const cli_options *o, mq_error *err)
 {
-    size_t n = o->n_files + N_SINGLE + o->values[OPT_REPORT].n_items;
+    size_t n = o->n_files + N_SINGLE + o->values[OPT_REPORT].n_items + o->values[OPT_CALIBRATION_CACHE].n_items;
     const char *label, *other;
 
     for (size_t i = o->n_files + N_NEEDED; i < n; i++) {

@@ -38,6 +38,25 @@ static void test_known(void **state)
     free(million);
 }
 
+static void test_lists(void **state)
+{
+    char hex[MQ_SHA256_HEX], once[MQ_SHA256_HEX] = "", twice[MQ_SHA256_HEX] = "", other[MQ_SHA256_HEX] = "";
+
+    (void)state;
+    mq_sha256_bytes("abc", 3, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    mq_sha256_chain(once, "ab");
+    mq_sha256_bytes("ab", 3, hex); /* with its NUL */
+    assert_string_equal(once, hex);
+    mq_sha256_chain(once, "c");
+    mq_sha256_chain(twice, "ab");
+    mq_sha256_chain(twice, "c");
+    assert_string_equal(once, twice);
+    mq_sha256_chain(other, "a");
+    mq_sha256_chain(other, "bc");
+    assert_string_not_equal(once, other);
+}
+
 static void test_what_cannot_be_read(void **state)
 {
     char hex[MQ_SHA256_HEX];
@@ -55,6 +74,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known),
+        cmocka_unit_test(test_lists),
         cmocka_unit_test(test_what_cannot_be_read),
     };
 

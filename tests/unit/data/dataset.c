@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -165,6 +167,90 @@ static void labels_and_bad_samples(void **state)
     assert_int_equal(c->samples[1], 2);
     assert_int_equal(mq_dataset_counts(ds)->skipped, 1);
     assert_non_null(strstr(warned, "bad-sample"));
+}
+
+/* The samples of each run as digits, runs apart by commas. */
+static const char *all_runs(void)
+{
+    static char text[256];
+    size_t n = 0;
+    const mq_data_call *c;
+
+    while ((c = next())) {
+        for (size_t i = 0; i < c->n; i++)
+            text[n++] = (char)('0' + c->samples[i]);
+        text[n++] = ',';
+    }
+    text[n] = 0;
+    return text;
+}
+
+static const char *runs_of_part(int shard, int n_shards)
+{
+    data.shard = shard;
+    data.n_shards = n_shards;
+    DATA("a.jsonl");
+    return all_runs();
+}
+
+/* What is left out or of another shape does not move the runs behind it: parts have the runs of the whole. */
+static void parts_have_the_runs_of_the_whole(void **state)
+{
+    char joined[256];
+
+    (void)state;
+    make_input(m->graph, "x", MQ_FLOAT, "N,L");
+    make_node(m->graph, "Identity", "x", "y");
+    make_type(make_output(m->graph, "y"), MQ_FLOAT, "N,L");
+    scratch_put_text("a.jsonl", "{\"x\":[1,2]}\n{\"x\":[1]}\n{\"x\":[3]}\n{\"x\":\"bad\"}\n{\"x\":[5]}\n{\"x\":[6]}\n"
+                                "{\"x\":[7]}\n{\"x\":[8]}\n{\"x\":[9]}\n");
+    data.batch = 2;
+    data.skip_bad = true;
+    assert_string_equal(runs_of_part(0, 0), "0,12,45,67,8,");
+    assert_string_equal(runs_of_part(1, 1), "0,1,2,45,67,8,");
+    for (int n = 1; n <= 9; n++) {
+        joined[0] = 0;
+        for (int i = 1; i <= n; i++)
+            strcat(joined, runs_of_part(i, n));
+        assert_string_equal(joined, "0,1,2,45,67,8,");
+    }
+    assert_string_equal(runs_of_part(2, 5), "2,"); /* and the bad one */
+    assert_int_equal(mq_dataset_n_samples(ds), 2);
+    assert_int_equal(mq_dataset_n_chosen(ds), 9);
+    mq_dataset_rewind(ds);
+    assert_string_equal(all_runs(), "2,");
+}
+
+/* One text, whatever the folder: contents, names, keys and what is generated count. */
+static void data_are_known_again(void **state)
+{
+    char a[96], b[96];
+
+    (void)state;
+    one_input("N,2");
+    put_floats("a.npy", "3,2");
+    DATA("a.npy");
+    assert_int_equal(mq_dataset_digest(ds, a, sizeof a, &err), MQ_OK);
+    assert_int_equal(mkdir("folder", 0755), 0);
+    put_floats("folder/a.npy", "3,2");
+    data.shard = data.n_shards = 2;
+    DATA("folder/a.npy");
+    assert_int_equal(mq_dataset_digest(ds, b, sizeof b, &err), MQ_OK);
+    assert_string_equal(a, b);
+    put_floats("folder/a.npy", "4,2");
+    DATA("folder/a.npy");
+    assert_int_equal(mq_dataset_digest(ds, b, sizeof b, &err), MQ_OK);
+    assert_string_not_equal(a, b);
+    put_floats("b.npy", "3,2");
+    DATA("b.npy");
+    assert_int_equal(mq_dataset_digest(ds, b, sizeof b, &err), MQ_OK);
+    assert_string_not_equal(a, b);
+    DATA("random:3");
+    assert_int_equal(mq_dataset_digest(ds, a, sizeof a, &err), MQ_OK);
+    assert_true(strncmp(a, "generated:", 10) == 0);
+    DATA("random:4");
+    assert_int_equal(mq_dataset_digest(ds, b, sizeof b, &err), MQ_OK);
+    assert_string_not_equal(a, b);
 }
 
 static void nonfinite_numbers_are_counted(void **state)
@@ -352,6 +438,8 @@ int main(void)
         ON_DATA(what_does_not_fit_is_said),
         ON_DATA(samples_are_spread),
         ON_DATA(labels_and_bad_samples),
+        ON_DATA(parts_have_the_runs_of_the_whole),
+        ON_DATA(data_are_known_again),
         ON_DATA(nonfinite_numbers_are_counted),
         ON_DATA(state_is_carried),
         ON_DATA(carried_state_needs_no_shape),

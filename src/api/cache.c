@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+#include "api/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/calibrate.h"
+#include "api/running.h"
+#include "base/str.h"
+#include "model/external.h"
+
+/* One call. */
+struct cache {
+    const mq_cache_ask *ask;
+    const mq_quantize_opts *o;
+    const mq_hooks *hooks;
+    mq_error *err;
+    const char *const *files;
+    size_t n;
+    mq_calibration want; /* texts only: what a calibration that fits says of itself; data NULL: any */
+};
+
+/* ---- what it has to be -------------------------------------------------------------------------------------------- */
+
+mq_status mq_cache_hash_model(const mq_model *m, char hex[MQ_SHA256_HEX], mq_error *err)
+{
+    mq_map seen = { 0 };
+    mq_status rc = MQ_OK;
+
+    mq_sha256_bytes(m->bufs.items[0]->data, m->bufs.items[0]->size, hex); /* the first is the file */
+    for (size_t i = 0; i < m->graphs.n; i++)
+        for (size_t k = 0; k < m->graphs.items[i]->inits.n; k++) {
+            const mq_tensor *t = m->graphs.items[i]->inits.items[k]->init;
+            char content[MQ_SHA256_HEX], *path = NULL;
+            if (!t || t->storage != MQ_STORE_EXTERNAL || mq_map_get(&seen, t->external.location))
+                continue;
+            MQ_TRY(mq_map_put(&seen, t->external.location, (void *)t) ? MQ_OK : mq_oom(err));
+            MQ_TRY(mq_external_path(m, t->external.location, &path, err));
+            rc = mq_sha256_file(path, content, err);
+            free(path);
+            if (rc != MQ_OK)
+                goto done;
+            mq_sha256_chain(hex, content);
+        }
+done:
+    mq_map_release(&seen);
+    return rc;
+}
+
+/* Takes what s holds. */
+static mq_status text_of(mq_str *s, char **out, mq_error *err)
+{
+    if (!s->failed && s->s) {
+        *out = s->s;
+        return MQ_OK;
+    }
+    mq_str_release(s);
+    *out = s->failed ? NULL : strdup("");
+    return *out ? MQ_OK : mq_oom(err);
+}
+
+/* Presets as they are written; a file by what is in it, wherever it lies. */
+static mq_status describe_preprocess(const mq_data_source *s, char **out, mq_error *err)
+{
+    mq_str text = { 0 };
+
+    for (size_t i = 0; i < s->n_preprocess; i++) {
+        const char *item = s->preprocess[i], *equals = strrchr(item, '=');
+        const size_t n = strlen(item);
+        const bool is_file = n > 5 && strcasecmp(item + n - 5, ".json") == 0;
+        const char *path = is_file && equals && access(item, F_OK) != 0 ? equals + 1 : item;
+        char hex[MQ_SHA256_HEX];
+        mq_status rc;
+        mq_str_add(&text, i ? " " : "");
+        if (!is_file) {
+            mq_str_add(&text, item);
+            continue;
+        }
+        if ((rc = mq_sha256_file(path, hex, err)) != MQ_OK) {
+            mq_str_release(&text);
+            return rc;
+        }
+        mq_str_addf(&text, "%.*s%s", (int)(path - item), item, hex);
+    }
+    return text_of(&text, out, err);
+}
+
+static void add_list(mq_str *s, const char *option, const char *const *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        mq_str_addf(s, ", --%s %s", option, items[i]);
+}
+
+static bool has_random(const char *const *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strstr(items[i], "random"))
+            return true;
+    return false;
+}
+
+static mq_status describe_sampling(const mq_data_source *s, const mq_dataset *ds, char **out, mq_error *err)
+{
+    mq_str text = { 0 };
+
+    mq_str_addf(&text, "%llu of %llu samples, batch %lld", (unsigned long long)mq_dataset_n_chosen(ds),
+                (unsigned long long)mq_dataset_n_total(ds), (long long)(mq_dataset_batch(ds) ? mq_dataset_batch(ds) : 1));
+    add_list(&text, "fill", s->fills, s->n_fills);
+    add_list(&text, "carry", s->carry, s->n_carry);
+    if (has_random(s->data, s->n_data) || has_random(s->fills, s->n_fills))
+        mq_str_addf(&text, ", --seed %llu", (unsigned long long)s->seed);
+    return text_of(&text, out, err);
+}
+
+static mq_status describe_data(struct cache *k)
+{
+    const mq_data_source *s = &k->o->calibrate_on;
+    const mq_graph *g = k->ask->model->graph;
+    mq_dataset *ds = NULL;
+    char digest[96];
+    mq_status rc;
+
+    MQ_TRY(mq_source_open_part(&ds, s, k->want.shard, k->want.n_shards, (const mq_value *const *)g->inputs.items,
+                               g->inputs.n, (const mq_value *const *)g->outputs.items, g->outputs.n, k->hooks, k->err));
+    MQ_TRY(mq_dataset_digest(ds, digest, sizeof digest, k->err));
+    MQ_TRY((k->want.data = strdup(digest)) ? MQ_OK : mq_oom(k->err));
+    MQ_TRY(describe_preprocess(s, &k->want.preprocess, k->err));
+    rc = describe_sampling(s, ds, &k->want.sampling, k->err);
+done:
+    mq_dataset_free(ds);
+    return rc;
+}
+
+static mq_status describe(struct cache *k)
+{
+    mq_status rc = MQ_OK;
+
+    k->want.shard = k->o->n_shards ? k->o->shard : 1;
+    k->want.n_shards = k->o->n_shards ? k->o->n_shards : 1;
+    if (!k->n)
+        return MQ_OK;
+    k->want.model = strdup(k->ask->hash);
+    k->want.prepared = strdup(k->ask->prepared);
+    MQ_TRY(k->want.model && k->want.prepared ? MQ_OK : mq_oom(k->err));
+    if (k->o->calibrate_on.n_data)
+        MQ_TRY(describe_data(k));
+done:
+    return rc;
+}
+
+/* ---- does it fit ---------------------------------------------------------------------------------------------------- */
+
+static bool same(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static void add_difference(mq_str *why, const char *what, const char *was, const char *is)
+{
+    if (!same(was, is))
+        mq_str_addf(why, "%s%s was '%s' and is '%s'", why->n ? "; " : "", what, was ? was : "", is ? is : "");
+}
+
+/* A point without numbers and without a range. */
+static void add_missing(mq_str *why, const mq_calibration *c, const mq_placement *p)
+{
+    for (size_t i = 0; i < p->points.n; i++)
+        if (!mq_calibration_find(c, p->points.items[i]->value->name)) {
+            mq_str_addf(why, "%stensor '%s' is not in it: now other operators are quantized", why->n ? "; " : "",
+                        p->points.items[i]->value->name);
+            return;
+        }
+}
+
+/* What keeps c from being what is asked for; nothing: it fits. */
+static void find_differences(const struct cache *k, const mq_calibration *c, mq_str *why)
+{
+    const mq_calibration *w = &k->want;
+    mq_error shards = { 0 };
+
+    if (!same(c->model, w->model))
+        mq_str_add(why, "the model has changed");
+    add_difference(why, "the preparation of the model", c->prepared, w->prepared);
+    if (w->data) {
+        add_difference(why, "the preprocessing", c->preprocess, w->preprocess);
+        add_difference(why, "what is taken of the data", c->sampling, w->sampling);
+        if (!same(c->data, w->data))
+            mq_str_addf(why, "%sthe data have changed", why->n ? "; " : "");
+    }
+    if (k->o->calibrate_only && (c->shard != w->shard || c->n_shards != w->n_shards || c->last_shard))
+        mq_str_addf(why, "%sit is shard %d/%d, not %d/%d", why->n ? "; " : "", c->shard, c->n_shards, w->shard, w->n_shards);
+    else if (!k->o->calibrate_only && mq_calibration_check_whole(c, &shards) != MQ_OK)
+        mq_str_addf(why, "%s%s", why->n ? "; " : "", shards.text);
+    if (!why->n)
+        add_missing(why, c, k->ask->placement);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+struct part {
+    const char *file;
+    int shard;
+};
+
+static int by_shard(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+
+    return x->shard != y->shard ? (x->shard > y->shard) - (x->shard < y->shard) : strcmp(x->file, y->file);
+}
+
+/* The files in the order of their shards. They are read for that alone: all of them in memory may be large. */
+static mq_status sort_files(const struct cache *k, struct part *parts)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; rc == MQ_OK && i < k->n; i++) {
+        mq_calibration c = { 0 };
+        parts[i].file = k->files[i];
+        if ((rc = mq_calibration_load(&c, k->files[i], k->hooks, k->err)) == MQ_OK)
+            parts[i].shard = c.shard;
+        mq_calibration_release(&c);
+    }
+    qsort(parts, k->n, sizeof *parts, by_shard);
+    return rc;
+}
+
+static mq_status read_several(const struct cache *k, mq_calibration *c)
+{
+    struct part *parts = calloc(k->n, sizeof *parts);
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(parts ? MQ_OK : mq_oom(k->err));
+    MQ_TRY(sort_files(k, parts));
+    for (size_t i = 0; i < k->n; i++) {
+        mq_calibration more = { 0 };
+        MQ_TRY(mq_check_cancelled(k->hooks, k->err));
+        MQ_TRY(mq_calibration_load(&more, parts[i].file, NULL, k->err));
+        if ((rc = mq_calibration_merge(c, &more, k->err)) == MQ_ERR_INPUT)
+            mq_error_prefix(k->err, "%s", parts[i].file);
+        mq_calibration_release(&more);
+        if (rc != MQ_OK)
+            goto done;
+    }
+done:
+    free(parts);
+    return rc;
+}
+
+/* *fits false: there is nothing in c, and it has to be made. */
+static mq_status read_files(const struct cache *k, mq_calibration *c, bool *fits)
+{
+    const bool anew = k->n == 1 && k->o->save.force && k->o->calibrate_on.n_data;
+    mq_str why = { 0 };
+    mq_status rc;
+
+    *fits = false;
+    MQ_TRY(k->n == 1 ? mq_calibration_load(c, k->files[0], k->hooks, k->err) : read_several(k, c));
+    find_differences(k, c, &why);
+    if (why.failed)
+        rc = mq_oom(k->err);
+    else if (why.n && !anew)
+        rc = mq_fail(k->err, MQ_ERR_INPUT, "%s%s: the calibration does not fit: %s%s", k->files[0],
+                     k->n > 1 ? " and others" : "", why.s,
+                     k->n == 1 && k->o->calibrate_on.n_data ? " (-f makes it anew)" : "");
+    else if (why.n)
+        mq_warn(k->hooks, "calibration-anew", k->files[0], "%s did not fit and is made anew: %s", k->files[0], why.s);
+    *fits = rc == MQ_OK && !why.n;
+    if (!*fits)
+        mq_calibration_release(c);
+done:
+    mq_str_release(&why);
+    return rc;
+}
+
+/* ---- making -------------------------------------------------------------------------------------------------------- */
+
+static mq_status make(struct cache *k, mq_calibration *c)
+{
+    const mq_calibrate_on on = { &k->o->calibrate_on, k->want.shard, k->want.n_shards };
+    mq_calibration *w = &k->want;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_calibrate(c, k->ask->model, k->ask->placement, &on, k->hooks, k->err));
+    if (!k->n)
+        return MQ_OK;
+    free(c->data);
+    c->model = w->model;
+    c->prepared = w->prepared;
+    c->preprocess = w->preprocess;
+    c->data = w->data;
+    c->sampling = w->sampling;
+    k->want = (mq_calibration){ 0 };
+    if (!k->o->dry_run)
+        rc = mq_calibration_save(c, k->files[0], k->o->save.sync, k->err);
+done:
+    return rc;
+}
+
+/* A name to be written: one that nobody has yet, and is not missing among several. */
+static mq_status look_for_files(const struct cache *k, bool *exist)
+{
+    struct stat st;
+
+    *exist = k->n > 0;
+    for (size_t i = 0; i < k->n; i++)
+        if (stat(k->files[i], &st) != 0) {
+            if (k->n > 1)
+                return mq_fail_errno(k->err, MQ_ERR_INPUT, "read", k->files[i]);
+            *exist = false;
+        }
+    if (k->n && !*exist && !k->o->calibrate_on.n_data)
+        return mq_fail(k->err, MQ_ERR_USAGE, "--calibration-cache %s: there is no such file, and no --data to make it from",
+                       k->files[0]);
+    return MQ_OK;
+}
+
+mq_status mq_cache_obtain(mq_calibration *c, const mq_cache_ask *ask, const mq_hooks *hooks, mq_error *err)
+{
+    struct cache k = { .ask = ask, .o = ask->opts, .hooks = hooks, .err = err,
+                       .files = ask->opts->calibration_cache.items, .n = ask->opts->calibration_cache.n };
+    bool exist = false, fits = false;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(look_for_files(&k, &exist));
+    MQ_TRY(describe(&k));
+    if (exist)
+        MQ_TRY(read_files(&k, c, &fits));
+    if (!fits)
+        MQ_TRY(make(&k, c));
+    if (!c->samples && c->n_shards == 1) /* of parts each may be empty, all of them not */
+        for (size_t i = 0; i < c->tensors.n && rc == MQ_OK; i++)
+            if (!c->tensors.items[i]->has_range)
+                rc = mq_fail(err, MQ_ERR_INPUT, "the calibration holds no sample");
+done:
+    mq_calibration_release(&k.want);
+    return rc;
+}
+
+bool mq_cache_is_generated(const mq_calibration *c)
+{
+    return c->data && strstr(c->data, "generated:");
+}
