@@ -2,8 +2,9 @@
  * SPDX-FileCopyrightText: mq authors */
 /* fuse-lookup: what computes each 8-bit integer from one other 8-bit integer alone becomes a table of 256 results.
  *   DequantizeLinear -> Gelu -> QuantizeLinear, QLinearMul by a number, Clip ...  =>  mq::Lookup (ops/lookup.h)
- * All members are element-wise; beside the one tensor they read single constants only. Members that others read too stay
- * for those.
+ * All members are element-wise; beside the one tensor they read constants of one element, or of one for each channel
+ * (BatchNormalization, Mul by [C, 1, 1]): then there is a table for each channel. Members that others read too stay for
+ * those.
  * Numerics: exact, the table is what the reference kernels make of all 256 integers. */
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,13 @@
 #include "passes/pass.h"
 
 #define MOST 24 /* members of a group */
+#define MOST_CHANNELS 4096
 
 static const char *const operators[] = {
-    "Abs", "Add", "Cast", "Ceil", "Celu", "Clip", "DequantizeLinear", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu",
-    "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "QuantizeLinear",
-    "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tanh",
-    "ThresholdedRelu", NULL,
+    "Abs", "Add", "BatchNormalization", "Cast", "Ceil", "Celu", "Clip", "DequantizeLinear", "Div", "Elu", "Erf", "Exp",
+    "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow",
+    "QuantizeLinear", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Sum",
+    "Swish", "Tanh", "ThresholdedRelu", NULL,
 };
 static const char *const contrib[] = { "FastGelu", "Gelu", "QLinearAdd", "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid",
                                        "QuickGelu", NULL };
@@ -27,6 +29,7 @@ typedef struct group {
     mq_node *nodes[MOST]; /* in the order of the graph */
     mq_array *made[MOST];
     size_t n;
+    int64_t channels; /* 0: one table */
 } group;
 
 static bool is_i8(const mq_value *v)
@@ -44,7 +47,38 @@ static bool is_elementwise(const mq_node *n)
         return false;
     while (*list && strcmp(n->op_type, *list) != 0)
         list++;
-    return *list && n->n_outputs == 1 && n->outputs[0];
+    return *list && n->n_outputs == 1 && n->outputs[0] && !mq_node_attr_int(n, "training_mode", 0);
+}
+
+/* The channels of an image whose count is known; 0: there are none. */
+static int64_t channels_of(const mq_value *source)
+{
+    const int64_t n = mq_value_rank(source) >= 3 ? mq_value_dim(source, 1).value : 0;
+
+    return n > 0 && n <= MOST_CHANNELS ? n : 0;
+}
+
+/* Constant input i of n has an element for each of the source's channels, and is broadcast along them. */
+static bool is_by_channel(const mq_node *n, size_t i, const mq_value *source)
+{
+    const mq_tensor *t = mq_constant_input(n, i);
+    const int rank = mq_value_rank(source);
+    const int64_t channels = channels_of(source);
+
+    if (!channels || mq_tensor_count(t) != channels)
+        return false;
+    if (mq_node_is(n, "", "BatchNormalization"))
+        return t->n_dims == 1;
+    return t->n_dims >= rank - 1 && t->n_dims <= rank && t->dims[t->n_dims - rank + 1] == channels &&
+           !mq_node_is(n, "", "DequantizeLinear") && !mq_node_is(n, "", "QuantizeLinear");
+}
+
+/* One element, that adds no dims. */
+static bool is_single(const mq_node *n, size_t i, const mq_value *source)
+{
+    const mq_tensor *t = mq_constant_input(n, i);
+
+    return mq_tensor_count(t) == 1 && t->n_dims <= mq_value_rank(source) && !mq_node_is(n, "", "BatchNormalization");
 }
 
 /* Which tensor of bytes v depends on, element by element; NULL: on none, or more. Tags are positions from 1. */
@@ -72,12 +106,9 @@ static mq_value *source_of_node(const mq_node *n, mq_value *const *sources)
             return NULL;
         source = s;
     }
-    for (size_t i = 0; i < n->n_inputs && source; i++) {
-        const mq_tensor *t = mq_constant_input(n, i);
-
-        if (t && (mq_tensor_count(t) != 1 || t->n_dims > mq_value_rank(source)))
+    for (size_t i = 0; i < n->n_inputs && source; i++)
+        if (mq_constant_input(n, i) && !is_single(n, i, source) && !is_by_channel(n, i, source))
             return NULL;
-    }
     return source && mq_value_rank(n->outputs[0]) == mq_value_rank(source) ? source : NULL;
 }
 
@@ -134,7 +165,7 @@ static mq_status run_member(group *gr, size_t member, mq_array *codes, const mq_
     return rc;
 }
 
-/* All codes, along the last axis of as many as the source has. */
+/* All codes, along the last axis of as many as the source has; for each channel where there are any. */
 static mq_status all_codes(const group *gr, mq_array **out, mq_error *err)
 {
     int64_t dims[MQ_MAX_RANK];
@@ -145,9 +176,11 @@ static mq_status all_codes(const group *gr, mq_array **out, mq_error *err)
         return mq_fail(err, MQ_ERR_UNSUPPORTED, "rank %d", rank);
     for (int d = 0; d < rank; d++)
         dims[d] = d < rank - 1 ? 1 : MQ_LOOKUP_SIZE;
+    if (gr->channels)
+        dims[1] = gr->channels;
     if ((rc = mq_array_create(out, mq_value_dtype(gr->source), rank, dims, err)) == MQ_OK)
-        for (int i = 0; i < MQ_LOOKUP_SIZE; i++)
-            ((uint8_t *)(*out)->data)[i] = (uint8_t)i;
+        for (size_t i = 0; i < (*out)->count; i++)
+            ((uint8_t *)(*out)->data)[i] = (uint8_t)(i % MQ_LOOKUP_SIZE);
     return rc;
 }
 
@@ -155,6 +188,8 @@ static mq_status all_codes(const group *gr, mq_array **out, mq_error *err)
 static mq_status make_table(group *gr, const mq_pass_ctx *ctx, mq_value **out, mq_error *err)
 {
     const mq_node *last = gr->nodes[gr->n - 1];
+    const int64_t dims[2] = { gr->channels, MQ_LOOKUP_SIZE };
+    const int one = gr->channels == 0;
     mq_error inner = { 0 };
     mq_array *codes = NULL;
     mq_status rc = all_codes(gr, &codes, &inner);
@@ -162,9 +197,8 @@ static mq_status make_table(group *gr, const mq_pass_ctx *ctx, mq_value **out, m
     for (size_t i = 0; i < gr->n && rc == MQ_OK; i++)
         rc = run_member(gr, i, codes, ctx, &inner);
     const mq_array *y = gr->made[gr->n - 1];
-    if (rc == MQ_OK && y->count == MQ_LOOKUP_SIZE && y->dtype == mq_value_dtype(last->outputs[0]))
-        rc = mq_constant_of(last->graph, last->outputs[0]->name, y->dtype, 1, (int64_t[]){ MQ_LOOKUP_SIZE }, y->data, out,
-                            err);
+    if (rc == MQ_OK && y->count == codes->count && y->dtype == mq_value_dtype(last->outputs[0]))
+        rc = mq_constant_of(last->graph, last->outputs[0]->name, y->dtype, 2 - one, dims + one, y->data, out, err);
     else if (rc == MQ_ERR_NOMEM)
         mq_oom(err);
     else
@@ -184,6 +218,10 @@ static mq_status fuse(mq_node *n, mq_value *source, const mq_pass_ctx *ctx, size
 
     if (!collect(&gr, n))
         return MQ_OK;
+    for (size_t i = 0; i < gr.n; i++)
+        for (size_t k = 0; k < gr.nodes[i]->n_inputs; k++)
+            if (mq_constant_input(gr.nodes[i], k) && !is_single(gr.nodes[i], k, source))
+                gr.channels = channels_of(source);
     MQ_TRY(make_table(&gr, ctx, &in[1], err));
     if (!in[1])
         return MQ_OK;

@@ -34,10 +34,10 @@ const mq_pass *const mq_engine_passes[] = {
     &mq_pass_move_qdq,          /* so that DequantizeLinear and QuantizeLinear stand beside what computes */
     &mq_pass_fuse_qdq,          /* before fuse-nbits: a product of integers beats one of floats by packed weights */
     &mq_pass_fold_constants,    /* integers that move-qdq has put a Transpose or Reshape behind */
-    &mq_pass_fuse_lookup,       /* after fuse-qdq, which takes activations into products; before activations are fused */
     &mq_pass_fuse_nbits,        /* before weights are folded to floats */
     &mq_pass_fuse_dynamic,      /* after fuse-qdq, which makes MatMulIntegerToFloat: it may take a bias */
     &mq_pass_fold_dequantized,  /* what nobody takes as integers */
+    &mq_pass_fuse_lookup,       /* parameters are constants now; before activations go into what makes floats */
     &mq_pass_fold_batchnorm,    /* before fuse-activation: then the activation stands behind the product */
     &mq_pass_fuse_activation,   /* after all that makes or changes a product */
     &mq_pass_fuse_elementwise,  /* last: what other patterns are made of is not hidden from them */

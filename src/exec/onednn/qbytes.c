@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Bytes of images whose channels lie last, as the library's integer convolutions hand them on: QLinearConcat of channels,
- * averages over whole images (QLinearGlobalAveragePool, QLinearAveragePool), and mq::Lookup in any order without padding.
- * The same arithmetic as the reference kernels, which have these from plain memory. */
+ * averages over whole images (QLinearGlobalAveragePool, QLinearAveragePool), QuantizeLinear and DequantizeLinear with one
+ * scale, and mq::Lookup in any order without padding. The same arithmetic as the reference kernels, which have these from
+ * plain memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ static bool has_channels_last(const mq_array *a)
 {
     mq_dn_desc want, have;
 
-    return a->kind == MQ_TYPE_TENSOR && a->layout && mq_is_i8(a) && a->rank >= 3 && a->rank <= 5 && a->count &&
+    return a->kind == MQ_TYPE_TENSOR && a->layout && a->rank >= 3 && a->rank <= 5 && a->count &&
            last_desc(&want, a->dtype, a->rank, a->dims) && mq_dn_of_image(&have, a) && mq_dn_same(&want, &have);
 }
 
@@ -100,7 +101,8 @@ static bool concat_fits(const mq_call *c, bytes_state *s)
     const mq_array *first = c->n_in >= FIRST + EACH && (c->n_in - FIRST) % EACH == 0 ? c->in[FIRST] : NULL;
     const int64_t axis = mq_node_attr_int(c->node, "axis", 0);
 
-    if (!first || !has_channels_last(first) || (axis != 1 && axis != 1 - first->rank) || !is_grid(c, 0, first->dtype))
+    if (!first || !mq_is_i8(first) || !has_channels_last(first) || (axis != 1 && axis != 1 - first->rank) ||
+        !is_grid(c, 0, first->dtype))
         return false;
     memcpy(s->dims, first->dims, sizeof first->dims);
     s->dims[1] = 0;
@@ -198,7 +200,8 @@ static mq_status average_prepare(mq_call *c, void **state, bool window)
     bytes_state *s;
     mq_window w;
 
-    if (!x || !has_channels_last(x) || mq_node_attr_int(c->node, "channels_last", 0) || !is_grid(c, 1, x->dtype) ||
+    if (!x || !mq_is_i8(x) || !has_channels_last(x) || mq_node_attr_int(c->node, "channels_last", 0) ||
+        !is_grid(c, 1, x->dtype) ||
         !is_grid(c, 3, x->dtype) || (int64_t)x->count / (x->dims[0] * x->dims[1]) > INT32_MAX / 512 ||
         (window && (mq_pool_shape(c, x, &w, dims) != MQ_OK || !covers_image(&w))))
         return MQ_OK;
@@ -218,6 +221,70 @@ static mq_status whole_prepare(mq_call *c, void **state)
 static mq_status window_prepare(mq_call *c, void **state)
 {
     return average_prepare(c, state, true);
+}
+
+/* ---- QuantizeLinear, DequantizeLinear ----------------------------------------------------------------------------- */
+
+static mq_status convert_run(mq_call *c, void *state)
+{
+    const bytes_state *s = state;
+    const mq_array *x = c->in[0];
+    const int64_t n = (int64_t)x->count, pieces = (n + PIECE - 1) / PIECE;
+    const float scale = scale_at(c, 1);
+    const int32_t zero = zero_at(c, 2);
+    const mq_dtype type = x->dtype != MQ_FLOAT ? MQ_FLOAT : c->n_in > 2 && c->in[2] ? c->in[2]->dtype : MQ_UINT8;
+    char *y = NULL;
+    mq_status rc;
+
+    MQ_TRY(mq_call_out_layout(c, 0, type, x->rank, x->dims, s->layout, s->bytes, (void **)&y));
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (s->threads > 1)
+    for (int64_t k = 0; k < pieces; k++) {
+        const int64_t at = k * PIECE, left = n - at, m = left < PIECE ? left : PIECE;
+        if (type == MQ_FLOAT)
+            mq_i8_dequantize(x->dtype, (const char *)x->data + at, m, scale, zero, (float *)(void *)y + at);
+        else
+            mq_i8_quantize((const float *)x->data + at, m, scale, zero, type, y + at);
+    }
+done:
+    return rc;
+}
+
+static mq_status convert_prepare(mq_call *c, void **state, mq_dtype from, mq_dtype to)
+{
+    const mq_array *x = c->in[0];
+    bytes_state *s;
+    mq_dn_desc made;
+
+    if (!mq_call_readers_take_layout(c, 0) || x->dtype != from || !has_channels_last(x) || !is_one(c, 1, MQ_FLOAT) ||
+        c->in[1]->rank > 1 || mq_node_attr_int(c->node, "block_size", 0) || mq_node_attr_int(c->node, "output_dtype", 0) ||
+        mq_node_attr_int(c->node, "precision", 0) || !last_desc(&made, to, x->rank, x->dims))
+        return MQ_OK;
+    if (!(s = calloc(1, sizeof *s)))
+        return mq_oom(c->err);
+    s->bytes = mq_dn_bytes(&made);
+    s->threads = mq_dn_threads_bytes(c, 5 * (double)x->count);
+    if (!(s->layout = mq_call_layout(c, &made, sizeof made))) {
+        free(s);
+        return MQ_ERR_NOMEM;
+    }
+    *state = s;
+    return MQ_OK;
+}
+
+static mq_status quantize_prepare(mq_call *c, void **state)
+{
+    const mq_array *zero = c->n_in > 2 ? c->in[2] : NULL;
+
+    if (c->n_in < 2 || !c->in[0] || (zero && (!mq_is_i8(zero) || zero->count != 1)))
+        return MQ_OK;
+    return convert_prepare(c, state, MQ_FLOAT, zero ? zero->dtype : MQ_UINT8);
+}
+
+static mq_status dequantize_prepare(mq_call *c, void **state)
+{
+    if (c->n_in < 2 || !c->in[0] || !mq_is_i8(c->in[0]) || !is_grid(c, 1, c->in[0]->dtype))
+        return MQ_OK;
+    return convert_prepare(c, state, c->in[0]->dtype, MQ_FLOAT);
 }
 
 /* ---- mq::Lookup --------------------------------------------------------------------------------------------------- */
@@ -264,6 +331,8 @@ const mq_fast mq_dn_qbytes_rows[] = {
     { "com.microsoft", "QLinearConcat", "onednn:qconcat", concat_prepare, concat_run, free, 0x24924924 },
     { "com.microsoft", "QLinearGlobalAveragePool", "onednn:qaverage", whole_prepare, average_run, free, 1 },
     { "com.microsoft", "QLinearAveragePool", "onednn:qaverage", window_prepare, average_run, free, 1 },
+    { "", "QuantizeLinear", "onednn:quantize", quantize_prepare, convert_run, free, 1 },
+    { "", "DequantizeLinear", "onednn:dequantize", dequantize_prepare, convert_run, free, 1 },
     { MQ_LOOKUP_DOMAIN, MQ_LOOKUP_OP, "onednn:lookup", lookup_prepare, lookup_run, free, 1 },
     { 0 },
 };

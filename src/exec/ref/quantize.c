@@ -10,6 +10,7 @@
 
 #include "exec/ref/families.h"
 #include "exec/ref/lanes.h"
+#include "exec/ref/quant_lanes.h"
 #include "exec/ref/vmath_lane.h"
 
 #define BLOCK 512
@@ -147,6 +148,7 @@ typedef struct dequantizer {
     const mq_array *x;
     mq_dtype to;
     const float *scale, *zero;
+    bool is_i8; /* and so are its zero points */
     void *out;
 } dequantizer;
 
@@ -159,8 +161,13 @@ static void dequantize_run(const dequantizer *d, run r)
         const int64_t n = r.n - at < BLOCK ? r.n - at : BLOCK, from = r.from + at, k = r.scale + at * r.step;
         float *y = d->to == MQ_FLOAT ? (float *)d->out + from : block;
 
-        mq_dtype_to_f32(d->x->dtype, d->x->data, (uint64_t)from, (uint64_t)n, y);
-        scale_up(n, y, d->scale + k, d->zero ? d->zero + k : none, r.step);
+        if (r.step == 0 && d->is_i8) {
+            mq_i8_dequantize(d->x->dtype, (const char *)d->x->data + from, n, d->scale[k],
+                             d->zero ? (int32_t)d->zero[k] : 0, y);
+        } else {
+            mq_dtype_to_f32(d->x->dtype, d->x->data, (uint64_t)from, (uint64_t)n, y);
+            scale_up(n, y, d->scale + k, d->zero ? d->zero + k : none, r.step);
+        }
         if (y == block)
             mq_dtype_from_f32(d->to, block, (uint64_t)n, (char *)d->out + from * (mq_dtype_bits(d->to) / 8), true);
     }
@@ -183,6 +190,7 @@ static mq_status op_dequantize(mq_call *c)
     MQ_TRY(plan_runs(c, &g));
     MQ_TRY(as_floats(c, 1, &d.scale));
     MQ_TRY(as_floats(c, 2, &d.zero));
+    d.is_i8 = mq_is_i8(d.x) && (!d.zero || c->in[2]->dtype == d.x->dtype);
     MQ_TRY(mq_call_out(c, 0, d.to, d.x->rank, d.x->dims, &d.out));
     if (!d.out)
         return MQ_OK;
@@ -272,12 +280,17 @@ static void quotients(const quantizer *q, int64_t from, int64_t n, const float *
 static void quantize_run(const quantizer *q, run r)
 {
     static const float none[BLOCK];
+    const bool is_plain = q->x->dtype == MQ_FLOAT && q->precision == MQ_FLOAT && (q->to == MQ_INT8 || q->to == MQ_UINT8);
     float v[BLOCK];
 
     for (int64_t at = 0; at < r.n; at += BLOCK) {
         const int64_t n = r.n - at < BLOCK ? r.n - at : BLOCK, from = r.from + at, k = r.scale + at * r.step;
         const float *zero = q->zero ? q->zero + k : none;
 
+        if (is_plain && r.step == 0) {
+            mq_i8_quantize((const float *)q->x->data + from, n, q->scale[k], (int32_t)*zero, q->to, q->out + from);
+            continue;
+        }
         quotients(q, from, n, q->scale + k, r.step, v);
         if (mq_dtype_is_float(q->to)) {
             for (int64_t i = 0; i < n && q->zero; i++) /* there is none but 0, which must not turn -0 over */

@@ -165,6 +165,36 @@ static void test_bytes(void **state)
     }
 }
 
+/* Floats between convolutions of integers. */
+static void test_floats_between(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        net t;
+
+        net_open(&t, seed);
+        const int64_t ch = net_pick(&t, 2, 70);
+        const mq_dtype type = any_byte(&t);
+
+        net_input(&t, "x", type, 4, (int64_t[]){ net_pick(&t, 1, 2), 3, 10, 9 });
+        net_const(&t, "w1", MQ_INT8, 4, (int64_t[]){ ch, 3, 3, 3 });
+        net_const(&t, "w2", MQ_INT8, 4, (int64_t[]){ 7, ch, 1, 1 });
+        byte(&t, "z", type, type == MQ_UINT8 ? 100 : 3);
+        byte(&t, "wz", MQ_INT8, 0);
+        net_scalar(&t, "s", MQ_FLOAT, (double)step(&t, 0.05f));
+        weight_scales(&t, "ws1", 0, 27);
+        weight_scales(&t, "ws2", 0, ch);
+        net_node(&t, "", "QLinearConv", "x,s,z,w1,ws1,wz,s,z", "a");
+        net_node(&t, "", "DequantizeLinear", "a,s,z", "b");
+        net_node(&t, "", "Relu", "b", "c");
+        net_node(&t, "", "QuantizeLinear", "c,s,z", "d");
+        net_node(&t, "", "QLinearConv", "d,s,z,w2,ws2,wz,s,z", "y");
+        net_output(&t, "y");
+        net_check(&t, 0, 3);
+        net_close(&t);
+    }
+}
+
 static void one_matmul(uint64_t seed)
 {
     static const char *const ops[] = { "MatMulInteger", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul" };
@@ -259,6 +289,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_conv_integer),
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_floats_between),
         cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_gemm),
     };

@@ -92,6 +92,36 @@ static void rows_of_constants_are_no_table(void **state)
     becomes("DequantizeLinear Div QuantizeLinear", NULL);
 }
 
+static void channels_have_tables_of_their_own(void **state)
+{
+    (void)state;
+    make_quantized("x", MQ_UINT8, "N,5,4,6", 0.05f, 100);
+    make_random("b", MQ_FLOAT, "5");
+    make_random("mean", MQ_FLOAT, "5");
+    make_positive("g", "5", 1);
+    make_positive("var", "5", 1);
+    make_positive("slope", "5,1,1", 1);
+    make_node(g, "BatchNormalization", "x,g,b,mean,var", "n");
+    make_node(g, "Mul", "slope,n", "z");
+    make_parameters("z", MQ_UINT8, 0.04f, 90);
+    quantize("z", "z_q", "z");
+    make_output(g, "z_q");
+    becomes("Lookup", NULL);
+}
+
+/* A vector lies along the last axis, not along the channels. */
+static void rows_are_no_channels(void **state)
+{
+    (void)state;
+    make_quantized("x", MQ_UINT8, "N,5,4,5", 0.05f, 100);
+    make_positive("row", "5", 1);
+    make_node(g, "Div", "x,row", "z");
+    make_parameters("z", MQ_UINT8, 0.04f, 7);
+    quantize("z", "z_q", "z");
+    make_output(g, "z_q");
+    becomes("DequantizeLinear Div QuantizeLinear", NULL);
+}
+
 /* The number has more dims than the tensor: so has the result. */
 static void a_result_of_another_rank_is_no_table(void **state)
 {
@@ -141,6 +171,8 @@ int main(void)
         ON_MODEL(a_diamond_with_rounding_in_it),
         ON_MODEL(two_tensors_are_no_table),
         ON_MODEL(rows_of_constants_are_no_table),
+        ON_MODEL(channels_have_tables_of_their_own),
+        ON_MODEL(rows_are_no_channels),
         ON_MODEL(a_result_of_another_rank_is_no_table),
         ON_MODEL(kept_tensors_are_made),
         ON_MODEL(readers_of_the_middle),
