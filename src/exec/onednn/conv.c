@@ -88,8 +88,8 @@ static mq_status make(mq_call *c, const conv_case *k, const mq_dn_desc *x, const
 }
 
 /* Worth Winograd's transformation? Found by timing on an AVX512 machine, one thread and two: with 16 channels on either side
- * it is no faster, nor with fewer than about 12 points in a row (512 channels of 7x7); between these 1.2 to 1.7 times. It
- * has fewer sums than the direct way and comes closer to the exact result. Its weights take 1.8 times the memory. */
+ * it is no faster, nor with fewer than about 12 points in a row (512 channels of 7x7); between these 1.1 to 1.7 times. Its
+ * error lies between those of the library's two direct ways. Its weights take 1.8 times the memory. */
 static bool suits_winograd(const mq_call *c, const conv_case *k)
 {
     const mq_window *w = &k->v.w;

@@ -522,13 +522,14 @@ mq_status mq_layout_to_plain(mq_array **out, const mq_array *a, int n_threads, m
 
 /* ---- threads ------------------------------------------------------------------------------------------------------ */
 
-/* Two threads cost about two microseconds to start and to join: work of less than ten is done on one. */
+/* Two threads cost about two microseconds to start and to join, and much more on a machine that has other work: what takes
+ * less than about twenty is done on one. */
 int mq_dn_threads_macs(const mq_call *c, double macs)
 {
-    return macs < 1e6 ? 1 : c->n_threads;
+    return macs < 2e6 ? 1 : c->n_threads;
 }
 
 int mq_dn_threads_bytes(const mq_call *c, double bytes)
 {
-    return bytes < 400e3 ? 1 : c->n_threads;
+    return bytes < 800e3 ? 1 : c->n_threads;
 }
