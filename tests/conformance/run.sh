@@ -61,6 +61,9 @@ if [ -d "$data/models" ]; then
     mapfile -t real < <(find "$data/models" -name '*.onnx' | sort)
     run engine_models "$python" "$here/engine_models.py" "$build/tools/mq" "$work/engine_models" "${real[@]}"
     run engine_quantized "$python" "$here/engine_quantized.py" "$build/tools/mq" "$data" "$work/engine_quantized"
+    mapfile -t some < <(printf '%s\n' "${real[@]}" | grep -E '/(minilm-l6|mobilenetv2_fp32|squeezenet1.1|silero_vad)\.onnx$')
+    run engine_memory "$python" "$here/engine_memory.py" "$build/tools/mq" "$work/engine_memory" "${some[@]}" \
+        --runs $((long ? 2 : 1)) $([ $long = 1 ] && echo --large || true)
 fi
 run bench_metrics "$python" "$here/bench_metrics.py" "$build/tools/mq"
 run bench_times "$python" "$here/bench_times.py" "$build/tools/mq"
