@@ -6,9 +6,9 @@
  *   onednn_alone THREADS hot|cold SHAPE...
  *   conv:OUT,GROUP,IN,H,W,KH,KW,SH,SW,TOP,LEFT,BOTTOM,RIGHT   matmul:M,K,N
  *
- * float32, batch 1, with bias; each implementation in the orders that it likes. `hot` repeats on the same memory; `cold` goes
- * round over copies of it (64 MB), as a net does that has other nodes between. One line of JSON for each: the fastest of
- * its runs. */
+ * float32, batch 1, with bias; each implementation in the orders that it likes. `hot` repeats on the same memory; `cold`
+ * goes round over copies of it (64 MB), as a net does that has other nodes between. One line of JSON for each: the fastest
+ * of its runs. */
 #include <dnnl.h>
 #include <omp.h>
 #include <stdbool.h>
