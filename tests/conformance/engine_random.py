@@ -201,7 +201,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
     counts, reasons, wrong = collections.Counter(), collections.Counter(), 0
-    count = args.count or (6000 if args.long else 500)
+    count = args.count or (2500 if args.long else 500)
     start = time.monotonic()
     for at in range(0, math.ceil(count / BATCH)):
         cases = [Case(args.first + s, args.work) for s in range(at * BATCH, min(count, (at + 1) * BATCH))]
