@@ -2,8 +2,9 @@
  * SPDX-FileCopyrightText: mq authors */
 /* Bytes of images whose channels lie last, as the library's integer convolutions hand them on: QLinearConcat of channels,
  * averages over whole images (QLinearGlobalAveragePool, QLinearAveragePool), QuantizeLinear and DequantizeLinear with one
- * scale, and mq::Lookup in any order without padding. The same arithmetic as the reference kernels, which have these from
- * plain memory. */
+ * scale, BatchNormalization of the floats between those, and mq::Lookup in any order without padding. The same arithmetic
+ * as the reference kernels, which have these from plain memory. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,6 +288,72 @@ static mq_status dequantize_prepare(mq_call *c, void **state)
     return convert_prepare(c, state, c->in[0]->dtype, MQ_FLOAT);
 }
 
+/* ---- BatchNormalization ------------------------------------------------------------------------------------------- */
+
+enum { X, BN_SCALE, BN_BIAS, BN_MEAN, BN_VAR, BN_INPUTS };
+#define RUN 256 /* elements, at least, that are made in one go */
+
+MQ_CLONES(void, normalize, (const float *restrict x, int64_t n, const float *restrict mean, const float *restrict factor,
+                            const float *restrict shift, float *restrict y), (x, n, mean, factor, shift, y))
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (x[i] - mean[i]) * factor[i] + shift[i];
+}
+
+/* Mean, factor and shift of every channel, again and again: `all` has room for n of each. */
+static void read_statistics(const mq_call *c, int64_t channels, int64_t n, float *all)
+{
+    const double eps = (double)mq_node_attr_float(c->node, "epsilon", 1e-5f);
+
+    for (int64_t i = 0; i < channels; i++) {
+        all[i] = (float)mq_array_f64(c->in[BN_MEAN], (size_t)i);
+        all[n + i] = (float)(mq_array_f64(c->in[BN_SCALE], (size_t)i) / sqrt(mq_array_f64(c->in[BN_VAR], (size_t)i) + eps));
+        all[2 * n + i] = (float)mq_array_f64(c->in[BN_BIAS], (size_t)i);
+    }
+    for (int k = 0; k < 3; k++)
+        for (int64_t i = channels; i < n; i++)
+            all[k * n + i] = all[k * n + i - channels];
+}
+
+static mq_status normalize_run(mq_call *c, void *state)
+{
+    const bytes_state *s = state;
+    const mq_array *x = c->in[X];
+    const int64_t channels = x->dims[1], count = (int64_t)x->count, n = (RUN + channels - 1) / channels * channels;
+    float *all = mq_call_scratch(c, (size_t)n * 3 * sizeof *all), *y = NULL;
+    mq_status rc;
+
+    if (!all)
+        return MQ_ERR_NOMEM;
+    read_statistics(c, channels, n, all);
+    MQ_TRY(mq_call_out_layout(c, 0, MQ_FLOAT, x->rank, x->dims, x->layout, s->bytes, (void **)&y));
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (s->threads > 1)
+    for (int64_t at = 0; at < count; at += n)
+        normalize((const float *)x->data + at, count - at < n ? count - at : n, all, all + n, all + 2 * n, y + at);
+done:
+    return rc;
+}
+
+static mq_status normalize_prepare(mq_call *c, void **state)
+{
+    const mq_array *x = c->n_in == BN_INPUTS ? c->in[X] : NULL;
+    bytes_state *s;
+
+    if (!x || x->dtype != MQ_FLOAT || !has_channels_last(x) || !mq_call_readers_take_layout(c, 0) ||
+        !mq_dn_inputs_are(c, (1 << BN_INPUTS) - 1, MQ_FLOAT) || mq_call_wants(c, 1) ||
+        mq_node_attr_int(c->node, "training_mode", 0))
+        return MQ_OK;
+    for (size_t i = BN_SCALE; i < BN_INPUTS; i++)
+        if (c->in[i]->rank != 1 || c->in[i]->dims[0] != x->dims[1])
+            return MQ_OK;
+    if (!(s = calloc(1, sizeof *s)))
+        return mq_oom(c->err);
+    s->bytes = x->count * sizeof(float);
+    s->threads = mq_dn_threads_bytes(c, 2 * (double)s->bytes);
+    *state = s;
+    return MQ_OK;
+}
+
 /* ---- mq::Lookup --------------------------------------------------------------------------------------------------- */
 
 static mq_status lookup_run(mq_call *c, void *state)
@@ -333,6 +400,7 @@ const mq_fast mq_dn_qbytes_rows[] = {
     { "com.microsoft", "QLinearAveragePool", "onednn:qaverage", window_prepare, average_run, free, 1 },
     { "", "QuantizeLinear", "onednn:quantize", quantize_prepare, convert_run, free, 1 },
     { "", "DequantizeLinear", "onednn:dequantize", dequantize_prepare, convert_run, free, 1 },
+    { "", "BatchNormalization", "onednn:normalize", normalize_prepare, normalize_run, free, 1 },
     { MQ_LOOKUP_DOMAIN, MQ_LOOKUP_OP, "onednn:lookup", lookup_prepare, lookup_run, free, 1 },
     { 0 },
 };

@@ -186,7 +186,19 @@ static void test_floats_between(void **state)
         weight_scales(&t, "ws2", 0, ch);
         net_node(&t, "", "QLinearConv", "x,s,z,w1,ws1,wz,s,z", "a");
         net_node(&t, "", "DequantizeLinear", "a,s,z", "b");
-        net_node(&t, "", "Relu", "b", "c");
+        if (seed % 2) {
+            float *var;
+
+            net_const(&t, "bias", MQ_FLOAT, 1, &ch);
+            net_const(&t, "mean", MQ_FLOAT, 1, &ch);
+            var = net_const(&t, "var", MQ_FLOAT, 1, &ch);
+            for (int64_t i = 0; i < ch; i++)
+                var[i] = 0.5f + fabsf(var[i]);
+            net_input(&t, "factor", MQ_FLOAT, 1, &ch); /* no constant: else it would become a table */
+            net_node(&t, "", "BatchNormalization", "b,factor,bias,mean,var", "c");
+        } else {
+            net_node(&t, "", "Relu", "b", "c");
+        }
         net_node(&t, "", "QuantizeLinear", "c,s,z", "d");
         net_node(&t, "", "QLinearConv", "d,s,z,w2,ws2,wz,s,z", "y");
         net_output(&t, "y");
