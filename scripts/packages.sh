@@ -8,7 +8,7 @@ set -eu
 
 build='gcc meson ninja-build pkg-config protobuf-c-compiler protobuf-compiler libprotobuf-c-dev zlib1g-dev libjansson-dev
     nettle-dev libxxhash-dev libjpeg62-turbo-dev libpng-dev libdnnl-dev scdoc'
-test="$build libcmocka-dev clang libclang-rt-14-dev libomp-14-dev python3-venv make man-db git ca-certificates"
+test="$build libcmocka-dev clang libclang-rt-14-dev libomp-14-dev python3-venv make man-db git ca-certificates parallel"
 
 case ${1:-} in
 build) wanted=$build ;;
