@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "exec/ref/families.h"
 #include "exec/ref/pool.h"
 #include "exec/ref/quant_lanes.h"
@@ -380,6 +381,8 @@ static void make_powers(float scale, int64_t n, float powers[256])
         powers[i] = (float)exp((i - 255 + top) * (double)scale);
 }
 
+#define SOFTMAX_LESS 0x1p-24f /* so that nothing overflows; exact */
+
 static int code_at(const mq_array *x, int64_t i)
 {
     return x->dtype == MQ_INT8 ? ((const int8_t *)x->data)[i] : ((const uint8_t *)x->data)[i];
@@ -390,7 +393,7 @@ static void softmax_row(const mq_array *x, int64_t at, int64_t step, int64_t n, 
                         int32_t zero,
                         char *y)
 {
-    const float less = 0x1p-24f; /* so that nothing overflows; exact */
+    const float less = SOFTMAX_LESS;
     float sum = 0;
     int most = INT_MIN;
 
@@ -410,10 +413,55 @@ static void softmax_row(const mq_array *x, int64_t at, int64_t step, int64_t n, 
     }
 }
 
+#define ROWS 8
+
+MQ_CLONES(int, largest_of, (const uint8_t *x, int64_t n, uint8_t flip), (x, n, flip))
+{
+    uint8_t most = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        most = (x[i] ^ flip) > most ? x[i] ^ flip : most;
+    return most;
+}
+
+/* Each row is summed from left to right; side by side, they need not wait for each other. */
+static void sum_rows(const uint8_t *x, int64_t n, uint8_t flip, const float *const powers[ROWS], float sums[ROWS])
+{
+    float s[ROWS] = { 0 };
+
+    for (int64_t i = 0; i < n; i++)
+        for (int r = 0; r < ROWS; r++)
+            s[r] += powers[r][x[r * n + i] ^ flip];
+    memcpy(sums, s, sizeof s);
+}
+
+/* softmax_row for ROWS rows of n neighbours, which begin at `at`. `scaled`: powers times less times steps. */
+static void softmax_rows(const mq_array *x, int64_t at, int64_t n, const float *powers, const float *scaled, int32_t zero,
+                         char *y)
+{
+    const uint8_t *codes = (const uint8_t *)x->data + at, flip = x->dtype == MQ_INT8 ? 0x80 : 0;
+    const float *from[ROWS];
+    float sums[ROWS], q[PIECE];
+    int most[ROWS];
+
+    for (int r = 0; r < ROWS; r++) {
+        most[r] = largest_of(codes + r * n, n, flip);
+        from[r] = powers + 255 - most[r];
+    }
+    sum_rows(codes, n, flip, from, sums);
+    for (int r = 0; r < ROWS; r++)
+        for (int64_t i = 0; i < n; i += PIECE) {
+            const int64_t m = n - i < PIECE ? n - i : PIECE, k = r * n + i;
+            for (int64_t j = 0; j < m; j++)
+                q[j] = scaled[255 - most[r] + (codes[k + j] ^ flip)];
+            mq_i8_quantize(q, m, sums[r] * SOFTMAX_LESS, zero, x->dtype, y + at + k);
+        }
+}
+
 static mq_status op_qlinear_softmax(mq_call *c)
 {
     const bool flat = mq_node_attr_int(c->node, "opset", 13) < 13; /* all axes from `axis` on are one */
-    float powers[256];
+    float powers[256], scaled[256];
     grid from, to;
     void *y = NULL;
     int axis = 0;
@@ -429,10 +477,16 @@ static mq_status op_qlinear_softmax(mq_call *c)
         return MQ_OK;
     const int64_t n = flat ? mq_span(x->dims, axis, x->rank) : x->dims[axis];
     const int64_t inner = flat ? 1 : mq_span(x->dims, axis + 1, x->rank), rows = (int64_t)x->count / n;
+    const int64_t groups = inner == 1 ? rows / ROWS : 0;
     const int threads = mq_call_threads(c, (int64_t)x->count);
     make_powers(from.scale, n, powers);
+    for (int i = 0; i < 256; i++)
+        scaled[i] = powers[i] * SOFTMAX_LESS * floorf(1 / to.scale);
 #pragma omp parallel for num_threads(threads) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++)
+    for (int64_t k = 0; k < groups; k++)
+        softmax_rows(x, k * ROWS * n, n, powers, scaled, to.zero, y);
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t r = groups * ROWS; r < rows; r++)
         softmax_row(x, r / inner * n * inner + r % inner, inner, n, powers, floorf(1 / to.scale), to.zero, y);
 done:
     return rc;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "lib/rng.h"
 #include "lib/run_one.h"
 
 #define F32(...) (const float[]){ __VA_ARGS__ }
@@ -220,6 +221,41 @@ static void test_softmax_of_codes(void **state)
     }
 }
 
+/* Rows side by side give what each gives alone: along the other axis, where they are taken one by one. */
+static void test_softmax_of_rows(void **state)
+{
+    enum { HEIGHT = 19, WIDTH = 300 };
+    static uint8_t codes[2][HEIGHT * WIDTH], got[2][HEIGHT * WIDTH];
+    uint64_t seed = 1;
+
+    (void)state;
+    for (int type = MQ_UINT8; type <= MQ_INT8; type++) {
+        for (int i = 0; i < HEIGHT * WIDTH; i++) {
+            codes[0][i] = (uint8_t)rng_below(&seed, 256);
+            codes[1][i % WIDTH * HEIGHT + i / WIDTH] = codes[0][i];
+        }
+        for (int turned = 0; turned < 2; turned++) {
+            const float scale[2] = { 0.03f, 0.0005f };
+            const uint8_t zero[2] = { 9, 3 };
+            run_one t;
+
+            run_open(&t, "com.microsoft", "QLinearSoftmax");
+            assert_int_equal(mq_node_set_attr_int(t.node, "axis", !turned, NULL), MQ_OK);
+            assert_int_equal(mq_node_set_attr_int(t.node, "opset", 13, NULL), MQ_OK);
+            run_input(&t, (mq_dtype)type, turned ? "300,19" : "19,300", codes[turned], false);
+            run_f32(&t, "", &scale[0]);
+            run_input(&t, (mq_dtype)type, "", &zero[0], false);
+            run_f32(&t, "", &scale[1]);
+            run_input(&t, (mq_dtype)type, "", &zero[1], false);
+            run_node(&t, 1);
+            memcpy(got[turned], t.out[0]->data, sizeof got[turned]);
+            run_close(&t);
+        }
+        for (int i = 0; i < HEIGHT * WIDTH; i++)
+            assert_int_equal(got[0][i], got[1][i % WIDTH * HEIGHT + i / WIDTH]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_average_of_halves),
         cmocka_unit_test(test_global_average_of_halves),
         cmocka_unit_test(test_softmax_of_codes),
+        cmocka_unit_test(test_softmax_of_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
