@@ -14,6 +14,7 @@
 #include "exec/ref/quant_lanes.h"
 
 #define NONE SIZE_MAX
+#define BLOCK_ROWS 16 /* of the result, finished together */
 
 /* Where the operands are among a node's inputs. */
 typedef struct places {
@@ -63,30 +64,35 @@ MQ_CLONES(void, add_row, (const int8_t *restrict b, int64_t n, int32_t *restrict
         sums[j] += b[j];
 }
 
-MQ_CLONES(int32_t, sum_u8, (const uint8_t *x, int64_t n), (x, n))
+/* Of rows of k that follow each other. */
+MQ_CLONES(void, sum_u8, (const uint8_t *x, int64_t rows, int64_t k, int32_t *restrict sums), (x, rows, k, sums))
 {
-    int32_t sum = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        int32_t sum = 0;
 
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum;
+        for (int64_t i = 0; i < k; i++)
+            sum += x[r * k + i];
+        sums[r] = sum;
+    }
 }
 
-MQ_CLONES(int32_t, sum_s8, (const int8_t *x, int64_t n), (x, n))
+MQ_CLONES(void, sum_s8, (const int8_t *x, int64_t rows, int64_t k, int32_t *restrict sums), (x, rows, k, sums))
 {
-    int32_t sum = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        int32_t sum = 0;
 
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum;
+        for (int64_t i = 0; i < k; i++)
+            sum += x[r * k + i];
+        sums[r] = sum;
+    }
 }
 
 static void column_sums(const imatmul_state *s, const int8_t *b, int32_t *sums)
 {
-    for (int64_t j = 0; s->turned && j < s->n; j++)
-        sums[j] = sum_s8(b + j * s->k, s->k);
-    if (s->turned)
+    if (s->turned) {
+        sum_s8(b, s->n, s->k, sums);
         return;
+    }
     memset(sums, 0, (size_t)(s->batch * s->n) * sizeof *sums);
     for (int64_t q = 0; q < s->batch; q++)
         for (int64_t i = 0; i < s->k; i++)
@@ -214,20 +220,25 @@ typedef struct finish {
     uint32_t *zb;    /* NULL: all 0 */
     float *factor;   /* per column; NULL: the result is int32 */
     const float *bias;
-    float y_zero, low, high;
+    int32_t y_zero;
 } finish;
 
-MQ_CLONES(void, correct, (int32_t *restrict acc, int64_t n, const uint32_t *restrict base), (acc, n, base))
+/* Rows of one matrix; sums: of A's rows, looked at when zb is there. */
+MQ_CLONES(void, correct, (int32_t *restrict acc, int64_t rows, int64_t n, const uint32_t *restrict base,
+                          const uint32_t *restrict zb, const int32_t *restrict sums), (acc, rows, n, base, zb, sums))
 {
-    for (int64_t j = 0; j < n; j++)
-        acc[j] = (int32_t)((uint32_t)acc[j] + base[j]);
-}
+    for (int64_t r = 0; r < rows; r++) {
+        int32_t *row = acc + r * n;
+        const uint32_t sum = zb ? (uint32_t)sums[r] : 0;
 
-MQ_CLONES(void, correct_row, (int32_t *restrict acc, int64_t n, const uint32_t *restrict zb, uint32_t sum),
-          (acc, n, zb, sum))
-{
-    for (int64_t j = 0; j < n; j++)
-        acc[j] = (int32_t)((uint32_t)acc[j] - zb[j] * sum);
+        if (zb) {
+            for (int64_t j = 0; j < n; j++)
+                row[j] = (int32_t)((uint32_t)row[j] + base[j] - zb[j] * sum);
+        } else {
+            for (int64_t j = 0; j < n; j++)
+                row[j] = (int32_t)((uint32_t)row[j] + base[j]);
+        }
+    }
 }
 
 /* In place: an int32 and a float have the same size. */
@@ -249,41 +260,37 @@ MQ_CLONES(void, add_bias, (float *restrict y, int64_t n, const float *restrict b
         y[j] += bias[j];
 }
 
-MQ_CLONES(void, requantize_row, (const int32_t *restrict acc, int64_t n, const finish *f, uint8_t *restrict y),
-          (acc, n, f, y))
+/* Rows from..to of the result, all of one matrix. */
+static void finish_rows(const imatmul_state *s, const finish *f, const void *a, int32_t *acc, void *y, int64_t from,
+                        int64_t to)
 {
-    const float zero = f->y_zero, low = f->low, high = f->high, *restrict factor = f->factor;
+    const int64_t n = s->n, matrix = from / s->m;
+    int32_t sums[BLOCK_ROWS];
 
-    for (int64_t j = 0; j < n; j++) {
-        const float q = rintf((float)acc[j] * factor[j]) + zero;
-
-        y[j] = (uint8_t)(int32_t)(q >= low ? (q > high ? high : q) : low);
+    if (f->zb && s->a_type == MQ_UINT8)
+        sum_u8((const uint8_t *)a + from * s->k, to - from, s->k, sums);
+    else if (f->zb)
+        sum_s8((const int8_t *)a + from * s->k, to - from, s->k, sums);
+    correct(acc + from * n, to - from, n, f->base + matrix * n, f->zb, sums);
+    for (int64_t r = from; r < to; r++) {
+        if (s->y_type == MQ_FLOAT) {
+            scale_row(acc + r * n, n, f->factor, (float *)y + r * n);
+            if (f->bias)
+                add_bias((float *)y + r * n, n, f->bias);
+        } else if (s->y_type != MQ_INT32) {
+            mq_i8_requantize_each(acc + r * n, n, f->factor, f->y_zero, s->y_type, (uint8_t *)y + r * n);
+        }
     }
 }
 
-static int32_t sum_row(const imatmul_state *s, const void *a, int64_t r)
+static void finish_all(const imatmul_state *s, const finish *f, const void *a, int32_t *acc, void *y)
 {
-    return s->a_type == MQ_UINT8 ? sum_u8((const uint8_t *)a + r * s->k, s->k) : sum_s8((const int8_t *)a + r * s->k, s->k);
-}
-
-static void finish_rows(const imatmul_state *s, const finish *f, const void *a, int32_t *acc, void *y)
-{
-    const int64_t rows = s->batch * s->m;
+    const int64_t per = (s->m + BLOCK_ROWS - 1) / BLOCK_ROWS;
 
 #pragma omp parallel for num_threads(s->threads) schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
-        int32_t *row = acc + r * s->n;
-
-        correct(row, s->n, f->base + r / s->m * s->n);
-        if (f->zb)
-            correct_row(row, s->n, f->zb, (uint32_t)sum_row(s, a, r));
-        if (s->y_type == MQ_FLOAT) {
-            scale_row(row, s->n, f->factor, (float *)y + r * s->n);
-            if (f->bias)
-                add_bias((float *)y + r * s->n, s->n, f->bias);
-        } else if (s->y_type != MQ_INT32) {
-            requantize_row(row, s->n, f, (uint8_t *)y + r * s->n);
-        }
+    for (int64_t k = 0; k < s->batch * per; k++) {
+        const int64_t end = (k / per + 1) * s->m, from = k / per * s->m + k % per * BLOCK_ROWS;
+        finish_rows(s, f, a, acc, y, from, from + BLOCK_ROWS < end ? from + BLOCK_ROWS : end);
     }
 }
 
@@ -331,9 +338,7 @@ static mq_status prepare_finish(mq_call *c, const imatmul_state *s, int32_t za, 
             return MQ_ERR_NOMEM;
         f->bias = memcpy(bias, c->in[p->bias]->data, n * sizeof *bias);
     }
-    f->y_zero = (float)number(c, p->y_zero, 0, 0);
-    f->low = s->y_type == MQ_INT8 ? -128 : 0;
-    f->high = s->y_type == MQ_INT8 ? 127 : 255;
+    f->y_zero = (int32_t)number(c, p->y_zero, 0, 0);
     return MQ_OK;
 }
 
@@ -365,7 +370,7 @@ static mq_status run(mq_call *c, void *state)
         return MQ_ERR_NOMEM;
     MQ_TRY(prepare_finish(c, s, za, sa, sums, &f));
     MQ_TRY(mq_dn_run(c, s->op, 3, (mq_dn_arg[]){ { MQ_DN_SRC, a }, { MQ_DN_WEIGHTS, b }, { MQ_DN_DST, acc } }));
-    finish_rows(s, &f, a, acc, y);
+    finish_all(s, &f, a, acc, y);
 done:
     return rc;
 }

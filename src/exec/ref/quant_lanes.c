@@ -115,6 +115,23 @@ MQ_CLONES_EXPORTED(void, mq_i8_requantize, (const int32_t *restrict acc, int64_t
         out[k] = (uint8_t)to_i8((float)acc[k] * scale, (float)zero, low, high);
 }
 
+MQ_CLONES(void, requantize_each, (const int32_t *restrict acc, int64_t n, const float *restrict scales, int32_t zero,
+                                  mq_dtype type, uint8_t *restrict out), (acc, n, scales, zero, type, out))
+{
+    const float low = type == MQ_INT8 ? -128.0f : 0.0f, high = type == MQ_INT8 ? 127.0f : 255.0f;
+
+    for (int64_t k = 0; k < n; k++)
+        out[k] = (uint8_t)to_i8((float)acc[k] * scales[k], (float)zero, low, high);
+}
+
+void mq_i8_requantize_each(const int32_t *acc, int64_t n, const float *scales, int32_t zero, mq_dtype type, void *dst)
+{
+    const int64_t done = mq_i8_requantize_zmm(acc, n, scales, zero, type, dst);
+
+    if (done < n)
+        requantize_each(acc + done, n - done, scales + done, zero, type, (uint8_t *)dst + done);
+}
+
 MQ_CLONES(void, quantize, (const float *restrict x, int64_t n, float scale, int32_t zero, mq_dtype type,
                            uint8_t *restrict out), (x, n, scale, zero, type, out))
 {

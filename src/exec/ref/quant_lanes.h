@@ -20,6 +20,8 @@ void mq_i8_widen(mq_dtype type, const void *src, int64_t n, int32_t zero, int32_
 void mq_i8_dequantize(mq_dtype type, const void *src, int64_t n, float scale, int32_t zero, float *out);
 /* dst[k] = saturate(round_half_even(acc[k] * scale) + zero). */
 void mq_i8_requantize(const int32_t *acc, int64_t n, float scale, int32_t zero, mq_dtype type, void *dst);
+/* The same with a scale for each. */
+void mq_i8_requantize_each(const int32_t *acc, int64_t n, const float *scales, int32_t zero, mq_dtype type, void *dst);
 /* dst[k] = saturate(round_half_even(x[k] / scale) + zero). NaN becomes the least number. */
 void mq_i8_quantize(const float *x, int64_t n, float scale, int32_t zero, mq_dtype type, void *dst);
 

@@ -15,14 +15,15 @@
 #include "exec/ref/quant_lanes.h"
 #include "rng.h"
 
-enum { MOST = 300, LOOPS = 4 };
+enum { MOST = 300, LOOPS = 5 };
 
 typedef struct bench {
     uint64_t seed;
     int64_t n;
     mq_dtype type;
     uint8_t a[MOST], b[MOST], table[256];
-    float x[MOST], scale[3];
+    float x[MOST], scales[MOST], scale[3];
+    int32_t acc[MOST];
     int32_t zero[3];
 } bench;
 
@@ -42,6 +43,8 @@ static void fill(bench *t, uint64_t seed)
         t->a[i] = (uint8_t)rng_below(&t->seed, 256);
         t->b[i] = (uint8_t)rng_below(&t->seed, 256);
         t->x[i] = rng_float(&t->seed) * 8;
+        t->acc[i] = (int32_t)rng_below(&t->seed, 20000) - 10000;
+        t->scales[i] = exp2f(-(float)rng_below(&t->seed, 8)) * (seed / 2 % 2 ? 0.25f : 0.27f);
         if (seed / 2 % 2)
             t->x[i] = rintf(t->x[i] / t->scale[0] * 2) * t->scale[0] / 2;
     }
@@ -59,6 +62,7 @@ static void run(const bench *t, uint8_t out[LOOPS][MOST + 1])
     mq_i8_mul(t->type, t->a, t->b, t->n, &p, out[1]);
     mq_i8_quantize(t->x, t->n, t->scale[0], t->zero[0], t->type, out[2]);
     mq_i8_look_up(t->table, t->a, t->n, out[3]);
+    mq_i8_requantize_each(t->acc, t->n, t->scales, t->zero[0], t->type, out[4]);
 }
 
 static void test_instruction_sets(void **state)
