@@ -171,6 +171,19 @@ static bool has_no_blocks(const cli_options *o)
     return is_wide(o) && is_not_nbits(o);
 }
 
+static bool is_not_static(const cli_options *o)
+{
+    const int mode = o->values[OPT_MODE].word;
+
+    return mode != MODE_STATIC &&
+           (mode != MODE_AUTO || (!o->values[OPT_DATA].given && !o->values[OPT_CALIBRATION_CACHE].given));
+}
+
+static bool is_not_percentile(const cli_options *o)
+{
+    return is_not_static(o) || o->values[OPT_CALIBRATION].word + 1 != MQ_CALIBRATION_PERCENTILE;
+}
+
 static bool is_per_tensor(const cli_options *o)
 {
     return !o->values[OPT_PER_CHANNEL].on;
@@ -202,6 +215,10 @@ static const struct {
     { OPT_OUTPUT, writes_no_model, "-o is for a model: --calibrate-only writes none" },
     { OPT_DEPFILE, writes_no_model, "--depfile is for a model: --calibrate-only writes none" },
     { OPT_DRY_RUN, writes_no_model, "--dry-run and --calibrate-only contradict each other" },
+    { OPT_ACT_TYPE, is_not_static, "--act-type is for --mode static, which --data implies" },
+    { OPT_ACT_SYMMETRIC, is_not_static, "--act-symmetric is for --mode static, which --data implies" },
+    { OPT_CALIBRATION, is_not_static, "--calibration is for --mode static, which --data implies" },
+    { OPT_PERCENTILE, is_not_percentile, "--percentile is for --mode static with --calibration percentile" },
     { OPT_VAL_DATA, runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
 };
 

@@ -164,6 +164,16 @@ static mq_status scale_weights(const product *p, const double *factor, mq_value 
     return mq_constant_of_heap(p->node->graph, p->node->inputs[1]->name, MQ_FLOAT, t->n_dims, t->dims, w, out, err);
 }
 
+/* What only the node read; it is removed already. A file must not keep numbers that are in the weights now. */
+static void drop_constants(const mq_node *n)
+{
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        mq_value *v = n->inputs[i];
+        if (v && v->init && !v->is_input && mq_value_unused(v))
+            mq_value_clear_init(v);
+    }
+}
+
 static mq_status rewrite(const product *p, mq_node *last, const double *factor, const double *bias, mq_error *err)
 {
     mq_graph *g = last->graph;
@@ -182,6 +192,8 @@ static mq_status rewrite(const product *p, mq_node *last, const double *factor, 
     if (p->gemm)
         mq_node_remove_attr(made, "beta");
     MQ_TRY(mq_pass_take_over(made, last, err));
+    drop_constants(last);
+    drop_constants(p->node);
 done:
     return rc;
 }

@@ -255,8 +255,11 @@ static mq_status want_point(struct placer *w, mq_value *v, const mq_node *reader
 {
     mq_point *pt = mq_placement_find(w->p, v);
 
-    if (pt)
+    if (pt && pt->tail) {
         pt->tail = false;
+        if (!(pt->reader = mq_arena_strdup(w->plan->model->arena, mq_node_label(reader))))
+            return mq_oom(w->err);
+    }
     return add_point(w, v, reader);
 }
 
@@ -328,7 +331,7 @@ done:
     return rc;
 }
 
-mq_status mq_place(mq_placement *p, const mq_quant_plan *plan, mq_quant_filters *filters, mq_error *err)
+mq_status mq_placement_choose(mq_placement *p, const mq_quant_plan *plan, mq_quant_filters *filters, mq_error *err)
 {
     struct placer w = { .p = p, .plan = plan, .filters = filters, .graph = plan->model->graph, .err = err };
     mq_status rc;

@@ -49,7 +49,7 @@ typedef struct mq_placement {
 
 /* Chooses points and biases of the main graph. plan: selected, its model not yet rewritten. Everything is in the model's
  * arena. Errors: MQ_ERR_NOMEM. */
-mq_status mq_place(mq_placement *p, const mq_quant_plan *plan, mq_quant_filters *filters, mq_error *err);
+mq_status mq_placement_choose(mq_placement *p, const mq_quant_plan *plan, mq_quant_filters *filters, mq_error *err);
 
 /* The point of a value; NULL: none. Uses value->tag: valid until somebody else does. */
 mq_point *mq_placement_find(const mq_placement *p, const mq_value *v);

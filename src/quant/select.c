@@ -402,7 +402,7 @@ static mq_status place_activations(struct selector *s)
 
     if (!(plan->placement = mq_arena_alloc(plan->model->arena, sizeof *plan->placement)))
         return mq_oom(s->err);
-    MQ_TRY(mq_place(plan->placement, plan, s->filters, s->err));
+    MQ_TRY(mq_placement_choose(plan->placement, plan, s->filters, s->err));
     MQ_TRY(mq_quant_filters_check(s->filters, s->err));
     if (plan->placement->points.n)
         need(plan, wide ? 21 : 13, wide ? mq_dtype_name(type) : "static quantization");

@@ -54,6 +54,16 @@ static void bound_range(mq_point *p)
     p->hi = fmaxf(fminf(p->hi, p->bound_hi), 0);
 }
 
+/* Values that a Clip has cut off stand in one bin at its bound. Divergence would spread them over the whole last step, and
+ * leaves them out instead; but they are exact there. */
+static void keep_bounds(mq_point *p, const mq_observer *o)
+{
+    if (isfinite(p->bound_lo) && o->min <= p->bound_lo)
+        p->lo = fminf(p->bound_lo, 0);
+    if (isfinite(p->bound_hi) && o->max >= p->bound_hi)
+        p->hi = fmaxf(p->bound_hi, 0);
+}
+
 static void measure(mq_point *p, const mq_observer *o)
 {
     double mse, power;
@@ -77,6 +87,8 @@ static void find_range(mq_point *p, const mq_calibrated *c, const mq_static_opts
     } else {
         mq_observer_range(&c->observer, o->method, o->percentile, &p->scheme, &p->lo, &p->hi);
         bound_range(p);
+        if (o->method == MQ_CALIBRATE_ENTROPY)
+            keep_bounds(p, &c->observer);
     }
     mq_scheme_affine(&p->scheme, p->lo, p->hi, &p->scale, &p->zero_point);
 }

@@ -185,6 +185,9 @@ static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error 
     if (o->mode != MQ_MODE_STATIC && o->format == MQ_FORMAT_QOPERATOR)
         return mq_fail(err, MQ_ERR_USAGE, "--format qoperator is for --mode static, which knows the ranges of activations "
                        "(--data)");
+    if (o->format == MQ_FORMAT_QOPERATOR && bits != 8)
+        return mq_fail(err, MQ_ERR_USAGE, "--format qoperator multiplies 8-bit integers: --type %s is for --format qdq",
+                       name);
     if (o->mode == MQ_MODE_STATIC && o->format == MQ_FORMAT_NBITS)
         return mq_fail(err, MQ_ERR_USAGE, "--format nbits is a form of weights alone: --mode static has qdq");
     if (o->mode == MQ_MODE_STATIC && o->calibration == MQ_CALIBRATION_PERCENTILE &&
@@ -228,6 +231,12 @@ static mq_status apply_activations(mq_quantize_opts *o, const row *r, mq_error *
     type = mq_dtype_from_name(o->act_type);
     if (type != MQ_UINT8 && type != MQ_INT8 && type != MQ_UINT16 && type != MQ_INT16)
         return mq_fail(err, MQ_ERR_USAGE, "--act-type is uint8, int8, uint16 or int16, not '%s'", o->act_type);
+    if (o->format == MQ_FORMAT_QOPERATOR && mq_dtype_bits(type) != 8)
+        return mq_fail(err, MQ_ERR_USAGE, "--format qoperator multiplies 8-bit integers: --act-type %s is for --format qdq",
+                       o->act_type);
+    if (o->format == MQ_FORMAT_QOPERATOR && type == MQ_INT8 && strcmp(o->type, "uint8") == 0)
+        return mq_fail(err, MQ_ERR_USAGE, "--format qoperator: runtimes multiply no int8 activations by uint8 weights: "
+                       "--type int8 or --act-type uint8");
     if (r->only_int8 && type != MQ_INT8)
         return mq_fail(err, MQ_ERR_USAGE, "--act-type %s: --target %s takes int8 activations only", o->act_type, r->name);
     if (r->only_8_bits && mq_dtype_bits(type) != 8)

@@ -69,6 +69,7 @@ run bench_metrics "$python" "$here/bench_metrics.py" "$build/tools/mq"
 run bench_times "$python" "$here/bench_times.py" "$build/tools/mq"
 run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"
 run quantize_modes "$python" "$here/quantize_modes.py" "$build/tools/mq" "${models[@]}"
+run static_modes "$python" "$here/static_modes.py" "$build/tools/mq" "$root/testdata" $([ $long = 1 ] && echo --long)
 run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"
 run fidelity "$python" "$here/fidelity_weights.py" "$build/tools/mq"
 exit $bad

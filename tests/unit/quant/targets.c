@@ -115,6 +115,9 @@ static void options_exclude_each_other(void **state)
     refused(WITH(o.format = MQ_FORMAT_NBITS, o.mode = MQ_MODE_DYNAMIC), "one of them");
     refused(WITH(o.type = "int4", o.mode = MQ_MODE_DYNAMIC), "8-bit");
     refused(WITH(o.type = "int4", o.reduce_range = MQ_CHOICE_YES), "7 bits");
+    refused(WITH(o.mode = MQ_MODE_STATIC, o.format = MQ_FORMAT_QOPERATOR, o.type = "int4"), "--type int4");
+    refused(WITH(o.mode = MQ_MODE_STATIC, o.format = MQ_FORMAT_QOPERATOR, o.act_type = "int16"), "--act-type int16");
+    refused(WITH(o.mode = MQ_MODE_STATIC, o.format = MQ_FORMAT_QOPERATOR, o.act_type = "int8", o.type = "uint8"), "uint8");
     refused(WITH(o.algorithm = MQ_ALGORITHM_HQQ, o.range = MQ_RANGE_STDDEV, o.range_k = 1), "hqq");
     refused(WITH(o.block_size = 48), "48");
     refused(WITH(o.block_size = 8), "8");
