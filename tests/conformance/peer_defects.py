@@ -250,6 +250,90 @@ class PeerDefects(unittest.TestCase):
                 ort.InferenceSession(self.out)
                 self.assert_files("in.onnx", *names)
 
+    # ---- calibration ----
+
+    def scales(self):
+        return {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(self.out).graph.initializer if t.name.endswith("_scale")}
+
+    def spread_data(self, n, name="x.npz"):
+        """Samples of which the last ones have the largest values."""
+        x = np.random.default_rng(5).uniform(-1, 1, (n, 8, 12, 12)).astype(np.float32)
+        np.savez(self.path(name), x=x * np.arange(1, n + 1, dtype=np.float32).reshape(-1, 1, 1, 1))
+        return self.path(name)
+
+    def test_no_calibration_data_are_thrown_away(self):
+        """The range holds all samples, in batches of any size, whether that divides their number or not."""
+        data, m = self.spread_data(6), self.conv_net()
+        x = np.load(data)["x"]
+        want = (x.max() - x.min()) / 255
+        for batch in (1, 2, 3, 4, 6, 10):
+            with self.subTest(batch=batch):
+                self.quantized(m, "-f", "--data", data, "--batch", batch, "--calibration", "minmax")
+                self.assertAlmostEqual(float(self.scales()["x_scale"]) / want, 1, places=5)
+
+    def peak(self, source, data, method):
+        """Peak memory in bytes of one quantization."""
+        code = ("import resource, subprocess, sys; r = subprocess.run(sys.argv[1:]).returncode; "
+                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024); sys.exit(r)")
+        p = subprocess.run([sys.executable, "-c", code, MQ, "quantize", source, "-o", self.out, "-f", "-q", "--data", data,
+                            "--samples", "100000", "--verify", "load", "--calibration", method], capture_output=True, text=True)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return int(p.stdout)
+
+    def test_memory_does_not_grow_with_samples(self):
+        """Nothing is kept per sample. The samples are drawn: no file is mapped, whose pages would count."""
+        source = self.save(self.conv_net())
+        for method in ("minmax", "ema", "percentile", "entropy", "mse"):
+            with self.subTest(method=method):
+                grown = self.peak(source, "random:3000", method) - self.peak(source, "random:30", method)
+                self.assertLess(grown, 2e6)  # what the tensors of 3000 samples would take: 120 MB
+
+    def test_what_is_documented_is_there(self):
+        """Options of the manual's examples are options, and what differs between runtimes has one."""
+        help_text = subprocess.run([MQ, "quantize", "-h"], capture_output=True, text=True).stdout
+        for option in ("--op-types", "--reduce-range", "--percentile", "--external-data", "--act-type", "--calibration"):
+            self.assertIn(option, help_text)
+        data = self.spread_data(8)
+        self.quantized(self.conv_net(), "--data", data, "--calibration", "percentile", "--percentile", 99, "--reduce-range",
+                       "--op-types", "Conv", "--external-data", "out.data", "--external-threshold", 0)
+        low = self.scales()["x_scale"]
+        self.quantized(self.conv_net(), "-f", "--data", data, "--calibration", "percentile", "--percentile", 100)
+        self.assertLess(float(low), float(self.scales()["x_scale"]))
+        self.refused_twice("--quantize-bias")
+
+    def refused_twice(self, option):
+        p = self.mq(self.path("in.onnx"), "-o", self.path("other.onnx"), option)
+        self.assertEqual(p.returncode, 2)
+        self.assertIn(option, p.stderr)
+
+    def test_old_opsets_are_quantized(self):
+        """Opset 9, as many models are published: integers in the file, on the data given, or an error."""
+        data = self.spread_data(4)
+        for opset in (8, 9, 10, 11):
+            with self.subTest(opset=opset):
+                m = self.quantized(self.conv_net(opset, 4), "-f", "--data", data)
+                self.assertEqual([n.op_type for n in m.graph.node].count("QuantizeLinear"), 3)
+                onnx.checker.check_model(m)
+                x = np.load(data)["x"][:1]
+                want, got = (ort.InferenceSession(str(f)).run(None, {"x": x})[0] for f in (self.path("in.onnx"), self.out))
+                self.assertLess(np.abs(want - got).max(), 0.05 * np.abs(want).max())
+
+    def test_random_calibration_is_asked_for_and_said(self):
+        source = self.save(self.conv_net())
+        self.refused(2, "--data", source, "-o", self.out, "--mode", "static")
+        p = self.mq(source, "-o", self.out, "--data", "random:4")
+        self.assertIn("generated inputs", p.stderr)
+
+    def test_a_moving_average_is_over_runs(self):
+        """0.02 of the newest extremes, also when all data come in one go; no mean."""
+        data = self.spread_data(50)
+        x = np.load(data)["x"].reshape(50, -1)
+        lo, hi = float(x[0].min()), float(x[0].max())
+        for row in x[1:]:
+            lo, hi = 0.98 * lo + 0.02 * float(row.min()), 0.98 * hi + 0.02 * float(row.max())
+        self.quantized(self.conv_net(), "--data", data, "--calibration", "ema")
+        self.assertAlmostEqual(float(self.scales()["x_scale"]) * 255 / (hi - lo), 1, places=3)
+
     # ---- switches ----
 
     def largest(self, *args):

@@ -92,7 +92,8 @@ def conv_net():
              helper.make_node("Gemm", ["f", "w5", "b5"], ["o"], transB=1), helper.make_node("Softmax", ["o"], ["y"])]
     weights = [w((16, 8, 3, 3), "w1"), w((16,), "b1", 1), w((16, 16, 3, 3), "w2", 2), w((16,), "b2", 3),
                w((16, 4, 3, 3), "w3", 4), w((48, 12, 3, 3), "w4", 5), w((12,), "b4", 6), w((40, 12), "w5", 7),
-               w((1, 40), "b5", 8), numpy_helper.from_array(np.float32(0), "zero"), numpy_helper.from_array(np.float32(6), "six")]
+               w((1, 40), "b5", 8), numpy_helper.from_array(np.float32(0), "zero"),
+               numpy_helper.from_array(np.float32(6), "six")]
     return weight_forms.model(nodes, [weight_forms.info("x", ["N", 8, 12, 12])], weights)
 
 
