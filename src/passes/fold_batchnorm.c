@@ -174,6 +174,21 @@ static void drop_constants(const mq_node *n)
     }
 }
 
+/* v is what stands in the model for `from` now, and whoever names that (filters, overrides) means v. */
+static mq_status take_name(mq_value *v, mq_value *from, mq_error *err)
+{
+    const char *name = from ? from->name : NULL, *other;
+    mq_status rc;
+
+    if (!from || v == from || from->graph != v->graph || from->init || from->producer || from->is_input ||
+        !mq_value_unused(from) || from->duplicate)
+        return MQ_OK;
+    if (!(other = mq_unique_value_name(v->graph->model, name)))
+        return mq_oom(err);
+    rc = mq_value_rename(from, other, err);
+    return rc == MQ_OK ? mq_value_rename(v, name, err) : rc;
+}
+
 static mq_status rewrite(const product *p, mq_node *last, const double *factor, const double *bias, mq_error *err)
 {
     mq_graph *g = last->graph;
@@ -194,6 +209,9 @@ static mq_status rewrite(const product *p, mq_node *last, const double *factor, 
     MQ_TRY(mq_pass_take_over(made, last, err));
     drop_constants(last);
     drop_constants(p->node);
+    MQ_TRY(take_name(in[1], p->node->inputs[1], err));
+    if (p->node->n_inputs > 2)
+        MQ_TRY(take_name(in[2], p->node->inputs[2], err));
 done:
     return rc;
 }

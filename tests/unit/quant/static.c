@@ -560,6 +560,8 @@ static void test_batch_normalization(void **state)
     prepare();
     assert_int_equal(g->n_nodes, 1);
     assert_int_equal(g->inits.n, 3); /* weight, bias, spare */
+    assert_non_null(mq_graph_find(g, "w")->init); /* under its old name, for filters */
+    assert_ptr_equal(g->first->inputs[1], mq_graph_find(g, "w"));
     assert_non_null(mq_graph_find(g, "spare")->init);
 }
 
