@@ -10,6 +10,7 @@
 
 #include "api/calibrate.h"
 #include "api/running.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "model/external.h"
 
@@ -285,6 +286,8 @@ static mq_status make(struct cache *k, mq_calibration *c)
     mq_calibration *w = &k->want;
     mq_status rc = MQ_OK;
 
+    if (k->n && !k->o->dry_run)
+        MQ_TRY(mq_outfile_try(k->files[0], true, k->err));
     MQ_TRY(mq_calibrate(c, k->ask->model, k->ask->placement, &on, k->hooks, k->err));
     if (!k->n)
         return MQ_OK;

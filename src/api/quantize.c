@@ -7,11 +7,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "api/cache.h"
 #include "api/prove.h"
 #include "api/sound.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "base/threads.h"
 #include "model/external.h"
@@ -81,6 +83,18 @@ static const mq_node *find_quantized(const mq_model *m)
                 if (strcmp(n->op_type, names[k]) == 0)
                     return n;
     return NULL;
+}
+
+static mq_status report_file(const struct job *j, const char *role, const char *path, uint64_t bytes)
+{
+    char hex[MQ_SHA256_HEX];
+    mq_status rc = MQ_OK;
+
+    if (j->opts->hash && strcmp(path, "-") != 0)
+        rc = mq_sha256_file(path, hex, j->err);
+    if (rc == MQ_OK)
+        mq_report_add_file(j->report, role, path, bytes, j->opts->hash && strcmp(path, "-") != 0 ? hex : NULL);
+    return rc;
 }
 
 /* Sizes before, and the external files for those who keep track. */
@@ -206,6 +220,19 @@ static mq_static_opts static_opts(const mq_quantize_opts *o)
     };
 }
 
+static mq_status report_caches(struct job *j)
+{
+    const mq_names *files = &j->opts->calibration_cache;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; rc == MQ_OK && i < files->n; i++) {
+        struct stat st;
+        if (stat(files->items[i], &st) == 0) /* a dry run writes none */
+            rc = report_file(j, "calibration", files->items[i], (uint64_t)st.st_size);
+    }
+    return rc;
+}
+
 /* Says in the report what was seen, for a run that ends with it. */
 static mq_status report_calibration(struct job *j, const mq_calibration *c)
 {
@@ -241,7 +268,10 @@ static mq_status quantize_activations(struct job *j)
                 "--mode static: no operator is computed with integers, only weights are smaller");
         return MQ_OK;
     }
+    if (!j->opts->dry_run && !j->opts->calibrate_only) /* what is sure to fail behind long work fails before it */
+        MQ_TRY(mq_outfile_try(j->output, j->opts->save.force, j->err));
     MQ_TRY(mq_cache_obtain(&c, &ask, j->hooks, j->err));
+    MQ_TRY(report_caches(j));
     MQ_TRY(end_step(j, "calibrate"));
     if (mq_cache_is_generated(&c))
         mq_warn(j->hooks, "calibration-random", "",
@@ -357,18 +387,6 @@ static mq_status report_mode(const struct job *j)
     mq_report_set_mode(j->report, names[j->opts->mode], chosen ? note.s : NULL);
     mq_str_release(&note);
     return MQ_OK;
-}
-
-static mq_status report_file(const struct job *j, const char *role, const char *path, uint64_t bytes)
-{
-    char hex[MQ_SHA256_HEX];
-    mq_status rc = MQ_OK;
-
-    if (j->opts->hash && strcmp(path, "-") != 0)
-        rc = mq_sha256_file(path, hex, j->err);
-    if (rc == MQ_OK)
-        mq_report_add_file(j->report, role, path, bytes, j->opts->hash && strcmp(path, "-") != 0 ? hex : NULL);
-    return rc;
 }
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------- */

@@ -169,6 +169,15 @@ done:
     return rc;
 }
 
+mq_status mq_outfile_try(const char *path, bool force, mq_error *err)
+{
+    mq_outfile *f = NULL;
+    const mq_status rc = mq_outfile_open(&f, path, force, err);
+
+    mq_outfile_abort(f);
+    return rc;
+}
+
 mq_status mq_outfile_scratch(mq_outfile **out, mq_error *err)
 {
     mq_outfile *f = calloc(1, sizeof *f);

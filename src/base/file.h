@@ -22,6 +22,9 @@ mq_status mq_outfile_open(mq_outfile **out, const char *path, bool force, mq_err
 /* The same for an unnamed scratch file in $TMPDIR (else /tmp); it can only be read back and aborted. */
 mq_status mq_outfile_scratch(mq_outfile **out, mq_error *err);
 
+/* Could `path` be written so, as far as one can tell before? For long work; leaves nothing behind. */
+mq_status mq_outfile_try(const char *path, bool force, mq_error *err);
+
 int mq_outfile_fd(const mq_outfile *f);
 const char *mq_outfile_path(const mq_outfile *f);
 

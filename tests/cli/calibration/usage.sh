@@ -18,3 +18,12 @@ for shard in 0/2 3/2 1/0 1 -1/2 1/2/3 '1/ 2'; do
     refused --calibrate-only --data random:2 --calibration-cache a.json --shard "$shard"
 done
 test "$(ls)" = m.onnx
+
+# What cannot be written is found before the data are run: these would take hours.
+late() {
+    timeout 20 mq quantize m.onnx -q --data random:1000000000 --samples 0 "$@" || { local status=$?; [[ $status == [25] ]]; }
+}
+echo old >m8.onnx
+late -o m8.onnx
+late -o no/m8.onnx
+late -f -o m8.onnx --calibration-cache no/c.json

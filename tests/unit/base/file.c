@@ -85,6 +85,22 @@ static void test_existing_target_needs_force(void **state)
     assert_int_equal(scratch_count("."), 1);
 }
 
+static void test_trying_changes_nothing(void **state)
+{
+    mq_error err = { 0 };
+
+    (void)state;
+    assert_int_equal(mq_outfile_try("out", false, NULL), MQ_OK);
+    assert_int_equal(scratch_count("."), 0);
+    scratch_put_text("out", "old");
+    assert_int_equal(mq_outfile_try("out", false, &err), MQ_ERR_USAGE);
+    assert_string_equal(err.text, "output 'out' exists (-f replaces it)");
+    assert_int_equal(mq_outfile_try("out", true, NULL), MQ_OK);
+    assert_int_equal(mq_outfile_try("missing/out", true, NULL), MQ_ERR_SYSTEM);
+    scratch_has("out", "old");
+    assert_int_equal(scratch_count("."), 1);
+}
+
 /* A new file has what the umask leaves; a replaced one keeps what it had, whatever the umask. */
 static void test_permissions(void **state)
 {
@@ -366,6 +382,7 @@ int main(void)
         IN_SCRATCH(test_commit_with_sync),
         IN_SCRATCH(test_abort_leaves_nothing),
         IN_SCRATCH(test_existing_target_needs_force),
+        IN_SCRATCH(test_trying_changes_nothing),
         IN_SCRATCH(test_permissions),
         IN_SCRATCH(test_symlink_target),
         IN_SCRATCH(test_dangling_symlink),
