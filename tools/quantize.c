@@ -20,8 +20,8 @@ static const cli_opt takes[] = {
     OPT_EXCLUDE_NODES, OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,  OPT_EXCLUDE_OP_TYPES, OPT_MODE,
     OPT_TYPE,          OPT_TENSOR_TYPE, OPT_ENDS_TYPE, OPT_PER_CHANNEL, OPT_PER_TENSOR,     OPT_SYMMETRIC,
     OPT_ASYMMETRIC,    OPT_FORMAT,  OPT_BLOCK_SIZE,    OPT_BLOCK_FALLBACK, OPT_ACCURACY_LEVEL, OPT_ALGORITHM,
-    OPT_ACT_TYPE,      OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE,
-    OPT_CALIBRATION_CACHE, OPT_CALIBRATE_ONLY, OPT_SHARD,
+    OPT_ACT_TYPE,      OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE, OPT_EFFORT,
+    OPT_SMOOTH,        OPT_EQUALIZE, OPT_BIAS_CORRECTION, OPT_CALIBRATION_CACHE, OPT_CALIBRATE_ONLY, OPT_SHARD,
     OPT_RANGE,         OPT_REDUCE_RANGE, OPT_TARGET,   OPT_OVERRIDES,   OPT_REQUANTIZE,     OPT_LIST_TYPES,
     OPT_LIST_TARGETS,  OPT_NONE,
 };
@@ -69,6 +69,15 @@ static mq_choice choice_of(const cli_session *s, cli_opt id)
     return !v->given ? MQ_CHOICE_DEFAULT : v->on ? MQ_CHOICE_YES : MQ_CHOICE_NO;
 }
 
+/* The form has been checked. */
+static void read_smooth(const char *text, mq_quantize_opts *o)
+{
+    if (!text)
+        return;
+    o->smooth = strcmp(text, "auto") == 0 ? MQ_SMOOTH_AUTO : strcmp(text, "none") == 0 ? MQ_SMOOTH_NONE : MQ_SMOOTH_ALPHA;
+    o->smooth_alpha = o->smooth == MQ_SMOOTH_ALPHA ? atof(text) : 0;
+}
+
 /* Words of the rows stand in the order of the library's enums. */
 static void read_scheme(const cli_session *s, mq_quantize_opts *o)
 {
@@ -97,6 +106,10 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
     o->act_symmetric = choice_of(s, OPT_ACT_SYMMETRIC);
     o->calibration = cli_get(s, OPT_CALIBRATION)->given ?
                          (mq_calibration_kind)(cli_get(s, OPT_CALIBRATION)->word + 1) : MQ_CALIBRATION_DEFAULT;
+    o->effort = cli_get(s, OPT_EFFORT)->word == EFFORT_FAST ? MQ_EFFORT_FAST : MQ_EFFORT_NORMAL;
+    read_smooth(cli_get(s, OPT_SMOOTH)->text, o);
+    o->bias_correction = choice_of(s, OPT_BIAS_CORRECTION);
+    o->equalize = choice_of(s, OPT_EQUALIZE);
     o->percentile = cli_get(s, OPT_PERCENTILE)->real;
     o->target = cli_get(s, OPT_TARGET)->text;
     o->requantize = cli_get(s, OPT_REQUANTIZE)->on;
@@ -222,6 +235,17 @@ static const struct {
     { OPT_VAL_DATA, runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
 };
 
+static bool is_smooth(const char *text)
+{
+    char *end;
+    double x;
+
+    if (!text || strcmp(text, "auto") == 0 || strcmp(text, "none") == 0)
+        return true;
+    x = strtod(text, &end);
+    return end != text && !*end && x >= 0 && x <= 1;
+}
+
 static mq_status check(const cli_options *o, mq_error *err)
 {
     const char *type = o->values[OPT_TYPE].text;
@@ -230,6 +254,9 @@ static mq_status check(const cli_options *o, mq_error *err)
     for (size_t i = 0; i < sizeof idle_rules / sizeof *idle_rules; i++)
         if (o->values[idle_rules[i].given].given && idle_rules[i].idle(o))
             return cli_fail(err, MQ_ERR_USAGE, idle_rules[i].sentence, type);
+    if (!is_smooth(o->values[OPT_SMOOTH].text))
+        return cli_fail(err, MQ_ERR_USAGE, "--smooth is auto, none or a number from 0 to 1, not '%s'",
+                        o->values[OPT_SMOOTH].text);
     for (size_t i = 0; i < o->values[OPT_TENSOR_TYPE].n_items; i++)
         if (!strrchr(o->values[OPT_TENSOR_TYPE].items[i], '='))
             return cli_fail(err, MQ_ERR_USAGE, "--tensor-type takes PATTERN=TYPE, not '%s'",

@@ -69,6 +69,20 @@ typedef enum mq_calibration_kind {
     MQ_CALIBRATION_MSE,        /* least squared error */
 } mq_calibration_kind;
 
+/* How much time is spent on finding a better result. */
+typedef enum mq_effort {
+    MQ_EFFORT_NORMAL,
+    MQ_EFFORT_FAST, /* nothing that needs a second pass over the data */
+} mq_effort;
+
+/* Sizes of an activation's channels moved into the weights that read it, before ranges are found. */
+typedef enum mq_smooth_kind {
+    MQ_SMOOTH_DEFAULT, /* AUTO; with MQ_EFFORT_FAST or a calibration cache NONE */
+    MQ_SMOOTH_AUTO,    /* where that promises less error */
+    MQ_SMOOTH_NONE,
+    MQ_SMOOTH_ALPHA,   /* everywhere, activation^alpha / weight^(1-alpha) */
+} mq_smooth_kind;
+
 typedef enum mq_choice { MQ_CHOICE_DEFAULT, MQ_CHOICE_NO, MQ_CHOICE_YES } mq_choice;
 
 typedef struct mq_quantize_opts {
@@ -97,6 +111,11 @@ typedef struct mq_quantize_opts {
     const char *act_type;         /* of activations: uint8, int8, uint16, int16; NULL (default): uint8, by target */
     mq_choice act_symmetric;      /* default: no; by target */
     mq_calibration_kind calibration;
+    mq_effort effort;
+    mq_smooth_kind smooth;        /* default MQ_SMOOTH_DEFAULT: by effort */
+    double smooth_alpha;          /* of MQ_SMOOTH_ALPHA: 0 to 1 */
+    mq_choice bias_correction;    /* biases take back what rounding does to means; default: by effort (normal: yes) */
+    mq_choice equalize;           /* rescale channels between layers first; default: by effort */
     double percentile;            /* default 99.99 */
     mq_range range;               /* default MQ_RANGE_MINMAX */
     float range_lo, range_hi, range_k;

@@ -2,32 +2,71 @@
  * SPDX-FileCopyrightText: mq authors */
 #include "api/calibrate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/running.h"
 #include "base/threads.h"
+#include "quant/static.h"
 
 /* One run of a calibration: what the watcher needs to know. */
 struct watching {
     mq_calibration *c;
+    mq_channel_table *channels;  /* or this */
+    mq_channel_table *quantized; /* with that, for the same tensors */
+    const mq_placement *placement; /* says how */
     const mq_data_call *call;
     int n_threads;
 };
+
+static const mq_point *point_of(const mq_placement *p, const char *name)
+{
+    for (size_t i = 0; i < p->biases.n; i++)
+        if (strcmp(p->biases.items[i].input->value->name, name) == 0)
+            return p->biases.items[i].input;
+    return NULL;
+}
+
+/* What QuantizeLinear and DequantizeLinear make of the values. */
+static mq_status add_quantized(const struct watching *w, const mq_array *a, const mq_point *p, mq_error *err)
+{
+    mq_channels *to = mq_channel_table_find(w->quantized, p->value->name);
+    size_t n = 1; /* it exists, so the product fits */
+    mq_array copy = *a;
+    float *x;
+    mq_status rc;
+
+    for (int i = 0; i < a->rank; i++)
+        n *= (size_t)a->dims[i];
+    if (!(x = malloc((n + 1) * sizeof *x)))
+        return mq_oom(err);
+    for (size_t i = 0; i < n; i++) {
+        const float q = rintf(((const float *)a->data)[i] / p->scale) + (float)p->zero_point;
+        x[i] = (fminf(fmaxf(q, (float)p->scheme.q_min), (float)p->scheme.q_max) - (float)p->zero_point) * p->scale;
+    }
+    copy.data = x;
+    rc = mq_channels_add(to, &copy, err);
+    free(x);
+    return rc;
+}
 
 /* A batch that was filled up with copies counts without them. */
 static mq_status observe(void *user, const mq_value *value, mq_array *array, mq_error *err)
 {
     const struct watching *w = user;
-    mq_calibrated *t = mq_calibration_find(w->c, value->name);
+    mq_calibrated *t = w->c ? mq_calibration_find(w->c, value->name) : NULL;
+    mq_channels *ch = w->channels ? mq_channel_table_find(w->channels, value->name) : NULL;
     int64_t *dim0 = array->rank > 0 ? &array->dims[0] : NULL, rows = dim0 ? *dim0 : 0;
     mq_status rc;
 
-    if (!t)
+    if (!t && !ch)
         return MQ_OK;
     if (dim0 && w->call->rows > w->call->n && rows == (int64_t)w->call->rows)
         *dim0 = (int64_t)w->call->n;
-    rc = mq_observer_add(&t->observer, array, w->n_threads, err);
+    rc = t ? mq_observer_add(&t->observer, array, w->n_threads, err) : mq_channels_add(ch, array, err);
+    if (rc == MQ_OK && w->quantized && array->dtype == MQ_FLOAT)
+        rc = add_quantized(w, array, point_of(w->placement, value->name), err);
     if (dim0)
         *dim0 = rows;
     if (rc != MQ_OK)
@@ -61,7 +100,8 @@ static void warn_missing(const mq_plan *plan, const mq_hooks *hooks)
                 missing[i].behind);
 }
 
-static mq_status run_all(struct watching *w, mq_running *r, mq_dataset *ds, const mq_hooks *hooks, mq_error *err)
+static mq_status run_all(struct watching *w, mq_running *r, mq_dataset *ds, const mq_hooks *hooks, uint64_t *samples,
+                         mq_error *err)
 {
     const uint64_t total = mq_dataset_n_samples(ds);
     mq_status rc = MQ_OK;
@@ -73,37 +113,104 @@ static mq_status run_all(struct watching *w, mq_running *r, mq_dataset *ds, cons
             break;
         MQ_TRY(mq_running_run(r, w->call->in, err));
         MQ_TRY(mq_dataset_carry(ds, r->out, err));
-        w->c->samples += w->call->n;
-        mq_progress(hooks, "calibrate", w->c->samples, total);
+        *samples += w->call->n;
+        mq_progress(hooks, w->c ? "calibrate" : "look at channels", *samples, total);
     }
-    if (!w->c->samples && w->c->n_shards == 1)
-        rc = mq_fail(err, MQ_ERR_INPUT, "--data holds no sample");
 done:
+    return rc;
+}
+
+/* Runs m over a part of the source; w is told of the tensors. */
+static mq_status watch_model(struct watching *w, mq_model *m, const char *const *names, size_t n_names,
+                             const mq_calibrate_on *on, const mq_hooks *hooks, uint64_t *samples, bool *generated,
+                             mq_error *err)
+{
+    mq_running r = { 0 };
+    mq_dataset *ds = NULL;
+    mq_status rc;
+
+    *samples = 0;
+    w->n_threads = mq_threads(hooks ? hooks->n_threads : 0);
+    MQ_TRY(mq_running_open(&r, m, &(mq_plan_opts){ .partial = true, .keep = names, .n_keep = n_names }, hooks, err));
+    if (w->c)
+        warn_missing(r.plan, hooks);
+    mq_runner_watch(r.runner, observe, w);
+    MQ_TRY(mq_source_open_part(&ds, on->source, on->shard, on->n_shards, r.inputs, r.n_in, r.outputs, r.n_out, hooks, err));
+    MQ_TRY(run_all(w, &r, ds, hooks, samples, err));
+    if (!*samples && on->n_shards == 1)
+        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "--data holds no sample"));
+    if (w->c)
+        mq_source_warn(on->source, ds, hooks);
+    *generated = mq_dataset_generated(ds);
+done:
+    mq_dataset_free(ds);
+    mq_running_close(&r);
     return rc;
 }
 
 mq_status mq_calibrate(mq_calibration *c, mq_model *m, const mq_placement *p, const mq_calibrate_on *on,
                        const mq_hooks *hooks, mq_error *err)
 {
-    struct watching w = { .c = c, .n_threads = mq_threads(hooks ? hooks->n_threads : 0) };
+    struct watching w = { .c = c };
     const char **names = NULL;
-    mq_running r = { 0 };
-    mq_dataset *ds = NULL;
+    bool generated;
     mq_status rc;
 
     c->shard = on->shard;
     c->n_shards = on->n_shards;
     MQ_TRY(names_of(p, c, &names, err));
-    MQ_TRY(mq_running_open(&r, m, &(mq_plan_opts){ .partial = true, .keep = names, .n_keep = p->points.n }, hooks, err));
-    warn_missing(r.plan, hooks);
-    mq_runner_watch(r.runner, observe, &w);
-    MQ_TRY(mq_source_open_part(&ds, on->source, on->shard, on->n_shards, r.inputs, r.n_in, r.outputs, r.n_out, hooks, err));
-    MQ_TRY(run_all(&w, &r, ds, hooks, err));
-    mq_source_warn(on->source, ds, hooks);
-    MQ_TRY((c->data = strdup(mq_dataset_generated(ds) ? "generated:" : "")) ? MQ_OK : mq_oom(err));
+    MQ_TRY(watch_model(&w, m, names, p->points.n, on, hooks, &c->samples, &generated, err));
+    MQ_TRY((c->data = strdup(generated ? "generated:" : "")) ? MQ_OK : mq_oom(err));
 done:
     free(names);
-    mq_dataset_free(ds);
-    mq_running_close(&r);
+    return rc;
+}
+
+/* More say little more about how channels differ. */
+enum { CHANNEL_SAMPLES = 64 };
+
+static mq_status watch_channels(struct watching *w, mq_model *m, const mq_data_source *source, const mq_hooks *hooks,
+                                mq_error *err)
+{
+    const mq_channel_table *t = w->channels;
+    const char **names = calloc(t->items.n + 1, sizeof *names);
+    mq_data_source some = *source;
+    uint64_t samples;
+    bool generated;
+    mq_status rc;
+
+    if (!names)
+        return mq_oom(err);
+    for (size_t i = 0; i < t->items.n; i++)
+        names[i] = t->items.items[i]->value->name;
+    if (!some.samples || some.samples > CHANNEL_SAMPLES)
+        some.samples = CHANNEL_SAMPLES;
+    rc = watch_model(w, m, names, t->items.n, &(mq_calibrate_on){ &some, 1, 1 }, hooks, &samples, &generated, err);
+    free(names);
+    return rc;
+}
+
+mq_status mq_calibrate_channels(mq_channel_table *t, mq_model *m, const mq_data_source *source, const mq_hooks *hooks,
+                                mq_error *err)
+{
+    return watch_channels(&(struct watching){ .channels = t }, m, source, hooks, err);
+}
+
+mq_status mq_calibrate_means(mq_channel_table *plain, mq_channel_table *quantized, mq_model *m, const mq_placement *p,
+                             const mq_data_source *source, const mq_hooks *hooks, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < p->biases.n; i++) {
+        const mq_bias *b = &p->biases.items[i];
+        if (!b->input || !(b->input->scale > 0))
+            continue;
+        MQ_TRY(mq_channel_table_add(plain, b->input->value, mq_bias_axis(b), err));
+        MQ_TRY(mq_channel_table_add(quantized, b->input->value, mq_bias_axis(b), err));
+    }
+    if (plain->items.n)
+        rc = watch_channels(&(struct watching){ .channels = plain, .quantized = quantized, .placement = p }, m, source,
+                            hooks, err);
+done:
     return rc;
 }

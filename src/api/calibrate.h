@@ -6,6 +6,7 @@
 
 #include "mq/run.h"
 #include "quant/calibration.h"
+#include "quant/channels.h"
 #include "quant/place.h"
 
 /* What it is made on. */
@@ -21,5 +22,15 @@ typedef struct mq_calibrate_on {
  * sample, MQ_ERR_UNSUPPORTED. */
 mq_status mq_calibrate(mq_calibration *c, mq_model *m, const mq_placement *p, const mq_calibrate_on *on,
                        const mq_hooks *hooks, mq_error *err);
+
+/* Runs m over the first samples of the source and fills the tables with what the inputs of p's biased products hold, before
+ * and after they are quantized as p has it. Errors as above. */
+mq_status mq_calibrate_means(mq_channel_table *plain, mq_channel_table *quantized, mq_model *m, const mq_placement *p,
+                             const mq_data_source *source, const mq_hooks *hooks, mq_error *err);
+
+/* Runs m over the first samples of the source, enough to know how channels differ, and adds what they hold to t. Errors as
+ * above. */
+mq_status mq_calibrate_channels(mq_channel_table *t, mq_model *m, const mq_data_source *source, const mq_hooks *hooks,
+                                mq_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "api/cache.h"
+#include "api/calibrate.h"
 #include "api/prove.h"
 #include "api/sound.h"
 #include "base/file.h"
@@ -23,6 +24,7 @@
 #include "passes/pass.h"
 #include "quant/mode.h"
 #include "quant/quant.h"
+#include "quant/smooth.h"
 #include "quant/static.h"
 #include "quant/targets.h"
 #include "report/report.h"
@@ -249,6 +251,61 @@ static mq_status report_calibration(struct job *j, const mq_calibration *c)
     return rc;
 }
 
+/* Steps of a range in integers of that many bits. */
+static int levels_of(const char *type, bool symmetric)
+{
+    const int bits = mq_dtype_bits(mq_dtype_from_name(type));
+    return (1 << (symmetric ? bits - 1 : bits)) - 1;
+}
+
+/* A cache holds ranges and no channels: with one the result is that of its data alone, in parts or whole. */
+static bool looks_at_channels(const mq_quantize_opts *o)
+{
+    return o->effort == MQ_EFFORT_NORMAL && !o->calibration_cache.n;
+}
+
+static mq_status smooth_channels(struct job *j)
+{
+    const mq_quantize_opts *o = j->opts;
+    const mq_smooth_opts how = { .automatic = o->smooth != MQ_SMOOTH_ALPHA, .alpha = o->smooth_alpha,
+                                 .levels = levels_of(o->act_type, o->act_symmetric == MQ_CHOICE_YES),
+                                 .weight_levels = levels_of(o->type, true) };
+    mq_channel_table seen = { 0 };
+    mq_smooth_result result;
+    mq_status rc = MQ_OK;
+
+    if (o->smooth == MQ_SMOOTH_NONE || (o->smooth == MQ_SMOOTH_DEFAULT && !looks_at_channels(o)))
+        return MQ_OK;
+    MQ_TRY(mq_smooth_wanted(&seen, j->model, j->err));
+    if (!seen.items.n)
+        goto done;
+    MQ_TRY(mq_calibrate_channels(&seen, j->model, &o->calibrate_on, j->hooks, j->err));
+    MQ_TRY(mq_smooth(j->model, &seen, &how, &result, j->err));
+    MQ_TRY(end_step(j, "smooth"));
+done:
+    mq_channel_table_release(&seen);
+    return rc;
+}
+
+static mq_status correct_biases(struct job *j)
+{
+    const mq_quantize_opts *o = j->opts;
+    mq_channel_table plain = { 0 }, quantized = { 0 };
+    size_t n;
+    mq_status rc = MQ_OK;
+
+    if (o->bias_correction == MQ_CHOICE_NO || (o->bias_correction == MQ_CHOICE_DEFAULT && !looks_at_channels(o)) ||
+        mq_quant_target_float_bias(o->target))
+        return MQ_OK;
+    MQ_TRY(mq_calibrate_means(&plain, &quantized, j->model, j->plan.placement, &o->calibrate_on, j->hooks, j->err));
+    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->hooks, &n, j->err));
+    MQ_TRY(end_step(j, "correct biases"));
+done:
+    mq_channel_table_release(&plain);
+    mq_channel_table_release(&quantized);
+    return rc;
+}
+
 /* Finds the ranges of activations and puts their integers into the graph. */
 static mq_status quantize_activations(struct job *j)
 {
@@ -284,6 +341,7 @@ static mq_status quantize_activations(struct job *j)
     if (n_unseen)
         mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);
+    MQ_TRY(correct_biases(j));
     MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
 done:
     mq_calibration_release(&c);
@@ -565,8 +623,10 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     if (filled.calibration_cache.n)
         MQ_TRY(mq_cache_hash_model(j.model, j.hash, err));
     if (filled.mode == MQ_MODE_STATIC)
-        MQ_TRY(mq_static_prepare(j.model, hooks, err));
+        MQ_TRY(mq_static_prepare(j.model, filled.equalize == MQ_CHOICE_YES, hooks, err));
     MQ_TRY(end_step(&j, "load and check"));
+    if (filled.mode == MQ_MODE_STATIC)
+        MQ_TRY(smooth_channels(&j));
     MQ_TRY(choose(&j));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(quantize_activations(&j));

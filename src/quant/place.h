@@ -37,6 +37,7 @@ typedef struct mq_bias {
     size_t index;        /* of the bias among the inputs */
     mq_point *input;     /* of the activation */
     mq_quant_item *item; /* of the weight */
+    float *shift;        /* one per output channel, added to the bias; NULL: none */
 } mq_bias;
 
 typedef struct mq_placement {

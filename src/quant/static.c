@@ -8,17 +8,20 @@
 
 #include "passes/pass.h"
 #include "quant/emit.h"
+#include "quant/equalize.h"
+#include "quant/layers.h"
 
 /* Ranges that differ less than this share a scale where they are concatenated: the smaller one loses at most one bit. */
 #define ALIKE 2.0f
 
 /* ---- before ------------------------------------------------------------------------------------------------------- */
 
-mq_status mq_static_prepare(mq_model *m, const mq_hooks *hooks, mq_error *err)
+mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, mq_error *err)
 {
     const bool must = m->has_ir_version && m->ir_version < 4; /* there all of them are, and mean nothing by it */
     const char *first = NULL;
-    size_t n = 0;
+    size_t n = 0, n_pairs;
+    mq_status rc;
 
     for (size_t i = 0; m->graph && i < m->graph->inits.n; i++) {
         mq_value *v = m->graph->inits.items[i];
@@ -33,7 +36,11 @@ mq_status mq_static_prepare(mq_model *m, const mq_hooks *hooks, mq_error *err)
                 first);
     if (n && must)
         m->ir_version = 4;
-    return mq_passes_run(m, mq_quantize_passes, &(mq_pass_ctx){ 0 }, err);
+    MQ_TRY(mq_passes_run(m, mq_quantize_passes, &(mq_pass_ctx){ 0 }, err));
+    if (equalize)
+        MQ_TRY(mq_equalize(m, &n_pairs, err));
+done:
+    return rc;
 }
 
 const char *mq_static_preparation(void)
@@ -75,9 +82,19 @@ static void measure(mq_point *p, const mq_observer *o)
         p->sqnr = mse > 0 ? 10 * log10(power / mse) : INFINITY;
 }
 
-/* The range of a point by itself. */
-static void find_range(mq_point *p, const mq_calibrated *c, const mq_static_opts *o)
+/* The extremes of n samples are those of all that will come only when n is large: with the least error on the samples, and
+ * little is lost by a wider step, much by clipping what was not seen. Measured on the models of docs/performance.md: from 4
+ * to 64 samples gain 0.4 to 6 dB on others, 100 and more lose at most 0.2. The other methods mean what they say. */
+static float margin_of(uint64_t samples, mq_calibration_method method)
 {
+    return method == MQ_CALIBRATE_MSE && samples ? 1 + 0.8f / sqrtf((float)samples) : 1;
+}
+
+/* The range of a point by itself. */
+static void find_range(mq_point *p, const mq_calibrated *c, uint64_t samples, const mq_static_opts *o)
+{
+    const float margin = margin_of(samples, o->method);
+
     p->scheme = o->scheme;
     if (!c || (!c->has_range && c->observer.n == 0))
         return;
@@ -86,6 +103,8 @@ static void find_range(mq_point *p, const mq_calibrated *c, const mq_static_opts
         p->hi = c->hi;
     } else {
         mq_observer_range(&c->observer, o->method, o->percentile, &p->scheme, &p->lo, &p->hi);
+        p->lo *= margin;
+        p->hi *= margin;
         bound_range(p);
         if (o->method == MQ_CALIBRATE_ENTROPY)
             keep_bounds(p, &c->observer);
@@ -119,7 +138,7 @@ mq_status mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_st
     *n_unseen = 0;
     for (size_t i = 0; i < p->points.n; i++)
         if (!p->points.items[i]->same)
-            find_range(p->points.items[i], mq_calibration_find(c, p->points.items[i]->value->name), o);
+            find_range(p->points.items[i], mq_calibration_find(c, p->points.items[i]->value->name), c->samples, o);
     for (size_t i = 0; i < p->concats.n; i++)
         join_concat(p, p->concats.items[i]);
     for (size_t i = 0; i < p->points.n; i++) {
@@ -220,11 +239,16 @@ static bool fits_bias(const mq_bias *b, const mq_tensor *t)
     return w->grid.n_scales == 1 || (size_t)n == w->grid.n_scales;
 }
 
+static float bias_at(const mq_bias *b, const float *values, size_t i)
+{
+    return values[i] + (b->shift ? b->shift[i] : 0);
+}
+
 /* A channel of tiny weights may have a bias beyond 32 bits: its scale grows until the bias fits. */
 static void widen_scales(const mq_bias *b, const float *values, size_t n, mq_weight *w)
 {
     for (size_t i = 0; i < n; i++) {
-        double least = fabs((double)values[i]) / (BIAS_MAX * (double)b->input->scale);
+        double least = fabs((double)bias_at(b, values, i)) / (BIAS_MAX * (double)b->input->scale);
         float *scale = &w->scales[scale_at(w, i)];
         if (isfinite(least) && fabs((double)*scale) < least)
             *scale = mq_scheme_store(&w->scheme, *scale < 0 ? -least : least, w->zero_points[scale_at(w, i)]);
@@ -276,7 +300,7 @@ static mq_status rewrite_bias(mq_emit *e, const mq_bias *b)
     for (size_t i = 0; i < n_scales; i++)
         scales[i] = b->input->scale * w->scales[i];
     for (size_t i = 0; i < n; i++) {
-        double x = (double)values[i] / (double)scales[n_scales == 1 ? 0 : i];
+        double x = (double)bias_at(b, values, i) / (double)scales[n_scales == 1 ? 0 : i];
         ints[i] = isfinite(x) ? (int32_t)rint(fmin(fmax(x, -BIAS_MAX), BIAS_MAX)) : 0;
     }
     e->graph = v->graph;
@@ -292,6 +316,74 @@ static mq_status rewrite_bias(mq_emit *e, const mq_bias *b)
     if (e->rc == MQ_OK)
         e->rc = mq_node_set_input(b->node, b->index, out, e->err);
     return e->rc;
+}
+
+/* ---- bias correction ---------------------------------------------------------------------------------------------- */
+
+int mq_bias_axis(const mq_bias *b)
+{
+    return mq_node_is(b->node, "", "Conv") ? 1 : -1;
+}
+
+/* The weight as its integers have it. */
+static double rounded(const mq_weight *w, size_t row, double x)
+{
+    const size_t at = scale_at(w, row);
+    const double q = rint(x / (double)w->scales[at]) + w->zero_points[at];
+
+    return (fmin(fmax(q, w->scheme.q_min), w->scheme.q_max) - w->zero_points[at]) * (double)w->scales[at];
+}
+
+static mq_status correct(mq_bias *b, const mq_channels *plain, const mq_channels *quantized, bool *done_, mq_error *err)
+{
+    mq_layer l;
+    float *w = NULL;
+    mq_status rc = MQ_OK;
+
+    if (!mq_layer_read(b->node, &l) || mq_node_is(b->node, "", "MatMul") || l.cols != (int64_t)plain->n ||
+        plain->n != quantized->n || !plain->count)
+        return MQ_OK;
+    if (!(b->shift = mq_arena_alloc(b->node->graph->model->arena, ((size_t)l.rows + 1) * sizeof *b->shift)))
+        return mq_oom(err);
+    MQ_TRY(mq_layer_constant(b->node, 1, &w, err));
+    for (int64_t r = 0; r < l.rows; r++) {
+        const int64_t first = r / l.group_rows * l.group_cols;
+        double moved = 0;
+        for (int64_t c = 0; c < l.group_cols; c++) {
+            const float *here = w + mq_layer_place(&l, r, c);
+            const double x = plain->sum[first + c] / (double)plain->count;
+            const double q = quantized->sum[first + c] / (double)quantized->count;
+            for (int64_t k = 0; k < l.inner; k++)
+                moved += rounded(&b->item->weight, (size_t)r, (double)here[k]) * q - (double)here[k] * x;
+        }
+        b->shift[r] = isfinite(moved) ? (float)-moved : 0;
+    }
+    *done_ = true;
+done:
+    free(w);
+    return rc;
+}
+
+mq_status mq_static_correct(mq_placement *p, const mq_channel_table *plain, const mq_channel_table *quantized,
+                            const mq_hooks *hooks, size_t *n_corrected, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    *n_corrected = 0;
+    for (size_t i = 0; i < p->biases.n; i++) {
+        mq_bias *b = &p->biases.items[i];
+        const char *name = b->input ? b->input->value->name : "";
+        const mq_channels *x = mq_channel_table_find(plain, name), *q = mq_channel_table_find(quantized, name);
+        const mq_tensor *t = mq_value_constant(b->node->inputs[b->index], false);
+        bool corrected = false;
+        if (!x || !q || x->axis != mq_bias_axis(b) || !t || !fits_bias(b, t) || b->item->weight.grid.kind == MQ_PER_BLOCK)
+            continue;
+        MQ_TRY(mq_weight_find_params(&b->item->weight, hooks, err));
+        MQ_TRY(correct(b, x, q, &corrected, err));
+        *n_corrected += corrected;
+    }
+done:
+    return rc;
 }
 
 /* The float bias goes when nobody reads it any more. */

@@ -11,6 +11,7 @@
 #define MQ_QUANT_STATIC_H
 
 #include "quant/calibration.h"
+#include "quant/channels.h"
 #include "quant/place.h"
 #include "quant/range.h"
 
@@ -22,8 +23,8 @@ typedef struct mq_static_opts {
 } mq_static_opts;
 
 /* Before anything is chosen: initializers that are listed as inputs become constants (warned about: "constant-input"), and
- * batch normalization goes into the weights before it. */
-mq_status mq_static_prepare(mq_model *m, const mq_hooks *hooks, mq_error *err);
+ * batch normalization goes into the weights before it. equalize: channels are rescaled between layers (equalize.h). */
+mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, mq_error *err);
 /* Its name in files of calibrations: what was seen of a model prepared otherwise does not count for this one. */
 const char *mq_static_preparation(void);
 
@@ -32,6 +33,16 @@ const char *mq_static_preparation(void);
  * scale 0 and stay float; their number goes to *n_unseen. */
 mq_status mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen,
                            mq_error *err);
+
+/* The channel axis of a product's activation: 1, or -1 for the last. */
+int mq_bias_axis(const mq_bias *b);
+
+/* Bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, with
+ * measured means): rounding and clipping move the mean of what a product gets and of its weights, and so of each output
+ * channel; its bias takes that back. plain, quantized: what the channels of the activations hold, before and after
+ * QuantizeLinear and DequantizeLinear. Borders, where a convolution sees padding, are taken for the middle. *n_corrected: biases. */
+mq_status mq_static_correct(mq_placement *p, const mq_channel_table *plain, const mq_channel_table *quantized,
+                            const mq_hooks *hooks, size_t *n_corrected, mq_error *err);
 
 /* Rewrites points and biases. To be called before mq_quant_rewrite; finds the scales of weights whose products have biases,
  * and makes them larger where a bias would not fit into 32 bits. */

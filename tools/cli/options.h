@@ -142,6 +142,10 @@ typedef enum cli_opt {
     OPT_CALIBRATION_CACHE, /* items: files */
     OPT_CALIBRATE_ONLY, /* on */
     OPT_SHARD,          /* text: "I/N" */
+    OPT_EFFORT,         /* word: cli_effort */
+    OPT_SMOOTH,         /* text: auto, none or a number */
+    OPT_BIAS_CORRECTION, /* given: on or not; else by effort */
+    OPT_EQUALIZE,       /* given: on or not; else by effort */
     OPT_REQUANTIZE,     /* on */
     OPT_LIST_TYPES,     /* on: print and do nothing else */
     OPT_LIST_TARGETS,   /* on */
@@ -158,6 +162,7 @@ typedef enum cli_type {
 typedef enum cli_format { FORMAT_QDQ, FORMAT_QOPERATOR, FORMAT_NBITS } cli_format;
 typedef enum cli_block_fallback { BLOCK_PARTIAL, BLOCK_ERROR, BLOCK_SKIP, BLOCK_ADJUST } cli_block_fallback;
 typedef enum cli_algorithm { ALGORITHM_RTN, ALGORITHM_MSE, ALGORITHM_HQQ } cli_algorithm;
+typedef enum cli_effort { EFFORT_FAST, EFFORT_NORMAL } cli_effort;
 typedef enum cli_annotate { ANNOTATE_GITHUB, ANNOTATE_NONE } cli_annotate;
 
 typedef enum cli_kind {

@@ -153,8 +153,7 @@ static const char *const peers[][2] = {
 
 /* Options that are settled but not here yet. */
 static const char *const later[] = {
-    "time_limit", "val_labels", "effort", "smooth", "equalize",
-    "bias_correction", "io_type", "sensitivity", "layers",
+    "time_limit", "val_labels", "io_type", "sensitivity", "layers",
 };
 
 static const struct {

@@ -223,6 +223,17 @@ static const cli_row rows[N_OPTS] = {
                              .help = "write the calibration cache and no model" },
     [OPT_SHARD] = { "--shard", 0, KIND_TEXT, QUANTIZE, "I/N",
                     .help = "with --calibrate-only: part I, from 1, of N parts of the data" },
+    [OPT_EFFORT] = { "--effort", 0, KIND_WORD, QUANTIZE, "fast|normal", "fast|normal", "best", .fallback = "normal",
+                     .help = "with --mode static: fast is one pass over the data; normal looks at channels, too "
+                             "(--smooth, --bias-correction)" },
+    [OPT_SMOOTH] = { "--smooth", 0, KIND_TEXT, QUANTIZE, "auto|none|ALPHA",
+                     .help = "move sizes of channels from activations into weights: where it promises less error (auto, the "
+                             "default), nowhere, or everywhere with this exponent, as 0.5 (Xiao 2023)" },
+    [OPT_BIAS_CORRECTION] = { "--bias-correction", 0, KIND_SWITCH, QUANTIZE,
+                              .help = "biases take back what rounding does to the means of channels (Nagel 2019; default: "
+                                      "on, with --effort fast off)" },
+    [OPT_EQUALIZE] = { "--equalize", 0, KIND_SWITCH, QUANTIZE,
+                       .help = "rescale channels between layers first, so that one scale suits them all (Nagel 2019)" },
     [OPT_REQUANTIZE] = { "--requantize", 0, KIND_SWITCH, QUANTIZE,
                          .help = "take a model that is quantized already: its float weights" },
     [OPT_LIST_TYPES] = { "--list-types", 0, KIND_SWITCH, QUANTIZE, .no_negation = true,
