@@ -40,7 +40,8 @@ int mq_bias_axis(const mq_bias *b);
 /* Bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, with
  * measured means): rounding and clipping move the mean of what a product gets and of its weights, and so of each output
  * channel; its bias takes that back. plain, quantized: what the channels of the activations hold, before and after
- * QuantizeLinear and DequantizeLinear. Borders, where a convolution sees padding, are taken for the middle. *n_corrected: biases. */
+ * QuantizeLinear and DequantizeLinear. Borders, where a convolution sees padding, are taken for the middle. *n_corrected:
+ * biases. */
 mq_status mq_static_correct(mq_placement *p, const mq_channel_table *plain, const mq_channel_table *quantized,
                             const mq_hooks *hooks, size_t *n_corrected, mq_error *err);
 

@@ -13,7 +13,7 @@ check() {
         caches+=,part$i.json
     done
     for method in mse ema percentile; do
-        mq quantize m.onnx -q -f -o whole.onnx --calibration $method "${on[@]}" "$@"
+        mq quantize m.onnx -q -f -o whole.onnx --effort fast --calibration $method "${on[@]}" "$@"
         mq quantize m.onnx -q -f -o joined.onnx --calibration $method --calibration-cache "${caches#,}"
         cmp whole.onnx joined.onnx
     done
