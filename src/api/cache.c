@@ -55,12 +55,10 @@ done:
 /* Takes what s holds. */
 static mq_status text_of(mq_str *s, char **out, mq_error *err)
 {
-    if (!s->failed && s->s) {
-        *out = s->s;
-        return MQ_OK;
-    }
-    mq_str_release(s);
-    *out = s->failed ? NULL : strdup("");
+    if (s->failed)
+        mq_str_release(s);
+    else
+        *out = s->s ? s->s : strdup("");
     return *out ? MQ_OK : mq_oom(err);
 }
 
