@@ -11,4 +11,5 @@ try --data photos --preprocess order=gray,scale=1/255
 try --data photos --preprocess order=gray,resize=4x4,scale=1/255
 mq quantize m.onnx -o out.onnx --data photos --preprocess order=gray,scale=1/255 --skip-bad 2>&1 >/dev/null | sort -u >&2
 rm photos/a.png
-try --data photos --preprocess order=gray,scale=1/255 --skip-bad -f 2>&1 | sort -u >&2
+try --data photos --preprocess order=gray,scale=1/255 --skip-bad -f 2>said
+sort -u said >&2
