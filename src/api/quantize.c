@@ -7,25 +7,19 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#include "api/cache.h"
-#include "api/calibrate.h"
 #include "api/prove.h"
+#include "api/quantize_job.h"
 #include "api/sound.h"
-#include "base/file.h"
 #include "base/str.h"
 #include "base/threads.h"
 #include "model/external.h"
 #include "model/save.h"
 #include "mq/check.h"
 #include "ops/ops.h"
-#include "passes/pass.h"
 #include "quant/mode.h"
 #include "quant/quant.h"
-#include "quant/smooth.h"
-#include "quant/static.h"
 #include "quant/targets.h"
 #include "report/report.h"
 
@@ -36,21 +30,6 @@ mq_quantize_opts mq_quantize_opts_default(void)
                                    mq_save_opts_default() };
 }
 
-struct job {
-    const char *input, *output;
-    const mq_quantize_opts *opts;
-    mq_report *report;
-    const mq_hooks *hooks;
-    mq_error *err;
-    mq_model *model;
-    mq_quant_plan plan;
-    mq_quant_work work;
-    char hash[MQ_SHA256_HEX]; /* of the input, with --calibration-cache */
-    uint64_t bytes_before, data_before;
-    mq_saved after;
-    double since; /* when the running step began */
-};
-
 static double now(void)
 {
     struct timespec t;
@@ -58,8 +37,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Ends a step: its time goes into the report. */
-static mq_status end_step(struct job *j, const char *name)
+mq_status mq_job_end_step(mq_quantize_job *j, const char *name)
 {
     double t = now();
     mq_status rc = mq_report_add_step(j->report, name, t - j->since, j->err);
@@ -87,7 +65,7 @@ static const mq_node *find_quantized(const mq_model *m)
     return NULL;
 }
 
-static mq_status report_file(const struct job *j, const char *role, const char *path, uint64_t bytes)
+mq_status mq_job_report_file(const mq_quantize_job *j, const char *role, const char *path, uint64_t bytes)
 {
     char hex[MQ_SHA256_HEX];
     mq_status rc = MQ_OK;
@@ -100,7 +78,7 @@ static mq_status report_file(const struct job *j, const char *role, const char *
 }
 
 /* Sizes before, and the external files for those who keep track. */
-static mq_status describe_input(struct job *j)
+static mq_status describe_input(mq_quantize_job *j)
 {
     const mq_model *m = j->model;
     mq_map seen = { 0 };
@@ -127,7 +105,7 @@ static mq_status describe_input(struct job *j)
     return rc;
 }
 
-static mq_status open_input(struct job *j)
+static mq_status open_input(mq_quantize_job *j)
 {
     const mq_node *q;
     mq_status rc = MQ_OK;
@@ -145,7 +123,7 @@ done:
 
 /* ---- choosing and rewriting --------------------------------------------------------------------------------------- */
 
-static mq_status fail_nothing(const struct job *j)
+static mq_status fail_nothing(const mq_quantize_job *j)
 {
     const mq_quant_plan *p = &j->plan;
     size_t counts[MQ_N_STAYS] = { 0 };
@@ -162,7 +140,7 @@ static mq_status fail_nothing(const struct job *j)
                    counts[most], p->items.n, mq_stay_text(most));
 }
 
-static mq_status raise_opset(struct job *j)
+static mq_status raise_opset(mq_quantize_job *j)
 {
     int64_t have = mq_opset_of(j->model->graph, ""), want = j->plan.needed_opset;
     const char *what = j->plan.needed_for;
@@ -188,7 +166,7 @@ done:
     return rc;
 }
 
-static mq_status choose(struct job *j)
+static mq_status choose(mq_quantize_job *j)
 {
     mq_status rc = MQ_OK;
 
@@ -205,151 +183,8 @@ done:
     return rc;
 }
 
-/* ---- activations -------------------------------------------------------------------------------------------------- */
-
-static mq_static_opts static_opts(const mq_quantize_opts *o)
-{
-    static const mq_calibration_method methods[] = {
-        [MQ_CALIBRATION_DEFAULT] = MQ_CALIBRATE_MSE, [MQ_CALIBRATION_MINMAX] = MQ_CALIBRATE_MINMAX,
-        [MQ_CALIBRATION_EMA] = MQ_CALIBRATE_EMA, [MQ_CALIBRATION_PERCENTILE] = MQ_CALIBRATE_PERCENTILE,
-        [MQ_CALIBRATION_ENTROPY] = MQ_CALIBRATE_ENTROPY, [MQ_CALIBRATION_MSE] = MQ_CALIBRATE_MSE,
-    };
-
-    return (mq_static_opts){
-        .scheme = mq_scheme_of(mq_dtype_from_name(o->act_type), o->act_symmetric == MQ_CHOICE_YES, false, MQ_FLOAT),
-        .method = methods[o->calibration], .percentile = o->percentile,
-        .float_bias = mq_quant_target_float_bias(o->target),
-    };
-}
-
-static mq_status report_caches(struct job *j)
-{
-    const mq_names *files = &j->opts->calibration_cache;
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; rc == MQ_OK && i < files->n; i++) {
-        struct stat st;
-        if (stat(files->items[i], &st) == 0) /* a dry run writes none */
-            rc = report_file(j, "calibration", files->items[i], (uint64_t)st.st_size);
-    }
-    return rc;
-}
-
-/* Says in the report what was seen, for a run that ends with it. */
-static mq_status report_calibration(struct job *j, const mq_calibration *c)
-{
-    mq_str note = { 0 };
-    mq_status rc = MQ_OK;
-
-    mq_str_addf(&note, "%zu tensors, %llu samples, shard %d/%d: %s", c->tensors.n, (unsigned long long)c->samples, c->shard,
-                c->n_shards, j->opts->calibration_cache.items[0]);
-    if (note.failed)
-        rc = mq_oom(j->err);
-    else
-        mq_report_set_mode(j->report, "calibrate", note.s);
-    mq_str_release(&note);
-    return rc;
-}
-
-/* Steps of a range in integers of that many bits. */
-static int levels_of(const char *type, bool symmetric)
-{
-    const int bits = mq_dtype_bits(mq_dtype_from_name(type));
-    return (1 << (symmetric ? bits - 1 : bits)) - 1;
-}
-
-/* A cache holds ranges and no channels: with one the result is that of its data alone, in parts or whole. */
-static bool looks_at_channels(const mq_quantize_opts *o)
-{
-    return o->effort == MQ_EFFORT_NORMAL && !o->calibration_cache.n;
-}
-
-static mq_status smooth_channels(struct job *j)
-{
-    const mq_quantize_opts *o = j->opts;
-    const mq_smooth_opts how = { .automatic = o->smooth != MQ_SMOOTH_ALPHA, .alpha = o->smooth_alpha,
-                                 .levels = levels_of(o->act_type, o->act_symmetric == MQ_CHOICE_YES),
-                                 .weight_levels = levels_of(o->type, true) };
-    mq_channel_table seen = { 0 };
-    mq_smooth_result result;
-    mq_status rc = MQ_OK;
-
-    if (o->smooth == MQ_SMOOTH_NONE || (o->smooth == MQ_SMOOTH_DEFAULT && !looks_at_channels(o)))
-        return MQ_OK;
-    MQ_TRY(mq_smooth_wanted(&seen, j->model, j->err));
-    if (!seen.items.n)
-        goto done;
-    MQ_TRY(mq_calibrate_channels(&seen, j->model, &o->calibrate_on, j->hooks, j->err));
-    MQ_TRY(mq_smooth(j->model, &seen, &how, &result, j->err));
-    MQ_TRY(end_step(j, "smooth"));
-done:
-    mq_channel_table_release(&seen);
-    return rc;
-}
-
-static mq_status correct_biases(struct job *j)
-{
-    const mq_quantize_opts *o = j->opts;
-    mq_channel_table plain = { 0 }, quantized = { 0 };
-    size_t n;
-    mq_status rc = MQ_OK;
-
-    if (o->bias_correction == MQ_CHOICE_NO || (o->bias_correction == MQ_CHOICE_DEFAULT && !looks_at_channels(o)) ||
-        mq_quant_target_float_bias(o->target))
-        return MQ_OK;
-    MQ_TRY(mq_calibrate_means(&plain, &quantized, j->model, j->plan.placement, &o->calibrate_on, j->hooks, j->err));
-    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->hooks, &n, j->err));
-    MQ_TRY(end_step(j, "correct biases"));
-done:
-    mq_channel_table_release(&plain);
-    mq_channel_table_release(&quantized);
-    return rc;
-}
-
-/* Finds the ranges of activations and puts their integers into the graph. */
-static mq_status quantize_activations(struct job *j)
-{
-    const mq_static_opts o = static_opts(j->opts);
-    mq_placement *p = j->plan.placement;
-    const mq_cache_ask ask = { .model = j->model, .placement = p, .opts = j->opts, .hash = j->hash,
-                               .prepared = mq_static_preparation() };
-    mq_calibration c = { 0 };
-    size_t n_unseen = 0;
-    mq_status rc = MQ_OK;
-
-    if (!p->points.n && j->opts->calibrate_only)
-        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to calibrate: no operator is computed with integers",
-                       j->input);
-    if (!p->points.n) {
-        mq_warn(j->hooks, "static-none", "",
-                "--mode static: no operator is computed with integers, only weights are smaller");
-        return MQ_OK;
-    }
-    if (!j->opts->dry_run && !j->opts->calibrate_only) /* what is sure to fail behind long work fails before it */
-        MQ_TRY(mq_outfile_try(j->output, j->opts->save.force, j->err));
-    MQ_TRY(mq_cache_obtain(&c, &ask, j->hooks, j->err));
-    MQ_TRY(report_caches(j));
-    MQ_TRY(end_step(j, "calibrate"));
-    if (mq_cache_is_generated(&c))
-        mq_warn(j->hooks, "calibration-random", "",
-                "activations were calibrated on generated inputs: what real ones do is not known (--data)");
-    if (j->opts->calibrate_only) {
-        rc = report_calibration(j, &c);
-        goto done;
-    }
-    MQ_TRY(mq_static_ranges(p, &c, &o, &n_unseen, j->err));
-    if (n_unseen)
-        mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
-                n_unseen, p->points.n);
-    MQ_TRY(correct_biases(j));
-    MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
-done:
-    mq_calibration_release(&c);
-    return rc;
-}
-
 /* A form that was asked for and is nowhere in the result: the types or the operators do not allow it. */
-static void warn_unused_form(const struct job *j)
+static void warn_unused_form(const mq_quantize_job *j)
 {
     size_t n[MQ_TREAT_DYNAMIC + 1] = { 0 };
 
@@ -365,7 +200,7 @@ static void warn_unused_form(const struct job *j)
 
 /* ---- report ------------------------------------------------------------------------------------------------------- */
 
-static void report_changed(const struct job *j, const mq_quant_item *it)
+static void report_changed(const mq_quantize_job *j, const mq_quant_item *it)
 {
     const mq_weight *w = &(it->tied ? it->tied : it)->weight;
     mq_report_changed c = {
@@ -379,7 +214,7 @@ static void report_changed(const struct job *j, const mq_quant_item *it)
     mq_report_add_changed(j->report, &c);
 }
 
-static mq_status report_kept(const struct job *j, const mq_quant_item *it)
+static mq_status report_kept(const mq_quantize_job *j, const mq_quant_item *it)
 {
     const mq_tensor *t = mq_value_constant(it->constant, true);
     char *reason = mq_arena_printf(j->model->arena, "%s%s%s", mq_stay_text(it->stay), *it->stay_detail ? " " : "",
@@ -394,7 +229,7 @@ static mq_status report_kept(const struct job *j, const mq_quant_item *it)
     return MQ_OK;
 }
 
-static mq_status report_tensors(struct job *j)
+static mq_status report_tensors(mq_quantize_job *j)
 {
     mq_status rc = MQ_OK;
 
@@ -409,7 +244,7 @@ static mq_status report_tensors(struct job *j)
 }
 
 /* What the pass over the weights found out. */
-static void warn_about_weights(const struct job *j)
+static void warn_about_weights(const mq_quantize_job *j)
 {
     for (size_t i = 0; i < j->plan.items.n; i++) {
         const mq_quant_item *it = j->plan.items.items[i];
@@ -429,7 +264,7 @@ static void warn_about_weights(const struct job *j)
     }
 }
 
-static mq_status report_mode(const struct job *j)
+static mq_status report_mode(const mq_quantize_job *j)
 {
     static const char *const names[] = { "weight", "weight", "dynamic", "static" }; /* auto chooses weight */
     mq_str note = { 0 };
@@ -449,7 +284,7 @@ static mq_status report_mode(const struct job *j)
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------- */
 
-static mq_status add_size_bound(const struct job *j)
+static mq_status add_size_bound(const mq_quantize_job *j)
 {
     uint64_t before = j->bytes_before + j->data_before, after = j->after.model_bytes + j->after.data_bytes;
     double ratio = before ? (double)after / (double)before : 0;
@@ -476,7 +311,7 @@ static mq_status add_size_bound(const struct job *j)
     return rc;
 }
 
-static bool missed(const struct job *j)
+static bool missed(const mq_quantize_job *j)
 {
     return mq_report_n_missed(j->report) > 0 || (j->opts->strict && mq_report_n_warnings(j->report) > 0);
 }
@@ -484,7 +319,7 @@ static bool missed(const struct job *j)
 /* ---- output ------------------------------------------------------------------------------------------------------- */
 
 /* Reads the written files and checks them as a stranger would; then runs them, where that is asked for or cheap. */
-static mq_status verify(struct job *j, const mq_saving *saving)
+static mq_status verify(mq_quantize_job *j, const mq_saving *saving)
 {
     const mq_proof_opts proof = { .verify = j->opts->verify, .source = &j->opts->verify_on, .input = j->input,
                                   .input_bytes = j->bytes_before + j->data_before, .min_sqnr = j->opts->min_sqnr };
@@ -514,7 +349,7 @@ done:
 }
 
 /* Puts a result that missed a bound where the user wants it, if anywhere. */
-static mq_status keep_failed(struct job *j)
+static mq_status keep_failed(mq_quantize_job *j)
 {
     mq_save_opts save = j->opts->save;
 
@@ -525,7 +360,7 @@ static mq_status keep_failed(struct job *j)
     return mq_model_save(j->model, j->opts->keep_failed, &save, j->hooks, NULL, j->err);
 }
 
-static mq_status put_in_place(struct job *j, mq_saving *saving)
+static mq_status put_in_place(mq_quantize_job *j, mq_saving *saving)
 {
     const char *data;
     uint64_t bytes;
@@ -541,13 +376,13 @@ static mq_status put_in_place(struct job *j, mq_saving *saving)
         mq_report_add_file(j->report, "output-data", copy, bytes, NULL);
     }
     MQ_TRY(mq_saving_commit(saving, j->err));
-    if ((rc = report_file(j, "output", j->output, j->after.model_bytes)) != MQ_OK)
+    if ((rc = mq_job_report_file(j, "output", j->output, j->after.model_bytes)) != MQ_OK)
         mq_error_prefix(j->err, "the model was written and stays in place, but not its report");
 done:
     return rc;
 }
 
-static mq_status write_output(struct job *j)
+static mq_status write_output(mq_quantize_job *j)
 {
     mq_saving *saving = NULL;
     mq_status rc = MQ_OK;
@@ -555,9 +390,9 @@ static mq_status write_output(struct job *j)
     MQ_TRY(mq_saving_begin(&saving, j->model, j->output, &j->opts->save, j->hooks, j->err));
     j->after = mq_saving_sizes(saving);
     warn_about_weights(j);
-    MQ_TRY(end_step(j, "quantize and write"));
+    MQ_TRY(mq_job_end_step(j, "quantize and write"));
     MQ_TRY(verify(j, saving));
-    MQ_TRY(end_step(j, "verify"));
+    MQ_TRY(mq_job_end_step(j, "verify"));
     MQ_TRY(report_mode(j));
     MQ_TRY(report_tensors(j));
     MQ_TRY(add_size_bound(j));
@@ -572,7 +407,7 @@ done:
     return rc;
 }
 
-static mq_status estimate_output(struct job *j)
+static mq_status estimate_output(mq_quantize_job *j)
 {
     mq_status rc = MQ_OK;
 
@@ -586,60 +421,34 @@ done:
     return rc;
 }
 
-/* What is said of calibration, against each other and the mode. */
-static mq_status check_calibration(const mq_quantize_opts *o, mq_error *err)
-{
-    const bool is_static = o->mode == MQ_MODE_STATIC;
-
-    if (o->calibration_cache.n && !is_static)
-        return mq_fail(err, MQ_ERR_USAGE, "--calibration-cache is for --mode static");
-    if (o->calibrate_only && o->calibration_cache.n != 1)
-        return mq_fail(err, MQ_ERR_USAGE, "--calibrate-only writes one file: --calibration-cache FILE.json");
-    if (o->n_shards && !o->calibrate_only)
-        return mq_fail(err, MQ_ERR_USAGE, "--shard is for --calibrate-only: a model is made of all shards' calibrations");
-    if (o->n_shards && (o->shard < 1 || o->shard > o->n_shards))
-        return mq_fail(err, MQ_ERR_USAGE, "--shard %d/%d: it is I/N, with I from 1 to N", o->shard, o->n_shards);
-    if (is_static && !o->calibrate_on.n_data && (o->calibrate_only || !o->calibration_cache.n))
-        return mq_fail(err, MQ_ERR_USAGE, "--mode static needs data to find ranges on: --data inputs.npz (mq help data), or "
-                       "--data random:32 to try it");
-    return MQ_OK;
-}
-
 mq_status mq_quantize_file(const char *input, const char *output, const mq_quantize_opts *opts, mq_report *report,
                            const mq_hooks *hooks, mq_error *err)
 {
     mq_quantize_opts filled = opts ? *opts : mq_quantize_opts_default(); /* as the target has it */
-    struct job j = { .input = input, .output = output, .opts = &filled, .report = report,
-                     .hooks = hooks, .err = err, .since = now() };
+    mq_quantize_job j = { .input = input, .output = output, .opts = &filled, .report = report,
+                          .hooks = hooks, .err = err, .since = now() };
     mq_status rc = MQ_OK;
 
     if (filled.mode == MQ_MODE_AUTO && (filled.calibrate_on.n_data || filled.calibration_cache.n))
         filled.mode = MQ_MODE_STATIC;
-    MQ_TRY(check_calibration(&filled, err));
+    MQ_TRY(mq_job_check_static(&filled, err));
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
     MQ_TRY(mq_quant_apply_target(&filled, hooks, err));
     MQ_TRY(open_input(&j));
-    MQ_TRY(report_file(&j, "input", input, j.bytes_before));
-    if (filled.calibration_cache.n)
-        MQ_TRY(mq_cache_hash_model(j.model, j.hash, err));
+    MQ_TRY(mq_job_report_file(&j, "input", input, j.bytes_before));
+    MQ_TRY(mq_job_end_step(&j, "load and check"));
     if (filled.mode == MQ_MODE_STATIC)
-        MQ_TRY(mq_static_prepare(j.model, filled.equalize == MQ_CHOICE_YES, hooks, err));
-    MQ_TRY(end_step(&j, "load and check"));
-    if (filled.mode == MQ_MODE_STATIC)
-        MQ_TRY(smooth_channels(&j));
+        MQ_TRY(mq_job_prepare_static(&j));
     MQ_TRY(choose(&j));
     if (filled.mode == MQ_MODE_STATIC)
-        MQ_TRY(quantize_activations(&j));
+        MQ_TRY(mq_job_quantize_activations(&j));
     if (filled.calibrate_only)
         goto done;
     MQ_TRY(mq_quant_rewrite(&j.plan, hooks, err));
-    if (filled.format == MQ_FORMAT_QOPERATOR) {
-        MQ_TRY(mq_quant_make_all(&j.plan, hooks, err));
-        MQ_TRY(mq_passes_run(j.model, mq_qoperator_passes, &(mq_pass_ctx){ 0 }, err));
-        mq_model_drop_unused(j.model);
-    }
+    if (filled.format == MQ_FORMAT_QOPERATOR)
+        MQ_TRY(mq_job_make_operators(&j));
     warn_unused_form(&j);
-    MQ_TRY(end_step(&j, "rewrite"));
+    MQ_TRY(mq_job_end_step(&j, "rewrite"));
     rc = j.opts->dry_run ? estimate_output(&j) : write_output(&j);
 done:
     mq_model_free(j.model);

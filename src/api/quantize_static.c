@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The part of `mq quantize` that is about activations: preparing the model, finding ranges, integer operators. */
+#include <sys/stat.h>
+
+#include "api/cache.h"
+#include "api/calibrate.h"
+#include "api/quantize_job.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "passes/pass.h"
+#include "quant/smooth.h"
+#include "quant/static.h"
+#include "quant/targets.h"
+#include "report/report.h"
+
+/* What is said of calibration, against each other and the mode. */
+mq_status mq_job_check_static(const mq_quantize_opts *o, mq_error *err)
+{
+    const bool is_static = o->mode == MQ_MODE_STATIC;
+
+    if (o->calibration_cache.n && !is_static)
+        return mq_fail(err, MQ_ERR_USAGE, "--calibration-cache is for --mode static");
+    if (o->calibrate_only && o->calibration_cache.n != 1)
+        return mq_fail(err, MQ_ERR_USAGE, "--calibrate-only writes one file: --calibration-cache FILE.json");
+    if (o->n_shards && !o->calibrate_only)
+        return mq_fail(err, MQ_ERR_USAGE, "--shard is for --calibrate-only: a model is made of all shards' calibrations");
+    if (o->n_shards && (o->shard < 1 || o->shard > o->n_shards))
+        return mq_fail(err, MQ_ERR_USAGE, "--shard %d/%d: it is I/N, with I from 1 to N", o->shard, o->n_shards);
+    if (is_static && !o->calibrate_on.n_data && (o->calibrate_only || !o->calibration_cache.n))
+        return mq_fail(err, MQ_ERR_USAGE, "--mode static needs data to find ranges on: --data inputs.npz (mq help data), or "
+                       "--data random:32 to try it");
+    return MQ_OK;
+}
+
+static mq_static_opts static_opts(const mq_quantize_opts *o)
+{
+    static const mq_calibration_method methods[] = {
+        [MQ_CALIBRATION_DEFAULT] = MQ_CALIBRATE_MSE, [MQ_CALIBRATION_MINMAX] = MQ_CALIBRATE_MINMAX,
+        [MQ_CALIBRATION_EMA] = MQ_CALIBRATE_EMA, [MQ_CALIBRATION_PERCENTILE] = MQ_CALIBRATE_PERCENTILE,
+        [MQ_CALIBRATION_ENTROPY] = MQ_CALIBRATE_ENTROPY, [MQ_CALIBRATION_MSE] = MQ_CALIBRATE_MSE,
+    };
+
+    return (mq_static_opts){
+        .scheme = mq_scheme_of(mq_dtype_from_name(o->act_type), o->act_symmetric == MQ_CHOICE_YES, false, MQ_FLOAT),
+        .method = methods[o->calibration], .percentile = o->percentile,
+        .float_bias = mq_quant_target_float_bias(o->target),
+    };
+}
+
+static mq_status report_caches(mq_quantize_job *j)
+{
+    const mq_names *files = &j->opts->calibration_cache;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; rc == MQ_OK && i < files->n; i++) {
+        struct stat st;
+        if (stat(files->items[i], &st) == 0) /* a dry run writes none */
+            rc = mq_job_report_file(j, "calibration", files->items[i], (uint64_t)st.st_size);
+    }
+    return rc;
+}
+
+/* Says in the report what was seen, for a run that ends with it. */
+static mq_status report_calibration(mq_quantize_job *j, const mq_calibration *c)
+{
+    mq_str note = { 0 };
+    mq_status rc = MQ_OK;
+
+    mq_str_addf(&note, "%zu tensors, %llu samples, shard %d/%d: %s", c->tensors.n, (unsigned long long)c->samples, c->shard,
+                c->n_shards, j->opts->calibration_cache.items[0]);
+    if (note.failed)
+        rc = mq_oom(j->err);
+    else
+        mq_report_set_mode(j->report, "calibrate", note.s);
+    mq_str_release(&note);
+    return rc;
+}
+
+/* Steps of a range in integers of that many bits. */
+static int levels_of(const char *type, bool symmetric)
+{
+    const int bits = mq_dtype_bits(mq_dtype_from_name(type));
+    return (1 << (symmetric ? bits - 1 : bits)) - 1;
+}
+
+/* A cache holds ranges and no channels: with one the result is that of its data alone, in parts or whole. */
+static bool looks_at_channels(const mq_quantize_opts *o)
+{
+    return o->effort == MQ_EFFORT_NORMAL && !o->calibration_cache.n;
+}
+
+static mq_status smooth_channels(mq_quantize_job *j)
+{
+    const mq_quantize_opts *o = j->opts;
+    const mq_smooth_opts how = { .automatic = o->smooth != MQ_SMOOTH_ALPHA, .alpha = o->smooth_alpha,
+                                 .levels = levels_of(o->act_type, o->act_symmetric == MQ_CHOICE_YES),
+                                 .weight_levels = levels_of(o->type, true) };
+    mq_channel_table seen = { 0 };
+    mq_smooth_result result;
+    mq_status rc = MQ_OK;
+
+    if (o->smooth == MQ_SMOOTH_NONE || (o->smooth == MQ_SMOOTH_DEFAULT && !looks_at_channels(o)))
+        return MQ_OK;
+    MQ_TRY(mq_smooth_wanted(&seen, j->model, j->err));
+    if (!seen.items.n)
+        goto done;
+    MQ_TRY(mq_calibrate_channels(&seen, j->model, &o->calibrate_on, j->hooks, j->err));
+    MQ_TRY(mq_smooth(j->model, &seen, &how, &result, j->err));
+    MQ_TRY(mq_job_end_step(j, "smooth"));
+done:
+    mq_channel_table_release(&seen);
+    return rc;
+}
+
+mq_status mq_job_prepare_static(mq_quantize_job *j)
+{
+    mq_status rc = MQ_OK;
+
+    if (j->opts->calibration_cache.n) /* it belongs to the model as it was read */
+        MQ_TRY(mq_cache_hash_model(j->model, j->hash, j->err));
+    MQ_TRY(mq_static_prepare(j->model, j->opts->equalize == MQ_CHOICE_YES, j->hooks, j->err));
+    MQ_TRY(mq_job_end_step(j, "prepare"));
+    rc = smooth_channels(j);
+done:
+    return rc;
+}
+
+static mq_status correct_biases(mq_quantize_job *j)
+{
+    const mq_quantize_opts *o = j->opts;
+    mq_channel_table plain = { 0 }, quantized = { 0 };
+    size_t n;
+    mq_status rc = MQ_OK;
+
+    if (o->bias_correction == MQ_CHOICE_NO || (o->bias_correction == MQ_CHOICE_DEFAULT && !looks_at_channels(o)) ||
+        mq_quant_target_float_bias(o->target))
+        return MQ_OK;
+    MQ_TRY(mq_calibrate_means(&plain, &quantized, j->model, j->plan.placement, &o->calibrate_on, j->hooks, j->err));
+    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->hooks, &n, j->err));
+    MQ_TRY(mq_job_end_step(j, "correct biases"));
+done:
+    mq_channel_table_release(&plain);
+    mq_channel_table_release(&quantized);
+    return rc;
+}
+
+/* Finds the ranges of activations and puts their integers into the graph. */
+mq_status mq_job_quantize_activations(mq_quantize_job *j)
+{
+    const mq_static_opts o = static_opts(j->opts);
+    mq_placement *p = j->plan.placement;
+    const mq_cache_ask ask = { .model = j->model, .placement = p, .opts = j->opts, .hash = j->hash,
+                               .prepared = mq_static_preparation() };
+    mq_calibration c = { 0 };
+    size_t n_unseen = 0;
+    mq_status rc = MQ_OK;
+
+    if (!p->points.n && j->opts->calibrate_only)
+        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to calibrate: no operator is computed with integers",
+                       j->input);
+    if (!p->points.n) {
+        mq_warn(j->hooks, "static-none", "",
+                "--mode static: no operator is computed with integers, only weights are smaller");
+        return MQ_OK;
+    }
+    if (!j->opts->dry_run && !j->opts->calibrate_only) /* what is sure to fail behind long work fails before it */
+        MQ_TRY(mq_outfile_try(j->output, j->opts->save.force, j->err));
+    MQ_TRY(mq_cache_obtain(&c, &ask, j->hooks, j->err));
+    MQ_TRY(report_caches(j));
+    MQ_TRY(mq_job_end_step(j, "calibrate"));
+    if (mq_cache_is_generated(&c))
+        mq_warn(j->hooks, "calibration-random", "",
+                "activations were calibrated on generated inputs: what real ones do is not known (--data)");
+    if (j->opts->calibrate_only) {
+        rc = report_calibration(j, &c);
+        goto done;
+    }
+    MQ_TRY(mq_static_ranges(p, &c, &o, &n_unseen, j->err));
+    if (n_unseen)
+        mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
+                n_unseen, p->points.n);
+    MQ_TRY(correct_biases(j));
+    MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
+done:
+    mq_calibration_release(&c);
+    return rc;
+}
+
+mq_status mq_job_make_operators(mq_quantize_job *j)
+{
+    mq_status rc;
+
+    MQ_TRY(mq_quant_make_all(&j->plan, j->hooks, j->err));
+    MQ_TRY(mq_passes_run(j->model, mq_qoperator_passes, &(mq_pass_ctx){ 0 }, j->err));
+    mq_model_drop_unused(j->model);
+done:
+    return rc;
+}
