@@ -174,6 +174,7 @@ static mq_status watch_channels(struct watching *w, mq_model *m, const mq_data_s
 {
     const mq_channel_table *t = w->channels;
     const char **names = calloc(t->items.n + 1, sizeof *names);
+    mq_hooks quiet = hooks ? *hooks : (mq_hooks){ 0 }; /* what is to be said of the data, calibration says */
     mq_data_source some = *source;
     uint64_t samples;
     bool generated;
@@ -183,9 +184,10 @@ static mq_status watch_channels(struct watching *w, mq_model *m, const mq_data_s
         return mq_oom(err);
     for (size_t i = 0; i < t->items.n; i++)
         names[i] = t->items.items[i]->value->name;
+    quiet.warn = NULL;
     if (!some.samples || some.samples > CHANNEL_SAMPLES)
         some.samples = CHANNEL_SAMPLES;
-    rc = watch_model(w, m, names, t->items.n, &(mq_calibrate_on){ &some, 1, 1 }, hooks, &samples, &generated, err);
+    rc = watch_model(w, m, names, t->items.n, &(mq_calibrate_on){ &some, 1, 1 }, &quiet, &samples, &generated, err);
     free(names);
     return rc;
 }
