@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "passes/pass.h"
 #include "quant/emit.h"
 #include "quant/equalize.h"
@@ -239,13 +240,13 @@ static bool fits_bias(const mq_bias *b, const mq_tensor *t)
     return w->grid.n_scales == 1 || (size_t)n == w->grid.n_scales;
 }
 
-static float bias_at(const mq_bias *b, const float *values, size_t i)
+static float bias_at(const mq_bias *b, const mq_unaligned_f32 *values, size_t i)
 {
     return values[i] + (b->shift ? b->shift[i] : 0);
 }
 
 /* A channel of tiny weights may have a bias beyond 32 bits: its scale grows until the bias fits. */
-static void widen_scales(const mq_bias *b, const float *values, size_t n, mq_weight *w)
+static void widen_scales(const mq_bias *b, const mq_unaligned_f32 *values, size_t n, mq_weight *w)
 {
     for (size_t i = 0; i < n; i++) {
         double least = fabs((double)bias_at(b, values, i)) / (BIAS_MAX * (double)b->input->scale);
@@ -255,7 +256,7 @@ static void widen_scales(const mq_bias *b, const float *values, size_t n, mq_wei
     }
 }
 
-static const float *bias_values(const mq_bias *b, size_t *n, mq_error *err, mq_status *rc)
+static const mq_unaligned_f32 *bias_values(const mq_bias *b, size_t *n, mq_error *err, mq_status *rc)
 {
     mq_tensor *t = mq_value_constant(b->node->inputs[b->index], false);
     const void *data;
@@ -270,7 +271,7 @@ static mq_status prepare_bias(const mq_bias *b, const mq_hooks *hooks, mq_error 
 {
     mq_status rc = MQ_OK;
     size_t n;
-    const float *values = bias_values(b, &n, err, &rc);
+    const mq_unaligned_f32 *values = bias_values(b, &n, err, &rc);
 
     if (!values)
         return rc;
@@ -285,7 +286,7 @@ static mq_status rewrite_bias(mq_emit *e, const mq_bias *b)
     const mq_weight *w = &b->item->weight;
     mq_value *v = b->node->inputs[b->index], *q, *scale, *out;
     size_t n, n_scales = w->grid.n_scales;
-    const float *values = bias_values(b, &n, e->err, &e->rc);
+    const mq_unaligned_f32 *values = bias_values(b, &n, e->err, &e->rc);
     const mq_tensor *t = values ? mq_value_constant(v, false) : NULL;
     const int64_t dim = (int64_t)n_scales;
     int32_t *ints;
