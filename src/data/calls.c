@@ -11,7 +11,7 @@
 #include "data/dataset.h"
 #include "data/npy.h"
 
-#define GIVE_BACK ((size_t)4 << 20) /* bytes of a mapped file that are read before their pages are given back */
+#define GIVE_BACK ((size_t)1 << 20) /* bytes of a mapped file that are read before their pages are given back */
 
 /* ---- letting go ------------------------------------------------------------------------------------------------------ */
 
@@ -216,7 +216,8 @@ static mq_status read_wants(mq_dataset *ds, mq_slot *slot, mq_error *err)
     return rc;
 }
 
-/* Counts NaN and infinity; where the first of them was. */
+/* Counts NaN and infinity; where the first of them was. Where they are refused, a sample that holds some can be left out
+ * as a bad one; else the first ends it all, but only after the others are counted too (refuse_nonfinite). */
 static mq_status look_for_nonfinite(mq_dataset *ds, const mq_slot *slot, mq_error *err)
 {
     char where[400];
@@ -227,7 +228,7 @@ static mq_status look_for_nonfinite(mq_dataset *ds, const mq_slot *slot, mq_erro
         if (!slot->in[i] || !mq_dtype_is_float(slot->in[i]->dtype) || !mq_array_range(slot->in[i], &min, &max))
             continue;
         mq_dataset_sample_text(ds, slot->number, where, sizeof where);
-        if (ds->opts.refuse_nonfinite)
+        if (ds->opts.refuse_nonfinite && ds->opts.skip_bad)
             return mq_fail(err, MQ_ERR_INPUT, "input '%s' holds NaN or infinity (--allow-nonfinite)", ds->inputs[i]->name);
         if (!ds->counts.nonfinite++)
             snprintf(ds->counts.first_nonfinite, sizeof ds->counts.first_nonfinite, "input '%.100s': %s",
@@ -306,6 +307,26 @@ static bool at_boundary(const mq_dataset *ds)
     return ds->opts.n_shards && ds->batch && ds->at % ds->batch == 0;
 }
 
+/* The sample just taken has NaN or infinity: how many of those after it do? What else is wrong with them matters to
+ * nobody any more. */
+static mq_status refuse_nonfinite(mq_dataset *ds, mq_slot *slot, mq_error *err)
+{
+    mq_status rc;
+
+    for (; ds->at < ds->end; ds->at++) {
+        mq_error why = { 0 };
+
+        if ((rc = mq_check_cancelled(ds->hooks, err)) != MQ_OK)
+            return rc;
+        rc = read_sample(ds, slot, mq_dataset_number(ds, ds->at), &why);
+        if (rc != MQ_OK && rc != MQ_ERR_INPUT)
+            return mq_fail(err, rc, "%s", why.text);
+    }
+    return mq_fail(err, MQ_ERR_INPUT, "%llu of %llu samples have NaN or infinity (--allow-nonfinite); the first is %s",
+                   (unsigned long long)ds->counts.nonfinite, (unsigned long long)(ds->end - ds->begin),
+                   ds->counts.first_nonfinite);
+}
+
 /* Fills slots until the batch is full, the file ends, or a sample has another shape (which then waits). */
 static mq_status fill_slots(mq_dataset *ds, size_t *n, mq_error *err)
 {
@@ -332,6 +353,8 @@ static mq_status fill_slots(mq_dataset *ds, size_t *n, mq_error *err)
         if (rc != MQ_OK)
             return mq_fail(err, rc, "%s", why.text);
         ds->at++;
+        if (ds->opts.refuse_nonfinite && ds->counts.nonfinite)
+            return refuse_nonfinite(ds, slot, err);
         if (*n > 0 && !can_join(ds, &ds->slots[0], slot)) {
             ds->n_ready = 1;
             return MQ_OK;

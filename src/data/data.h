@@ -34,7 +34,7 @@ typedef struct mq_data_opts {
     int64_t batch;         /* 0: the model's, else 1 */
     uint64_t seed;         /* of generated values */
     bool skip_bad;         /* rows that cannot be read are left out and counted (default: an error) */
-    bool refuse_nonfinite; /* NaN or infinity in an input is MQ_ERR_INPUT (default: counted) */
+    bool refuse_nonfinite; /* NaN or infinity in an input is MQ_ERR_INPUT (default: counted); the error counts them */
     bool val;              /* messages say --val-data and --val-labels */
     /* Part `shard`, from 1, of n_shards: of the samples chosen a range. Runs then begin at multiples of the batch, whatever
      * is left out or has another shape, so that the parts have the same runs as the whole, 1 of 1. 0: no parts. */

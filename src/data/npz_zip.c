@@ -20,8 +20,9 @@
 enum { END_SIZE = 22, LOCATOR64_SIZE = 20, END64_SIZE = 56, ENTRY_SIZE = 46, LOCAL_SIZE = 30 };
 
 #define MAX_DEFLATE_RATIO 1032      /* what deflate reaches at most */
-#define IN_MEMORY ((uint64_t)64 << 20) /* larger members are inflated into a file */
+#define IN_MEMORY ((uint64_t)4 << 20) /* larger members are inflated into a file */
 #define CHUNK ((size_t)1 << 18)
+#define GIVE_BACK ((size_t)1 << 20) /* bytes of the file that are read before their pages are given back */
 
 static uint16_t u16(const unsigned char *p)
 {
@@ -212,6 +213,7 @@ static mq_status inflate_member(const mq_zip *z, const mq_zip_member *m, uint64_
 {
     z_stream s = { 0 };
     uint64_t left = m->packed, made = 0;
+    const unsigned char *kept = m->bytes; /* pages before it are given back */
     uLong crc = crc32(0, NULL, 0);
     unsigned char *chunk = malloc(CHUNK);
     int zrc = Z_OK;
@@ -239,6 +241,10 @@ static mq_status inflate_member(const mq_zip *z, const mq_zip_member *m, uint64_
             rc = take(user, chunk, n, err);
         } else if (zrc == Z_OK) {
             zrc = Z_DATA_ERROR;
+        }
+        if ((size_t)(s.next_in - kept) >= GIVE_BACK) {
+            mq_buf_done_with(z->buf, kept, (size_t)(s.next_in - kept));
+            kept = s.next_in;
         }
     }
     *complete = made == m->size && crc == m->crc;

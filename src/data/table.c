@@ -63,11 +63,12 @@ mq_status mq_table_whole(mq_table *t, size_t column, mq_array **out, mq_error *e
 
 mq_status mq_table_row(mq_table *t, size_t column, uint64_t row, mq_array **out, mq_error *err)
 {
+    const mq_column *c = &t->columns[column];
     mq_array *a;
     size_t count = 1;
     mq_status rc;
 
-    if (!t->columns[column].dense)
+    if (!c->dense || (t->ops->row && !c->array))
         return t->ops->row(t, column, row, out, err);
     if ((rc = mq_table_whole(t, column, &a, err)) != MQ_OK)
         return rc;

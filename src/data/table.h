@@ -21,7 +21,8 @@ typedef struct mq_column {
 typedef struct mq_table_ops {
     /* Sets column->array; NULL: they are set from the beginning. */
     mq_status (*load)(mq_table *t, size_t column, mq_error *err);
-    /* One row of a column that is not dense. MQ_ERR_INPUT: the row is bad, others may be good. */
+    /* One row of a column that is not dense, or (where it is set) of a dense one that is not loaded. MQ_ERR_INPUT: the row
+     * is bad, others may be good. */
     mq_status (*row)(mq_table *t, size_t column, uint64_t row, mq_array **out, mq_error *err);
     /* Where a row is, for messages; NULL: "PATH, row N". */
     void (*row_text)(const mq_table *t, uint64_t row, char *out, size_t size);

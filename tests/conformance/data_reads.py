@@ -113,6 +113,13 @@ def arrays():
                     for batch in ['1', '4']:
                         reads(f'{code} {shape} {name} {source} batch {batch}', 'm.onnx', ['--data', source, '--batch', batch],
                               {'in.x': want})
+    model('m.onnx', {'x': (TensorProto.FLOAT, ['N', 50, 50])})
+    a = rng.integers(0, 9, (700, 50, 50)).astype('f4')  # 7 MB: inflated into a file, pages given back
+    for name, form in {'C': a, 'F': np.asfortranarray(a), 'big': a.astype('>f4')}.items():
+        np.savez('x.npz', x=form)
+        np.savez_compressed('z.npz', x=form)
+        for source in ['x.npz', 'z.npz']:
+            reads(f'large {name} {source}', 'm.onnx', ['--data', source, '--batch', '64'], {'in.x': a})
     for version in [(1, 0), (2, 0), (3, 0)]:
         with open('v.npy', 'wb') as f:
             np.lib.format.write_array(f, np.arange(6.0, dtype='f4').reshape(2, 3), version=version)

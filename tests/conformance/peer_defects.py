@@ -288,6 +288,22 @@ class PeerDefects(unittest.TestCase):
                 grown = self.peak(source, "random:3000", method) - self.peak(source, "random:30", method)
                 self.assertLess(grown, 2e6)  # what the tensors of 3000 samples would take: 120 MB
 
+    def test_memory_does_not_grow_with_files(self):
+        """Arrays are read row by row: stored, where numpy does not align them; compressed; of the other byte order."""
+        source = self.save(self.conv_net())
+        peaks = {}
+        for n in (10, 4000):
+            x = np.random.default_rng(3).standard_normal((n, 8, 12, 12)).astype(np.float32)
+            np.save(self.path("plain.npy"), x)
+            np.savez(self.path("stored.npz"), x=x)
+            np.savez_compressed(self.path("packed.npz"), x=x)
+            np.savez(self.path("swapped.npz"), x=x.astype(">f4"))
+            for name in ("plain.npy", "stored.npz", "packed.npz", "swapped.npz"):
+                peaks[name, n] = self.peak(source, self.path(name), "minmax")
+        for name in ("plain.npy", "stored.npz", "packed.npz", "swapped.npz"):
+            with self.subTest(data=name):
+                self.assertLess(peaks[name, 4000] - peaks[name, 10], 8e6)  # 4000 samples are 18 MB
+
     def test_what_is_documented_is_there(self):
         """Options of the manual's examples are options, and what differs between runtimes has one."""
         help_text = subprocess.run([MQ, "quantize", "-h"], capture_output=True, text=True).stdout

@@ -266,9 +266,19 @@ static void nonfinite_numbers_are_counted(void **state)
     next();
     assert_int_equal(mq_dataset_counts(ds)->nonfinite, 2);
     assert_string_equal(mq_dataset_counts(ds)->first_nonfinite, "input 'x': a.npy, row 1");
-    data.refuse_nonfinite = true;
+    data.refuse_nonfinite = true; /* all are counted, those of later runs too */
+    data.batch = 1;
     DATA("a.npy");
+    array_is(next()->in[0], "float[1,1]: 1");
     assert_int_equal(mq_dataset_next(ds, &c, &err), MQ_ERR_INPUT);
+    assert_string_equal(err.text, "2 of 4 samples have NaN or infinity (--allow-nonfinite); "
+                                  "the first is input 'x': a.npy, row 1");
+    data.skip_bad = true;
+    DATA("a.npy");
+    array_is(next()->in[0], "float[1,1]: 1");
+    array_is(next()->in[0], "float[1,1]: 2");
+    assert_null(next());
+    assert_int_equal(mq_dataset_counts(ds)->skipped, 2);
 }
 
 static void state_is_carried(void **state)
