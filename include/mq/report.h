@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Reports: the facts of one command, written as JSON, Markdown, JUnit XML or for the terminal. All forms hold the same
+/* Reports: the facts of one command, written as JSON, Markdown, HTML, JUnit XML or for the terminal. All forms hold the same
  * facts in the same order (docs/report.md); the JSON follows docs/report.schema.json. Calls of the library that take an
  * mq_report fill in what they know; the caller adds options, bounds, warnings and errors. */
 #ifndef MQ_REPORT_H
@@ -15,11 +15,12 @@ extern "C" {
 typedef struct mq_report mq_report;
 
 typedef enum mq_report_form {
-    MQ_REPORT_AUTO,     /* from the file's name: .json .md .xml */
+    MQ_REPORT_AUTO,     /* from the file's name: .json .md .html .xml */
     MQ_REPORT_JSON,
     MQ_REPORT_MARKDOWN, /* under 60 kB, for pull requests */
     MQ_REPORT_JUNIT,
     MQ_REPORT_TEXT,     /* for a terminal */
+    MQ_REPORT_HTML,     /* one page that needs no network and no script */
 } mq_report_form;
 
 /* command: "quantize", "check", ... */

@@ -31,6 +31,7 @@ static const struct {
 } forms[] = {
     { MQ_REPORT_JSON, ".json", mq_render_json },
     { MQ_REPORT_MARKDOWN, ".md", mq_render_markdown },
+    { MQ_REPORT_HTML, ".html", mq_render_html },
     { MQ_REPORT_JUNIT, ".xml", mq_render_junit },
     { MQ_REPORT_TEXT, NULL, mq_render_text },
 };
@@ -199,8 +200,8 @@ static mq_status form_of_name(const char *path, mq_report_form *form, mq_error *
             *form = forms[i].form;
             return MQ_OK;
         }
-    return mq_fail(err, MQ_ERR_USAGE, "report '%s': its name ends in none of .json .md .xml; write the form before it, "
-                   "as in json:%s", path, path);
+    return mq_fail(err, MQ_ERR_USAGE, "report '%s': its name ends in none of .json .md .html .xml; write the form before "
+                   "it, as in json:%s", path, path);
 }
 
 static mq_status render(const mq_report *r, mq_report_form form, mq_str *out, mq_error *err)

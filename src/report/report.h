@@ -118,6 +118,7 @@ json_t *mq_report_document(const mq_report *report);
 /* Renderers: document in, text out; they set out->failed when memory runs out. One file each; listed in report.c. */
 void mq_render_json(const json_t *document, mq_str *out);
 void mq_render_markdown(const json_t *document, mq_str *out);
+void mq_render_html(const json_t *document, mq_str *out);
 void mq_render_junit(const json_t *document, mq_str *out);
 void mq_render_text(const json_t *document, mq_str *out);
 

@@ -33,8 +33,8 @@ static const cli_row rows[N_OPTS] = {
     [OPT_CONFIG] = { "--config", 0, KIND_TEXT, ALL, "FILE.json",
                      .help = "option names and values; the command line wins" },
     [OPT_REPORT] = { "--report", 0, KIND_LIST, ALL, "[FORM:]FILE",
-                     .help = "write a report; FORM is json, md or junit, else the name decides (.json .md .xml); "
-                             "- is standard output; may be given several times" },
+                     .help = "write a report; FORM is json, md, html or junit, else the name decides (.json .md .html "
+                             ".xml); - is standard output; may be given several times" },
     [OPT_JSON] = { "--json", 0, KIND_SWITCH, ALL, .help = "the same as --report json:-" },
     [OPT_ANNOTATE] = { "--annotate", 0, KIND_WORD, ALL, "github|none", "github|none", .fallback = "none",
                        .help = "print missed bounds and errors as workflow commands on standard error" },

@@ -23,6 +23,7 @@ mq_status cli_report_split(const char *item, mq_report_form *form, const char **
         mq_report_form form;
     } forms[] = { { "json:", ".json", MQ_REPORT_JSON },
                   { "md:", ".md", MQ_REPORT_MARKDOWN },
+                  { "html:", ".html", MQ_REPORT_HTML },
                   { "junit:", ".xml", MQ_REPORT_JUNIT } };
     size_t len = strlen(item);
 
@@ -42,12 +43,9 @@ mq_status cli_report_split(const char *item, mq_report_form *form, const char **
         if (len > n && strcmp(item + len - n, forms[i].suffix) == 0)
             return MQ_OK;
     }
-    if (strncmp(item, "html:", 5) == 0 || (len > 5 && strcmp(item + len - 5, ".html") == 0))
-        return cli_fail(err, MQ_ERR_USAGE, "--report '%s': HTML is not in this version, which has json, md and junit",
-                        item);
     return cli_fail(err, MQ_ERR_USAGE,
-                    "--report '%s': which form? the name ends in .json, .md or .xml, or json:, md: or junit: is put "
-                    "before it", item);
+                    "--report '%s': which form? the name ends in .json, .md, .html or .xml, or json:, md:, html: or "
+                    "junit: is put before it", item);
 }
 
 /* What people write behind a switch out of habit: "--symmetric True". */

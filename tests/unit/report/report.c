@@ -205,7 +205,8 @@ static void names_of_any_bytes_are_written(void **state)
         { "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd" },                         /* cut short */
         { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
     };
-    static const mq_report_form forms[] = { MQ_REPORT_JSON, MQ_REPORT_MARKDOWN, MQ_REPORT_JUNIT, MQ_REPORT_TEXT };
+    static const mq_report_form forms[] = { MQ_REPORT_JSON, MQ_REPORT_MARKDOWN, MQ_REPORT_JUNIT, MQ_REPORT_TEXT,
+                                            MQ_REPORT_HTML };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -258,6 +259,76 @@ static void markdown_stays_under_its_size(void **state)
     text = render(r, MQ_REPORT_MARKDOWN);
     assert_in_range(strlen(text), 10000, 60000);
     assert_has(text, " more\n");
+    free(text);
+    mq_report_free(r);
+}
+
+static void agree(mq_report *r, const char *tensor, double sqnr, double cosine)
+{
+    json_t *e = mq_report_append(r, mq_report_section(r, "agreement"));
+
+    mq_report_put_text(r, e, "tensor", tensor);
+    mq_report_put_bool(r, e, "output", false);
+    mq_report_put_bool(r, e, "ok", true);
+    mq_report_put_int(r, e, "differ", 1);
+    mq_report_put_real(r, e, "sqnr_db", sqnr);
+    mq_report_put_real(r, e, "cosine", cosine);
+}
+
+static void html_lets_no_name_be_markup(void **state)
+{
+    static const char evil[] = "\"'><script>alert(1)</script>&amp;";
+    mq_report *r = make(evil);
+    char *text;
+
+    (void)state;
+    change(r, evil, 40);
+    change(r, "other", 3);
+    agree(r, evil, 30, 0.5);
+    agree(r, "other", 20, 0.5);
+    warn(r, evil, evil, evil);
+    bound(r, evil, false);
+    mq_report_add_finding(r, MQ_REPORT_ERROR, evil, evil, evil);
+    mq_report_add_kept(r,
+                       &(mq_report_kept){ .name = evil, .node = evil, .op_type = evil, .code = evil, .reason = evil });
+    mq_report_add_file(r, evil, evil, 1, evil);
+    mq_report_set_mode(r, evil, evil);
+    mq_report_set_proof(r, evil, true, evil);
+    assert_int_equal(mq_report_add_option(r, evil, "{\"<script>\": [\"<script>\", {\"<script>\": 1}]}", NULL), MQ_OK);
+    mq_report_put_text(r, mq_report_section(r, "model"), evil, evil);
+    mq_report_put_int(r, mq_report_object(r, mq_report_section(r, "before"), "operators"), evil, 1);
+    assert_int_equal(mq_report_add_step(r, evil, 1, NULL), MQ_OK);
+    assert_int_equal(mq_report_set_error(r, 5, evil, NULL), MQ_OK);
+    text = render(r, MQ_REPORT_HTML);
+    assert_has_not(text, "<script");
+    assert_has_not(text, "\"'>");
+    assert_has_not(text, "&amp;");
+    assert_has(text, "&#34;&#39;&#62;&#60;script&#62;alert(1)&#60;/script&#62;&#38;amp;");
+    free(text);
+    mq_report_free(r);
+}
+
+static void html_plots_along_the_graph(void **state)
+{
+    mq_report *r = make("quantize");
+    char *text;
+
+    (void)state;
+    change(r, "first", 40);
+    change(r, "second", INFINITY);
+    change(r, "third", -10);
+    agree(r, "inside", 25, 0.875);
+    text = render(r, MQ_REPORT_HTML);
+    assert_has(text, "viewBox=\"0 0 3 100\"");
+    assert_has(text, "x=\"0.1\" width=\".8\" y=\"0.00\" height=\"80.00\"><title>first: 40.0 dB<");
+    assert_has(text, "class=\"exact\" x=\"1.1\" width=\".8\" y=\"0.00\" height=\"80.00\"><title>second: exact<");
+    assert_has(text, "class=\"low\" x=\"2.1\" width=\".8\" y=\"80.00\" height=\"20.00\"><title>third: -10.0 dB<");
+    assert_has_not(text, "<title>inside"); /* one tensor is no course */
+    free(text);
+    agree(r, "behind", 20, 0.75);
+    text = render(r, MQ_REPORT_HTML);
+    assert_has(text, "<title>inside: 25.0 dB, cosine 0.875000<");
+    assert_has(text, "<title>behind: 20.0 dB, cosine 0.750000<");
     free(text);
     mq_report_free(r);
 }
@@ -345,6 +416,8 @@ int main(void)
         cmocka_unit_test(same_warning_twice_is_one_entry),
         cmocka_unit_test(names_of_any_bytes_are_written),
         cmocka_unit_test(markdown_stays_under_its_size),
+        cmocka_unit_test(html_lets_no_name_be_markup),
+        cmocka_unit_test(html_plots_along_the_graph),
         cmocka_unit_test(junit_counts_cases),
         cmocka_unit_test(options_are_kept_as_given_and_the_last_wins),
         cmocka_unit_test(form_comes_from_the_name),

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Signal to noise ratios along the graph, as inline SVG. The picture is stretched to the width there is, so that nothing
+ * but rectangles and lines is in it; the figures beside it are text of the page and keep their size on a telephone. */
+#include <math.h>
+
+#include "report/html.h"
+
+enum { HEIGHT = 100, STEPS = 5 };
+
+typedef struct plot {
+    double lo, hi, step; /* dB, multiples of the step */
+    double worst;        /* dB; infinite when all is exact */
+    size_t n;            /* bars */
+} plot;
+
+/* What is shown of an entry: false when nothing was measured; *exact: nothing was lost. */
+static bool level(const json_t *entry, double *db, bool *exact)
+{
+    const json_t *v = json_object_get(entry, "sqnr_db");
+
+    *exact = json_is_null(v) && mq_json_get_int(entry, "not_finite") == 0;
+    *db = json_number_value(v);
+    return json_is_number(v) || *exact;
+}
+
+static plot plot_of(const json_t *list)
+{
+    plot p = { .step = 5, .worst = INFINITY };
+    double db;
+    bool exact;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (level(json_array_get(list, i), &db, &exact)) {
+            p.lo = fmin(p.lo, db);
+            p.hi = fmax(p.hi, db);
+            p.worst = exact ? p.worst : fmin(p.worst, db);
+            p.n++;
+        }
+    while ((p.hi - p.lo) / p.step > STEPS)
+        p.step *= 2;
+    p.lo = floor(p.lo / p.step) * p.step;
+    p.hi = fmax(ceil(p.hi / p.step) * p.step, p.lo + p.step);
+    return p;
+}
+
+/* Per cent of the height. */
+static double height_of(const plot *p, double db)
+{
+    return HEIGHT * (db - p->lo) / (p->hi - p->lo);
+}
+
+static void bar(mq_str *out, const plot *p, size_t at, const json_t *entry, const char *key)
+{
+    const char *name = mq_json_get_text(entry, key);
+    double db, cosine, zero = height_of(p, 0), top;
+    bool exact;
+
+    level(entry, &db, &exact);
+    top = exact ? HEIGHT : height_of(p, db);
+    mq_str_addf(out, "<rect class=\"%s\" x=\"%zu.1\" width=\".8\" y=\"%.2f\" height=\"%.2f\"><title>",
+                exact ? "exact" : db <= p->worst ? "low" : "bar", at, HEIGHT - fmax(top, zero),
+                fmax(fabs(top - zero), 0.5));
+    mq_html_text(out, name);
+    if (exact)
+        mq_str_add(out, ": exact");
+    else
+        mq_str_addf(out, ": %.1f dB", db);
+    if (mq_json_get_real(entry, "cosine", &cosine))
+        mq_str_addf(out, ", cosine %.6f", cosine);
+    mq_str_add(out, "</title></rect>\n");
+}
+
+static void scale(mq_str *out, const plot *p, bool lines)
+{
+    for (double db = p->lo; db <= p->hi + p->step / 2; db += p->step)
+        if (lines)
+            mq_str_addf(out, "<line x1=\"0\" x2=\"%zu\" y1=\"%.2f\" y2=\"%.2f\"/>\n", p->n, HEIGHT - height_of(p, db),
+                        HEIGHT - height_of(p, db));
+        else
+            mq_str_addf(out, "<span style=\"bottom:%.2f%%\">%.0f</span>", height_of(p, db), db);
+}
+
+void mq_html_plot(mq_str *out, const char *title, const json_t *list, const char *name)
+{
+    const plot p = plot_of(list);
+    size_t at = 0;
+    double db;
+    bool exact;
+
+    if (p.n < 2)
+        return;
+    mq_str_addf(out, "<figure><figcaption>%s (dB; more is better, the worst is red)</figcaption>\n"
+                "<div class=\"plot\"><div class=\"scale\">", title);
+    scale(out, &p, false);
+    mq_str_addf(out, "</div>\n<svg role=\"img\" aria-label=\"%s\" viewBox=\"0 0 %zu %d\" preserveAspectRatio=\"none\">\n",
+                title, p.n, HEIGHT);
+    scale(out, &p, true);
+    for (size_t i = 0; i < json_array_size(list) && !out->failed; i++)
+        if (level(json_array_get(list, i), &db, &exact))
+            bar(out, &p, at++, json_array_get(list, i), name);
+    mq_str_add(out, "</svg></div>\n<div class=\"ends\"><span>first in the graph</span><span>last</span></div></figure>\n");
+}

@@ -1,2 +1,0 @@
-# HTML comes later.
-mq inspect model.onnx --report report.html
