@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* The part of `mq quantize` that is about activations: preparing the model, finding ranges, integer operators. */
+#include <math.h>
 #include <sys/stat.h>
 
 #include "api/cache.h"
@@ -145,6 +146,20 @@ done:
     return rc;
 }
 
+static void report_activations(const mq_quantize_job *j)
+{
+    const mq_placement *p = j->plan.placement;
+
+    for (size_t i = 0; i < p->points.n; i++) {
+        const mq_point *pt = p->points.items[i];
+        if (pt->scale > 0) /* what was never seen stays in float */
+            mq_report_add_activation(j->report, &(mq_report_activation){
+                .name = pt->value->name, .node = pt->reader, .type = pt->scheme.type, .low = (double)pt->lo,
+                .high = (double)pt->hi, .scale = (double)pt->scale, .zero_point = pt->zero_point,
+                .has_error = pt->n && !isnan(pt->sqnr), .sqnr_db = pt->sqnr, .clipped = pt->n_clipped, .values = pt->n });
+    }
+}
+
 /* Finds the ranges of activations and puts their integers into the graph. */
 mq_status mq_job_quantize_activations(mq_quantize_job *j)
 {
@@ -180,6 +195,7 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
     if (n_unseen)
         mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);
+    report_activations(j);
     MQ_TRY(correct_biases(j));
     MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
 done:

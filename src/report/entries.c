@@ -244,6 +244,24 @@ void mq_report_add_changed(mq_report *r, const mq_report_changed *c)
     mq_report_put_int(r, e, "bytes_after", clamp(c->bytes_after));
 }
 
+void mq_report_add_activation(mq_report *r, const mq_report_activation *a)
+{
+    json_t *e = mq_report_append(r, mq_report_section(r, "activations"));
+
+    mq_report_put_text(r, e, "name", a->name);
+    mq_report_put_text(r, e, "node", a->node);
+    mq_report_put_text(r, e, "type", mq_dtype_name(a->type));
+    mq_report_put_real(r, e, "low", a->low);
+    mq_report_put_real(r, e, "high", a->high);
+    mq_report_put_real(r, e, "scale", a->scale);
+    mq_report_put_int(r, e, "zero_point", a->zero_point);
+    if (a->has_error) {
+        mq_report_put_real(r, e, "sqnr_db", a->sqnr_db);
+        mq_report_put_int(r, e, "clipped", clamp(a->clipped));
+        mq_report_put_int(r, e, "values", clamp(a->values));
+    }
+}
+
 void mq_report_add_kept(mq_report *r, const mq_report_kept *k)
 {
     json_t *e = mq_report_append(r, mq_report_section(r, "kept"));

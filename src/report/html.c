@@ -81,6 +81,12 @@ static const mq_html_column CHANGED[] = {
     { "clipped", "clipped", MQ_HTML_COUNT }, { "before", "bytes_before", MQ_HTML_BYTES },
     { "after", "bytes_after", MQ_HTML_BYTES }, { 0 },
 };
+static const mq_html_column ACTIVATION[] = {
+    { "tensor", "name", MQ_HTML_NAME }, { "for", "node", MQ_HTML_NAME }, { "type", "type", MQ_HTML_TEXT },
+    { "least", "low", MQ_HTML_REAL }, { "most", "high", MQ_HTML_REAL }, { "scale", "scale", MQ_HTML_REAL },
+    { "zero point", "zero_point", MQ_HTML_COUNT }, { "SQNR", "sqnr_db", MQ_HTML_SQNR },
+    { "clipped", "clipped", MQ_HTML_COUNT }, { "of", "values", MQ_HTML_COUNT }, { 0 },
+};
 static const mq_html_column KEPT[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "node", "node", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_TEXT },
     { "size", "bytes", MQ_HTML_BYTES }, { "why", "reason", MQ_HTML_TEXT }, { 0 },
@@ -275,9 +281,12 @@ static void warnings(mq_str *out, const json_t *list)
 static void tensors(mq_str *out, const json_t *doc)
 {
     const json_t *changed = json_object_get(doc, "changed"), *worst = json_object_get(doc, "worst_layers");
+    const json_t *activations = json_object_get(doc, "activations");
 
     mq_html_plot(out, "Signal to noise ratio of the changed tensors", changed, "name");
     mq_html_section(out, "Changed tensors", changed, CHANGED);
+    mq_html_plot(out, "Signal to noise ratio of the activations, by calibration", activations, "name");
+    mq_html_section(out, "Activations", activations, ACTIVATION);
     mq_html_section(out, "Kept as they are", json_object_get(doc, "kept"), KEPT);
     warnings(out, json_object_get(doc, "warnings"));
     mq_html_section(out, "Worst layers", worst, WORST);

@@ -4,129 +4,27 @@
  * cut. Each table has a budget of bytes; they add up to less than the 60 kB that the form promises (GitHub takes 64 kB). */
 #include <string.h>
 
-#include "report/internal.h"
+#include "report/markdown.h"
 
 enum {
-    CELL_MAX = 160, /* bytes of one cell before escaping */
-    BUDGET_SHORT = 2500, /* of 8 tables; those of agreement, of a run and of bench stand in for tables that quantize has */
+    BUDGET_SHORT = 2500, /* of 9 tables; those of agreement, of a run and of bench stand in for tables that quantize has */
     BUDGET_LONG = 5500,  /* of 6 tables */
 };
-
-/* Bytes of s that fit in max without splitting a character. */
-static size_t fitting(const char *s, size_t max)
-{
-    size_t n = strlen(s);
-
-    if (n <= max)
-        return n;
-    for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
-        ;
-    return n;
-}
-
-/* A sentence inside a table or a paragraph: nothing in it is markup, and nobody is mentioned by it. */
-static void prose(mq_str *out, const char *s)
-{
-    size_t n = fitting(s, 2 * CELL_MAX);
-
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c < 0x20 || c == 0x7f)
-            mq_str_add(out, " ");
-        else if (c == '<' || c == '>' || c == '&' || c == '@')
-            mq_str_addf(out, "&#%d;", c);
-        else if (strchr("\\`*_[]|#~!$", c))
-            mq_str_addf(out, "\\%c", c);
-        else
-            mq_str_add_n(out, s + i, 1);
-    }
-    if (s[n])
-        mq_str_add(out, "…");
-}
-
-/* A name as code. A backquote would end it and is shown as an apostrophe; '|' would end the cell. */
-static void code(mq_str *out, const char *s)
-{
-    size_t n = fitting(s, CELL_MAX);
-
-    if (n == 0)
-        return;
-    mq_str_add(out, "`");
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c < 0x20 || c == 0x7f)
-            mq_str_add(out, " ");
-        else if (c == '`')
-            mq_str_add(out, "'");
-        else if (c == '|')
-            mq_str_add(out, "\\|");
-        else
-            mq_str_add_n(out, s + i, 1);
-    }
-    mq_str_add(out, s[n] ? "…`" : "`");
-}
-
-/* Takes back what was written after `keep` bytes. */
-static void cut(mq_str *out, size_t keep)
-{
-    out->n = keep;
-    out->s[keep] = '\0';
-}
-
-/* A row of a table is written by one of these. */
-typedef void (*row_fn)(mq_str *out, const json_t *entry);
-
-static void table(mq_str *out, const json_t *list, const char *head, row_fn row, size_t budget)
-{
-    size_t n = json_array_size(list), i, end = out->n + budget, columns = 0, good;
-
-    mq_str_addf(out, "%s\n|", head);
-    for (const char *p = head; *p; p++)
-        columns += *p == '|';
-    for (i = 1; i < columns; i++)
-        mq_str_add(out, " --- |");
-    mq_str_add(out, "\n");
-    for (i = 0, good = out->n; i < n && !out->failed; i++) {
-        row(out, json_array_get(list, i));
-        if (out->n > end) {
-            cut(out, good);
-            break;
-        }
-        good = out->n;
-    }
-    if (i < n) {
-        mq_str_add(out, "\n… and ");
-        mq_str_add_count(out, n - i);
-        mq_str_add(out, " more\n");
-    }
-    mq_str_add(out, "\n");
-}
-
-static void folded_table(mq_str *out, const char *title, const json_t *list, const char *head, row_fn row, size_t budget)
-{
-    if (!json_array_size(list))
-        return;
-    mq_str_addf(out, "<details><summary>%s (", title);
-    mq_str_add_count(out, json_array_size(list));
-    mq_str_add(out, ")</summary>\n\n");
-    table(out, list, head, row, budget);
-    mq_str_add(out, "</details>\n\n");
-}
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 static void bound_row(mq_str *out, const json_t *b)
 {
     mq_str_add(out, "| ");
-    prose(out, mq_json_get_text(b, "name"));
+    mq_md_prose(out, mq_json_get_text(b, "name"));
     if (json_object_get(b, "tensor")) {
         mq_str_add(out, " ");
-        code(out, mq_json_get_text(b, "tensor"));
+        mq_md_code(out, mq_json_get_text(b, "tensor"));
     }
     mq_str_add(out, " | ");
-    prose(out, mq_json_get_text(b, "asked"));
+    mq_md_prose(out, mq_json_get_text(b, "asked"));
     mq_str_add(out, " | ");
-    prose(out, mq_json_get_text(b, "got"));
+    mq_md_prose(out, mq_json_get_text(b, "got"));
     mq_str_add(out, mq_json_get_bool(b, "pass") ? " | ✓ |\n" : " | ✗ |\n");
 }
 
@@ -145,10 +43,10 @@ static void figure(mq_str *out, const json_t *e, const char *key, const char *fo
 static void agreement_row(mq_str *out, const json_t *a)
 {
     mq_str_add(out, mq_json_get_bool(a, "ok") ? "| ✓ | " : mq_json_get_bool(a, "output") ? "| ✗ | " : "| | ");
-    code(out, mq_json_get_text(a, "tensor"));
+    mq_md_code(out, mq_json_get_text(a, "tensor"));
     mq_str_add(out, " | ");
     if (json_object_get(a, "note")) {
-        prose(out, mq_json_get_text(a, "note"));
+        mq_md_prose(out, mq_json_get_text(a, "note"));
         mq_str_add(out, " | | | | | |\n");
         return;
     }
@@ -167,11 +65,11 @@ static void agreement_row(mq_str *out, const json_t *a)
 static void finding_row(mq_str *out, const json_t *f)
 {
     mq_str_addf(out, "| %s | ", mq_json_get_text(f, "level"));
-    code(out, mq_json_get_text(f, "place"));
+    mq_md_code(out, mq_json_get_text(f, "place"));
     mq_str_add(out, " | ");
-    prose(out, mq_json_get_text(f, "text"));
+    mq_md_prose(out, mq_json_get_text(f, "text"));
     mq_str_add(out, " | ");
-    code(out, mq_json_get_text(f, "code"));
+    mq_md_code(out, mq_json_get_text(f, "code"));
     mq_str_add(out, " |\n");
 }
 
@@ -187,7 +85,7 @@ static void latency_row(mq_str *out, const json_t *l)
     const json_t *ms = json_object_get(l, "ms"), *speedup = json_object_get(l, "speedup");
 
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(l, "model"));
+    mq_md_code(out, mq_json_get_text(l, "model"));
     mq_str_addf(out, " | %s | %lld | %lld | ", mq_json_get_text(l, "engine"), (long long)mq_json_get_int(l, "threads"),
                 (long long)mq_json_get_int(l, "batch"));
     figure_of(out, json_object_get(ms, "median"), json_object_get(ms, "ci95"));
@@ -205,7 +103,7 @@ static void latency_row(mq_str *out, const json_t *l)
 static void model_row(mq_str *out, const json_t *m)
 {
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(m, "model"));
+    mq_md_code(out, mq_json_get_text(m, "model"));
     mq_str_add(out, " | ");
     mq_str_add_bytes(out, (uint64_t)mq_json_get_int(m, "total_bytes"));
     mq_str_add(out, " | ");
@@ -219,9 +117,9 @@ static void metric_row(mq_str *out, const json_t *m)
     const json_t *drop = json_object_get(m, "drop"), *ci = json_object_get(drop, "ci95");
 
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(m, "model"));
+    mq_md_code(out, mq_json_get_text(m, "model"));
     mq_str_add(out, mq_json_get_bool(m, "main") ? " | **" : " | ");
-    prose(out, mq_json_get_text(m, "name"));
+    mq_md_prose(out, mq_json_get_text(m, "name"));
     mq_str_add(out, mq_json_get_bool(m, "main") ? "**" : "");
     figure(out, m, "value", "%.6g", 1);
     mq_str_add(out, " | ");
@@ -236,9 +134,9 @@ static void metric_row(mq_str *out, const json_t *m)
 static void cost_row(mq_str *out, const json_t *c)
 {
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(c, "model"));
+    mq_md_code(out, mq_json_get_text(c, "model"));
     mq_str_add(out, " | ");
-    code(out, *mq_json_get_text(c, "name") ? mq_json_get_text(c, "name") : mq_json_get_text(c, "op_type"));
+    mq_md_code(out, *mq_json_get_text(c, "name") ? mq_json_get_text(c, "name") : mq_json_get_text(c, "op_type"));
     figure(out, c, "ms", "%.4g", 1);
     figure(out, c, "share", "%.1f%%", 100);
     mq_str_add(out, " | ");
@@ -251,7 +149,7 @@ static void cost_row(mq_str *out, const json_t *c)
 static void changed_row(mq_str *out, const json_t *c)
 {
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(c, "name"));
+    mq_md_code(out, mq_json_get_text(c, "name"));
     mq_str_add(out, " | ");
     mq_str_add_shape(out, json_object_get(c, "shape"));
     mq_str_addf(out, " | %s → %s | ", mq_json_get_text(c, "from"), mq_json_get_text(c, "to"));
@@ -263,27 +161,42 @@ static void changed_row(mq_str *out, const json_t *c)
     mq_str_add(out, " |\n");
 }
 
+static void activation_row(mq_str *out, const json_t *a)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(a, "name"));
+    mq_str_addf(out, " | %s", mq_json_get_text(a, "type"));
+    figure(out, a, "low", "%.4g", 1);
+    figure(out, a, "high", "%.4g", 1);
+    mq_str_add(out, " | ");
+    mq_str_add_sqnr(out, a);
+    mq_str_add(out, " | ");
+    if (json_object_get(a, "clipped"))
+        mq_str_addf(out, "%lld of %lld", (long long)mq_json_get_int(a, "clipped"), (long long)mq_json_get_int(a, "values"));
+    mq_str_add(out, " |\n");
+}
+
 static void kept_row(mq_str *out, const json_t *k)
 {
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(k, "name"));
+    mq_md_code(out, mq_json_get_text(k, "name"));
     mq_str_add(out, " | ");
-    prose(out, mq_json_get_text(k, "op_type"));
+    mq_md_prose(out, mq_json_get_text(k, "op_type"));
     mq_str_add(out, " | ");
     mq_str_add_bytes(out, (uint64_t)mq_json_get_int(k, "bytes"));
     mq_str_add(out, " | ");
-    prose(out, mq_json_get_text(k, "reason"));
+    mq_md_prose(out, mq_json_get_text(k, "reason"));
     mq_str_add(out, " |\n");
 }
 
 static void warning_row(mq_str *out, const json_t *w)
 {
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(w, "code"));
+    mq_md_code(out, mq_json_get_text(w, "code"));
     mq_str_addf(out, " | %lld | ", (long long)mq_json_get_int(w, "count"));
-    code(out, mq_json_get_text(w, "place"));
+    mq_md_code(out, mq_json_get_text(w, "place"));
     mq_str_add(out, " | ");
-    prose(out, mq_json_get_text(w, "text"));
+    mq_md_prose(out, mq_json_get_text(w, "text"));
     mq_str_add(out, " |\n");
 }
 
@@ -292,9 +205,9 @@ static void worst_row(mq_str *out, const json_t *e)
     double error;
 
     mq_str_add(out, "| ");
-    code(out, mq_json_get_text(e, "name"));
+    mq_md_code(out, mq_json_get_text(e, "name"));
     mq_str_add(out, " | ");
-    code(out, json_string_value(json_array_get(json_object_get(e, "nodes"), 0))
+    mq_md_code(out, json_string_value(json_array_get(json_object_get(e, "nodes"), 0))
                   ? json_string_value(json_array_get(json_object_get(e, "nodes"), 0))
                   : "");
     mq_str_add(out, " | ");
@@ -308,11 +221,11 @@ static void worst_row(mq_str *out, const json_t *e)
 static void file_row(mq_str *out, const json_t *f)
 {
     mq_str_addf(out, "| %s | ", mq_json_get_text(f, "role"));
-    code(out, mq_json_get_text(f, "path"));
+    mq_md_code(out, mq_json_get_text(f, "path"));
     mq_str_add(out, " | ");
     mq_str_add_bytes(out, (uint64_t)mq_json_get_int(f, "bytes"));
     mq_str_add(out, " | ");
-    code(out, mq_json_get_text(f, "sha256"));
+    mq_md_code(out, mq_json_get_text(f, "sha256"));
     mq_str_add(out, " |\n");
 }
 
@@ -326,7 +239,7 @@ static void size_row(mq_str *out, const char *what, const json_t *before, const 
     if (a == 0 && b == 0)
         return;
     mq_str_add(out, "| ");
-    prose(out, what);
+    mq_md_prose(out, what);
     for (int i = 0; i < (after ? 2 : 1); i++) {
         mq_str_add(out, " | ");
         if (is_size)
@@ -362,7 +275,7 @@ static void key_rows(mq_str *out, const json_t *before, const json_t *after, boo
         }
     }
     if (out->n > end)
-        cut(out, good);
+        mq_md_cut(out, good);
 }
 
 static void before_after(mq_str *out, const json_t *doc)
@@ -383,97 +296,7 @@ static void before_after(mq_str *out, const json_t *doc)
     mq_str_add(out, "\n");
 }
 
-/* ---- anything else: options, what inspect tells, measured --------------------------------------------------------- */
-
-static void scalar(mq_str *out, const json_t *v)
-{
-    if (json_is_string(v))
-        code(out, json_string_value(v));
-    else if (json_is_integer(v))
-        mq_str_addf(out, "%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v))
-        mq_str_addf(out, "%.6g", json_real_value(v));
-    else
-        mq_str_add(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
-}
-
-/* "1, 3, 224, 224" for an array of scalars; false for any other. */
-static bool scalars(mq_str *out, const json_t *v)
-{
-    size_t n = json_array_size(v);
-
-    for (size_t i = 0; i < n; i++)
-        if (json_is_object(json_array_get(v, i)) || json_is_array(json_array_get(v, i)))
-            return false;
-    for (size_t i = 0; i < n && i < CELL_MAX; i++) {
-        mq_str_add(out, i ? ", " : "");
-        scalar(out, json_array_get(v, i));
-    }
-    return json_is_array(v);
-}
-
-/* "name: load, seconds: 0.1" for an object of scalars; false for any other. */
-static bool scalar_members(mq_str *out, const json_t *v)
-{
-    json_t *object = (json_t *)v; /* iterating takes a plain pointer */
-    const char *comma = "";
-
-    for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it))
-        if (json_is_object(json_object_iter_value(it)) || json_is_array(json_object_iter_value(it)))
-            return false;
-    for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
-        mq_str_add(out, comma);
-        prose(out, json_object_iter_key(it));
-        mq_str_add(out, " ");
-        scalar(out, json_object_iter_value(it));
-        comma = ", ";
-    }
-    return json_is_object(v);
-}
-
-/* A list item for each member, indented by level, until `end` bytes are reached; false then. */
-static bool outline(mq_str *out, const char *key, const json_t *v, int level, size_t end)
-{
-    enum { DEEPEST = 6 };
-    json_t *object = (json_t *)v; /* iterating takes a plain pointer */
-    size_t good = out->n;
-    bool inside = false, fits = true; /* inside: the members become items of their own */
-
-    mq_str_addf(out, "%*s- ", 2 * level, "");
-    if (key) {
-        prose(out, key);
-        mq_str_add(out, ": ");
-    }
-    if (!json_is_object(v) && !json_is_array(v))
-        scalar(out, v);
-    else
-        inside = !scalars(out, v) && !scalar_members(out, v);
-    mq_str_add(out, "\n");
-    if (out->failed || out->n > end || level > DEEPEST) {
-        if (!out->failed)
-            cut(out, good);
-        return false;
-    }
-    for (void *it = json_object_iter(object); inside && it && fits; it = json_object_iter_next(object, it))
-        fits = outline(out, json_object_iter_key(it), json_object_iter_value(it), level + 1, end);
-    for (size_t i = 0; inside && i < json_array_size(v) && fits; i++)
-        fits = outline(out, NULL, json_array_get(v, i), level + 1, end);
-    return fits;
-}
-
-static void folded_outline(mq_str *out, const char *title, const json_t *section, size_t budget, bool open)
-{
-    json_t *object = (json_t *)section; /* iterating takes a plain pointer */
-    size_t end = out->n + budget;
-    bool fits = true;
-
-    if (!json_object_size(section))
-        return;
-    mq_str_addf(out, "<details%s><summary>%s</summary>\n\n", open ? " open" : "", title);
-    for (void *it = json_object_iter(object); it && fits; it = json_object_iter_next(object, it))
-        fits = outline(out, json_object_iter_key(it), json_object_iter_value(it), 0, end);
-    mq_str_add(out, fits ? "\n</details>\n\n" : "\n… and more (the JSON report has all of it)\n\n</details>\n\n");
-}
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
 
 static void heading(mq_str *out, const json_t *doc)
 {
@@ -483,7 +306,7 @@ static void heading(mq_str *out, const json_t *doc)
     mq_str_addf(out, "## mq %s: %s %s\n\n", mq_json_get_text(tool, "command"), verdict,
                 strcmp(verdict, "pass") == 0 ? "✓" : "✗");
     if (error) {
-        prose(out, mq_json_get_text(error, "text"));
+        mq_md_prose(out, mq_json_get_text(error, "text"));
         mq_str_addf(out, " (exit status %lld)\n\n", (long long)mq_json_get_int(error, "exit_status"));
     }
 }
@@ -495,10 +318,10 @@ static void warnings(mq_str *out, const json_t *list)
     out->failed |= !codes;
     if (json_array_size(codes)) {
         mq_str_add(out, "**Warnings**\n\n");
-        table(out, codes, "| code | times | first at | what |", warning_row, BUDGET_SHORT);
+        mq_md_table(out, codes, "| code | times | first at | what |", warning_row, BUDGET_SHORT);
     }
     if (json_array_size(list) > json_array_size(codes))
-        folded_table(out, "All warnings", list, "| code | times | place | what |", warning_row,
+        mq_md_folded_table(out, "All warnings", list, "| code | times | place | what |", warning_row,
                      BUDGET_LONG);
     json_decref(codes);
 }
@@ -522,12 +345,12 @@ static json_t *join_models(const json_t *models, const char *key, bool *failed)
     return all;
 }
 
-static void joined_table(mq_str *out, const char *title, const json_t *models, const char *key, const char *head, row_fn row,
-                         size_t budget)
+static void joined_table(mq_str *out, const char *title, const json_t *models, const char *key, const char *head,
+                         mq_md_row row, size_t budget)
 {
     json_t *all = join_models(models, key, &out->failed);
 
-    folded_table(out, title, all, head, row, budget);
+    mq_md_folded_table(out, title, all, head, row, budget);
     json_decref(all);
 }
 
@@ -538,12 +361,12 @@ static void measurements(mq_str *out, const json_t *doc)
 
     if (json_array_size(latency)) {
         mq_str_add(out, "**Latency** (ms; speedup over the first row of its case; 95 % intervals)\n\n");
-        table(out, latency,
+        mq_md_table(out, latency,
               "| model | engine | threads | batch | median | min | p90 | p99 | speedup | activations |", latency_row,
               BUDGET_SHORT);
     }
     if (json_array_size(json_object_get(doc, "models")))
-        table(out, json_object_get(doc, "models"), "| model | size | MACs |", model_row, BUDGET_SHORT);
+        mq_md_table(out, json_object_get(doc, "models"), "| model | size | MACs |", model_row, BUDGET_SHORT);
     joined_table(out, "Metrics", json_object_get(doc, "metrics"), "values", "| model | metric | value | worse by |",
                  metric_row,
                  BUDGET_SHORT);
@@ -562,41 +385,43 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
 
     heading(out, doc);
     if (json_array_size(bounds))
-        table(out, bounds, "| bound | asked | got | |", bound_row, BUDGET_SHORT);
+        mq_md_table(out, bounds, "| bound | asked | got | |", bound_row, BUDGET_SHORT);
     if (json_array_size(findings))
-        table(out, findings, "| | place | finding | code |", finding_row, BUDGET_LONG);
+        mq_md_table(out, findings, "| | place | finding | code |", finding_row, BUDGET_LONG);
     if (json_array_size(json_object_get(doc, "agreement"))) {
         mq_str_add(out, "**Agreement with the reference**\n\n");
-        table(out, json_object_get(doc, "agreement"),
+        mq_md_table(out, json_object_get(doc, "agreement"),
               "| | tensor | SQNR | largest error | relative | cosine | arg-max agrees | outside |", agreement_row,
               BUDGET_SHORT);
     }
-    folded_outline(out, "Tests", json_object_get(doc, "tests"), BUDGET_SHORT, true);
-    folded_outline(out, "The run", json_object_get(doc, "run"), BUDGET_SHORT, true);
+    mq_md_folded_outline(out, "Tests", json_object_get(doc, "tests"), BUDGET_SHORT, true);
+    mq_md_folded_outline(out, "The run", json_object_get(doc, "run"), BUDGET_SHORT, true);
     measurements(out, doc);
     before_after(out, doc);
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "Mode: ");
-        prose(out, mq_json_get_text(mode, "note"));
+        mq_md_prose(out, mq_json_get_text(mode, "note"));
         mq_str_add(out, "\n\n");
     }
     if (*mq_json_get_text(proof, "note")) {
         mq_str_add(out, "Proof: ");
-        prose(out, mq_json_get_text(proof, "note"));
+        mq_md_prose(out, mq_json_get_text(proof, "note"));
         mq_str_add(out, "\n\n");
     }
-    folded_table(out, "Changed tensors", json_object_get(doc, "changed"), "| tensor | shape | type | SQNR | size |",
+    mq_md_folded_table(out, "Changed tensors", json_object_get(doc, "changed"), "| tensor | shape | type | SQNR | size |",
                  changed_row, BUDGET_LONG);
-    folded_table(out, "Kept as they are", json_object_get(doc, "kept"), "| tensor | used by | size | why |", kept_row,
+    mq_md_folded_table(out, "Activations", json_object_get(doc, "activations"),
+                       "| tensor | type | least | most | SQNR | clipped |", activation_row, BUDGET_SHORT);
+    mq_md_folded_table(out, "Kept as they are", json_object_get(doc, "kept"), "| tensor | used by | size | why |", kept_row,
                  BUDGET_LONG);
     warnings(out, json_object_get(doc, "warnings"));
     if (json_array_size(worst)) {
         mq_str_add(out, "**Worst layers**\n\n");
-        table(out, worst, "| tensor | node | SQNR | largest error |", worst_row, BUDGET_SHORT);
+        mq_md_table(out, worst, "| tensor | node | SQNR | largest error |", worst_row, BUDGET_SHORT);
     }
-    folded_outline(out, "The model", json_object_get(doc, "model"), BUDGET_LONG, true);
-    folded_outline(out, "Options", json_object_get(doc, "options"), BUDGET_LONG, false);
-    folded_table(out, "Files", json_object_get(doc, "files"), "| | file | size | SHA-256 |", file_row,
+    mq_md_folded_outline(out, "The model", json_object_get(doc, "model"), BUDGET_LONG, true);
+    mq_md_folded_outline(out, "Options", json_object_get(doc, "options"), BUDGET_LONG, false);
+    mq_md_folded_table(out, "Files", json_object_get(doc, "files"), "| | file | size | SHA-256 |", file_row,
                  BUDGET_SHORT);
-    folded_outline(out, "Measured", json_object_get(doc, "measured"), BUDGET_SHORT, false);
+    mq_md_folded_outline(out, "Measured", json_object_get(doc, "measured"), BUDGET_SHORT, false);
 }

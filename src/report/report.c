@@ -17,8 +17,9 @@ const mq_report_section_row mq_report_sections[] = {
     { "bounds", true },   { "findings", true }, { "before", false },  { "after", false },
     { "mode", false },    { "proof", false },   { "agreement", true },    { "tests", false },
     { "run", false },     { "models", true },   { "latency", true },      { "metrics", true },
-    { "profile", true },  { "changed", true },  { "kept", true },         { "warnings", true },
-    { "worst_layers", true }, { "model", false }, { "options", false },   { "files", true },
+    { "profile", true },  { "changed", true },  { "activations", true },  { "kept", true },
+    { "warnings", true }, { "worst_layers", true }, { "model", false },   { "options", false },
+    { "files", true },
 };
 enum { N_SECTIONS = sizeof mq_report_sections / sizeof *mq_report_sections };
 _Static_assert(N_SECTIONS == MQ_REPORT_N_SECTIONS, "internal.h counts the sections");

@@ -48,6 +48,20 @@ typedef struct mq_report_changed {
 } mq_report_changed;
 void mq_report_add_changed(mq_report *report, const mq_report_changed *changed);
 
+/* An activation that became integers, by calibration. */
+typedef struct mq_report_activation {
+    const char *name;
+    const char *node;     /* label of the node it was done for */
+    mq_dtype type;
+    double low, high;     /* the range of the integers */
+    double scale;
+    int64_t zero_point;
+    bool has_error;       /* the three below were measured on the calibration data */
+    double sqnr_db;       /* infinite when nothing was lost */
+    uint64_t clipped, values;
+} mq_report_activation;
+void mq_report_add_activation(mq_report *report, const mq_report_activation *activation);
+
 /* A weight that stayed as it is, and why. */
 typedef struct mq_report_kept {
     const char *name;

@@ -4,6 +4,7 @@
 
 usage: report_schema.py MQ SCHEMA MODEL...
 """
+import html.parser
 import json
 import subprocess
 import sys
@@ -60,6 +61,35 @@ def check_markdown(command):
         complain(command, "too long, or a fold without an end")
 
 
+class Balanced(html.parser.HTMLParser):
+    """What is open, innermost last; `broken` once an end has no beginning."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.broken = [], False
+
+    def handle_starttag(self, tag, attrs):
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        self.broken |= not self.open or self.open.pop() != tag
+
+
+def check_html(command):
+    run = subprocess.run(command, capture_output=True)
+    if run.returncode == 2:
+        return
+    page = Balanced()
+    page.feed(run.stdout.decode())
+    page.close()
+    if page.broken or page.open or not run.stdout.endswith(b"</html>\n"):
+        complain(command, f"the page is not well-formed, open at its end: {page.open}")
+
+
 with tempfile.TemporaryDirectory() as scratch:
     for model in models:
         for command in (
@@ -69,6 +99,7 @@ with tempfile.TemporaryDirectory() as scratch:
             [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "-f"],
             [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "--dry-run"],
             [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "-f", "--verify", "run", "--min-sqnr", "20"],
+            [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "-f", "--data", "random:3"],
             [mq, "run", model],
             [mq, "run", model, "--data", "random:3", "-o", f"{scratch}/out.npz", "-f"],
             [mq, "check", model, "--against", model, "--tensors", "*"],
@@ -81,6 +112,7 @@ with tempfile.TemporaryDirectory() as scratch:
                     complain(command, "two reports differ")
             check_junit(command + ["--report", "junit:-"])
             check_markdown(command + ["--report", "md:-"])
+            check_html(command + ["--report", "html:-"])
         bench = [mq, "bench", model, model, "--runs", "5", "--warmup", "1"]
         for command in (
             bench[:3] + bench[4:],
@@ -92,6 +124,7 @@ with tempfile.TemporaryDirectory() as scratch:
             report_of(command + ["--json"])
             check_junit(command + ["--report", "junit:-"])
             check_markdown(command + ["--report", "md:-"])
+            check_html(command + ["--report", "html:-"])
     broken = f"{scratch}/broken.onnx"
     open(broken, "wb").write(b"not a model")
     for command in ([mq, "inspect", broken], [mq, "inspect", f"{scratch}/missing.onnx"]):

@@ -40,6 +40,13 @@ static void change(mq_report *r, const char *name, double sqnr)
         .bytes_before = 37632, .bytes_after = 9728 });
 }
 
+static void activate(mq_report *r, const char *name, double sqnr)
+{
+    mq_report_add_activation(r, &(mq_report_activation){
+        .name = name, .node = name, .type = MQ_UINT8, .low = -1.5, .high = 6, .scale = 0.029, .zero_point = 51,
+        .has_error = !isnan(sqnr), .sqnr_db = sqnr, .clipped = 7, .values = 4000 });
+}
+
 static char *render(const mq_report *r, mq_report_form form)
 {
     char *text = NULL;
@@ -62,6 +69,7 @@ static void assert_has_not(const char *text, const char *part)
 static void sections_stand_in_their_order(void **state)
 {
     static const char *const order[] = { "schema_version", "tool", "verdict", "bounds", "findings", "proof", "changed",
+                                         "activations",
                                          "kept", "warnings", "worst_layers", "options", "files", "measured" };
     mq_report *r = make("quantize");
     json_t *doc;
@@ -74,6 +82,7 @@ static void sections_stand_in_their_order(void **state)
     mq_report_add_kept(r, &(mq_report_kept){ .name = "b", .node = "n", .op_type = "Conv", .type = MQ_FLOAT, .bytes = 4,
                                              .code = "too-small", .reason = "too small" });
     change(r, "w", 40);
+    activate(r, "x", 40);
     mq_report_set_proof(r, "load", true, "read again and checked");
     mq_report_add_finding(r, MQ_REPORT_ERROR, "c", "p", "t");
     bound(r, "max-size", true);
@@ -244,6 +253,7 @@ static void markdown_stays_under_its_size(void **state)
         memset(name, '<', sizeof name);
         snprintf(name + 580, 20, "%d", i);
         change(r, name, i);
+        activate(r, name, i);
         warn(r, i % 2 ? name : "code", name, name);
         bound(r, name, i % 2);
         mq_report_add_finding(r, MQ_REPORT_ERROR, name, name, name);
@@ -283,6 +293,8 @@ static void html_lets_no_name_be_markup(void **state)
 
     (void)state;
     change(r, evil, 40);
+    activate(r, evil, 30);
+    activate(r, "other", 20);
     change(r, "other", 3);
     agree(r, evil, 30, 0.5);
     agree(r, "other", 20, 0.5);
@@ -329,6 +341,32 @@ static void html_plots_along_the_graph(void **state)
     text = render(r, MQ_REPORT_HTML);
     assert_has(text, "<title>inside: 25.0 dB, cosine 0.875000<");
     assert_has(text, "<title>behind: 20.0 dB, cosine 0.750000<");
+    free(text);
+    mq_report_free(r);
+}
+
+static void activations_are_in_every_long_form(void **state)
+{
+    mq_report *r = make("quantize");
+    char *text;
+
+    (void)state;
+    activate(r, "seen", 30.25);
+    activate(r, "constant", NAN);
+    activate(r, "exact", INFINITY);
+    text = render(r, MQ_REPORT_JSON);
+    assert_has(text, "\"zero_point\": 51,");
+    assert_has(text, "\"sqnr_db\": null,");
+    free(text);
+    text = render(r, MQ_REPORT_MARKDOWN);
+    assert_has(text, "| `seen` | uint8 | -1.5 | 6 | 30.2 dB | 7 of 4000 |");
+    assert_has(text, "| `constant` | uint8 | -1.5 | 6 | - |  |");
+    free(text);
+    text = render(r, MQ_REPORT_HTML);
+    assert_has(text, "<title>seen: 30.2 dB<");
+    assert_has(text, "<title>exact: exact<");
+    assert_has_not(text, "<title>constant");
+    assert_has(text, "<code>constant</code>");
     free(text);
     mq_report_free(r);
 }
@@ -418,6 +456,7 @@ int main(void)
         cmocka_unit_test(markdown_stays_under_its_size),
         cmocka_unit_test(html_lets_no_name_be_markup),
         cmocka_unit_test(html_plots_along_the_graph),
+        cmocka_unit_test(activations_are_in_every_long_form),
         cmocka_unit_test(junit_counts_cases),
         cmocka_unit_test(options_are_kept_as_given_and_the_last_wins),
         cmocka_unit_test(form_comes_from_the_name),
