@@ -292,6 +292,22 @@ static void tensors(mq_str *out, const json_t *doc)
     mq_html_section(out, "Worst layers", worst, WORST);
 }
 
+/* The list has outputs first; a plot along the graph has them last. */
+static void agreement_plot(mq_str *out, const json_t *agreement)
+{
+    json_t *along = json_array();
+
+    out->failed |= !along;
+    for (int outputs = 0; outputs < 2; outputs++)
+        for (size_t i = 0; i < json_array_size(agreement); i++) {
+            json_t *e = json_array_get(agreement, i);
+            if (mq_json_get_bool(e, "output") == (outputs == 1))
+                out->failed |= json_array_append(along, e) != 0;
+        }
+    mq_html_plot(out, "Agreement with the reference: signal to noise ratio", along, "tensor");
+    json_decref(along);
+}
+
 void mq_render_html(const json_t *doc, mq_str *out)
 {
     const json_t *agreement = json_object_get(doc, "agreement"), *measured = json_object_get(doc, "measured");
@@ -300,7 +316,7 @@ void mq_render_html(const json_t *doc, mq_str *out)
     heading(out, doc);
     mq_html_section(out, "Bounds", json_object_get(doc, "bounds"), BOUND);
     mq_html_section(out, "Findings", json_object_get(doc, "findings"), FINDING);
-    mq_html_plot(out, "Agreement with the reference: signal to noise ratio", agreement, "tensor");
+    agreement_plot(out, agreement);
     mq_html_section(out, "Agreement with the reference", agreement, AGREEMENT);
     mq_html_outline(out, "Tests", json_object_get(doc, "tests"), true);
     mq_html_outline(out, "The run", json_object_get(doc, "run"), true);

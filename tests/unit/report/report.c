@@ -273,12 +273,12 @@ static void markdown_stays_under_its_size(void **state)
     mq_report_free(r);
 }
 
-static void agree(mq_report *r, const char *tensor, double sqnr, double cosine)
+static void agree(mq_report *r, const char *tensor, bool output, double sqnr, double cosine)
 {
     json_t *e = mq_report_append(r, mq_report_section(r, "agreement"));
 
     mq_report_put_text(r, e, "tensor", tensor);
-    mq_report_put_bool(r, e, "output", false);
+    mq_report_put_bool(r, e, "output", output);
     mq_report_put_bool(r, e, "ok", true);
     mq_report_put_int(r, e, "differ", 1);
     mq_report_put_real(r, e, "sqnr_db", sqnr);
@@ -296,8 +296,8 @@ static void html_lets_no_name_be_markup(void **state)
     activate(r, evil, 30);
     activate(r, "other", 20);
     change(r, "other", 3);
-    agree(r, evil, 30, 0.5);
-    agree(r, "other", 20, 0.5);
+    agree(r, evil, false, 30, 0.5);
+    agree(r, "other", true, 20, 0.5);
     warn(r, evil, evil, evil);
     bound(r, evil, false);
     mq_report_add_finding(r, MQ_REPORT_ERROR, evil, evil, evil);
@@ -329,18 +329,18 @@ static void html_plots_along_the_graph(void **state)
     change(r, "first", 40);
     change(r, "second", INFINITY);
     change(r, "third", -10);
-    agree(r, "inside", 25, 0.875);
+    agree(r, "result", true, 25, 0.875);
     text = render(r, MQ_REPORT_HTML);
     assert_has(text, "viewBox=\"0 0 3 100\"");
     assert_has(text, "x=\"0.1\" width=\".8\" y=\"0.00\" height=\"80.00\"><title>first: 40.0 dB<");
     assert_has(text, "class=\"exact\" x=\"1.1\" width=\".8\" y=\"0.00\" height=\"80.00\"><title>second: exact<");
     assert_has(text, "class=\"low\" x=\"2.1\" width=\".8\" y=\"80.00\" height=\"20.00\"><title>third: -10.0 dB<");
-    assert_has_not(text, "<title>inside"); /* one tensor is no course */
+    assert_has_not(text, "<title>result"); /* one tensor is no course */
     free(text);
-    agree(r, "behind", 20, 0.75);
+    agree(r, "inside", false, 20, 0.75);
     text = render(r, MQ_REPORT_HTML);
-    assert_has(text, "<title>inside: 25.0 dB, cosine 0.875000<");
-    assert_has(text, "<title>behind: 20.0 dB, cosine 0.750000<");
+    assert_has(text, "x=\"0.1\" width=\".8\" y=\"20.00\" height=\"80.00\"><title>inside: 20.0 dB, cosine 0.750000<");
+    assert_has(text, "x=\"1.1\" width=\".8\" y=\"0.00\" height=\"100.00\"><title>result: 25.0 dB, cosine 0.875000<");
     free(text);
     mq_report_free(r);
 }
