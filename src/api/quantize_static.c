@@ -146,17 +146,29 @@ done:
     return rc;
 }
 
-static void report_activations(const mq_quantize_job *j)
+static void report_activations(const mq_quantize_job *j, const mq_calibration *c)
 {
+    enum { N_BINS = 32 };
     const mq_placement *p = j->plan.placement;
+    uint64_t bins[N_BINS];
 
     for (size_t i = 0; i < p->points.n; i++) {
         const mq_point *pt = p->points.items[i];
-        if (pt->scale > 0) /* what was never seen stays in float */
-            mq_report_add_activation(j->report, &(mq_report_activation){
-                .name = pt->value->name, .node = pt->reader, .type = pt->scheme.type, .low = (double)pt->lo,
-                .high = (double)pt->hi, .scale = (double)pt->scale, .zero_point = pt->zero_point,
-                .has_error = pt->n && !isnan(pt->sqnr), .sqnr_db = pt->sqnr, .clipped = pt->n_clipped, .values = pt->n });
+        const mq_calibrated *seen = mq_calibration_find(c, pt->value->name);
+        mq_report_activation a = {
+            .name = pt->value->name, .node = pt->reader, .type = pt->scheme.type, .low = (double)pt->lo,
+            .high = (double)pt->hi, .scale = (double)pt->scale, .zero_point = pt->zero_point,
+            .has_error = pt->n && !isnan(pt->sqnr), .sqnr_db = pt->sqnr, .clipped = pt->n_clipped, .values = pt->n };
+        if (!(pt->scale > 0)) /* never seen: it stays in float */
+            continue;
+        if (seen && seen->observer.n) { /* else its scale is another's */
+            mq_observer_outline(&seen->observer, bins, N_BINS);
+            a.histogram = bins;
+            a.n_bins = N_BINS;
+            a.min = (double)seen->observer.min;
+            a.max = (double)seen->observer.max;
+        }
+        mq_report_add_activation(j->report, &a);
     }
 }
 
@@ -195,7 +207,7 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
     if (n_unseen)
         mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);
-    report_activations(j);
+    report_activations(j, &c);
     MQ_TRY(correct_biases(j));
     MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
 done:

@@ -391,3 +391,15 @@ done:
     mq_observer_release(&made);
     return rc;
 }
+
+void mq_observer_outline(const mq_observer *o, uint64_t *counts, size_t n)
+{
+    const double width = ldexp(1, o->exponent), step = ((double)o->max - (double)o->min) / (double)n;
+
+    memset(counts, 0, n * sizeof *counts);
+    for (size_t i = 0; i < o->n_bins; i++) {
+        const double middle = ((double)o->first + (double)i + 0.5) * width;
+        const double at = step > 0 ? floor((middle - (double)o->min) / step) : 0;
+        counts[(size_t)fmin(fmax(at, 0), (double)(n - 1))] += o->counts[i];
+    }
+}

@@ -41,6 +41,10 @@ mq_status mq_observer_add(mq_observer *o, const mq_array *values, int n_threads,
 /* o becomes what it had been had it seen what `more` saw, afterwards. */
 mq_status mq_observer_merge(mq_observer *o, const mq_observer *more, mq_error *err);
 
+/* The histogram in n bins of one width from min to max, for people to look at: a bin counts where its middle is. Exact
+ * zeros are left out. */
+void mq_observer_outline(const mq_observer *o, uint64_t *counts, size_t n);
+
 /* Makes o what stands in a file; parts is only read. MQ_ERR_INPUT when the numbers contradict each other. */
 mq_status mq_observer_restore(mq_observer *o, const mq_observer *parts, mq_error *err);
 

@@ -260,6 +260,14 @@ void mq_report_add_activation(mq_report *r, const mq_report_activation *a)
         mq_report_put_int(r, e, "clipped", clamp(a->clipped));
         mq_report_put_int(r, e, "values", clamp(a->values));
     }
+    if (a->n_bins) {
+        json_t *bins;
+        mq_report_put_real(r, e, "min", a->min);
+        mq_report_put_real(r, e, "max", a->max);
+        bins = mq_report_array(r, e, "histogram");
+        for (size_t i = 0; i < a->n_bins; i++)
+            mq_report_push_int(r, bins, clamp(a->histogram[i]));
+    }
 }
 
 void mq_report_add_kept(mq_report *r, const mq_report_kept *k)

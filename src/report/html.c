@@ -38,6 +38,7 @@ static const char HEAD[] =
     "svg { display: block; width: 100%; height: 14rem; overflow: visible; }\n"
     "line { stroke: var(--line); vector-effect: non-scaling-stroke; }\n"
     ".bar { fill: var(--bar); } .low { fill: var(--bad); } .exact { fill: var(--exact); }\n"
+    ".hist { width: 8rem; height: 1.75rem; }\n"
     ".ends { display: flex; justify-content: space-between; padding-left: 2.5rem; font-size: .8rem; color: var(--dim); }\n"
     "</style>\n";
 
@@ -83,6 +84,7 @@ static const mq_html_column CHANGED[] = {
 };
 static const mq_html_column ACTIVATION[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "for", "node", MQ_HTML_NAME }, { "type", "type", MQ_HTML_TEXT },
+    { "values (log), clipped ones red", "histogram", MQ_HTML_HISTOGRAM },
     { "least", "low", MQ_HTML_REAL }, { "most", "high", MQ_HTML_REAL }, { "scale", "scale", MQ_HTML_REAL },
     { "zero point", "zero_point", MQ_HTML_COUNT }, { "SQNR", "sqnr_db", MQ_HTML_SQNR },
     { "clipped", "clipped", MQ_HTML_COUNT }, { "of", "values", MQ_HTML_COUNT }, { 0 },

@@ -13,7 +13,7 @@ void mq_html_code(mq_str *out, const char *s);
 
 typedef enum mq_html_kind {
     MQ_HTML_TEXT, MQ_HTML_NAME, MQ_HTML_LIST, MQ_HTML_BYTES, MQ_HTML_COUNT, MQ_HTML_REAL, MQ_HTML_SHARE, MQ_HTML_OK,
-    MQ_HTML_SQNR, MQ_HTML_AGREEMENT, MQ_HTML_SHAPE,
+    MQ_HTML_SQNR, MQ_HTML_AGREEMENT, MQ_HTML_SHAPE, MQ_HTML_HISTOGRAM,
 } mq_html_kind;
 
 /* A column of a table: which member of the entries it shows ("ms.median": a member of a member), and how. */
@@ -33,5 +33,8 @@ void mq_html_outline(mq_str *out, const char *title, const json_t *object, bool 
 /* Bars of `sqnr_db` of the entries that have one, in their order, as inline SVG; name: the key of the tensor's name;
  * the lowest stands out. Nothing is added for fewer than two. */
 void mq_html_plot(mq_str *out, const char *title, const json_t *list, const char *name);
+
+/* The histogram of an activation, its heights logarithmic; bins that the range of the integers clips stand out. */
+void mq_html_histogram(mq_str *out, const json_t *entry);
 
 #endif

@@ -119,13 +119,15 @@ static void cell(mq_str *out, const json_t *entry, const mq_html_column *column)
         if (v)
             mq_str_add_agreement(out, e);
         break;
+    case MQ_HTML_HISTOGRAM: mq_html_histogram(out, e); break;
     case MQ_HTML_SHAPE: mq_str_add_shape(out, v); break;
     }
 }
 
 static bool is_figure(mq_html_kind kind)
 {
-    return kind != MQ_HTML_TEXT && kind != MQ_HTML_NAME && kind != MQ_HTML_LIST && kind != MQ_HTML_OK;
+    return kind != MQ_HTML_TEXT && kind != MQ_HTML_NAME && kind != MQ_HTML_LIST && kind != MQ_HTML_OK &&
+           kind != MQ_HTML_HISTOGRAM;
 }
 
 /* A bit for each column that has something to show in some entry. */

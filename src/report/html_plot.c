@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Signal to noise ratios along the graph, as inline SVG. The picture is stretched to the width there is, so that nothing
- * but rectangles and lines is in it; the figures beside it are text of the page and keep their size on a telephone. */
+/* Signal to noise ratios along the graph, and histograms, as inline SVG. The pictures are stretched to the room there is, so
+ * that nothing but rectangles and lines is in them; the figures beside them are text of the page and keep their size on a
+ * telephone. */
 #include <math.h>
 
 #include "report/html.h"
@@ -100,4 +101,35 @@ void mq_html_plot(mq_str *out, const char *title, const json_t *list, const char
         if (level(json_array_get(list, i), &db, &exact))
             bar(out, &p, at++, json_array_get(list, i), name);
     mq_str_add(out, "</svg></div>\n<div class=\"ends\"><span>first in the graph</span><span>last</span></div></figure>\n");
+}
+
+static double log_count(const json_t *bins, size_t i)
+{
+    return log1p((double)json_integer_value(json_array_get(bins, i)));
+}
+
+void mq_html_histogram(mq_str *out, const json_t *entry)
+{
+    const json_t *bins = json_object_get(entry, "histogram");
+    const size_t n = json_array_size(bins);
+    double low = 0, high = 0, min = 0, max = 0, most = 0;
+
+    mq_json_get_real(entry, "low", &low);
+    mq_json_get_real(entry, "high", &high);
+    mq_json_get_real(entry, "min", &min);
+    mq_json_get_real(entry, "max", &max);
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, log_count(bins, i));
+    if (!(most > 0))
+        return;
+    mq_str_addf(out, "<svg class=\"hist\" role=\"img\" aria-label=\"%.4g to %.4g\" viewBox=\"0 0 %zu %d\" "
+                "preserveAspectRatio=\"none\">", min, max, n, HEIGHT);
+    for (size_t i = 0; i < n; i++) {
+        const double middle = min + (max - min) * ((double)i + 0.5) / (double)n;
+        const double height = HEIGHT * log_count(bins, i) / most;
+        if (height > 0)
+            mq_str_addf(out, "<rect class=\"%s\" x=\"%zu\" width=\"1\" y=\"%.1f\" height=\"%.1f\"/>",
+                        middle < low || middle > high ? "low" : "bar", i, HEIGHT - height, height);
+    }
+    mq_str_add(out, "</svg>");
 }

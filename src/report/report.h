@@ -59,6 +59,9 @@ typedef struct mq_report_activation {
     bool has_error;       /* the three below were measured on the calibration data */
     double sqnr_db;       /* infinite when nothing was lost */
     uint64_t clipped, values;
+    const uint64_t *histogram; /* of the values other than 0, in bins of one width from min to max */
+    size_t n_bins;        /* 0: none */
+    double min, max;
 } mq_report_activation;
 void mq_report_add_activation(mq_report *report, const mq_report_activation *activation);
 

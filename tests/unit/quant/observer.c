@@ -234,6 +234,24 @@ static void test_refused(void **state)
 }
 
 /* Nothing finite: counted, and no run of the average. */
+static void test_outline(void **state)
+{
+    const float values[] = { -4, -3.5f, 0, 0.5f, 3.75f, 4 };
+    const uint64_t want[] = { 2, 0, 1, 2 };
+    mq_observer o = { 0 };
+    uint64_t got[4];
+
+    (void)state;
+    add(&o, values, sizeof values / sizeof *values);
+    mq_observer_outline(&o, got, 4);
+    assert_memory_equal(got, want, sizeof want);
+    mq_observer_release(&o);
+    add(&o, values, 1);
+    mq_observer_outline(&o, got, 4);
+    assert_int_equal(got[0], 1);
+    mq_observer_release(&o);
+}
+
 static void test_nothing_finite(void **state)
 {
     static const float bad[3] = { NAN, INFINITY, -INFINITY };
@@ -313,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_every_value_is_in_its_bin), cmocka_unit_test(test_more_than_a_chunk),
         cmocka_unit_test(test_the_same_on_every_instruction_set), cmocka_unit_test(test_one_value),
         cmocka_unit_test(test_parts_give_the_whole), cmocka_unit_test(test_other_types), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_outline),
         cmocka_unit_test(test_nothing_finite), cmocka_unit_test(test_window_keeps_the_last), cmocka_unit_test(test_restored),
     };
 

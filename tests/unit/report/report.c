@@ -47,6 +47,15 @@ static void activate(mq_report *r, const char *name, double sqnr)
         .has_error = !isnan(sqnr), .sqnr_db = sqnr, .clipped = 7, .values = 4000 });
 }
 
+static void activate_with_histogram(mq_report *r)
+{
+    static const uint64_t bins[] = { 1, 0, 3, 1 };
+
+    mq_report_add_activation(r, &(mq_report_activation){
+        .name = "x", .node = "n", .type = MQ_INT8, .low = -1, .high = 1, .scale = 0.01, .histogram = bins, .n_bins = 4,
+        .min = -2, .max = 2 });
+}
+
 static char *render(const mq_report *r, mq_report_form form)
 {
     char *text = NULL;
@@ -371,6 +380,22 @@ static void activations_are_in_every_long_form(void **state)
     mq_report_free(r);
 }
 
+static void html_shows_what_a_range_clips(void **state)
+{
+    mq_report *r = make("quantize");
+    char *text;
+
+    (void)state;
+    activate_with_histogram(r);
+    text = render(r, MQ_REPORT_HTML);
+    assert_has(text, "aria-label=\"-2 to 2\" viewBox=\"0 0 4 100\"");
+    assert_has(text, "<rect class=\"low\" x=\"0\" width=\"1\" y=\"50.0\" height=\"50.0\"/>"
+                     "<rect class=\"bar\" x=\"2\" width=\"1\" y=\"0.0\" height=\"100.0\"/>"
+                     "<rect class=\"low\" x=\"3\" width=\"1\" y=\"50.0\" height=\"50.0\"/></svg>");
+    free(text);
+    mq_report_free(r);
+}
+
 static void junit_counts_cases(void **state)
 {
     mq_report *r = make("check");
@@ -457,6 +482,7 @@ int main(void)
         cmocka_unit_test(html_lets_no_name_be_markup),
         cmocka_unit_test(html_plots_along_the_graph),
         cmocka_unit_test(activations_are_in_every_long_form),
+        cmocka_unit_test(html_shows_what_a_range_clips),
         cmocka_unit_test(junit_counts_cases),
         cmocka_unit_test(options_are_kept_as_given_and_the_last_wins),
         cmocka_unit_test(form_comes_from_the_name),
