@@ -4,19 +4,20 @@
 #
 # What the libraries export: the shared one all functions that the public headers declare and only mq_ names, the static one
 # also the generated onnx__ ones; and no global that can be written to, but for
-# the instruction set and parked threads, which belong to the process. Usage: symbols.sh LIBMQ.so LIBMQ.a
+# the instruction set and parked threads, which belong to the process. clang adds a lock for reductions of OpenMP, of one
+# name in every library. Usage: symbols.sh LIBMQ.so LIBMQ.a
 set -eu
-bad=$(nm -D --defined-only "$1" | awk '$3 !~ /^mq_/ { print $3 }')
+bad=$(nm -D --defined-only "$1" | awk '$3 !~ /^(mq_|\.gomp_critical_)/ { print $3 }')
 if [ -n "$bad" ]; then
     echo "symbols: exported by the shared library:" $bad
     exit 1
 fi
-bad=$(nm --defined-only "$2" 2>/dev/null | awk '$2 ~ /^[A-TV-Z]$/ && $3 !~ /^(mq_|onnx__|__odr_asan|__asan|__ubsan|__start_|__stop_)/ { print $3 }')
+bad=$(nm --defined-only "$2" 2>/dev/null | awk '$2 ~ /^[A-TV-Z]$/ && $3 !~ /^(mq_|onnx__|\.gomp_critical_|__odr_asan|__asan|__ubsan|__start_|__stop_)/ { print $3 }')
 if [ -n "$bad" ]; then
     echo "symbols: global in the static library:" $bad
     exit 1
 fi
-bad=$(objdump -t "$2" 2>/dev/null | awk '/ O / && $(NF - 2) ~ /^\.(data|bss)$/ && $NF !~ /^(__|onnx__)/ && $NF !~ /^mq_(isa|threads)_state$/ { print $NF }')
+bad=$(objdump -t "$2" 2>/dev/null | awk '/ O / && $(NF - 2) ~ /^\.(data|bss)$/ && $NF !~ /^(__|onnx__|\.gomp_critical_)/ && $NF !~ /^mq_(isa|threads)_state$/ { print $NF }')
 if [ -n "$bad" ]; then
     echo "symbols: writable data in the library:" $bad
     exit 1
