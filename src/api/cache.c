@@ -108,6 +108,8 @@ static mq_status describe_sampling(const mq_data_source *s, const mq_dataset *ds
 
     mq_str_addf(&text, "%llu of %llu samples, batch %lld", (unsigned long long)mq_dataset_n_chosen(ds),
                 (unsigned long long)mq_dataset_n_total(ds), (long long)(mq_dataset_batch(ds) ? mq_dataset_batch(ds) : 1));
+    add_list(&text, "shape", s->shapes, s->n_shapes);
+    add_list(&text, "dim", s->dims, s->n_dims);
     add_list(&text, "fill", s->fills, s->n_fills);
     add_list(&text, "carry", s->carry, s->n_carry);
     if (has_random(s->data, s->n_data) || has_random(s->fills, s->n_fills))
@@ -118,11 +120,14 @@ static mq_status describe_sampling(const mq_data_source *s, const mq_dataset *ds
 static mq_status describe_data(struct cache *k)
 {
     const mq_data_source *s = &k->o->calibrate_on;
-    const mq_graph *g = k->ask->model->graph;
+    const mq_graph *g;
+    mq_model *shaped = NULL;
     mq_dataset *ds = NULL;
     char digest[96];
     mq_status rc;
 
+    MQ_TRY(mq_source_shape(s, k->ask->model, &shaped, k->err));
+    g = shaped ? shaped->graph : k->ask->model->graph;
     MQ_TRY(mq_source_open_part(&ds, s, k->want.shard, k->want.n_shards, (const mq_value *const *)g->inputs.items,
                                g->inputs.n, (const mq_value *const *)g->outputs.items, g->outputs.n, k->hooks, k->err));
     MQ_TRY(mq_dataset_digest(ds, digest, sizeof digest, k->err));
@@ -131,6 +136,7 @@ static mq_status describe_data(struct cache *k)
     rc = describe_sampling(s, ds, &k->want.sampling, k->err);
 done:
     mq_dataset_free(ds);
+    mq_model_free(shaped);
     return rc;
 }
 

@@ -32,16 +32,13 @@ static const mq_point *point_of(const mq_placement *p, const char *name)
 static mq_status add_quantized(const struct watching *w, const mq_array *a, const mq_point *p, mq_error *err)
 {
     mq_channels *to = mq_channel_table_find(w->quantized, p->value->name);
-    size_t n = 1; /* it exists, so the product fits */
     mq_array copy = *a;
-    float *x;
+    float *x = malloc((a->count + 1) * sizeof *x);
     mq_status rc;
 
-    for (int i = 0; i < a->rank; i++)
-        n *= (size_t)a->dims[i];
-    if (!(x = malloc((n + 1) * sizeof *x)))
+    if (!x)
         return mq_oom(err);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < a->count; i++) {
         const float q = rintf(((const float *)a->data)[i] / p->scale) + (float)p->zero_point;
         x[i] = (fminf(fmaxf(q, (float)p->scheme.q_min), (float)p->scheme.q_max) - (float)p->zero_point) * p->scale;
     }
@@ -51,24 +48,31 @@ static mq_status add_quantized(const struct watching *w, const mq_array *a, cons
     return rc;
 }
 
-/* A batch that was filled up with copies counts without them. */
+/* The array without the copies that filled up its batch. */
+static mq_array without_copies(const mq_array *a, const mq_data_call *call)
+{
+    mq_array part = *a;
+
+    if (call->rows > call->n && a->rank > 0 && a->dims[0] == (int64_t)call->rows) {
+        part.dims[0] = (int64_t)call->n;
+        part.count = a->count / call->rows * call->n;
+    }
+    return part;
+}
+
 static mq_status observe(void *user, const mq_value *value, mq_array *array, mq_error *err)
 {
     const struct watching *w = user;
     mq_calibrated *t = w->c ? mq_calibration_find(w->c, value->name) : NULL;
     mq_channels *ch = w->channels ? mq_channel_table_find(w->channels, value->name) : NULL;
-    int64_t *dim0 = array->rank > 0 ? &array->dims[0] : NULL, rows = dim0 ? *dim0 : 0;
+    const mq_array part = without_copies(array, w->call);
     mq_status rc;
 
     if (!t && !ch)
         return MQ_OK;
-    if (dim0 && w->call->rows > w->call->n && rows == (int64_t)w->call->rows)
-        *dim0 = (int64_t)w->call->n;
-    rc = t ? mq_observer_add(&t->observer, array, w->n_threads, err) : mq_channels_add(ch, array, err);
-    if (rc == MQ_OK && w->quantized && array->dtype == MQ_FLOAT)
-        rc = add_quantized(w, array, point_of(w->placement, value->name), err);
-    if (dim0)
-        *dim0 = rows;
+    rc = t ? mq_observer_add(&t->observer, &part, w->n_threads, err) : mq_channels_add(ch, &part, err);
+    if (rc == MQ_OK && w->quantized && part.dtype == MQ_FLOAT)
+        rc = add_quantized(w, &part, point_of(w->placement, value->name), err);
     if (rc != MQ_OK)
         mq_error_prefix(err, "tensor '%s'", value->name);
     return rc;
@@ -125,13 +129,16 @@ static mq_status watch_model(struct watching *w, mq_model *m, const char *const 
                              const mq_calibrate_on *on, const mq_hooks *hooks, uint64_t *samples, bool *generated,
                              mq_error *err)
 {
+    mq_model *shaped = NULL;
     mq_running r = { 0 };
     mq_dataset *ds = NULL;
     mq_status rc;
 
     *samples = 0;
     w->n_threads = mq_threads(hooks ? hooks->n_threads : 0);
-    MQ_TRY(mq_running_open(&r, m, &(mq_plan_opts){ .partial = true, .keep = names, .n_keep = n_names }, hooks, err));
+    MQ_TRY(mq_source_shape(on->source, m, &shaped, err));
+    MQ_TRY(mq_running_open(&r, shaped ? shaped : m, &(mq_plan_opts){ .partial = true, .keep = names, .n_keep = n_names },
+                           hooks, err));
     if (w->c)
         warn_missing(r.plan, hooks);
     mq_runner_watch(r.runner, observe, w);
@@ -145,6 +152,7 @@ static mq_status watch_model(struct watching *w, mq_model *m, const char *const 
 done:
     mq_dataset_free(ds);
     mq_running_close(&r);
+    mq_model_free(shaped);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 
 #include "api/sound.h"
 #include "base/pattern.h"
+#include "graph/clone.h"
 #include "ops/ops.h"
 
 double mq_seconds(void)
@@ -93,6 +94,24 @@ mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err)
     MQ_TRY(mq_shapes_apply(m, s->shapes, s->n_shapes, s->dims, s->n_dims, err));
     MQ_TRY(mq_infer_model(m, NULL, NULL, err));
 done:
+    return rc;
+}
+
+mq_status mq_source_shape(const mq_data_source *s, mq_model *m, mq_model **shaped, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    *shaped = NULL;
+    if (!s->n_shapes && !s->n_dims)
+        return MQ_OK;
+    MQ_TRY(mq_model_clone(shaped, m, err));
+    MQ_TRY(mq_shapes_apply(*shaped, s->shapes, s->n_shapes, s->dims, s->n_dims, err));
+    MQ_TRY(mq_infer_model(*shaped, NULL, NULL, err));
+done:
+    if (rc != MQ_OK) {
+        mq_model_free(*shaped);
+        *shaped = NULL;
+    }
     return rc;
 }
 

@@ -24,6 +24,9 @@ mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err);
 
 /* Mends and checks a model (sound.h), applies --shape and --dim of a source to it, and infers its types. */
 mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err);
+/* --shape and --dim for a model that is to stay as it is: a copy of m that has them, the caller's, which m must outlive;
+ * NULL when none are given. */
+mq_status mq_source_shape(const mq_data_source *s, mq_model *m, mq_model **shaped, mq_error *err);
 /* The dataset of a source for these inputs and outputs; without s->data it is one generated sample. */
 mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_value *const *inputs, size_t n_inputs,
                          const mq_value *const *outputs, size_t n_outputs, const mq_hooks *hooks, mq_error *err);
