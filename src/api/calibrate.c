@@ -8,7 +8,7 @@
 
 #include "api/running.h"
 #include "base/threads.h"
-#include "quant/static.h"
+#include "quant/layers.h"
 
 /* One run of a calibration: what the watcher needs to know. */
 struct watching {
@@ -215,8 +215,8 @@ mq_status mq_calibrate_means(mq_channel_table *plain, mq_channel_table *quantize
         const mq_bias *b = &p->biases.items[i];
         if (!b->input || !(b->input->scale > 0))
             continue;
-        MQ_TRY(mq_channel_table_add(plain, b->input->value, mq_bias_axis(b), err));
-        MQ_TRY(mq_channel_table_add(quantized, b->input->value, mq_bias_axis(b), err));
+        MQ_TRY(mq_channel_table_add(plain, b->input->value, mq_layer_axis(b->node), err));
+        MQ_TRY(mq_channel_table_add(quantized, b->input->value, mq_layer_axis(b->node), err));
     }
     if (plain->items.n)
         rc = watch_channels(&(struct watching){ .channels = plain, .quantized = quantized, .placement = p }, m, source,

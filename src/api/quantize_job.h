@@ -9,6 +9,7 @@
 #include "mq/quantize.h"
 #include "quant/mode.h"
 #include "quant/quant.h"
+#include "quant/smooth.h"
 
 typedef struct mq_quantize_job {
     const char *input, *output;
@@ -20,6 +21,8 @@ typedef struct mq_quantize_job {
     mq_quant_plan plan;
     mq_quant_work work;
     char hash[MQ_SHA256_HEX]; /* of the input, with --calibration-cache */
+    mq_smooth_result smoothed;
+    size_t n_corrected; /* biases */
     uint64_t bytes_before, data_before;
     mq_saved after;
     double since; /* when the running step began */

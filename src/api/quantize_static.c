@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "passes/pass.h"
-#include "quant/smooth.h"
 #include "quant/static.h"
 #include "quant/targets.h"
 #include "report/report.h"
@@ -98,7 +97,6 @@ static mq_status smooth_channels(mq_quantize_job *j)
                                  .levels = levels_of(o->act_type, o->act_symmetric == MQ_CHOICE_YES),
                                  .weight_levels = levels_of(o->type, true) };
     mq_channel_table seen = { 0 };
-    mq_smooth_result result;
     mq_status rc = MQ_OK;
 
     if (o->smooth == MQ_SMOOTH_NONE || (o->smooth == MQ_SMOOTH_DEFAULT && !looks_at_channels(o)))
@@ -107,7 +105,7 @@ static mq_status smooth_channels(mq_quantize_job *j)
     if (!seen.items.n)
         goto done;
     MQ_TRY(mq_calibrate_channels(&seen, j->model, &o->calibrate_on, j->hooks, j->err));
-    MQ_TRY(mq_smooth(j->model, &seen, &how, &result, j->err));
+    MQ_TRY(mq_smooth(j->model, &seen, &how, &j->smoothed, j->err));
     MQ_TRY(mq_job_end_step(j, "smooth"));
 done:
     mq_channel_table_release(&seen);
@@ -131,14 +129,13 @@ static mq_status correct_biases(mq_quantize_job *j)
 {
     const mq_quantize_opts *o = j->opts;
     mq_channel_table plain = { 0 }, quantized = { 0 };
-    size_t n;
     mq_status rc = MQ_OK;
 
     if (o->bias_correction == MQ_CHOICE_NO || (o->bias_correction == MQ_CHOICE_DEFAULT && !looks_at_channels(o)) ||
         mq_quant_target_float_bias(o->target))
         return MQ_OK;
     MQ_TRY(mq_calibrate_means(&plain, &quantized, j->model, j->plan.placement, &o->calibrate_on, j->hooks, j->err));
-    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->hooks, &n, j->err));
+    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->hooks, &j->n_corrected, j->err));
     MQ_TRY(mq_job_end_step(j, "correct biases"));
 done:
     mq_channel_table_release(&plain);
@@ -203,7 +200,7 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
         rc = report_calibration(j, &c);
         goto done;
     }
-    MQ_TRY(mq_static_ranges(p, &c, &o, &n_unseen, j->err));
+    mq_static_ranges(p, &c, &o, &n_unseen);
     if (n_unseen)
         mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);

@@ -88,6 +88,14 @@ bool mq_node_is(const mq_node *n, const char *domain, const char *op_type)
     return strcmp(n->op_type, op_type) == 0 && strcmp(mq_domain_norm(n->domain), domain) == 0;
 }
 
+bool mq_node_is_any(const mq_node *n, const char *domain, const char *const *op_types, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (mq_node_is(n, domain, op_types[i]))
+            return true;
+    return false;
+}
+
 mq_status mq_model_add_function(mq_model *m, mq_function *f, mq_error *err)
 {
     mq_function *last = mq_map_get(&m->function_names, f->name), **list = m->functions;

@@ -9,24 +9,17 @@
  * Numerics: exact (Add of 0 may turn -0 into 0, or not). */
 #include <string.h>
 
+#include "base/compiler.h"
 #include "passes/pass.h"
 
 #define MAX_CHAIN 16
 #define MAX_AXES 32
 
-static bool is_any(const mq_node *n, const char *const *ops, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (mq_node_is(n, "", ops[i]))
-            return true;
-    return false;
-}
-
 static bool only_views(const mq_node *n)
 {
     static const char *const ops[] = { "Flatten", "Reshape", "Squeeze", "Unsqueeze" };
 
-    return is_any(n, ops, sizeof ops / sizeof *ops) && n->inputs[0];
+    return mq_node_is_any(n, "", ops, MQ_ARRAY_LEN(ops)) && n->inputs[0];
 }
 
 /* All elements of a constant input are `want`; an absent input counts when `absent`. */
@@ -88,7 +81,7 @@ static mq_value *source(const mq_node *n)
         return view_source(n);
     if (mq_node_is(n, "", "Concat"))
         return n->n_inputs == 1 ? x : NULL;
-    if (is_any(n, shaped, sizeof shaped / sizeof *shaped))
+    if (mq_node_is_any(n, "", shaped, MQ_ARRAY_LEN(shaped)))
         return mq_same_shape(x, n->outputs[0]) ? x : NULL;
     if (mq_node_is(n, "", "Slice"))
         return mq_same_shape(x, n->outputs[0]) && all_are(n, 4, 1, true) ? x : NULL;

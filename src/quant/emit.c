@@ -50,16 +50,24 @@ void mq_emit_reshape(mq_emit *e, mq_node *before, const char *base, mq_value *in
         mq_emit_attr_int(e, n, "allowzero", 1);
 }
 
+void mq_emit_drop_constant(mq_value *v)
+{
+    if (!mq_value_unused(v))
+        return;
+    if (v->init) {
+        mq_value_clear_init(v);
+        mq_graph_remove_input(v->graph, v);
+    } else if (v->producer && mq_node_is(v->producer, "", "Constant")) {
+        mq_node_remove(v->producer);
+    }
+}
+
 void mq_emit_drop_node(mq_node *n)
 {
     for (size_t i = 1; i < n->n_inputs; i++) {
         mq_value *v = n->inputs[i];
-        if (!v || v->is_input || mq_node_set_input(n, i, NULL, NULL) != MQ_OK || !mq_value_unused(v))
-            continue;
-        if (v->init)
-            mq_value_clear_init(v);
-        else if (v->producer && mq_node_is(v->producer, "", "Constant"))
-            mq_node_remove(v->producer);
+        if (v && !v->is_input && mq_node_set_input(n, i, NULL, NULL) == MQ_OK)
+            mq_emit_drop_constant(v);
     }
     mq_node_remove(n);
 }

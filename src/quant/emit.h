@@ -30,6 +30,8 @@ void mq_emit_attr_int(mq_emit *e, mq_node *n, const char *name, int64_t v);
  * the input's dimension at that place. */
 void mq_emit_reshape(mq_emit *e, mq_node *before, const char *base, mq_value *in, mq_value *shape, mq_value *out);
 
+/* Takes away a constant that nobody reads any more, off the graph's inputs too. Others stay. */
+void mq_emit_drop_constant(mq_value *v);
 /* Removes the node, and the constants that it alone took beside its first input (shapes, axes). Those that are also inputs
  * of the graph stay: a caller may pass them. */
 void mq_emit_drop_node(mq_node *n);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "passes/pass.h"
 
 void mq_layer_release(mq_layer *l)
@@ -18,7 +19,11 @@ void mq_layer_release(mq_layer *l)
     free(l->reading);
 }
 
-/* False: no product that can be rescaled on either side. */
+int mq_layer_axis(const mq_node *n)
+{
+    return mq_node_is(n, "", "Conv") ? 1 : -1;
+}
+
 bool mq_layer_read(mq_node *n, mq_layer *l)
 {
     const bool conv = mq_node_is(n, "", "Conv"), gemm = mq_node_is(n, "", "Gemm") || mq_node_is(n, "", "MatMul");
@@ -45,7 +50,6 @@ bool mq_layer_read(mq_node *n, mq_layer *l)
     return true;
 }
 
-/* Whether there is no bias, or a constant one per channel. */
 bool mq_layer_bias_fits(const mq_layer *l)
 {
     const mq_node *n = l->node;
@@ -56,21 +60,20 @@ bool mq_layer_bias_fits(const mq_layer *l)
     return t && t->dtype == MQ_FLOAT && mq_tensor_count(t) == l->rows && t->n_dims > 0 && t->dims[t->n_dims - 1] == l->rows;
 }
 
-/* f(s x) = s f(x) for every s > 0, channel by channel. */
 bool mq_takes_factors(const mq_node *n)
 {
     static const char *const ops[] = { "Relu", "LeakyRelu", "PRelu", "MaxPool", "AveragePool", "GlobalMaxPool",
                                        "GlobalAveragePool" };
     double least;
 
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        if (mq_node_is(n, "", ops[i]))
-            return n->n_outputs > 0 && n->outputs[0];
-    return mq_node_is(n, "", "Clip") && n->n_outputs > 0 && n->outputs[0] && n->n_inputs > 1 && n->inputs[1] &&
-           (n->n_inputs < 3 || !n->inputs[2]) && mq_constant_number(n->inputs[1], &least) && least == 0;
+    if (n->n_outputs < 1 || !n->outputs[0])
+        return false;
+    if (mq_node_is_any(n, "", ops, MQ_ARRAY_LEN(ops)))
+        return true;
+    return mq_node_is(n, "", "Clip") && n->n_inputs > 1 && n->inputs[1] && (n->n_inputs < 3 || !n->inputs[2]) &&
+           mq_constant_number(n->inputs[1], &least) && least == 0;
 }
 
-/* The node that reads v as its first input, when nobody else does. */
 mq_node *mq_next_of(const mq_value *v)
 {
     mq_node *n = mq_only_reader(v);
@@ -102,7 +105,6 @@ mq_status mq_layer_constant(mq_node *n, size_t input, float **out, mq_error *err
     return rc;
 }
 
-/* Where the weights of row r and column c (within its group) begin, `inner` of them. */
 size_t mq_layer_place(const mq_layer *l, int64_t r, int64_t c)
 {
     return (size_t)((l->turned ? c * l->rows + r : r * l->group_cols + c) * l->inner);
@@ -120,7 +122,6 @@ static void find_most(mq_layer *l, const float *w)
         }
 }
 
-/* What the factors are found from. Twice for one layer is fine. */
 mq_status mq_layer_load(mq_layer *l, mq_error *err)
 {
     float *w = NULL;

@@ -20,6 +20,8 @@ typedef struct mq_layer {
 
 /* Conv, Gemm and MatMul with constant float weights. False: n is no product that can be rescaled on either side. */
 bool mq_layer_read(mq_node *n, mq_layer *l);
+/* Along which axis of its first input the columns lie: 1, or -1 for the last. */
+int mq_layer_axis(const mq_node *n);
 /* Reads what factors are found from; all factors are 1. Twice for one layer is fine. */
 mq_status mq_layer_load(mq_layer *l, mq_error *err);
 /* Where the weights of row r and column c (within its group) begin, `inner` of them. */

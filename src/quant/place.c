@@ -50,14 +50,6 @@ static const mq_quant_item *item_of(const mq_quant_plan *plan, const mq_value *v
     return NULL;
 }
 
-static bool is_any(const mq_node *n, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (mq_node_is(n, "", names[i]))
-            return true;
-    return false;
-}
-
 static bool is_convolution(const mq_node *n)
 {
     return mq_node_is(n, "", "Conv") || mq_node_is(n, "", "ConvTranspose");
@@ -100,7 +92,7 @@ static role role_of(const struct placer *w, const mq_node *n)
         return ROLE_NONE;
     if (is_product(w, n))
         return ROLE_PRODUCT;
-    if (is_any(n, moves, MQ_ARRAY_LEN(moves)))
+    if (mq_node_is_any(n, "", moves, MQ_ARRAY_LEN(moves)))
         return ROLE_MOVE;
     if (mq_node_is(n, "", "MaxPool"))
         return n->n_outputs < 2 || !n->outputs[1] ? ROLE_MOVE : ROLE_NONE;
@@ -108,7 +100,7 @@ static role role_of(const struct placer *w, const mq_node *n)
         return pads_with_zeros(n) ? ROLE_MOVE : ROLE_NONE;
     if (mq_node_is(n, "", "Resize"))
         return !mq_node_attr(n, "mode") || mq_node_attr_is(n, "mode", "nearest") ? ROLE_MOVE : ROLE_CARRY;
-    return is_any(n, carries, MQ_ARRAY_LEN(carries)) ? ROLE_CARRY : ROLE_NONE;
+    return mq_node_is_any(n, "", carries, MQ_ARRAY_LEN(carries)) ? ROLE_CARRY : ROLE_NONE;
 }
 
 /* Inputs 0 up to this number are what is computed with; behind them lie shapes and parameters. */
@@ -222,7 +214,7 @@ static void find_bounds(mq_point *pt)
         return;
     if (mq_node_is(n, "", "Relu"))
         pt->bound_lo = 0;
-    if (is_any(n, unit, MQ_ARRAY_LEN(unit)))
+    if (mq_node_is_any(n, "", unit, MQ_ARRAY_LEN(unit)))
         pt->bound_lo = 0, pt->bound_hi = 1;
     if (mq_node_is(n, "", "Tanh"))
         pt->bound_lo = -1, pt->bound_hi = 1;

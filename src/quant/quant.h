@@ -82,6 +82,10 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
 /* Makes the integers and scales now, in memory, for whoever wants to look at them. */
 mq_status mq_quant_make_all(const mq_quant_plan *plan, const mq_hooks *hooks, mq_error *err);
 
+/* Before IR 4 every initializer had to be a graph input as well; those of a quantized model are none. Warns when the version
+ * changes ("ir-raised"). */
+void mq_quant_raise_ir(mq_model *m, const mq_hooks *hooks);
+
 void mq_quant_plan_release(mq_quant_plan *plan);
 
 /* "small", "excluded", ... and the sentence for people. */

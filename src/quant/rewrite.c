@@ -156,14 +156,7 @@ static void drop_unused(mq_value *v)
         if (!out || mq_value_unused(out))
             mq_emit_drop_node(n);
     }
-    if (!mq_value_unused(v))
-        return;
-    if (v->init) {
-        mq_value_clear_init(v);
-        mq_graph_remove_input(v->graph, v);
-    } else if (v->producer && mq_node_is(v->producer, "", "Constant")) {
-        mq_node_remove(v->producer);
-    }
+    mq_emit_drop_constant(v);
 }
 
 static mq_status rewrite_item(mq_quant_item *it, const mq_quant_plan *plan, mq_error *err)
@@ -218,8 +211,7 @@ static bool needs_microsoft(const mq_quant_plan *plan)
     return false;
 }
 
-/* Before IR 4 every initializer had to be a graph input as well; the new ones are none. */
-static void raise_ir(mq_model *m, const mq_hooks *hooks)
+void mq_quant_raise_ir(mq_model *m, const mq_hooks *hooks)
 {
     if (m->ir_version >= 4)
         return;
@@ -250,7 +242,7 @@ mq_status mq_quant_rewrite(mq_quant_plan *plan, const mq_hooks *hooks, mq_error 
     MQ_TRY(mq_lstm_rewrite(plan, err));
     drop_floats(plan);
     if (plan->n_quantized)
-        raise_ir(plan->model, hooks);
+        mq_quant_raise_ir(plan->model, hooks);
     if (n_inputs)
         mq_warn(hooks, "weight-input", first, "%zu quantized weights were also graph inputs (as '%s') and are not any more",
                 n_inputs, first);

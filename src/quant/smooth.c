@@ -29,11 +29,6 @@ typedef struct site {
     mq_node *norm;     /* or a LayerNormalization */
 } site;
 
-static int channel_axis(const mq_node *n)
-{
-    return mq_node_is(n, "", "Conv") ? 1 : -1;
-}
-
 mq_status mq_smooth_wanted(mq_channel_table *t, const mq_model *m, mq_error *err)
 {
     mq_status rc = MQ_OK;
@@ -41,7 +36,7 @@ mq_status mq_smooth_wanted(mq_channel_table *t, const mq_model *m, mq_error *err
 
     for (mq_node *n = m->graph ? m->graph->first : NULL; n && rc == MQ_OK; n = n->next)
         if (mq_layer_read(n, &l) && n->inputs[0] && !mq_value_constant(n->inputs[0], true))
-            rc = mq_channel_table_add(t, n->inputs[0], channel_axis(n), err);
+            rc = mq_channel_table_add(t, n->inputs[0], mq_layer_axis(n), err);
     return rc;
 }
 
@@ -92,7 +87,7 @@ static mq_status find_readers(site *s, mq_error *err)
         mq_layer *l = &s->readers[s->n];
         if (v->uses.items[i].index != 0 || v->uses.items[i].node->graph != v->graph ||
             !mq_layer_read(v->uses.items[i].node, l) || l->cols != (int64_t)s->seen->n ||
-            channel_axis(l->node) != s->seen->axis)
+            mq_layer_axis(l->node) != s->seen->axis)
             continue;
         s->n++;
         rc = add_weights(s, l, err);
@@ -121,13 +116,11 @@ static bool is_normalized(const mq_value *v, size_t channels)
                                            "SkipSimplifiedLayerNormalization" };
     const mq_node *n = v->producer;
 
-    for (size_t i = 0; n && i < MQ_ARRAY_LEN(ops); i++)
-        if (mq_node_is(n, "", ops[i]))
-            return true;
-    for (size_t i = 0; n && i < MQ_ARRAY_LEN(contrib); i++)
-        if (strcmp(n->op_type, contrib[i]) == 0)
-            return true;
-    for (size_t i = 0; n && i < n->n_inputs; i++) {
+    if (!n)
+        return false;
+    if (mq_node_is_any(n, "", ops, MQ_ARRAY_LEN(ops)) || mq_node_is_any(n, "com.microsoft", contrib, MQ_ARRAY_LEN(contrib)))
+        return true;
+    for (size_t i = 0; i < n->n_inputs; i++) {
         const mq_tensor *t = mq_node_is(n, "", "Add") ? mq_constant_input(n, i) : NULL;
         const mq_node *mul = t && n->inputs[1 - i] ? n->inputs[1 - i]->producer : NULL;
         const bool factor = mul && mq_node_is(mul, "", "Mul") && (mq_constant_input(mul, 0) || mq_constant_input(mul, 1));
@@ -152,7 +145,7 @@ static mq_status find_first(site *s, mq_error *err)
     while (n && mq_takes_factors(n) && n->inputs[0] && mq_next_of(n->inputs[0]) == n)
         n = n->inputs[0]->producer;
     if (!n || !mq_layer_read(n, &s->first) || mq_node_is(n, "", "MatMul") || s->first.rows != (int64_t)s->seen->n ||
-        channel_axis(n) != s->seen->axis || !mq_layer_bias_fits(&s->first) ||
+        mq_layer_axis(n) != s->seen->axis || !mq_layer_bias_fits(&s->first) ||
         (n->outputs[0] != v && !mq_next_of(n->outputs[0])))
         return MQ_OK;
     s->has_first = true;
@@ -215,32 +208,34 @@ static void make_factors(const site *s, double alpha, double beta, double *f)
         f[i] = exp(f[i] - mean);
 }
 
-/* The factors to take; false: none are worth it. */
-static bool choose_factors(const site *s, const mq_smooth_opts *o, double *f, double *room)
+/* The factors to take, and their alpha; false: none are worth it. At 0.5 half of what a channel is larger by (in logarithms)
+ * goes into the weights. The error expected of the samples often is least beyond that, but then channels that were small
+ * on them have next to no room for what is larger elsewhere. */
+static bool choose_factors(const site *s, const mq_smooth_opts *o, double *f, double *room, double *alpha)
 {
     static const double alphas[] = { 0.25, 0.5 };
     const bool inserted = !s->has_first && !s->norm;
     double least, error;
-    bool found = false;
 
+    *alpha = 0;
+    if (!o->automatic) {
+        make_factors(s, o->alpha, 1 - o->alpha, f);
+        *alpha = o->alpha;
+        return true;
+    }
     for (size_t i = 0; i < s->seen->n; i++)
         room[i] = 1;
     least = expected_error(s, room, o) * (inserted ? WORTH_INSERTED : WORTH_FOLDED);
-    if (!o->automatic) {
-        make_factors(s, o->alpha, 1 - o->alpha, f);
-        return true;
+    for (size_t a = 0; a < MQ_ARRAY_LEN(alphas); a++) {
+        make_factors(s, alphas[a], 0, room);
+        error = expected_error(s, room, o);
+        if (!(error < least))
+            continue;
+        least = error;
+        *alpha = alphas[a];
+        memcpy(f, room, s->seen->n * sizeof *f);
     }
-    for (size_t a = 0; a < MQ_ARRAY_LEN(alphas); a++)
-        for (int weights = 0; weights < 1; weights++) {
-            make_factors(s, alphas[a], weights ? 1 - alphas[a] : 0, room);
-            error = expected_error(s, room, o);
-            if (!(error < least))
-                continue;
-            least = error;
-            found = true;
-            memcpy(f, room, s->seen->n * sizeof *f);
-        }
-    return found;
+    return *alpha > 0;
 }
 
 /* ---- rewriting ----------------------------------------------------------------------------------------------------- */
@@ -304,7 +299,7 @@ static mq_status rename_all(const mq_node *first, const mq_value *last, mq_error
     return rc;
 }
 
-static mq_status apply_factors(site *s, const double *f, mq_smooth_result *result, mq_error *err)
+static mq_status apply_factors(site *s, const double *f, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -312,7 +307,6 @@ static mq_status apply_factors(site *s, const double *f, mq_smooth_result *resul
         memcpy(s->readers[k].by_col, f, s->seen->n * sizeof *f);
         MQ_TRY(mq_layer_write(&s->readers[k], err));
     }
-    *(s->has_first || s->norm ? &result->n_folded : &result->n_inserted) += 1;
     if (s->norm) {
         MQ_TRY(scale_norm(s->norm, f, s->seen->n, err));
         return rename_all(s->norm, s->seen->value, err);
@@ -327,9 +321,18 @@ done:
     return rc;
 }
 
+static void count(const site *s, double alpha, mq_smooth_result *r)
+{
+    *(s->has_first || s->norm ? &r->n_folded : &r->n_inserted) += 1;
+    r->least_alpha = r->n_products ? fmin(r->least_alpha, alpha) : alpha;
+    r->most_alpha = fmax(r->most_alpha, alpha);
+    r->n_products += s->n;
+}
+
 static mq_status smooth_one(const mq_channels *seen, const mq_smooth_opts *o, mq_smooth_result *result, mq_error *err)
 {
     site s = { .seen = seen };
+    double alpha;
     double *f = malloc((2 * seen->n + 1) * sizeof *f);
     mq_status rc = f ? MQ_OK : mq_oom(err);
 
@@ -338,8 +341,8 @@ static mq_status smooth_one(const mq_channels *seen, const mq_smooth_opts *o, mq
     if (rc == MQ_OK && s.n)
         rc = find_first(&s, err);
     if (rc == MQ_OK && s.n && (s.has_first || s.norm || (seen->axis == -1 && is_normalized(seen->value, seen->n))) &&
-        choose_factors(&s, o, f, f + seen->n))
-        rc = apply_factors(&s, f, result, err);
+        choose_factors(&s, o, f, f + seen->n, &alpha) && (rc = apply_factors(&s, f, err)) == MQ_OK)
+        count(&s, alpha, result);
     site_release(&s);
     free(f);
     return rc;

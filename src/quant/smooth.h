@@ -24,6 +24,8 @@ typedef struct mq_smooth_opts {
 
 typedef struct mq_smooth_result {
     size_t n_folded, n_inserted; /* activations: into what makes them, by a Mul */
+    size_t n_products;           /* that read them, whose weights took the factors */
+    double least_alpha, most_alpha; /* of the activations: the one asked for, or those chosen; 0 without any */
 } mq_smooth_result;
 
 /* Rewrites float weights. The expected error of a product: uniform rounding of the activation within its extremes, and of

@@ -36,7 +36,7 @@ mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, m
         mq_warn(hooks, "constant-input", first, "%zu initializers were also graph inputs (as '%s') and are constants now", n,
                 first);
     if (n && must)
-        m->ir_version = 4;
+        mq_quant_raise_ir(m, hooks);
     MQ_TRY(mq_passes_run(m, mq_quantize_passes, &(mq_pass_ctx){ 0 }, err));
     if (equalize)
         MQ_TRY(mq_equalize(m, &n_pairs, err));
@@ -132,10 +132,8 @@ static void join_concat(const mq_placement *p, const mq_node *n)
         mq_point_join(mq_placement_find(p, n->inputs[i]), out);
 }
 
-mq_status mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen,
-                           mq_error *err)
+void mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen)
 {
-    (void)err;
     *n_unseen = 0;
     for (size_t i = 0; i < p->points.n; i++)
         if (!p->points.items[i]->same)
@@ -154,7 +152,6 @@ mq_status mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_st
         if (seen && seen->observer.n && pt->scale > 0)
             measure(pt, &seen->observer);
     }
-    return MQ_OK;
 }
 
 /* ---- activations -------------------------------------------------------------------------------------------------- */
@@ -321,11 +318,6 @@ static mq_status rewrite_bias(mq_emit *e, const mq_bias *b)
 
 /* ---- bias correction ---------------------------------------------------------------------------------------------- */
 
-int mq_bias_axis(const mq_bias *b)
-{
-    return mq_node_is(b->node, "", "Conv") ? 1 : -1;
-}
-
 /* The weight as its integers have it. */
 static double rounded(const mq_weight *w, size_t row, double x)
 {
@@ -335,7 +327,7 @@ static double rounded(const mq_weight *w, size_t row, double x)
     return (fmin(fmax(q, w->scheme.q_min), w->scheme.q_max) - w->zero_points[at]) * (double)w->scales[at];
 }
 
-static mq_status correct(mq_bias *b, const mq_channels *plain, const mq_channels *quantized, bool *done_, mq_error *err)
+static mq_status correct(mq_bias *b, const mq_channels *plain, const mq_channels *quantized, mq_error *err)
 {
     mq_layer l;
     float *w = NULL;
@@ -359,7 +351,6 @@ static mq_status correct(mq_bias *b, const mq_channels *plain, const mq_channels
         }
         b->shift[r] = isfinite(moved) ? (float)-moved : 0;
     }
-    *done_ = true;
 done:
     free(w);
     return rc;
@@ -376,28 +367,14 @@ mq_status mq_static_correct(mq_placement *p, const mq_channel_table *plain, cons
         const char *name = b->input ? b->input->value->name : "";
         const mq_channels *x = mq_channel_table_find(plain, name), *q = mq_channel_table_find(quantized, name);
         const mq_tensor *t = mq_value_constant(b->node->inputs[b->index], false);
-        bool corrected = false;
-        if (!x || !q || x->axis != mq_bias_axis(b) || !t || !fits_bias(b, t) || b->item->weight.grid.kind == MQ_PER_BLOCK)
+        if (!x || !q || x->axis != mq_layer_axis(b->node) || !t || !fits_bias(b, t))
             continue;
         MQ_TRY(mq_weight_find_params(&b->item->weight, hooks, err));
-        MQ_TRY(correct(b, x, q, &corrected, err));
-        *n_corrected += corrected;
+        MQ_TRY(correct(b, x, q, err));
+        *n_corrected += b->shift != NULL;
     }
 done:
     return rc;
-}
-
-/* The float bias goes when nobody reads it any more. */
-static void drop_bias(mq_value *v)
-{
-    if (!mq_value_unused(v))
-        return;
-    if (v->init) {
-        mq_value_clear_init(v);
-        mq_graph_remove_input(v->graph, v);
-    } else if (v->producer && mq_node_is(v->producer, "", "Constant")) {
-        mq_node_remove(v->producer);
-    }
 }
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
@@ -411,7 +388,7 @@ static mq_status rewrite_biases(mq_placement *p, mq_emit *e, const mq_hooks *hoo
     for (size_t i = 0; i < p->biases.n; i++) {
         mq_value *v = p->biases.items[i].node->inputs[p->biases.items[i].index];
         MQ_TRY(rewrite_bias(e, &p->biases.items[i]));
-        drop_bias(v);
+        mq_emit_drop_constant(v);
     }
 done:
     return rc;

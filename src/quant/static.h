@@ -31,17 +31,13 @@ const char *mq_static_preparation(void);
 /* Scale and zero point of every point, from what was seen of it: points without a scale of their own get that of their root,
  * and concatenated tensors of alike ranges get one scale. Points nobody saw a value of (they lie behind what cannot run) get
  * scale 0 and stay float; their number goes to *n_unseen. */
-mq_status mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen,
-                           mq_error *err);
-
-/* The channel axis of a product's activation: 1, or -1 for the last. */
-int mq_bias_axis(const mq_bias *b);
+void mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen);
 
 /* Bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, with
  * measured means): rounding and clipping move the mean of what a product gets and of its weights, and so of each output
  * channel; its bias takes that back. plain, quantized: what the channels of the activations hold, before and after
- * QuantizeLinear and DequantizeLinear. Borders, where a convolution sees padding, are taken for the middle. *n_corrected:
- * biases. */
+ * QuantizeLinear and DequantizeLinear. Borders, where a convolution sees padding, are taken for the middle.
+ * *n_corrected: the biases that got a shift. */
 mq_status mq_static_correct(mq_placement *p, const mq_channel_table *plain, const mq_channel_table *quantized,
                             const mq_hooks *hooks, size_t *n_corrected, mq_error *err);
 

@@ -4,21 +4,16 @@
 
 #include <string.h>
 
-enum { MAX_CHAIN = 16 };
+#include "base/compiler.h"
 
-static bool is_any(const mq_node *n, const char *const *names)
-{
-    for (; *names; names++)
-        if (mq_node_is(n, "", *names))
-            return true;
-    return false;
-}
+enum { MAX_CHAIN = 16 };
 
 bool mq_quant_passes_on(const mq_node *n)
 {
-    static const char *const names[] = { "Identity", "Transpose", "Reshape", "Flatten",
-                                         "Squeeze",  "Unsqueeze", "Cast",    NULL };
-    return n && n->n_inputs > 0 && n->inputs[0] && is_any(n, names);
+    static const char *const names[] = { "Identity", "Transpose", "Reshape",   "Flatten",
+                                         "Squeeze",  "Unsqueeze", "Cast" };
+
+    return n && n->n_inputs > 0 && n->inputs[0] && mq_node_is_any(n, "", names, MQ_ARRAY_LEN(names));
 }
 
 mq_value *mq_quant_constant_behind(const mq_value *v)

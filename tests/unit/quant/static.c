@@ -71,10 +71,8 @@ static void see_values(const char *name, const float *values, int64_t n)
 
 static void ranges(void)
 {
-    mq_error err = { 0 };
-
     quant_select();
-    assert_int_equal(mq_static_ranges(plan.placement, &seen, &how, &n_unseen, &err), MQ_OK);
+    mq_static_ranges(plan.placement, &seen, &how, &n_unseen);
 }
 
 static const mq_point *point(const char *name)
@@ -539,7 +537,7 @@ static void test_old_models(void **state)
     assert_int_equal(mq_graph_add_input(g, mq_graph_find(g, "w"), NULL), MQ_OK);
     prepare();
     assert_int_equal(g->inputs.n, 1);
-    assert_string_equal(warned, "");
+    assert_non_null(strstr(warned, "ir-raised"));
     assert_int_equal(m->ir_version, 4);
 }
 
