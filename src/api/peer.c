@@ -47,6 +47,7 @@ static const char program[] =
     "    options.intra_op_num_threads = int(sys.argv[2])\n"
     "    options.inter_op_num_threads = 1\n"
     "    options.log_severity_level = 3\n"
+    "    options.add_session_config_entry('session.force_spinning_stop', '1')\n"
     "    session = onnxruntime.InferenceSession(sys.argv[1], options, providers=['CPUExecutionProvider'])\n"
     "    wanted = [i.name for i in session.get_inputs() + session.get_overridable_initializers()]\n"
     "except Exception as e:\n"

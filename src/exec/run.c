@@ -422,7 +422,6 @@ mq_status mq_runner_create(mq_runner **out, mq_plan *p, int n_threads, mq_error 
     }
     r->plan = p;
     r->n_threads = mq_threads(n_threads);
-    mq_threads_share_cpus(r->n_threads);
     for (size_t i = 0; i < p->main->n_steps; i++)
         r->stats[i].node = p->main->steps[i].node;
     *out = r;

@@ -52,44 +52,12 @@ static void test_affinity(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
 }
 
-static int count_threads(void)
-{
-    DIR *d = opendir("/proc/self/task");
-    int n = 0;
-
-    assert_non_null(d);
-    for (const struct dirent *e = readdir(d); e; e = readdir(d))
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
-/* Threads are made once, and none for what one thread does. */
-static void test_share(void **state)
-{
-    const int before = count_threads();
-    int after;
-
-    (void)state;
-    mq_threads_share_cpus(1);
-    assert_int_equal(count_threads(), before);
-    mq_threads_share_cpus(mq_threads(0) + 2);
-    after = count_threads();
-#if defined(_OPENMP) && !defined(__clang__)
-    if (!getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT"))
-        assert_int_equal(after, before + 2);
-#endif
-    mq_threads_share_cpus(mq_threads(0) + 2);
-    assert_int_equal(count_threads(), after);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wanted_is_taken),
         cmocka_unit_test(test_default_is_what_is_allowed),
         cmocka_unit_test(test_affinity),
-        cmocka_unit_test(test_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
