@@ -183,6 +183,10 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
     if (!p->points.n && j->opts->calibrate_only)
         return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to calibrate: no operator is computed with integers",
                        j->input);
+    if (p->n_inner)
+        mq_warn(j->hooks, "static-inner", p->inner,
+                "%zu products inside If, Loop or Scan (as '%s') stay float: only the main graph is calibrated; "
+                "their weights are integers", p->n_inner, p->inner);
     if (!p->points.n) {
         mq_warn(j->hooks, "static-none", "",
                 "--mode static: no operator is computed with integers, only weights are smaller");

@@ -146,6 +146,15 @@ bool mq_patterns_match(mq_patterns *p, const char *name)
     return mq_patterns_find(p, name) >= 0;
 }
 
+/* Does it match a name that was offered and then not asked for? */
+static bool is_there(const mq_patterns *p, const struct pattern *pat)
+{
+    for (size_t i = 0; i < p->names.n; i++)
+        if (matches(pat, p->names.items[i]))
+            return true;
+    return false;
+}
+
 mq_status mq_patterns_check_used(const mq_patterns *p, mq_error *err)
 {
     char hint[512];
@@ -153,6 +162,9 @@ mq_status mq_patterns_check_used(const mq_patterns *p, mq_error *err)
     for (size_t i = 0; p && i < p->list.n; i++) {
         if (p->list.items[i].used)
             continue;
+        if (is_there(p, &p->list.items[i]))
+            return mq_fail(err, MQ_ERR_USAGE, "%s: '%s' matches nothing that the option is for", p->option,
+                           p->list.items[i].text);
         mq_suggest(hint, sizeof hint, p->list.items[i].text, (const char *const *)p->names.items, p->names.n);
         return mq_fail(err, MQ_ERR_USAGE, "%s: '%s' matches nothing%s", p->option, p->list.items[i].text, hint);
     }

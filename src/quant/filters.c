@@ -100,14 +100,26 @@ void mq_quant_filters_offer(mq_quant_filters *f, const mq_node *n, const mq_valu
 }
 
 /* Every filter is asked, so that each learns that it matched. */
+bool mq_quant_filters_exclude(mq_quant_filters *f, const mq_node *n)
+{
+    bool node = mq_patterns_match(f->p[NOT_NODES], mq_node_label(n));
+    bool op = mq_patterns_match(f->p[NOT_OPS], n->op_type);
+
+    return node || op;
+}
+
+bool mq_quant_filters_name_type(mq_quant_filters *f, const mq_node *n)
+{
+    return mq_patterns_match(f->p[OPS], n->op_type);
+}
+
 bool mq_quant_filters_want_node(mq_quant_filters *f, const mq_node *n)
 {
     bool node = mq_patterns_match(f->p[NODES], mq_node_label(n)) || !f->given[NODES];
-    bool op = mq_patterns_match(f->p[OPS], n->op_type) || !f->given[OPS];
-    bool not_node = mq_patterns_match(f->p[NOT_NODES], mq_node_label(n));
-    bool not_op = mq_patterns_match(f->p[NOT_OPS], n->op_type);
+    bool op = mq_quant_filters_name_type(f, n) || !f->given[OPS];
+    bool excluded = mq_quant_filters_exclude(f, n);
 
-    return node && op && !not_node && !not_op;
+    return node && op && !excluded;
 }
 
 bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value *weight)

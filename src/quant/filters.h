@@ -20,6 +20,10 @@ void mq_quant_filters_offer(mq_quant_filters *f, const mq_node *n, const mq_valu
 /* The same of a node without a weight, whose activations may become integers (--mode static). */
 void mq_quant_filters_offer_node(mq_quant_filters *f, const mq_node *n);
 bool mq_quant_filters_want_node(mq_quant_filters *f, const mq_node *n);
+/* Do --exclude-nodes or --exclude-op-types name it? */
+bool mq_quant_filters_exclude(mq_quant_filters *f, const mq_node *n);
+/* Does --op-types, being given, name its type? */
+bool mq_quant_filters_name_type(mq_quant_filters *f, const mq_node *n);
 
 /* Do they want the weight of this node? */
 bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value *weight);

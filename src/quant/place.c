@@ -16,6 +16,7 @@ typedef enum role {
     ROLE_PRODUCT,
     ROLE_MOVE,  /* a carrier whose result holds nothing but values of its input (and zeros) */
     ROLE_CARRY, /* one that computes */
+    ROLE_ASKED, /* float by itself: integers around it because --op-types names it */
 } role;
 
 /* What is decided of one node, numbered by node->tag. */
@@ -81,6 +82,19 @@ static bool pads_with_zeros(const mq_node *n)
     return n->n_inputs < 3 || !n->inputs[2] || (mq_constant_number(n->inputs[2], &value) && value == 0);
 }
 
+/* Runtimes have integer kernels for few of these, and they lose more than products do. */
+static bool is_asked(const struct placer *w, const mq_node *n)
+{
+    static const char *const names[] = { "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization",
+                                         "InstanceNormalization", "GroupNormalization", "BatchNormalization",
+                                         "LpNormalization", "Sigmoid", "HardSigmoid", "Tanh", "HardSwish", "Gelu", "Elu",
+                                         "PRelu", "ReduceMean", "GlobalMaxPool", "Mul", "Sub", "Div" };
+
+    return mq_node_is_any(n, "", names, MQ_ARRAY_LEN(names)) && mq_quant_filters_name_type(w->filters, n) && n->outputs[0] &&
+           mq_value_dtype(n->outputs[0]) == MQ_FLOAT &&
+           (is_activation(n->inputs[0]) || (n->n_inputs > 1 && is_activation(n->inputs[1])));
+}
+
 static role role_of(const struct placer *w, const mq_node *n)
 {
     static const char *const moves[] = { "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather",
@@ -100,24 +114,26 @@ static role role_of(const struct placer *w, const mq_node *n)
         return pads_with_zeros(n) ? ROLE_MOVE : ROLE_NONE;
     if (mq_node_is(n, "", "Resize"))
         return !mq_node_attr(n, "mode") || mq_node_attr_is(n, "mode", "nearest") ? ROLE_MOVE : ROLE_CARRY;
-    return mq_node_is_any(n, "", carries, MQ_ARRAY_LEN(carries)) ? ROLE_CARRY : ROLE_NONE;
+    if (mq_node_is_any(n, "", carries, MQ_ARRAY_LEN(carries)))
+        return ROLE_CARRY;
+    return is_asked(w, n) ? ROLE_ASKED : ROLE_NONE;
 }
 
 /* Inputs 0 up to this number are what is computed with; behind them lie shapes and parameters. */
 static size_t n_data(const mq_node *n)
 {
-    if (mq_node_is(n, "", "Concat"))
-        return n->n_inputs;
-    return mq_node_is(n, "", "Add") || mq_node_is(n, "", "MatMul") || is_convolution(n) || mq_node_is(n, "", "Gemm") ? 2 : 1;
+    static const char *const pairs[] = { "Add", "Mul", "Sub", "Div", "MatMul", "Gemm", "Conv", "ConvTranspose" };
+
+    return mq_node_is(n, "", "Concat") ? n->n_inputs : mq_node_is_any(n, "", pairs, MQ_ARRAY_LEN(pairs)) ? 2 : 1;
 }
 
 /* Relu, or Clip with constant bounds, when it alone reads v: integer kernels have it as the limit of their range. */
-static mq_node *fused_activation(const mq_value *v)
+static mq_node *fused_activation(const struct placer *w, const mq_value *v)
 {
     mq_node *n = v ? mq_only_reader(v) : NULL;
     double number;
 
-    if (!n || n->graph != v->graph || n->inputs[0] != v || !n->outputs[0])
+    if (!n || n->graph != v->graph || n->inputs[0] != v || !n->outputs[0] || mq_quant_filters_exclude(w->filters, n))
         return NULL;
     if (mq_node_is(n, "", "Relu"))
         return n;
@@ -134,7 +150,7 @@ static mq_value *result_of(const struct placer *w, const mq_node *n, size_t i)
 {
     mq_value *v = n->outputs[i];
     const role r = w->choices[n->tag].role;
-    mq_node *act = r == ROLE_PRODUCT || r == ROLE_CARRY ? fused_activation(v) : NULL;
+    mq_node *act = r == ROLE_PRODUCT || r == ROLE_CARRY ? fused_activation(w, v) : NULL;
 
     return act ? act->outputs[0] : v;
 }
@@ -148,7 +164,7 @@ static bool is_fused(const struct placer *w, const mq_node *n)
     if ((!mq_node_is(n, "", "Relu") && !mq_node_is(n, "", "Clip")) || !p || p->graph != w->graph)
         return false;
     return (w->choices[p->tag].role == ROLE_PRODUCT || w->choices[p->tag].role == ROLE_CARRY) && !is_fused(w, p) &&
-           fused_activation(n->inputs[0]) == n;
+           fused_activation(w, n->inputs[0]) == n;
 }
 
 static bool from_integers(const mq_node *n)
@@ -161,6 +177,12 @@ static bool from_integers(const mq_node *n)
     return true;
 }
 
+/* Does it take integers even where none come in? */
+static bool starts_integers(role r)
+{
+    return r == ROLE_PRODUCT || r == ROLE_ASKED;
+}
+
 static void walk_forward(struct placer *w)
 {
     size_t at = 0;
@@ -169,10 +191,11 @@ static void walk_forward(struct placer *w)
         choice *c = &w->choices[at];
         n->tag = at++;
         c->role = role_of(w, n);
-        if (c->role == ROLE_NONE || is_fused(w, n) || !mq_quant_filters_want_node(w->filters, n))
+        mq_quant_filters_exclude(w->filters, n); /* what is float anyway may be named there */
+        if (c->role == ROLE_NONE || !mq_quant_filters_want_node(w->filters, n) || is_fused(w, n))
             c->role = ROLE_NONE;
-        else if (c->role == ROLE_PRODUCT || from_integers(n))
-            c->on = true;
+        else
+            c->on = starts_integers(c->role) || from_integers(n);
         for (size_t i = 0; c->on && i < n->n_outputs; i++)
             if (n->outputs[i])
                 result_of(w, n, i)->tag |= FORWARD;
@@ -193,7 +216,7 @@ static void walk_backward(struct placer *w)
         choice *c = &w->choices[n->tag];
         if (!c->on)
             continue;
-        c->on = c->role == ROLE_PRODUCT || is_wanted(w, n);
+        c->on = starts_integers(c->role) || is_wanted(w, n);
         for (size_t i = 0; c->on && i < n_data(n); i++)
             if (is_activation(n->inputs[i]))
                 n->inputs[i]->tag |= BACKWARD;
@@ -263,7 +286,7 @@ static mq_status add_points_of(struct placer *w, const mq_node *n)
     for (size_t i = 0; i < n_data(n); i++)
         if (is_activation(n->inputs[i]))
             MQ_TRY(want_point(w, n->inputs[i], n));
-    if (c->role == ROLE_PRODUCT && is_convolution(n))
+    if ((c->role == ROLE_PRODUCT && is_convolution(n)) || c->role == ROLE_ASKED)
         MQ_TRY(add_point(w, result_of(w, n, 0), NULL));
 done:
     return rc;
@@ -323,6 +346,24 @@ done:
     return rc;
 }
 
+/* Only the main graph is watched during calibration: what a body computes depends on which run of it one sees. */
+static void count_inner(struct placer *w)
+{
+    const mq_model *m = w->plan->model;
+
+    for (size_t i = 0; i < m->graphs.n; i++) {
+        const mq_graph *g = m->graphs.items[i], *top = g;
+        while (top->parent)
+            top = top->parent;
+        for (const mq_node *n = g->first; n && top == w->graph && g != w->graph; n = n->next) {
+            if (!is_product(w, n))
+                continue;
+            w->p->inner = w->p->inner ? w->p->inner : mq_node_label(n);
+            w->p->n_inner++;
+        }
+    }
+}
+
 mq_status mq_placement_choose(mq_placement *p, const mq_quant_plan *plan, mq_quant_filters *filters, mq_error *err)
 {
     struct placer w = { .p = p, .plan = plan, .filters = filters, .graph = plan->model->graph, .err = err };
@@ -337,6 +378,7 @@ mq_status mq_placement_choose(mq_placement *p, const mq_quant_plan *plan, mq_qua
         w.graph->values.items[i]->tag = 0;
     for (size_t i = 0; i < w.graph->inputs.n; i++)
         w.graph->inputs.items[i]->tag = FORWARD; /* integers from the start cost nothing */
+    count_inner(&w);
     walk_forward(&w);
     walk_backward(&w);
     rc = collect(&w);

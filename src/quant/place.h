@@ -9,7 +9,8 @@
  *               the like. What only leads to the graph's outputs, or comes from float operators, stays float
  *   points      the tensors that get QuantizeLinear and DequantizeLinear; those that a carrier only moves share one scale
  *
- * Everything else is float: normalization, softmax, what decodes outputs. */
+ * Everything else is float: normalization, softmax, what decodes outputs. Some of it (place.c, is_asked) gets integers at
+ * its input and its result when --op-types names it. */
 #ifndef MQ_QUANT_PLACE_H
 #define MQ_QUANT_PLACE_H
 
@@ -46,6 +47,8 @@ typedef struct mq_placement {
     MQ_VEC(mq_node *) concats;   /* on integers: where ranges are alike, one scale saves work */
     size_t n_products;  /* on integers */
     size_t n_carriers;
+    size_t n_inner;     /* products in the graphs inside If, Loop and Scan, which stay float */
+    const char *inner;  /* label of the first of them */
 } mq_placement;
 
 /* Chooses points and biases of the main graph. plan: selected, its model not yet rewritten. Everything is in the model's

@@ -175,6 +175,92 @@ static void test_embeddings_are_no_products(void **state)
     points_are("");
 }
 
+static void name_types(const char *const *types, size_t n)
+{
+    opts.op_types = (mq_names){ types, n };
+}
+
+static void attention(void)
+{
+    make_input(g, "x", MQ_FLOAT, "N,8,8");
+    make_weight(g, "w", "8,8");
+    make_weight(g, "scale", "8");
+    make_node(g, "LayerNormalization", "x,scale", "n");
+    make_node(g, "MatMul", "n,w", "a");
+    make_node(g, "Softmax", "a", "p");
+    make_node(g, "MatMul", "p,x", "y");
+    make_output(g, "y");
+}
+
+static void test_float_operators_stay_float_unless_named(void **state)
+{
+    (void)state;
+    attention();
+    points_are("n p x");
+}
+
+static void test_float_operators_that_are_named(void **state)
+{
+    (void)state;
+    attention();
+    name_types((const char *const[]){ "MatMul", "Softmax", "LayerNormalization" }, 3);
+    points_are("x n a p");
+    counts_are(2, 2, 0);
+}
+
+static void test_one_float_operator_alone(void **state)
+{
+    (void)state;
+    image();
+    conv("x", "w1", "a");
+    make_node(g, "Sigmoid", "a", "s");
+    make_node(g, "Mul", "a,s", "y");
+    make_output(g, "y");
+    name_types((const char *const[]){ "Conv", "Mul" }, 2);
+    points_are("x a s y!");
+    assert_true(point("s")->bound_hi == 1);
+}
+
+/* What has no integer form cannot be asked for, but may be excluded. */
+static void test_names_of_what_has_no_integer_form(void **state)
+{
+    const char *const exp[] = { "Exp" }, *const both[] = { "Conv", "Exp" };
+    mq_error err;
+
+    (void)state;
+    opts.mode = MQ_MODE_STATIC;
+    opts.act_type = "uint8";
+    image();
+    conv("x", "w1", "a");
+    make_node(g, "Exp", "a", "e");
+    make_output(g, "e");
+    name_types(both, 2);
+    assert_int_equal(quant_try(&err), MQ_ERR_USAGE);
+    assert_non_null(strstr(err.text, "--op-types: 'Exp' matches nothing that the option is for"));
+    name_types(NULL, 0);
+    opts.exclude_op_types = (mq_names){ exp, 1 };
+    points_are("x a!");
+}
+
+/* An activation that is excluded is no part of the product; one that is not named is. */
+static void test_activation_of_a_product_and_filters(void **state)
+{
+    const char *const relu[] = { "Relu" }, *const both[] = { "Conv", "Relu" };
+
+    (void)state;
+    image();
+    conv("x", "w1", "a");
+    make_node(g, "Relu", "a", "r");
+    make_output(g, "r");
+    opts.exclude_op_types = (mq_names){ relu, 1 };
+    points_are("x a!");
+    opts.exclude_op_types = (mq_names){ NULL, 0 };
+    name_types(both, 2);
+    points_are("x r!");
+    name_types(both, 1);
+    points_are("x r!");
+}
+
 /* Inner graphs have float activations; what they read from outside is no integer's reader. */
 static void test_inner_graphs_stay_float(void **state)
 {
@@ -188,10 +274,13 @@ static void test_inner_graphs_stay_float(void **state)
     branch = make_subgraph(make_node(g, "If", "cond", "y"), "then_branch");
     make_weight(branch, "inner", "64,64");
     make_node(branch, "MatMul", "a,inner", "b");
-    make_output(branch, "b");
+    make_node(branch, "Relu", "b", "c");
+    make_output(branch, "c");
     make_output(g, "y");
     points_are("x");
     counts_are(1, 0, 0);
+    assert_int_equal(plan.placement->n_inner, 1);
+    assert_string_equal(plan.placement->inner, "b");
 }
 
 /* ---- carriers ------------------------------------------------------------------------------------------------------ */
@@ -449,6 +538,11 @@ int main(void)
         ON_MODEL(test_carrier_that_is_excluded),
         ON_MODEL(test_half_precision_has_no_points),
         ON_MODEL(test_embeddings_are_no_products),
+        ON_MODEL(test_float_operators_stay_float_unless_named),
+        ON_MODEL(test_float_operators_that_are_named),
+        ON_MODEL(test_one_float_operator_alone),
+        ON_MODEL(test_names_of_what_has_no_integer_form),
+        ON_MODEL(test_activation_of_a_product_and_filters),
         ON_MODEL(test_inner_graphs_stay_float),
         ON_MODEL(test_residual_addition),
         ON_MODEL(test_movers_share_scales),
