@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "passes/pass.h"
+#include "quant/saturate.h"
 #include "quant/static.h"
 #include "quant/targets.h"
 #include "report/report.h"
@@ -143,6 +144,38 @@ done:
     return rc;
 }
 
+static void report_saturating(const mq_quantize_job *j, const mq_saturation *s)
+{
+    size_t n_left = 0;
+    const char *left = "";
+
+    for (size_t i = 0; i < s->items.n; i++) {
+        const mq_saturating *e = &s->items.items[i];
+        mq_report_add_saturating(j->report, &(mq_report_saturating){ .name = e->item->value->name, .node = e->node,
+                                                                     .sum = e->sum, .bits = e->reduced ? 7 : 8 });
+        if (!e->reduced && !n_left++)
+            left = e->item->value->name;
+    }
+    if (n_left)
+        mq_warn(j->hooks, "saturation-x86", left,
+                "sums of two products can saturate at 16 bits with the scales or the range that --overrides gives to %zu "
+                "weights (as '%s')", n_left, left);
+}
+
+/* 7 bits for the weights that need them on the target's CPU, where the user has not decided it for all. */
+static mq_status reduce_saturating(mq_quantize_job *j, const mq_calibration *c)
+{
+    mq_saturation s = { 0 };
+    mq_status rc;
+
+    if (j->opts->reduce_range != MQ_CHOICE_DEFAULT || !mq_quant_target_saturates(j->opts->target))
+        return MQ_OK;
+    if ((rc = mq_saturation_reduce(&s, &j->plan, c, j->hooks, j->err)) == MQ_OK)
+        report_saturating(j, &s);
+    mq_saturation_release(&s);
+    return rc;
+}
+
 static void report_activations(const mq_quantize_job *j, const mq_calibration *c)
 {
     enum { N_BINS = 32 };
@@ -209,6 +242,7 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
         mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);
     report_activations(j, &c);
+    MQ_TRY(reduce_saturating(j, &c));
     MQ_TRY(correct_biases(j));
     MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
 done:

@@ -50,8 +50,8 @@ static const struct {
     const char *name, *text;
 } cpus[N_CPUS] = {
     [CPU_ANY] = { "", "" },
-    [CPU_AVX2] = { "x64-avx2", "x86 without VNNI, where sums of two products saturate in 16 bits: --mode dynamic uses\n"
-                               "               7 bits of int8 weights (--reduce-range)" },
+    [CPU_AVX2] = { "x64-avx2", "x86 without VNNI, where sums of two products saturate in 16 bits: 7 bits of int8\n"
+                               "               weights (--reduce-range) with --mode dynamic; with static where sums can" },
     [CPU_VNNI] = { "x64-vnni", "x86 with VNNI (AVX-512 VNNI, AVX-VNNI): the whole range" },
     [CPU_ARM64] = { "arm64", "64-bit ARM: the whole range" },
     [CPU_NATIVE] = { "native", "the CPU that mq runs on" },
@@ -256,7 +256,15 @@ static mq_status apply_activations(mq_quantize_opts *o, const row *r, mq_error *
  * (its documentation, "Quantize ONNX models", S8S8 and U8S8). Products of two uint8 are summed in 32 bits. */
 static bool may_saturate(const mq_quantize_opts *o, const row *r, mq_dtype type)
 {
-    return (o->mode == MQ_MODE_DYNAMIC || o->mode == MQ_MODE_STATIC) && type == MQ_INT8 && !r->own_products;
+    return o->mode == MQ_MODE_DYNAMIC && type == MQ_INT8 && !r->own_products;
+}
+
+bool mq_quant_target_saturates(const char *target)
+{
+    const row *r;
+    cpu c;
+
+    return find_target(target, &r, &c, NULL) == MQ_OK && c == CPU_AVX2 && !r->own_products;
 }
 
 mq_status mq_quant_apply_target(mq_quantize_opts *o, const mq_hooks *hooks, mq_error *err)
@@ -277,7 +285,7 @@ mq_status mq_quant_apply_target(mq_quantize_opts *o, const mq_hooks *hooks, mq_e
     if (o->reduce_range == MQ_CHOICE_DEFAULT && may_saturate(o, r, type)) {
         if (c == CPU_AVX2)
             o->reduce_range = MQ_CHOICE_YES;
-        else if (c == CPU_ANY && o->mode == MQ_MODE_DYNAMIC)
+        else if (c == CPU_ANY)
             mq_warn(hooks, "saturation-x86", "",
                     "on x86 CPUs without VNNI products of uint8 and int8 can saturate at 16 bits: --reduce-range or "
                     "--target %s,x64-avx2 use 7 bits; ,x64-vnni or ,arm64 says that there are no such CPUs", r->name);

@@ -21,6 +21,9 @@ bool mq_quant_target_zero_points(const char *target);
 bool mq_quant_target_blocks(const char *target);
 /* Does it quantize biases itself (--mode static leaves them in float)? */
 bool mq_quant_target_float_bias(const char *target);
+/* Do sums of two products of 8 bits saturate on its CPU? With --mode static those layers get 7 bits that need them
+ * (saturate.h), with dynamic all. */
+bool mq_quant_target_saturates(const char *target);
 /* Has it the operators of --mode dynamic? */
 bool mq_quant_target_dynamic(const char *target);
 

@@ -270,6 +270,16 @@ void mq_report_add_activation(mq_report *r, const mq_report_activation *a)
     }
 }
 
+void mq_report_add_saturating(mq_report *r, const mq_report_saturating *s)
+{
+    json_t *e = mq_report_append(r, mq_report_section(r, "saturating"));
+
+    mq_report_put_text(r, e, "name", s->name);
+    mq_report_put_text(r, e, "node", s->node);
+    mq_report_put_int(r, e, "sum", s->sum);
+    mq_report_put_int(r, e, "bits", s->bits);
+}
+
 void mq_report_add_kept(mq_report *r, const mq_report_kept *k)
 {
     json_t *e = mq_report_append(r, mq_report_section(r, "kept"));

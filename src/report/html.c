@@ -89,6 +89,10 @@ static const mq_html_column ACTIVATION[] = {
     { "zero point", "zero_point", MQ_HTML_COUNT }, { "SQNR", "sqnr_db", MQ_HTML_SQNR },
     { "clipped", "clipped", MQ_HTML_COUNT }, { "of", "values", MQ_HTML_COUNT }, { 0 },
 };
+static const mq_html_column SATURATING[] = {
+    { "tensor", "name", MQ_HTML_NAME }, { "node", "node", MQ_HTML_NAME }, { "sum with 8 bits", "sum", MQ_HTML_COUNT },
+    { "bits", "bits", MQ_HTML_COUNT }, { 0 },
+};
 static const mq_html_column KEPT[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "node", "node", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_TEXT },
     { "size", "bytes", MQ_HTML_BYTES }, { "why", "reason", MQ_HTML_TEXT }, { 0 },
@@ -289,6 +293,7 @@ static void tensors(mq_str *out, const json_t *doc)
     mq_html_section(out, "Changed tensors", changed, CHANGED);
     mq_html_plot(out, "Signal to noise ratio of the activations, by calibration", activations, "name");
     mq_html_section(out, "Activations", activations, ACTIVATION);
+    mq_html_section(out, "Weights with 7 of 8 bits, or saturating", json_object_get(doc, "saturating"), SATURATING);
     mq_html_section(out, "Kept as they are", json_object_get(doc, "kept"), KEPT);
     warnings(out, json_object_get(doc, "warnings"));
     mq_html_section(out, "Worst layers", worst, WORST);

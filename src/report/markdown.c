@@ -176,6 +176,15 @@ static void activation_row(mq_str *out, const json_t *a)
     mq_str_add(out, " |\n");
 }
 
+static void saturating_row(mq_str *out, const json_t *s)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(s, "name"));
+    mq_str_add(out, " | ");
+    mq_md_code(out, mq_json_get_text(s, "node"));
+    mq_str_addf(out, " | %lld | %lld |\n", (long long)mq_json_get_int(s, "sum"), (long long)mq_json_get_int(s, "bits"));
+}
+
 static void kept_row(mq_str *out, const json_t *k)
 {
     mq_str_add(out, "| ");
@@ -412,6 +421,8 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
                  changed_row, BUDGET_LONG);
     mq_md_folded_table(out, "Activations", json_object_get(doc, "activations"),
                        "| tensor | type | least | most | SQNR | clipped |", activation_row, BUDGET_SHORT);
+    mq_md_folded_table(out, "Weights with 7 of 8 bits, or saturating", json_object_get(doc, "saturating"),
+                       "| tensor | node | sum with 8 bits | bits |", saturating_row, BUDGET_SHORT);
     mq_md_folded_table(out, "Kept as they are", json_object_get(doc, "kept"), "| tensor | used by | size | why |", kept_row,
                  BUDGET_LONG);
     warnings(out, json_object_get(doc, "warnings"));

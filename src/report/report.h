@@ -65,6 +65,15 @@ typedef struct mq_report_activation {
 } mq_report_activation;
 void mq_report_add_activation(mq_report *report, const mq_report_activation *activation);
 
+/* A weight in whose products sums of two could leave 16 bits on the target's CPU. */
+typedef struct mq_report_saturating {
+    const char *name;
+    const char *node; /* label of the product */
+    int64_t sum;      /* what 8 bits could give */
+    int bits;         /* 7, with which it cannot; 8 where they were given */
+} mq_report_saturating;
+void mq_report_add_saturating(mq_report *report, const mq_report_saturating *saturating);
+
 /* A weight that stayed as it is, and why. */
 typedef struct mq_report_kept {
     const char *name;

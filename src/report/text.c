@@ -140,6 +140,27 @@ static void weights_line(mq_str *out, const json_t *doc)
     mq_str_add(out, " kept\n");
 }
 
+/* "7 bits   12 weights, for sums of two products within 16 bits: a, b, c, ...". */
+static void saturating(mq_str *out, const json_t *list)
+{
+    enum { NAMED = 3 };
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        n += mq_json_get_int(json_array_get(list, i), "bits") < 8;
+    if (!n)
+        return;
+    mq_str_addf(out, "7 bits   %zu weight%s, for sums of two products within 16 bits:", n, n > 1 ? "s" : "");
+    for (size_t i = 0, k = 0; i < json_array_size(list) && k < NAMED; i++) {
+        const json_t *e = json_array_get(list, i);
+        if (mq_json_get_int(e, "bits") >= 8)
+            continue;
+        mq_str_add(out, k++ ? ", " : " ");
+        cell(out, mq_json_get_text(e, "name"), 0);
+    }
+    mq_str_add(out, n > NAMED ? ", ...\n" : "\n");
+}
+
 static void worst(mq_str *out, const json_t *list)
 {
     int name = widest(list, "name");
@@ -192,6 +213,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
     findings(out, json_object_get(doc, "findings"));
     size_line(out, doc);
     weights_line(out, doc);
+    saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "mode     ");
         cell(out, mq_json_get_text(mode, "note"), 0);
