@@ -11,5 +11,6 @@ extern const cli_command mq_command_inspect;
 extern const cli_command mq_command_check;
 extern const cli_command mq_command_run;
 extern const cli_command mq_command_bench;
+extern const cli_command mq_command_convert;
 
 #endif

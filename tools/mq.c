@@ -22,11 +22,12 @@ static const cli_command *const commands[] = {
     &mq_command_check,
     &mq_command_run,
     &mq_command_bench,
+    &mq_command_convert,
     NULL,
 };
 
 /* Names that are settled but do nothing yet. */
-static const char *const later[] = { "prune", "distill-export", "distill", "convert", "simplify", "split",
+static const char *const later[] = { "prune", "distill-export", "distill", "split",
                                      "merge", "diff" };
 
 static const cli_command *find_command(const char *name)

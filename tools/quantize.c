@@ -10,6 +10,7 @@
 #include "cli/session.h"
 #include "cli/source.h"
 #include "cli/text.h"
+#include "cli/writing.h"
 #include "commands.h"
 
 static const cli_opt takes[] = {
@@ -26,40 +27,16 @@ static const cli_opt takes[] = {
     OPT_LIST_TARGETS,  OPT_NONE,
 };
 
-/* The newest opset that ONNX Runtime 1.31 loads: what --opset latest means. */
-enum { LATEST_OPSET = 26 };
-
-enum {
-    CALIBRATION_SAMPLES = 512, /* unless told otherwise */
-    PROOF_SAMPLES = 32,        /* of the calibration data, when there are no others */
-};
-
-static mq_names names_of(const cli_session *s, cli_opt id)
-{
-    const cli_value *v = cli_get(s, id);
-    return (mq_names){ v->items, v->n_items };
-}
+enum { CALIBRATION_SAMPLES = 512 }; /* unless told otherwise */
 
 static void read_filters(const cli_session *s, mq_quantize_opts *o)
 {
-    o->nodes = names_of(s, OPT_NODES);
-    o->exclude_nodes = names_of(s, OPT_EXCLUDE_NODES);
-    o->tensors = names_of(s, OPT_TENSORS);
-    o->exclude_tensors = names_of(s, OPT_EXCLUDE_TENSORS);
-    o->op_types = names_of(s, OPT_OP_TYPES);
-    o->exclude_op_types = names_of(s, OPT_EXCLUDE_OP_TYPES);
-}
-
-static void read_save_opts(const cli_session *s, mq_save_opts *o)
-{
-    static const mq_external_mode modes[] = { MQ_EXTERNAL_AUTO, MQ_EXTERNAL_NONE, MQ_EXTERNAL_PER_TENSOR };
-    const cli_value *external = cli_get(s, OPT_EXTERNAL_DATA);
-
-    o->force = cli_get(s, OPT_FORCE)->on;
-    o->sync = cli_get(s, OPT_SYNC)->on;
-    o->external = external->word >= 0 ? modes[external->word] : MQ_EXTERNAL_FILE;
-    o->external_file = external->word >= 0 ? NULL : external->text;
-    o->external_threshold = cli_get(s, OPT_EXTERNAL_THRESHOLD)->number;
+    o->nodes = cli_names(s, OPT_NODES);
+    o->exclude_nodes = cli_names(s, OPT_EXCLUDE_NODES);
+    o->tensors = cli_names(s, OPT_TENSORS);
+    o->exclude_tensors = cli_names(s, OPT_EXCLUDE_TENSORS);
+    o->op_types = cli_names(s, OPT_OP_TYPES);
+    o->exclude_op_types = cli_names(s, OPT_EXCLUDE_OP_TYPES);
 }
 
 /* A switch that decides only when it is given. */
@@ -85,7 +62,7 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
 
     o->mode = (mq_quantize_mode)cli_get(s, OPT_MODE)->word;
     o->type = cli_get(s, OPT_TYPE)->text;
-    o->tensor_types = names_of(s, OPT_TENSOR_TYPE);
+    o->tensor_types = cli_names(s, OPT_TENSOR_TYPE);
     o->ends_type = cli_get(s, OPT_ENDS_TYPE)->text;
     o->overrides = cli_get(s, OPT_OVERRIDES)->text;
     o->per_tensor = !cli_get(s, OPT_PER_CHANNEL)->on;
@@ -129,38 +106,28 @@ static void read_calibration(const cli_session *s, mq_quantize_opts *o)
     o->calibrate_on = cli_source(s);
     if (!cli_get(s, OPT_SAMPLES)->given)
         o->calibrate_on.samples = CALIBRATION_SAMPLES;
-    o->calibration_cache = names_of(s, OPT_CALIBRATION_CACHE);
+    o->calibration_cache = cli_names(s, OPT_CALIBRATION_CACHE);
     o->calibrate_only = cli_get(s, OPT_CALIBRATE_ONLY)->on;
     read_shard(cli_get(s, OPT_SHARD)->text, &o->shard, &o->n_shards);
 }
 
 static mq_quantize_opts read_options(const cli_session *s)
 {
-    static const mq_verify verify[] = { MQ_VERIFY_AUTO, MQ_VERIFY_NONE, MQ_VERIFY_LOAD, MQ_VERIFY_RUN };
     mq_quantize_opts o = mq_quantize_opts_default();
-    const cli_value *size = cli_get(s, OPT_MAX_SIZE), *opset = cli_get(s, OPT_OPSET);
 
     read_filters(s, &o);
-    read_save_opts(s, &o.save);
+    o.save = cli_save_opts(s);
     read_scheme(s, &o);
-    o.opset = opset->given ? (opset->word == 0 ? LATEST_OPSET : (int)opset->number) : 0;
-    o.max_size_ratio = size->word == 0 ? 0 : size->is_ratio ? size->ratio : 0;
-    o.max_size = size->word == 0 || size->is_ratio ? 0 : size->number;
-    o.verify = verify[cli_get(s, OPT_VERIFY)->word];
-    o.verify_on = cli_source(s);
+    o.opset = cli_opset(s);
+    cli_max_size(s, &o.max_size, &o.max_size_ratio);
+    o.verify = cli_verify_of(s);
+    o.verify_on = cli_proof_source(s);
     read_calibration(s, &o);
-    if (cli_get(s, OPT_VAL_DATA)->given || !o.verify_on.n_data) {
-        o.verify_on.data = cli_get(s, OPT_VAL_DATA)->items;
-        o.verify_on.n_data = cli_get(s, OPT_VAL_DATA)->n_items;
-        o.verify_on.val = true;
-    } else {
-        o.verify_on.samples = PROOF_SAMPLES;
-    }
     if (cli_get(s, OPT_MIN_SQNR)->given)
         o.min_sqnr = cli_get(s, OPT_MIN_SQNR)->real;
     o.strict = cli_get(s, OPT_STRICT)->on;
     o.dry_run = cli_get(s, OPT_DRY_RUN)->on;
-    o.hash = cli_get(s, OPT_REPORT)->n_items > 0 || cli_get(s, OPT_JSON)->on;
+    o.hash = cli_wants_hash(s);
     o.keep_failed = cli_get(s, OPT_KEEP_FAILED)->text;
     return o;
 }
@@ -202,13 +169,6 @@ static bool is_per_tensor(const cli_options *o)
     return !o->values[OPT_PER_CHANNEL].on;
 }
 
-static bool runs_nothing(const cli_options *o)
-{
-    const int verify = o->values[OPT_VERIFY].word;
-
-    return (verify == VERIFY_NONE || verify == VERIFY_LOAD) && !o->values[OPT_MIN_SQNR].given;
-}
-
 static bool writes_no_model(const cli_options *o)
 {
     return o->values[OPT_CALIBRATE_ONLY].on;
@@ -232,7 +192,7 @@ static const struct {
     { OPT_ACT_SYMMETRIC, is_not_static, "--act-symmetric is for --mode static, which --data implies" },
     { OPT_CALIBRATION, is_not_static, "--calibration is for --mode static, which --data implies" },
     { OPT_PERCENTILE, is_not_percentile, "--percentile is for --mode static with --calibration percentile" },
-    { OPT_VAL_DATA, runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
+    { OPT_VAL_DATA, cli_runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
 };
 
 static bool is_smooth(const char *text)
@@ -270,43 +230,18 @@ static mq_status check(const cli_options *o, mq_error *err)
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
 
-/* What a person wants to know when nothing else was asked for: the report's summary. */
-static mq_status print_summary(cli_session *s, mq_error *err)
-{
-    char *text = NULL;
-    mq_status rc;
-
-    if (cli_stdout_taken(s) || cli_get(s, OPT_QUIET)->on)
-        return MQ_OK;
-    rc = mq_report_render(s->report, MQ_REPORT_TEXT, &text, err);
-    if (rc == MQ_OK)
-        fputs(text, stdout);
-    free(text);
-    return rc;
-}
-
-static mq_status print_list(char *text, mq_error *err)
-{
-    if (!text)
-        return cli_oom(err);
-    fputs(text, stdout);
-    free(text);
-    return MQ_OK;
-}
-
 static mq_status print_lists(bool types, bool targets, mq_error *err)
 {
-    mq_status rc = types ? print_list(mq_quantize_list_types(), err) : MQ_OK;
+    mq_status rc = types ? cli_print_list(mq_quantize_list_types(), err) : MQ_OK;
 
     if (types && targets)
         putchar('\n');
-    return rc == MQ_OK && targets ? print_list(mq_quantize_list_targets(), err) : rc;
+    return rc == MQ_OK && targets ? cli_print_list(mq_quantize_list_targets(), err) : rc;
 }
 
 static mq_status run(cli_session *s, mq_error *err)
 {
     mq_quantize_opts opts = read_options(s);
-    char missed[256];
     mq_status rc = MQ_OK;
 
     if (cli_get(s, OPT_LIST_TYPES)->on || cli_get(s, OPT_LIST_TARGETS)->on)
@@ -317,11 +252,7 @@ static mq_status run(cli_session *s, mq_error *err)
         s->file = NULL; /* options against each other: where it is also about the model, the library names it */
     if (rc != MQ_OK)
         return rc;
-    if ((rc = print_summary(s, err)) != MQ_OK && !opts.dry_run && !cli_missed(s))
-        cli_say(s, "the model was written and stays in place");
-    for (size_t i = 0; mq_report_missed_bound(s->report, i, missed, sizeof missed); i++)
-        cli_say_missed(s, "%s: the result is not put in place", missed);
-    return rc;
+    return cli_finish_writing(s, !opts.dry_run && !opts.calibrate_only, err);
 }
 
 const cli_command mq_command_quantize = {

@@ -21,6 +21,19 @@ MQ_API mq_status mq_model_load(mq_model **out, const char *path, mq_error *err);
 /* NULL is fine. */
 MQ_API void mq_model_free(mq_model *model);
 
+/* Names or patterns: exact, glob, "re:REGEX". */
+typedef struct mq_names {
+    const char *const *items;
+    size_t n;
+} mq_names;
+
+typedef enum mq_verify {
+    MQ_VERIFY_AUTO, /* RUN for inputs under 64 MB or when data are given, if the engine can; else LOAD */
+    MQ_VERIFY_NONE, /* the written file is not looked at */
+    MQ_VERIFY_LOAD, /* it is read again and checked before it is put in place */
+    MQ_VERIFY_RUN,  /* and run against its input on the same data */
+} mq_verify;
+
 typedef enum mq_external_mode {
     MQ_EXTERNAL_AUTO,       /* tensors that were external stay so; all large ones when the file would pass 2 GB */
     MQ_EXTERNAL_NONE,       /* everything in the model file (MQ_ERR_UNSUPPORTED over 2 GB) */

@@ -13,19 +13,6 @@
 extern "C" {
 #endif
 
-/* Names or patterns: exact, glob, "re:REGEX". */
-typedef struct mq_names {
-    const char *const *items;
-    size_t n;
-} mq_names;
-
-typedef enum mq_verify {
-    MQ_VERIFY_AUTO, /* RUN for inputs under 64 MB or when data are given, if the engine can; else LOAD */
-    MQ_VERIFY_NONE, /* the written file is not looked at */
-    MQ_VERIFY_LOAD, /* it is read again and checked before it is put in place */
-    MQ_VERIFY_RUN,  /* and run against its input on the same data */
-} mq_verify;
-
 typedef enum mq_quantize_mode {
     MQ_MODE_AUTO,    /* static with calibration data, else weight; said */
     MQ_MODE_WEIGHT,  /* weights are stored as integers, computation stays float */

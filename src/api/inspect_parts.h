@@ -74,4 +74,7 @@ const char *mq_inspect_node_text(mq_inspect_ctx *c, const mq_node *n);
 /* Takes over a builder's text. */
 const char *mq_inspect_keep(mq_inspect_ctx *c, mq_str *text);
 
+/* Multiply-accumulates of a run, from inferred types; -1: not known for every node. */
+int64_t mq_model_macs(const mq_model *m);
+
 #endif

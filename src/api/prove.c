@@ -12,6 +12,7 @@
 
 /* Up to this size models are run unasked (the command line's contract). */
 #define SMALL_MODEL (64u << 20)
+#define ROUNDING 1e-6
 
 static bool asked(const mq_proof_opts *o)
 {
@@ -35,8 +36,8 @@ static bool may_fail(const mq_proof_opts *o, mq_status rc)
                                                                  rc == MQ_ERR_NOMEM)));
 }
 
-/* The output that could not be compared, else that with the lowest SQNR. */
-static const mq_agreement *worst_output(const mq_against_result *r)
+/* The output that could not be compared (unless only those count that were), else that with the lowest SQNR. */
+static const mq_agreement *worst_output(const mq_against_result *r, bool compared)
 {
     const mq_agreement *worst = NULL;
 
@@ -44,6 +45,8 @@ static const mq_agreement *worst_output(const mq_against_result *r)
         const mq_agreement *a = &r->tensors[i];
 
         if (!a->is_output)
+            continue;
+        if (*a->note && compared)
             continue;
         if (*a->note)
             return a;
@@ -53,14 +56,23 @@ static const mq_agreement *worst_output(const mq_against_result *r)
     return worst;
 }
 
-static mq_status add_bound(const mq_proof_opts *o, const mq_agreement *worst, mq_report *report, mq_error *err)
+/* Where nobody asked for a bound, rounding beside an output of nothing but zeros is none of its signal. */
+static bool holds(const mq_proof_opts *o, const mq_agreement *worst, double bound)
 {
+    return !*worst->note && (worst->sqnr >= bound || (!isfinite(o->min_sqnr) && !worst->nonfinite &&
+                                                      worst->max_abs <= ROUNDING));
+}
+
+static mq_status add_bound(const mq_proof_opts *o, const mq_against_result *r, mq_report *report, mq_error *err)
+{
+    const double bound = isfinite(o->min_sqnr) ? o->min_sqnr : o->expected_sqnr;
+    const mq_agreement *worst = worst_output(r, !isfinite(o->min_sqnr));
     mq_str asked_text = { 0 }, got = { 0 };
     mq_status rc;
 
-    if (!isfinite(o->min_sqnr))
+    if (!isfinite(bound) || !worst)
         return MQ_OK;
-    mq_str_addf(&asked_text, ">= %g dB", o->min_sqnr);
+    mq_str_addf(&asked_text, ">= %g dB", bound);
     if (*worst->note)
         mq_str_addf(&got, "not compared: %s", worst->note);
     else if (isfinite(worst->sqnr))
@@ -70,7 +82,7 @@ static mq_status add_bound(const mq_proof_opts *o, const mq_agreement *worst, mq
     rc = asked_text.failed || got.failed
              ? mq_oom(err)
              : mq_report_add_bound_of(report, "min-sqnr", worst->name, asked_text.s, got.s,
-                                      !*worst->note && worst->sqnr >= o->min_sqnr, err);
+                                      holds(o, worst, bound), err);
     mq_str_release(&asked_text);
     mq_str_release(&got);
     return rc;
@@ -78,7 +90,7 @@ static mq_status add_bound(const mq_proof_opts *o, const mq_agreement *worst, mq
 
 static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r, mq_report *report, mq_error *err)
 {
-    const mq_agreement *worst = worst_output(r);
+    const mq_agreement *worst = worst_output(r, false);
     mq_str note = { 0 };
     mq_status rc;
 
@@ -98,7 +110,7 @@ static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r
         mq_str_addf(&note, "%.1f dB", worst->sqnr);
     if (!*worst->note && !r->generated)
         mq_str_addf(&note, ", its largest element is the same one in %.2f%%", worst->agree * 100);
-    rc = note.failed ? mq_oom(err) : add_bound(o, worst, report, err);
+    rc = note.failed ? mq_oom(err) : add_bound(o, r, report, err);
     if (rc == MQ_OK)
         mq_report_set_proof(report, "run", true, note.s);
     mq_str_release(&note);

@@ -4,7 +4,8 @@
 #ifndef MQ_API_PROVE_H
 #define MQ_API_PROVE_H
 
-#include "mq/quantize.h"
+#include "mq/model.h"
+#include "mq/report.h"
 #include "mq/run.h"
 
 typedef struct mq_proof_opts {
@@ -13,6 +14,7 @@ typedef struct mq_proof_opts {
     const char *input;     /* the file of the original, "-" when it cannot be read again */
     uint64_t input_bytes;  /* external data counted */
     double min_sqnr;       /* a bound on every output, dB; -INFINITY: none */
+    double expected_sqnr;  /* the bound where none is asked for; it makes nothing run */
 } mq_proof_opts;
 
 /* Does a proof of this kind run the models? */

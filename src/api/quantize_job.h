@@ -4,34 +4,22 @@
 #ifndef MQ_API_QUANTIZE_JOB_H
 #define MQ_API_QUANTIZE_JOB_H
 
+#include "api/job.h"
 #include "base/hash.h"
-#include "model/save.h"
 #include "mq/quantize.h"
 #include "quant/mode.h"
 #include "quant/quant.h"
 #include "quant/smooth.h"
 
 typedef struct mq_quantize_job {
-    const char *input, *output;
+    mq_job job;
     const mq_quantize_opts *opts;
-    mq_report *report;
-    const mq_hooks *hooks;
-    mq_error *err;
-    mq_model *model;
     mq_quant_plan plan;
     mq_quant_work work;
     char hash[MQ_SHA256_HEX]; /* of the input, with --calibration-cache */
     mq_smooth_result smoothed;
     size_t n_corrected; /* biases */
-    uint64_t bytes_before, data_before;
-    mq_saved after;
-    double since; /* when the running step began */
 } mq_quantize_job;
-
-/* Ends a step: its time goes into the report. */
-mq_status mq_job_end_step(mq_quantize_job *j, const char *name);
-/* A file that was read or written, with its hash where that is asked for. */
-mq_status mq_job_report_file(const mq_quantize_job *j, const char *role, const char *path, uint64_t bytes);
 
 /* ---- activations (quantize_static.c) ------------------------------------------------------------------------------- */
 

@@ -57,7 +57,7 @@ static mq_status report_caches(mq_quantize_job *j)
     for (size_t i = 0; rc == MQ_OK && i < files->n; i++) {
         struct stat st;
         if (stat(files->items[i], &st) == 0) /* a dry run writes none */
-            rc = mq_job_report_file(j, "calibration", files->items[i], (uint64_t)st.st_size);
+            rc = mq_job_report_file(&j->job, "calibration", files->items[i], (uint64_t)st.st_size);
     }
     return rc;
 }
@@ -71,9 +71,9 @@ static mq_status report_calibration(mq_quantize_job *j, const mq_calibration *c)
     mq_str_addf(&note, "%zu tensors, %llu samples, shard %d/%d: %s", c->tensors.n, (unsigned long long)c->samples, c->shard,
                 c->n_shards, j->opts->calibration_cache.items[0]);
     if (note.failed)
-        rc = mq_oom(j->err);
+        rc = mq_oom(j->job.err);
     else
-        mq_report_set_mode(j->report, "calibrate", note.s);
+        mq_report_set_mode(j->job.report, "calibrate", note.s);
     mq_str_release(&note);
     return rc;
 }
@@ -102,12 +102,12 @@ static mq_status smooth_channels(mq_quantize_job *j)
 
     if (o->smooth == MQ_SMOOTH_NONE || (o->smooth == MQ_SMOOTH_DEFAULT && !looks_at_channels(o)))
         return MQ_OK;
-    MQ_TRY(mq_smooth_wanted(&seen, j->model, j->err));
+    MQ_TRY(mq_smooth_wanted(&seen, j->job.model, j->job.err));
     if (!seen.items.n)
         goto done;
-    MQ_TRY(mq_calibrate_channels(&seen, j->model, &o->calibrate_on, j->hooks, j->err));
-    MQ_TRY(mq_smooth(j->model, &seen, &how, &j->smoothed, j->err));
-    MQ_TRY(mq_job_end_step(j, "smooth"));
+    MQ_TRY(mq_calibrate_channels(&seen, j->job.model, &o->calibrate_on, j->job.hooks, j->job.err));
+    MQ_TRY(mq_smooth(j->job.model, &seen, &how, &j->smoothed, j->job.err));
+    MQ_TRY(mq_job_end_step(&j->job, "smooth"));
 done:
     mq_channel_table_release(&seen);
     return rc;
@@ -118,9 +118,9 @@ mq_status mq_job_prepare_static(mq_quantize_job *j)
     mq_status rc = MQ_OK;
 
     if (j->opts->calibration_cache.n) /* it belongs to the model as it was read */
-        MQ_TRY(mq_cache_hash_model(j->model, j->hash, j->err));
-    MQ_TRY(mq_static_prepare(j->model, j->opts->equalize == MQ_CHOICE_YES, j->hooks, j->err));
-    MQ_TRY(mq_job_end_step(j, "prepare"));
+        MQ_TRY(mq_cache_hash_model(j->job.model, j->hash, j->job.err));
+    MQ_TRY(mq_static_prepare(j->job.model, j->opts->equalize == MQ_CHOICE_YES, j->job.hooks, j->job.err));
+    MQ_TRY(mq_job_end_step(&j->job, "prepare"));
     rc = smooth_channels(j);
 done:
     return rc;
@@ -135,9 +135,10 @@ static mq_status correct_biases(mq_quantize_job *j)
     if (o->bias_correction == MQ_CHOICE_NO || (o->bias_correction == MQ_CHOICE_DEFAULT && !looks_at_channels(o)) ||
         mq_quant_target_float_bias(o->target))
         return MQ_OK;
-    MQ_TRY(mq_calibrate_means(&plain, &quantized, j->model, j->plan.placement, &o->calibrate_on, j->hooks, j->err));
-    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->hooks, &j->n_corrected, j->err));
-    MQ_TRY(mq_job_end_step(j, "correct biases"));
+    MQ_TRY(mq_calibrate_means(&plain, &quantized, j->job.model, j->plan.placement, &o->calibrate_on, j->job.hooks,
+                              j->job.err));
+    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->job.hooks, &j->n_corrected, j->job.err));
+    MQ_TRY(mq_job_end_step(&j->job, "correct biases"));
 done:
     mq_channel_table_release(&plain);
     mq_channel_table_release(&quantized);
@@ -198,7 +199,7 @@ static void report_activations(const mq_quantize_job *j, const mq_calibration *c
             a.min = (double)seen->observer.min;
             a.max = (double)seen->observer.max;
         }
-        mq_report_add_activation(j->report, &a);
+        mq_report_add_activation(j->job.report, &a);
     }
 }
 
@@ -207,31 +208,31 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
 {
     const mq_static_opts o = static_opts(j->opts);
     mq_placement *p = j->plan.placement;
-    const mq_cache_ask ask = { .model = j->model, .placement = p, .opts = j->opts, .hash = j->hash,
+    const mq_cache_ask ask = { .model = j->job.model, .placement = p, .opts = j->opts, .hash = j->hash,
                                .prepared = mq_static_preparation() };
     mq_calibration c = { 0 };
     size_t n_unseen = 0;
     mq_status rc = MQ_OK;
 
     if (!p->points.n && j->opts->calibrate_only)
-        return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "%s: nothing to calibrate: no operator is computed with integers",
-                       j->input);
+        return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "%s: nothing to calibrate: no operator is computed with integers",
+                       j->job.input);
     if (p->n_inner)
-        mq_warn(j->hooks, "static-inner", p->inner,
+        mq_warn(j->job.hooks, "static-inner", p->inner,
                 "%zu products inside If, Loop or Scan (as '%s') stay float: only the main graph is calibrated; "
                 "their weights are integers", p->n_inner, p->inner);
     if (!p->points.n) {
-        mq_warn(j->hooks, "static-none", "",
+        mq_warn(j->job.hooks, "static-none", "",
                 "--mode static: no operator is computed with integers, only weights are smaller");
         return MQ_OK;
     }
     if (!j->opts->dry_run && !j->opts->calibrate_only) /* what is sure to fail behind long work fails before it */
-        MQ_TRY(mq_outfile_try(j->output, j->opts->save.force, j->err));
-    MQ_TRY(mq_cache_obtain(&c, &ask, j->hooks, j->err));
+        MQ_TRY(mq_outfile_try(j->job.output, j->opts->save.force, j->job.err));
+    MQ_TRY(mq_cache_obtain(&c, &ask, j->job.hooks, j->job.err));
     MQ_TRY(report_caches(j));
-    MQ_TRY(mq_job_end_step(j, "calibrate"));
+    MQ_TRY(mq_job_end_step(&j->job, "calibrate"));
     if (mq_cache_is_generated(&c))
-        mq_warn(j->hooks, "calibration-random", "",
+        mq_warn(j->job.hooks, "calibration-random", "",
                 "activations were calibrated on generated inputs: what real ones do is not known (--data)");
     if (j->opts->calibrate_only) {
         rc = report_calibration(j, &c);
@@ -239,12 +240,13 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
     }
     mq_static_ranges(p, &c, &o, &n_unseen);
     if (n_unseen)
-        mq_warn(j->hooks, "static-unseen", "", "%zu of %zu activations had no value during calibration and stay in float",
+        mq_warn(j->job.hooks, "static-unseen", "",
+                "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);
     report_activations(j, &c);
     MQ_TRY(reduce_saturating(j, &c));
     MQ_TRY(correct_biases(j));
-    MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->hooks, j->err));
+    MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->job.hooks, j->job.err));
 done:
     mq_calibration_release(&c);
     return rc;
@@ -254,9 +256,9 @@ mq_status mq_job_make_operators(mq_quantize_job *j)
 {
     mq_status rc;
 
-    MQ_TRY(mq_quant_make_all(&j->plan, j->hooks, j->err));
-    MQ_TRY(mq_passes_run(j->model, mq_qoperator_passes, &(mq_pass_ctx){ 0 }, j->err));
-    mq_model_drop_unused(j->model);
+    MQ_TRY(mq_quant_make_all(&j->plan, j->job.hooks, j->job.err));
+    MQ_TRY(mq_passes_run(j->job.model, mq_qoperator_passes, &(mq_pass_ctx){ 0 }, j->job.err));
+    mq_model_drop_unused(j->job.model);
 done:
     return rc;
 }

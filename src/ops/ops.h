@@ -211,6 +211,9 @@ typedef struct mq_op_adapter {
  * a version below the model's is MQ_ERR_UNSUPPORTED. hooks may be NULL. */
 mq_status mq_opset_raise(mq_model *m, int version, const mq_hooks *hooks, mq_error *err);
 
+/* Is an operator of ai.onnx, as it stands in opset `version`, read the same way in the newest? False when it is unknown. */
+bool mq_op_is_newest(const char *op_type, int64_t version);
+
 /* The lowest IR version that the specification allows for an opset of ai.onnx. */
 int mq_ir_for_opset(int opset);
 

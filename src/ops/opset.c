@@ -148,6 +148,22 @@ static size_t new_forms(const char *op_type, int from, int to, int versions[MOST
     return n;
 }
 
+bool mq_op_is_newest(const char *op_type, int64_t version)
+{
+    const int newest = mq_schema_newest_opset();
+    int versions[MOST_FORMS];
+
+    if (version < 1 || !mq_schema_find("", op_type, version))
+        return false;
+    for (size_t i = new_forms(op_type, version < newest ? (int)version : newest, newest, versions); i-- > 0;) {
+        const mq_op_adapter *row = mq_adapter_find(op_type, versions[i]);
+
+        if (!row || row->adapt || row->check)
+            return false;
+    }
+    return true;
+}
+
 static mq_status look_at(mq_node *n, void *user, mq_error *err)
 {
     refusals *r = user;

@@ -35,6 +35,33 @@ extern const mq_pass *const mq_quantize_passes[];
 /* What makes operators on integers of QuantizeLinear and DequantizeLinear, for files (--format qoperator). */
 extern const mq_pass *const mq_qoperator_passes[];
 
+/* What `mq convert` runs on a model that is to be written, in order, again and again until nothing changes: each pass is
+ * listed once. Standard operators only. Ends with a NULL pass. */
+typedef struct mq_convert_pass {
+    const mq_pass *pass;
+    int level; /* from -O1, -O2 or -O3 on. 1: every bit of the outputs stays; 2: roundings may differ; 3: may take long */
+    int opset; /* the oldest ai.onnx whose operators the pass reads rightly: a file keeps its opset, where the engine's copy
+                  is at the newest; older models are left alone */
+} mq_convert_pass;
+extern const mq_convert_pass mq_convert_passes[];
+
+/* More passes than that a table does not have. */
+#define MQ_MAX_CONVERT_PASSES 128
+
+typedef struct mq_convert_run {
+    bool on[MQ_MAX_CONVERT_PASSES];            /* which rows of mq_convert_passes */
+    size_t n_changed[MQ_MAX_CONVERT_PASSES];   /* out: what each changed, over all rounds */
+    size_t n_rounds;                           /* out */
+    size_t n_dropped;                          /* out: nodes that nobody read any more */
+    bool settled;                              /* out: the last round changed nothing */
+    const mq_hooks *hooks;
+} mq_convert_run;
+
+/* Runs the chosen rows of mq_convert_passes to a fixed point, but at most MQ_CONVERT_ROUNDS times. Initializers that nobody
+ * reads any more are dropped at the end. Bodies of functions stay as they are: their types differ from call to call. */
+#define MQ_CONVERT_ROUNDS 20
+mq_status mq_passes_settle(mq_model *m, mq_convert_run *run, const mq_pass_ctx *ctx, mq_error *err);
+
 /* Runs each pass of the list over every graph of the model, inner graphs first, then drops nodes that nobody reads and
  * infers types anew after each that changed something. */
 mq_status mq_passes_run(mq_model *m, const mq_pass *const *list, const mq_pass_ctx *ctx, mq_error *err);

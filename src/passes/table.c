@@ -56,18 +56,30 @@ const mq_pass *const mq_qoperator_passes[] = {
     NULL,
 };
 
-static mq_status run_inside(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+/* First what makes constants, then what looks at them; what only renames or removes before what matches patterns. */
+const mq_convert_pass mq_convert_passes[] = {
+    { &mq_pass_drop_identity, 1, 7 },   /* patterns below need not look through them */
+    { &mq_pass_fold_constants, 1, 7 },  /* the evaluator raises what it runs: any version will do */
+    { &mq_pass_inline_if, 1, 7 },       /* conditions are constants now */
+    { &mq_pass_drop_noop, 1, 13 },      /* shapes are known now; axes, starts and pads are inputs from 13 on */
+    { &mq_pass_merge_equal, 1, 7 },     /* before patterns, which want single readers */
+    { &mq_pass_fold_batchnorm, 2, 14 }, /* training mode is an attribute from 14 on */
+    { NULL, 0, 0 },
+};
+
+static mq_status run_inside(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed,
+                            size_t *n_dropped, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
     for (mq_node *n = g->first; n && rc == MQ_OK; n = n->next)
         for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
             for (size_t j = 0; n->attrs[i]->graphs && j < n->attrs[i]->n && rc == MQ_OK; j++)
-                rc = run_inside(pass, n->attrs[i]->graphs[j], ctx, n_changed, err);
+                rc = run_inside(pass, n->attrs[i]->graphs[j], ctx, n_changed, n_dropped, err);
     if (rc == MQ_OK)
         rc = pass->run(g, ctx, n_changed, err);
     if (rc == MQ_OK)
-        mq_graph_drop_dead(g, NULL);
+        mq_graph_drop_dead(g, n_dropped);
     return rc;
 }
 
@@ -78,9 +90,48 @@ mq_status mq_passes_run(mq_model *m, const mq_pass *const *list, const mq_pass_c
     for (size_t i = 0; list[i] && rc == MQ_OK; i++) {
         size_t n_changed = 0;
 
-        rc = run_inside(list[i], m->graph, ctx, &n_changed, err);
+        rc = run_inside(list[i], m->graph, ctx, &n_changed, NULL, err);
         if (rc == MQ_OK && n_changed)
             rc = mq_infer_model(m, NULL, NULL, err);
     }
+    return rc;
+}
+
+/* One round over the chosen rows; *changed tells whether any did something. */
+static mq_status run_round(mq_model *m, mq_convert_run *run, const mq_pass_ctx *ctx, bool *changed, mq_error *err)
+{
+    const int64_t opset = mq_opset_of(m->graph, "");
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; mq_convert_passes[i].pass && rc == MQ_OK; i++) {
+        size_t n_changed = 0, n_dropped = 0;
+
+        if (!run->on[i] || opset < mq_convert_passes[i].opset)
+            continue;
+        if ((rc = mq_check_cancelled(run->hooks, err)) != MQ_OK)
+            break;
+        rc = run_inside(mq_convert_passes[i].pass, m->graph, ctx, &n_changed, &n_dropped, err);
+        run->n_changed[i] += n_changed;
+        run->n_dropped += n_dropped;
+        if (rc == MQ_OK && n_changed + n_dropped) {
+            *changed = true;
+            rc = mq_infer_model(m, NULL, NULL, err);
+        }
+    }
+    return rc;
+}
+
+mq_status mq_passes_settle(mq_model *m, mq_convert_run *run, const mq_pass_ctx *ctx, mq_error *err)
+{
+    mq_status rc = mq_infer_model(m, NULL, NULL, err);
+
+    for (run->n_rounds = 0; rc == MQ_OK && !run->settled && run->n_rounds < MQ_CONVERT_ROUNDS; run->n_rounds++) {
+        bool changed = false;
+
+        rc = run_round(m, run, ctx, &changed, err);
+        run->settled = !changed;
+    }
+    if (rc == MQ_OK)
+        mq_model_drop_unused(m);
     return rc;
 }

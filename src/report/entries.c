@@ -211,8 +211,6 @@ void mq_report_set_model(mq_report *r, mq_report_side which, const mq_model *m, 
     mq_census_release(&c);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------ */
-
 static void put_optional_int(mq_report *r, json_t *e, const char *key, bool present, int64_t value)
 {
     if (present)
@@ -220,6 +218,34 @@ static void put_optional_int(mq_report *r, json_t *e, const char *key, bool pres
     else
         mq_report_put_null(r, e, key);
 }
+
+static void put_graph(mq_report *r, json_t *rewrites, const char *key, const mq_report_graph *g)
+{
+    json_t *o = mq_report_object(r, rewrites, key);
+
+    mq_report_put_int(r, o, "nodes", clamp(g->nodes));
+    put_optional_int(r, o, "macs", g->macs >= 0, g->macs);
+}
+
+void mq_report_set_rewrites(mq_report *r, const mq_report_graph *before, const mq_report_graph *after)
+{
+    json_t *o = mq_report_section(r, "rewrites");
+
+    put_graph(r, o, "before", before);
+    put_graph(r, o, "after", after);
+    mq_report_array(r, o, "passes");
+}
+
+void mq_report_add_rewrite(mq_report *r, const char *name, const char *summary, uint64_t changed)
+{
+    json_t *e = mq_report_append(r, json_object_get(mq_report_section(r, "rewrites"), "passes"));
+
+    mq_report_put_text(r, e, "name", name);
+    mq_report_put_text(r, e, "summary", summary);
+    mq_report_put_int(r, e, "changed", clamp(changed));
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------------------------ */
 
 void mq_report_add_changed(mq_report *r, const mq_report_changed *c)
 {

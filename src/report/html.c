@@ -75,6 +75,9 @@ static const mq_html_column COST[] = {
     { "share", "share", MQ_HTML_SHARE }, { "MACs", "macs", MQ_HTML_COUNT }, { "GFLOP/s", "gflops", MQ_HTML_REAL },
     { "GB/s", "gbytes_per_second", MQ_HTML_REAL }, { 0 },
 };
+static const mq_html_column REWRITE[] = {
+    { "rewrite", "name", MQ_HTML_NAME }, { "times", "changed", MQ_HTML_COUNT }, { "what", "summary", MQ_HTML_TEXT }, { 0 },
+};
 static const mq_html_column CHANGED[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "used by", "nodes", MQ_HTML_LIST }, { "shape", "shape", MQ_HTML_SHAPE },
     { "from", "from", MQ_HTML_TEXT }, { "to", "to", MQ_HTML_TEXT }, { "how", "treatment", MQ_HTML_TEXT },
@@ -330,6 +333,7 @@ void mq_render_html(const json_t *doc, mq_str *out)
     measurements(out, doc);
     before_after(out, doc);
     note(out, "Mode", json_object_get(doc, "mode"), "name");
+    mq_html_section(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"), REWRITE);
     note(out, "Proof", json_object_get(doc, "proof"), "mode");
     tensors(out, doc);
     mq_html_outline(out, "The model", json_object_get(doc, "model"), true);

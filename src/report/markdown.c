@@ -146,6 +146,15 @@ static void cost_row(mq_str *out, const json_t *c)
     mq_str_add(out, " |\n");
 }
 
+static void rewrite_row(mq_str *out, const json_t *p)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(p, "name"));
+    mq_str_addf(out, " | %lld | ", (long long)mq_json_get_int(p, "changed"));
+    mq_md_prose(out, mq_json_get_text(p, "summary"));
+    mq_str_add(out, " |\n");
+}
+
 static void changed_row(mq_str *out, const json_t *c)
 {
     mq_str_add(out, "| ");
@@ -417,6 +426,8 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         mq_md_prose(out, mq_json_get_text(proof, "note"));
         mq_str_add(out, "\n\n");
     }
+    mq_md_folded_table(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"),
+                       "| rewrite | times | what |", rewrite_row, BUDGET_SHORT);
     mq_md_folded_table(out, "Changed tensors", json_object_get(doc, "changed"), "| tensor | shape | type | SQNR | size |",
                  changed_row, BUDGET_LONG);
     mq_md_folded_table(out, "Activations", json_object_get(doc, "activations"),

@@ -102,6 +102,16 @@ void mq_report_add_file(mq_report *report, const char *role, const char *path, u
 /* What was done as a whole: "weight", "dynamic"; note: why, where mq chose it, or NULL. */
 void mq_report_set_mode(mq_report *report, const char *name, const char *note);
 
+/* What the graph as a whole was and became: nodes of all graphs and function bodies without Constant nodes, and
+ * multiply-accumulates of a run (negative: not known). */
+typedef struct mq_report_graph {
+    uint64_t nodes;
+    int64_t macs;
+} mq_report_graph;
+void mq_report_set_rewrites(mq_report *report, const mq_report_graph *before, const mq_report_graph *after);
+/* A rewrite that was tried, in the order in which they run, and how often it found something. */
+void mq_report_add_rewrite(mq_report *report, const char *name, const char *summary, uint64_t changed);
+
 /* How the written model was proved: mode "none", "load" or "run"; note: what was done or why not, or NULL. */
 void mq_report_set_proof(mq_report *report, const char *mode, bool ok, const char *note);
 

@@ -117,6 +117,43 @@ static void agreement(mq_str *out, const json_t *list)
         mq_str_addf(out, "         and %zu more\n", n - MQ_REPORT_N_WORST);
 }
 
+/* "nodes    615 -> 506 (-17.7%)": what a graph has without Constant nodes. */
+static void nodes_line(mq_str *out, const json_t *rewrites)
+{
+    const int64_t before = mq_json_get_int(json_object_get(rewrites, "before"), "nodes");
+    const int64_t after = mq_json_get_int(json_object_get(rewrites, "after"), "nodes");
+
+    if (!rewrites)
+        return;
+    mq_str_add(out, "nodes    ");
+    mq_str_add_count(out, (uint64_t)before);
+    mq_str_add(out, " -> ");
+    mq_str_add_count(out, (uint64_t)after);
+    if (before && before != after) {
+        mq_str_add(out, " (");
+        mq_str_add_change(out, before, after);
+        mq_str_add(out, ")");
+    }
+    mq_str_add(out, "\n");
+}
+
+/* "passes   fold-constants 12, drop-noop 3": those that found something. */
+static void passes_line(mq_str *out, const json_t *passes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(passes); i++) {
+        const json_t *p = json_array_get(passes, i);
+        const int64_t changed = mq_json_get_int(p, "changed");
+
+        if (!changed)
+            continue;
+        mq_str_addf(out, "%s%s ", n++ ? ", " : "passes   ", mq_json_get_text(p, "name"));
+        mq_str_add_count(out, (uint64_t)changed);
+    }
+    mq_str_add(out, n ? "\n" : "");
+}
+
 /* "weights  62 changed (25.1 MB -> 6.3 MB), 3 kept". */
 static void weights_line(mq_str *out, const json_t *doc)
 {
@@ -212,6 +249,8 @@ void mq_render_text(const json_t *doc, mq_str *out)
     bounds(out, json_object_get(doc, "bounds"));
     findings(out, json_object_get(doc, "findings"));
     size_line(out, doc);
+    nodes_line(out, json_object_get(doc, "rewrites"));
+    passes_line(out, json_object_get(json_object_get(doc, "rewrites"), "passes"));
     weights_line(out, doc);
     saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {

@@ -514,6 +514,9 @@ static mq_status parse_option(parser *p, const char *arg, mq_error *err)
     if (!is_long && len > 2 && arg[1] == 'j' && strspn(arg + 2, "0123456789") == len - 2) { /* -j4, as make has it */
         id = OPT_THREADS;
         value = arg + 2;
+    } else if (!is_long && len == 3 && arg[1] == 'O' && strchr("0123456789", arg[2])) { /* -O2, as compilers have it */
+        id = OPT_LEVEL;
+        value = arg + 2;
     }
     if (id == OPT_NONE)
         return unknown_option(p, arg, len, err);
@@ -524,6 +527,15 @@ static mq_status parse_option(parser *p, const char *arg, mq_error *err)
     return cli_options_set(p->o, id, value ? value : next_value(p, cli_row_of(id)->kind), err);
 }
 
+/* "simplify", "/usr/bin/mq-simplify". */
+static bool called_by_alias(const cli_command *cmd, const char *name)
+{
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+
+    base += strncmp(base, "mq-", 3) == 0 ? 3 : 0;
+    return cmd->alias && strcmp(base, cmd->alias) == 0;
+}
+
 mq_status cli_options_parse(cli_options *o, const cli_command *cmd, int argc, char *const *argv, mq_error *err)
 {
     parser p = { o, cmd, argc, 1, argv };
@@ -532,6 +544,7 @@ mq_status cli_options_parse(cli_options *o, const cli_command *cmd, int argc, ch
 
     *o = (cli_options){ 0 };
     CLI_TRY(set_defaults(o, err));
+    o->by_alias = argc > 0 && called_by_alias(cmd, argv[0]);
     while (p.next < argc && !o->help && !o->version) {
         const char *arg = argv[p.next++];
 

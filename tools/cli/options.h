@@ -149,6 +149,12 @@ typedef enum cli_opt {
     OPT_REQUANTIZE,     /* on */
     OPT_LIST_TYPES,     /* on: print and do nothing else */
     OPT_LIST_TARGETS,   /* on */
+    /* convert */
+    OPT_LEVEL,          /* given: number; else by the other options */
+    OPT_PASSES,         /* items: patterns of names */
+    OPT_DISABLE_PASS,   /* items */
+    OPT_LIST_PASSES,    /* on: print and do nothing else */
+    OPT_FOLD_LIMIT,     /* number: bytes */
     N_OPTS
 } cli_opt;
 
@@ -260,12 +266,13 @@ struct cli_options {
     size_t n_read;
     size_t n_stdin;     /* lists read from standard input (@-) */
     bool help, version; /* -h or -V was seen: parsing stopped there */
+    bool by_alias;      /* the command was called by its other name */
     void **owned;       /* every allocation, freed by release */
     size_t n_owned;
 };
 
-/* Parses argv[1..] (argv[0] is not looked at), then --config, and checks everything that needs no model. *o
- * is filled in any case, to be released. MQ_ERR_USAGE with the sentence; MQ_ERR_INPUT for a file that cannot
+/* Parses argv[1..] (argv[0] only tells whether it is the command's alias), then --config, and checks everything that needs
+ * no model. *o is filled in any case, to be released. MQ_ERR_USAGE with the sentence; MQ_ERR_INPUT for a file that cannot
  * be read or is of a kind that mq does not take. */
 mq_status cli_options_parse(cli_options *o, const cli_command *cmd, int argc, char *const *argv, mq_error *err);
 void cli_options_release(cli_options *o);

@@ -15,6 +15,7 @@
 #define MEASURE "Measuring"
 #define WHICH "Which nodes and tensors"
 #define QUANTIZE "Quantization"
+#define CONVERT "Conversion"
 #define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
 
 static const cli_row rows[N_OPTS] = {
@@ -239,6 +240,16 @@ static const cli_row rows[N_OPTS] = {
     [OPT_LIST_TYPES] = { "--list-types", 0, KIND_SWITCH, QUANTIZE, .no_negation = true,
                          .help = "print the types: bytes per weight, what each suits and needs" },
     [OPT_LIST_TARGETS] = { "--list-targets", 0, KIND_SWITCH, QUANTIZE, .no_negation = true, .help = "print the targets" },
+
+    [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
+                    .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "
+                            "(default: 2, or 0 when another job is given)" },
+    [OPT_PASSES] = { "--passes", 0, KIND_LIST, CONVERT, "NAME", .help = "only these rewrites, in their own order" },
+    [OPT_DISABLE_PASS] = { "--disable-pass", 0, KIND_LIST, CONVERT, "NAME", .help = "not these rewrites" },
+    [OPT_LIST_PASSES] = { "--list-passes", 0, KIND_SWITCH, CONVERT, .no_negation = true,
+                          .help = "print the rewrites in their order" },
+    [OPT_FOLD_LIMIT] = { "--fold-limit", 0, KIND_SIZE, CONVERT, "SIZE", .fallback = "16M",
+                         .help = "a folded constant may be so much larger than what it is made of" },
 };
 
 const cli_row *cli_row_of(cli_opt id)

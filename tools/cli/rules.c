@@ -201,7 +201,7 @@ mq_status cli_options_check(const cli_options *o, const cli_command *cmd, mq_err
 {
     mq_status rc = MQ_OK;
 
-    if (o->values[OPT_LIST_TYPES].on || o->values[OPT_LIST_TARGETS].on)
+    if (o->values[OPT_LIST_TYPES].on || o->values[OPT_LIST_TARGETS].on || o->values[OPT_LIST_PASSES].on)
         return MQ_OK; /* the rest of the line is not looked at */
     CLI_TRY(check_files(o, cmd, err));
     CLI_TRY(check_many(o, cmd, err));

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Rewriting a model file: what `mq convert` does, as one call. */
+#ifndef MQ_CONVERT_H
+#define MQ_CONVERT_H
+
+#include "mq/model.h"
+#include "mq/report.h"
+#include "mq/run.h"
+#include "mq/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mq_convert_opts {
+    int level;             /* which rewrites: 0 none; 1 those that keep every bit; 2 (default) those that round otherwise,
+                            * too; 3 all */
+    mq_names passes;       /* these rewrites instead, in the table's order; default: by level */
+    mq_names disable;      /* not these */
+    uint64_t fold_limit;   /* a folded constant may be so many bytes larger than what it is made of (default 16 M) */
+    int opset;             /* of the output; 0 (default): the input's */
+    mq_verify verify;      /* default MQ_VERIFY_AUTO */
+    mq_data_source verify_on; /* what models are run on (default: generated inputs) */
+    double min_sqnr;       /* of every output against the input's, in dB; -INFINITY (default): when they are run, 80 */
+    double max_size_ratio; /* of the input's bytes, external data included; 0 (default): no bound */
+    uint64_t max_size;     /* in bytes; 0 (default): no bound */
+    bool strict;           /* a warning counts as a missed bound (default false) */
+    bool dry_run;          /* decide and report, write nothing */
+    bool hash;             /* SHA-256 of input and output into the report (default false) */
+    const char *keep_failed; /* where a result that misses a bound is put; NULL: nowhere */
+    mq_save_opts save;
+} mq_convert_opts;
+
+MQ_API mq_convert_opts mq_convert_opts_default(void);
+
+/* Converts `input` and writes `output`. Fills the report (not NULL): sizes, what each rewrite changed, node counts, bounds,
+ * steps. A bound that is missed is no failure: the report says so (mq_report_n_missed) and output is not put in place.
+ * hooks may be NULL.
+ * Errors: MQ_ERR_INPUT (input missing, corrupt or invalid), MQ_ERR_USAGE (output exists, names that match nothing),
+ * MQ_ERR_UNSUPPORTED (what cannot be converted, listed before anything is written), MQ_ERR_SYSTEM. */
+MQ_API mq_status mq_convert_file(const char *input, const char *output, const mq_convert_opts *opts, mq_report *report,
+                                 const mq_hooks *hooks, mq_error *err);
+
+/* The rewrites in their order, with levels, as a table for people; to be freed with free(). NULL: out of memory. */
+MQ_API char *mq_convert_list_passes(void);
+
+/* MQ_ERR_USAGE for a name that no rewrite has; `option` begins the sentence. */
+MQ_API mq_status mq_convert_check_passes(const char *option, const mq_names *names, mq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

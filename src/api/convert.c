@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* `mq convert` from file to file: load, repair, check, change, write beside, read back, run against the input, report, and
+ * only then put in place. What the changes are is in src/passes and src/convert. */
+#include "mq/convert.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "api/inspect_parts.h"
+#include "api/job.h"
+#include "api/running.h"
+#include "base/pattern.h"
+#include "base/str.h"
+#include "base/threads.h"
+#include "exec/evaluate.h"
+#include "ops/ops.h"
+#include "passes/pass.h"
+#include "report/census.h"
+#include "report/report.h"
+
+/* What outputs must have in common with the input's when nothing but the graph has changed, in dB. */
+#define SAME_PRECISION 80
+
+mq_convert_opts mq_convert_opts_default(void)
+{
+    return (mq_convert_opts){ .level = 2, .fold_limit = 16u << 20, .min_sqnr = -INFINITY, .save = mq_save_opts_default() };
+}
+
+typedef struct convert_job {
+    mq_job job;
+    const mq_convert_opts *opts;
+    mq_convert_run run;
+    mq_report_graph before;
+} convert_job;
+
+/* ---- which rewrites ------------------------------------------------------------------------------------------------ */
+
+static mq_status compile(mq_patterns **out, const char *option, const mq_names *names, mq_error *err)
+{
+    mq_status rc = mq_patterns_create(out, option, names->items, names->n, err);
+
+    for (size_t i = 0; rc == MQ_OK && mq_convert_passes[i].pass; i++)
+        mq_patterns_offer(*out, mq_convert_passes[i].pass->name);
+    return rc;
+}
+
+mq_status mq_convert_check_passes(const char *option, const mq_names *names, mq_error *err)
+{
+    mq_patterns *p = NULL;
+    mq_status rc = compile(&p, option, names, err);
+
+    if (rc == MQ_OK)
+        for (size_t i = 0; mq_convert_passes[i].pass; i++)
+            mq_patterns_match(p, mq_convert_passes[i].pass->name);
+    if (rc == MQ_OK)
+        rc = mq_patterns_check_used(p, err);
+    mq_patterns_free(p);
+    return rc;
+}
+
+static mq_status choose_passes(mq_convert_run *run, const mq_convert_opts *o, bool *any, mq_error *err)
+{
+    mq_patterns *only = NULL, *not = NULL;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_convert_check_passes("--passes", &o->passes, err));
+    MQ_TRY(mq_convert_check_passes("--disable-pass", &o->disable, err));
+    MQ_TRY(compile(&only, "--passes", &o->passes, err));
+    MQ_TRY(compile(&not, "--disable-pass", &o->disable, err));
+    for (size_t i = 0; mq_convert_passes[i].pass; i++) {
+        const char *name = mq_convert_passes[i].pass->name;
+
+        run->on[i] = (o->passes.n ? mq_patterns_match(only, name) : mq_convert_passes[i].level <= o->level) &&
+                     !mq_patterns_match(not, name);
+        *any |= run->on[i];
+    }
+done:
+    mq_patterns_free(only);
+    mq_patterns_free(not);
+    return rc;
+}
+
+char *mq_convert_list_passes(void)
+{
+    mq_str s = { 0 };
+
+    mq_str_add(&s, "pass                   from  what it does\n");
+    for (size_t i = 0; mq_convert_passes[i].pass; i++)
+        mq_str_addf(&s, "%-21s  -O%d   %s\n", mq_convert_passes[i].pass->name, mq_convert_passes[i].level,
+                    mq_convert_passes[i].pass->summary);
+    mq_str_add(&s, "\nThey run in this order, again and again until none finds anything.\n");
+    if (s.failed) {
+        mq_str_release(&s);
+        return NULL;
+    }
+    return s.s;
+}
+
+/* ---- counting ------------------------------------------------------------------------------------------------------ */
+
+/* Nodes of all graphs and function bodies without Constant nodes. Types have been inferred. */
+static mq_report_graph count(const mq_model *m)
+{
+    mq_report_graph c = { .macs = mq_model_macs(m) };
+
+    for (size_t i = 0; i < m->graphs.n; i++) {
+        if (!mq_graph_is_live(m->graphs.items[i]))
+            continue;
+        for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
+            c.nodes += !mq_node_is(n, "", "Constant");
+    }
+    return c;
+}
+
+/* ---- changing ------------------------------------------------------------------------------------------------------ */
+
+static mq_status rewrite(convert_job *j)
+{
+    mq_evaluator *e = NULL;
+    const mq_hooks *hooks = j->job.hooks;
+    bool any = false;
+    mq_status rc = choose_passes(&j->run, j->opts, &any, j->job.err);
+
+    if (rc != MQ_OK || !any)
+        return rc;
+    MQ_TRY(mq_evaluator_create(&e, hooks ? hooks->n_threads : 0, j->job.err));
+    j->run.hooks = hooks;
+    MQ_TRY(mq_passes_settle(j->job.model, &j->run, &(mq_pass_ctx){ .evaluate = mq_evaluator_run, .user = e,
+                                                                   .fold_limit = j->opts->fold_limit }, j->job.err));
+    if (!j->run.settled)
+        mq_warn(hooks, "passes-unsettled", "", "rewrites still found something after %d rounds", MQ_CONVERT_ROUNDS);
+done:
+    mq_evaluator_free(e);
+    return rc;
+}
+
+static mq_status change(convert_job *j)
+{
+    mq_model *m = j->job.model;
+    mq_status rc = MQ_OK;
+
+    if (j->opts->opset)
+        MQ_TRY(mq_opset_raise(m, j->opts->opset, j->job.hooks, j->job.err));
+    MQ_TRY(rewrite(j));
+    MQ_TRY(mq_infer_model(m, NULL, NULL, j->job.err));
+done:
+    return rc;
+}
+
+/* ---- report -------------------------------------------------------------------------------------------------------- */
+
+static mq_status tell(void *user)
+{
+    convert_job *j = user;
+    const mq_report_graph after = count(j->job.model);
+
+    mq_report_set_rewrites(j->job.report, &j->before, &after);
+    for (size_t i = 0; mq_convert_passes[i].pass; i++)
+        if (j->run.on[i])
+            mq_report_add_rewrite(j->job.report, mq_convert_passes[i].pass->name, mq_convert_passes[i].pass->summary,
+                                  j->run.n_changed[i]);
+    return mq_report_status(j->job.report, j->job.err);
+}
+
+static mq_job_opts job_opts(const mq_convert_opts *o)
+{
+    return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->verify_on, .min_sqnr = o->min_sqnr,
+                          .expected_sqnr = SAME_PRECISION, .max_size_ratio = o->max_size_ratio, .max_size = o->max_size,
+                          .strict = o->strict, .dry_run = o->dry_run, .hash = o->hash, .keep_failed = o->keep_failed };
+}
+
+mq_status mq_convert_file(const char *input, const char *output, const mq_convert_opts *opts, mq_report *report,
+                          const mq_hooks *hooks, mq_error *err)
+{
+    const mq_convert_opts o = opts ? *opts : mq_convert_opts_default();
+    convert_job j = { .opts = &o, .job = { .input = input, .output = output, .opts = job_opts(&o), .report = report,
+                                           .hooks = hooks, .err = err, .since = mq_seconds() } };
+    mq_status rc = MQ_OK;
+
+    mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
+    MQ_TRY(mq_job_open(&j.job));
+    MQ_TRY(mq_infer_model(j.job.model, NULL, NULL, err));
+    j.before = count(j.job.model);
+    MQ_TRY(mq_job_end_step(&j.job, "load and check"));
+    MQ_TRY(change(&j));
+    MQ_TRY(mq_job_end_step(&j.job, "convert"));
+    rc = mq_job_finish(&j.job, "write", tell, &j);
+done:
+    mq_job_close(&j.job);
+    return rc;
+}

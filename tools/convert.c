@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* mq convert: from options to the library's call. */
+#include "mq/convert.h"
+
+#include "cli/session.h"
+#include "cli/source.h"
+#include "cli/writing.h"
+#include "commands.h"
+
+static const cli_opt takes[] = {
+    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT, OPT_NONE,
+};
+
+/* Where this command's default or meaning is not that of the others. */
+static const cli_help_text helps[] = {
+    { OPT_MAX_SIZE, "largest file with its external data, or its share of the input's (default: none)", true },
+    { OPT_NONE, NULL, false },
+};
+
+/* Options that give the command another job than rewriting: rewrites then run when they are asked for. */
+static const cli_opt jobs[] = { OPT_OPSET, OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD };
+
+static int level_of(const cli_options *o)
+{
+    if (o->values[OPT_LEVEL].given)
+        return (int)o->values[OPT_LEVEL].number;
+    for (size_t i = 0; !o->by_alias && i < sizeof jobs / sizeof *jobs; i++)
+        if (o->values[jobs[i]].given)
+            return 0;
+    return 2;
+}
+
+static mq_convert_opts read_options(const cli_session *s)
+{
+    mq_convert_opts o = mq_convert_opts_default();
+
+    o.level = level_of(s->opts);
+    o.passes = cli_names(s, OPT_PASSES);
+    o.disable = cli_names(s, OPT_DISABLE_PASS);
+    o.fold_limit = cli_get(s, OPT_FOLD_LIMIT)->number;
+    o.opset = cli_opset(s);
+    o.save = cli_save_opts(s);
+    o.verify = cli_verify_of(s);
+    o.verify_on = cli_proof_source(s);
+    if (cli_get(s, OPT_MAX_SIZE)->given)
+        cli_max_size(s, &o.max_size, &o.max_size_ratio);
+    if (cli_get(s, OPT_MIN_SQNR)->given)
+        o.min_sqnr = cli_get(s, OPT_MIN_SQNR)->real;
+    o.strict = cli_get(s, OPT_STRICT)->on;
+    o.dry_run = cli_get(s, OPT_DRY_RUN)->on;
+    o.hash = cli_wants_hash(s);
+    o.keep_failed = cli_get(s, OPT_KEEP_FAILED)->text;
+    return o;
+}
+
+/* ---- options against each other ----------------------------------------------------------------------------------- */
+
+static mq_status check(const cli_options *o, mq_error *err)
+{
+    const cli_value *passes = &o->values[OPT_PASSES], *disable = &o->values[OPT_DISABLE_PASS];
+    const mq_names only = { passes->items, passes->n_items }, not = { disable->items, disable->n_items };
+    mq_status rc = MQ_OK;
+
+    if (o->values[OPT_LEVEL].given && passes->given)
+        return cli_fail(err, MQ_ERR_USAGE, "-O and --passes both choose the rewrites: one of them");
+    if (level_of(o) == 0 && disable->given && !passes->given)
+        return cli_fail(err, MQ_ERR_USAGE, "--disable-pass has nothing to leave out: no rewrites run without -O here");
+    if (o->values[OPT_VAL_DATA].given && cli_runs_nothing(o))
+        return cli_fail(err, MQ_ERR_USAGE, "--val-data is for --verify run or auto: nothing is run");
+    CLI_TRY(mq_convert_check_passes("--passes", &only, err));
+    CLI_TRY(mq_convert_check_passes("--disable-pass", &not, err));
+done:
+    return rc;
+}
+
+static mq_status run(cli_session *s, mq_error *err)
+{
+    const mq_convert_opts opts = read_options(s);
+    const char *output = cli_get(s, OPT_OUTPUT)->text;
+    mq_status rc = MQ_OK;
+
+    if (cli_get(s, OPT_LIST_PASSES)->on)
+        return cli_print_list(mq_convert_list_passes(), err);
+    rc = mq_convert_file(s->file, output ? output : "out.onnx", &opts, s->report, &s->hooks, err);
+    return rc == MQ_OK ? cli_finish_writing(s, !opts.dry_run, err) : rc;
+}
+
+const cli_command mq_command_convert = {
+    .name = "convert",
+    .alias = "simplify",
+    .files = "MODEL",
+    .max_files = 1,
+    .needs_output = true,
+    .summary = "a graph with fewer nodes, another opset or another form, that computes the same",
+    .takes = takes,
+    .helps = helps,
+    .check = check,
+    .run = run,
+};
