@@ -152,13 +152,13 @@ static void report_saturating(const mq_quantize_job *j, const mq_saturation *s)
 
     for (size_t i = 0; i < s->items.n; i++) {
         const mq_saturating *e = &s->items.items[i];
-        mq_report_add_saturating(j->report, &(mq_report_saturating){ .name = e->item->value->name, .node = e->node,
+        mq_report_add_saturating(j->job.report, &(mq_report_saturating){ .name = e->item->value->name, .node = e->node,
                                                                      .sum = e->sum, .bits = e->reduced ? 7 : 8 });
         if (!e->reduced && !n_left++)
             left = e->item->value->name;
     }
     if (n_left)
-        mq_warn(j->hooks, "saturation-x86", left,
+        mq_warn(j->job.hooks, "saturation-x86", left,
                 "sums of two products can saturate at 16 bits with the scales or the range that --overrides gives to %zu "
                 "weights (as '%s')", n_left, left);
 }
@@ -171,7 +171,7 @@ static mq_status reduce_saturating(mq_quantize_job *j, const mq_calibration *c)
 
     if (j->opts->reduce_range != MQ_CHOICE_DEFAULT || !mq_quant_target_saturates(j->opts->target))
         return MQ_OK;
-    if ((rc = mq_saturation_reduce(&s, &j->plan, c, j->hooks, j->err)) == MQ_OK)
+    if ((rc = mq_saturation_reduce(&s, &j->plan, c, j->job.hooks, j->job.err)) == MQ_OK)
         report_saturating(j, &s);
     mq_saturation_release(&s);
     return rc;
