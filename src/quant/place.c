@@ -402,6 +402,8 @@ void mq_point_join(mq_point *p, mq_point *with)
 {
     mq_point *a = mq_point_root(p), *b = mq_point_root(with);
 
-    if (a != b)
-        a->same = b;
+    if (a == b)
+        return;
+    a->same = b;
+    b->n_others += 1 + a->n_others;
 }

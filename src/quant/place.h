@@ -20,6 +20,7 @@
 typedef struct mq_point {
     mq_value *value;
     struct mq_point *same; /* its scale is that one's; NULL: its own */
+    size_t n_others;       /* that have its scale */
     bool tail;             /* read by no integer operator: the end of the integer part */
     /* What the graph says of its values; infinite where it says nothing. */
     float bound_lo, bound_hi;
@@ -27,6 +28,7 @@ typedef struct mq_point {
     /* found by calibration: */
     mq_scheme scheme;
     float lo, hi, scale;
+    float least;           /* the largest magnitude of the smallest range that has its scale */
     int32_t zero_point;
     double sqnr;           /* of the tensor's values by the histogram, dB; NAN: not known */
     uint64_t n, n_clipped;
@@ -60,7 +62,7 @@ mq_point *mq_placement_find(const mq_placement *p, const mq_value *v);
 
 /* The point whose scale p has. */
 mq_point *mq_point_root(mq_point *p);
-/* From now on the two have one scale. */
+/* From now on the two have one scale, that of the root of `with`. */
 void mq_point_join(mq_point *p, mq_point *with);
 
 #endif

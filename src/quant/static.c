@@ -111,25 +111,62 @@ static void find_range(mq_point *p, const mq_calibrated *c, uint64_t samples, co
             keep_bounds(p, &c->observer);
     }
     mq_scheme_affine(&p->scheme, p->lo, p->hi, &p->scale, &p->zero_point);
+    p->least = largest_of(p);
 }
 
-/* Joins what is concatenated when all ranges are alike. */
-static void join_concat(const mq_placement *p, const mq_node *n)
+/* Whether the ranges of what is concatenated, and of what has a scale with it, are alike. */
+static bool are_alike(const mq_placement *p, const mq_node *n, const mq_point *out)
 {
-    mq_point *out = mq_placement_find(p, n->outputs[0]);
-    float largest = 0, smallest = INFINITY;
+    float largest = largest_of(out), least = out->least;
 
-    if (!out)
-        return;
     for (size_t i = 0; i < n->n_inputs; i++) {
         mq_point *in = mq_placement_find(p, n->inputs[i]);
         if (!in || !(mq_point_root(in)->scale > 0))
-            return;
+            return false;
         largest = fmaxf(largest, largest_of(mq_point_root(in)));
-        smallest = fminf(smallest, largest_of(mq_point_root(in)));
+        least = fminf(least, mq_point_root(in)->least);
     }
-    for (size_t i = 0; largest < ALIKE * smallest && i < n->n_inputs; i++)
-        mq_point_join(mq_placement_find(p, n->inputs[i]), out);
+    return largest < ALIKE * least;
+}
+
+/* Noise to signal of all tensors that have root's scale, added up, were its range lo..hi. */
+static double shared_noise(const mq_placement *p, const mq_calibration *c, const mq_point *root, float lo, float hi)
+{
+    double sum = 0, mse, power;
+
+    for (size_t i = 0; i < p->points.n; i++) {
+        const mq_calibrated *seen = mq_calibration_find(c, p->points.items[i]->value->name);
+        if (mq_point_root(p->points.items[i]) != root || !seen || !seen->observer.n)
+            continue;
+        mq_observer_error(&seen->observer, &root->scheme, lo, hi, &mse, &power);
+        sum += power > 0 ? mse / power : 0;
+    }
+    return sum;
+}
+
+/* Joins what is concatenated when all ranges are alike. The range of the result was found for the values of all inputs, but
+ * not for tensors elsewhere that have a scale with one of them: where these lose more by it, it grows. */
+static void join_concat(const mq_placement *p, const mq_calibration *c, const mq_node *n)
+{
+    mq_point *at = mq_placement_find(p, n->outputs[0]), *out = at ? mq_point_root(at) : NULL;
+    float lo, hi;
+
+    if (!out || !(out->scale > 0) || !are_alike(p, n, out))
+        return;
+    lo = out->lo;
+    hi = out->hi;
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        mq_point *in = mq_point_root(mq_placement_find(p, n->inputs[i]));
+        lo = in->n_others ? fminf(lo, in->lo) : lo;
+        hi = in->n_others ? fmaxf(hi, in->hi) : hi;
+        out->least = fminf(out->least, in->least);
+        mq_point_join(in, out);
+    }
+    if ((lo < out->lo || hi > out->hi) && shared_noise(p, c, out, lo, hi) < shared_noise(p, c, out, out->lo, out->hi)) {
+        out->lo = lo;
+        out->hi = hi;
+        mq_scheme_affine(&out->scheme, lo, hi, &out->scale, &out->zero_point);
+    }
 }
 
 void mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_opts *o, size_t *n_unseen)
@@ -139,7 +176,7 @@ void mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_
         if (!p->points.items[i]->same)
             find_range(p->points.items[i], mq_calibration_find(c, p->points.items[i]->value->name), c->samples, o);
     for (size_t i = 0; i < p->concats.n; i++)
-        join_concat(p, p->concats.items[i]);
+        join_concat(p, c, p->concats.items[i]);
     for (size_t i = 0; i < p->points.n; i++) {
         mq_point *pt = p->points.items[i], *root = mq_point_root(pt);
         const mq_calibrated *seen = mq_calibration_find(c, pt->value->name);

@@ -291,6 +291,74 @@ static void test_concat_of_unlike_ranges(void **state)
     assert_true(near((double)point("a")->scale, 640.0 / 255));
 }
 
+static void see_evenly(const char *name, float end)
+{
+    float values[512];
+
+    for (int i = 0; i < 512; i++)
+        values[i] = end * (float)i / 511;
+    see_values(name, values, 512);
+}
+
+/* a [0, 4] and b [0, 7] share the scale of one Concat; a is concatenated with c [0, 4], too, whose result would clip b. */
+static void test_concats_in_a_chain(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,8,6,6");
+    for (int i = 0; i < 3; i++)
+        make_weight(g, (const char *const[]){ "wa", "wb", "wc" }[i], "8,8,1,1");
+    make_node(g, "Conv", "x,wa", "a");
+    make_node(g, "Conv", "x,wb", "b");
+    make_node(g, "Conv", "x,wc", "c");
+    make_node_int(g, "Concat", "a,b", "ab", "axis", 1);
+    make_node_int(g, "Concat", "a,c", "ac", "axis", 1);
+    make_weight(g, "w1", "8,16,1,1");
+    make_weight(g, "w2", "8,16,1,1");
+    make_node(g, "Conv", "ab,w1", "y1");
+    make_node(g, "Conv", "ac,w2", "y2");
+    make_output(g, "y1");
+    make_output(g, "y2");
+    see_evenly("x", 1);
+    see_evenly("a", 4);
+    see_evenly("b", 7);
+    see_evenly("c", 4);
+    see_evenly("ab", 7);
+    see_evenly("ac", 4);
+    see_evenly("y1", 1);
+    see_evenly("y2", 1);
+    ranges();
+    assert_true(near((double)point("b")->scale, 7.0 / 255));
+    assert_true(point("a")->scale == point("b")->scale && point("ac")->scale == point("b")->scale);
+    assert_int_equal(point("b")->n_clipped, 0);
+}
+
+/* Each is like the next, the last is not like the first: 3, 5 and 9 have no scale in common. */
+static void test_concats_do_not_drift(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,8,6,6");
+    for (int i = 0; i < 3; i++)
+        make_weight(g, (const char *const[]){ "wa", "wb", "wc" }[i], "8,8,1,1");
+    make_node(g, "Conv", "x,wa", "a");
+    make_node(g, "Conv", "x,wb", "b");
+    make_node(g, "Conv", "x,wc", "c");
+    make_node_int(g, "Concat", "a,b", "ab", "axis", 1);
+    make_node_int(g, "Concat", "ab,c", "abc", "axis", 1);
+    make_weight(g, "w1", "8,24,1,1");
+    make_node(g, "Conv", "abc,w1", "y");
+    make_output(g, "y");
+    see_evenly("x", 1);
+    see_evenly("a", 3);
+    see_evenly("b", 5);
+    see_evenly("c", 9);
+    see_evenly("ab", 5);
+    see_evenly("abc", 9);
+    see_evenly("y", 1);
+    ranges();
+    assert_true(near((double)point("a")->scale, 5.0 / 255));
+    assert_true(near((double)point("c")->scale, 9.0 / 255));
+}
+
 /* ---- the graph ----------------------------------------------------------------------------------------------------- */
 
 static void test_input_and_bias(void **state)
@@ -574,6 +642,8 @@ int main(void)
         ON_STATIC(test_entropy_keeps_a_bound),
         ON_STATIC(test_concat_of_alike_ranges),
         ON_STATIC(test_concat_of_unlike_ranges),
+        ON_STATIC(test_concats_in_a_chain),
+        ON_STATIC(test_concats_do_not_drift),
         ON_STATIC(test_input_and_bias),
         ON_STATIC(test_made_value_with_two_readers),
         ON_STATIC(test_input_that_is_an_output),
