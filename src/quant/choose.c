@@ -166,6 +166,17 @@ static bool wants_blocks(const struct choice *c, mq_dtype type)
     return is_low_bit(type);
 }
 
+/* Integers times integers: a right factor with more dimensions than a matrix may have one scale only in ONNX Runtime. */
+static bool takes_channels(const struct choice *c, const mq_quant_item *it)
+{
+    const int rank = it->weight.source.n_dims;
+
+    if (it->channel_axis < 0 || it->weight.source.dims[it->channel_axis] == 1)
+        return false;
+    return c->by->opts->mode != MQ_MODE_STATIC || strcmp(it->op_type, "MatMul") != 0 || rank <= 2 ||
+           it->channel_axis != rank - 1 || (c->now && c->now->has_axis);
+}
+
 static mq_status choose_grid(const struct choice *c, mq_quant_item *it, mq_dtype type)
 {
     mq_source *src = &it->weight.source;
@@ -185,7 +196,7 @@ static mq_status choose_grid(const struct choice *c, mq_quant_item *it, mq_dtype
             return rc;
         kind = MQ_PER_BLOCK;
         it->axis = it->reduce_axis;
-    } else if (!per_tensor && it->channel_axis >= 0 && src->dims[it->channel_axis] != 1) {
+    } else if (!per_tensor && takes_channels(c, it)) {
         kind = MQ_PER_CHANNEL;
         it->axis = it->channel_axis;
     }

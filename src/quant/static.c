@@ -129,6 +129,21 @@ static bool are_alike(const mq_placement *p, const mq_node *n, const mq_point *o
     return largest < ALIKE * least;
 }
 
+/* Between integers Softmax becomes an operator on them; ONNX Runtime's overflows where a step is much less than 1/256. */
+static void keep_unit(const mq_placement *p, const mq_calibration *c, mq_point *pt)
+{
+    const mq_calibrated *seen = mq_calibration_find(c, pt->value->name);
+    const mq_node *n = pt->value->producer;
+    mq_point *in = n && mq_node_is(n, "", "Softmax") ? mq_placement_find(p, n->inputs[0]) : NULL;
+
+    if (!in || !(pt->scale > 0) || (seen && seen->has_range))
+        return;
+    pt->lo = 0;
+    pt->hi = 1;
+    mq_scheme_affine(&pt->scheme, pt->lo, pt->hi, &pt->scale, &pt->zero_point);
+    pt->least = 1;
+}
+
 /* Noise to signal of all tensors that have root's scale, added up, were its range lo..hi. */
 static double shared_noise(const mq_placement *p, const mq_calibration *c, const mq_point *root, float lo, float hi)
 {
@@ -175,6 +190,9 @@ void mq_static_ranges(mq_placement *p, const mq_calibration *c, const mq_static_
     for (size_t i = 0; i < p->points.n; i++)
         if (!p->points.items[i]->same)
             find_range(p->points.items[i], mq_calibration_find(c, p->points.items[i]->value->name), c->samples, o);
+    for (size_t i = 0; i < p->points.n; i++)
+        if (!p->points.items[i]->same)
+            keep_unit(p, c, p->points.items[i]);
     for (size_t i = 0; i < p->concats.n; i++)
         join_concat(p, c, p->concats.items[i]);
     for (size_t i = 0; i < p->points.n; i++) {

@@ -49,6 +49,24 @@ static void quantized(const char *name, int axis, int64_t n_channels)
     assert_int_equal(it->bytes_after, it->weight.source.n + 4 * n_channels);
 }
 
+/* Between integers only a matrix on the right has a scale per column. */
+static void test_axes_static(void **state)
+{
+    (void)state;
+    opts.mode = MQ_MODE_STATIC;
+    opts.act_type = "uint8";
+    make_weight(g, "mm", "64,40");
+    make_node(g, "MatMul", "x,mm", "y2");
+    make_weight(g, "mm3", "2,64,32");
+    make_node(g, "MatMul", "x,mm3", "y4");
+    make_weight(g, "mm3_left", "2,32,64");
+    make_node(g, "MatMul", "mm3_left,xt", "y5");
+    quant_select();
+    quantized("mm", 1, 40);
+    quantized("mm3", -1, 1);
+    quantized("mm3_left", 1, 32);
+}
+
 static void test_axes(void **state)
 {
     (void)state;
@@ -528,6 +546,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SELECTING(test_axes),
+        SELECTING(test_axes_static),
         SELECTING(test_per_tensor),
         SELECTING(test_what_is_no_weight),
         SELECTING(test_constant_nodes_and_inputs),

@@ -69,6 +69,16 @@ static void see_values(const char *name, const float *values, int64_t n)
     mq_array_unref(a);
 }
 
+/* Values from 0 to the end, all alike often. */
+static void see_evenly(const char *name, float end)
+{
+    float values[512];
+
+    for (int i = 0; i < 512; i++)
+        values[i] = end * (float)i / 511;
+    see_values(name, values, 512);
+}
+
 static void ranges(void)
 {
     quant_select();
@@ -255,6 +265,30 @@ static void test_entropy_keeps_a_bound(void **state)
     assert_true(point("k")->lo == 0 && point("k")->hi == 6);
 }
 
+/* Between integers a Softmax keeps the step that its range by definition has; behind floats it takes what was seen. */
+static void test_softmax(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,8,6,6");
+    make_weight(g, "w1", "8,8,1,1");
+    make_node(g, "Conv", "x,w1", "a");
+    make_node(g, "Softmax", "a", "s");
+    make_node(g, "Exp", "a", "e");
+    make_node(g, "Softmax", "e", "f");
+    make_weight(g, "w2", "6,6");
+    make_node(g, "MatMul", "s,w2", "y");
+    make_node(g, "MatMul", "f,w2", "z");
+    make_output(g, "y");
+    make_output(g, "z");
+    see_evenly("x", 1);
+    see_evenly("a", 1);
+    see_evenly("s", 0.125f);
+    see_evenly("f", 0.125f);
+    ranges();
+    assert_true(near((double)point("s")->scale, 1.0 / 255));
+    assert_true(near((double)point("f")->scale, 0.125 / 255));
+}
+
 static void concat_of(float first, float second)
 {
     make_input(g, "x", MQ_FLOAT, "N,8,6,6");
@@ -289,15 +323,6 @@ static void test_concat_of_unlike_ranges(void **state)
     concat_of(640, 1);
     assert_true(near((double)point("b")->scale, 1.0 / 255));
     assert_true(near((double)point("a")->scale, 640.0 / 255));
-}
-
-static void see_evenly(const char *name, float end)
-{
-    float values[512];
-
-    for (int i = 0; i < 512; i++)
-        values[i] = end * (float)i / 511;
-    see_values(name, values, 512);
 }
 
 /* a [0, 4] and b [0, 7] share the scale of one Concat; a is concatenated with c [0, 4], too, whose result would clip b. */
@@ -640,6 +665,7 @@ int main(void)
         ON_STATIC(test_unseen),
         ON_STATIC(test_bounds),
         ON_STATIC(test_entropy_keeps_a_bound),
+        ON_STATIC(test_softmax),
         ON_STATIC(test_concat_of_alike_ranges),
         ON_STATIC(test_concat_of_unlike_ranges),
         ON_STATIC(test_concats_in_a_chain),
