@@ -9,6 +9,7 @@
 
 #include "exec/ref/families.h"
 #include "exec/ref/gemm.h"
+#include "exec/ref/nbits_rows.h"
 #include "exec/ref/util.h"
 
 /* Element i of packed unsigned elements, low bits first. */
@@ -147,6 +148,22 @@ static void run_columns(mq_call *c, const nbits *w, mq_gemm g, int64_t n0, float
             y[i * w->n + j] += bias[j];
 }
 
+/* A, rounded where the node asks for that. NULL: out of memory. */
+static const float *rows_of(mq_call *c, const nbits *w)
+{
+    const float *a = c->in[IN_A]->data;
+
+    if (!mq_nbits_rounds(c->node, w->groups != NULL))
+        return a;
+    float *out = mq_call_scratch(c, (size_t)(w->m * w->k) * sizeof *out);
+    float *scales = mq_call_scratch(c, (size_t)w->blocks * sizeof *scales);
+    int8_t *q = mq_call_scratch(c, (size_t)(w->blocks * w->block));
+    if (!out || !scales || !q)
+        return NULL;
+    mq_nbits_round_floats(a, w->m, w->k, w->block, q, scales, out);
+    return out;
+}
+
 static mq_status op_matmul_nbits(mq_call *c)
 {
     nbits w = { 0 };
@@ -160,7 +177,10 @@ static mq_status op_matmul_nbits(mq_call *c)
     MQ_TRY(mq_call_out(c, 0, MQ_FLOAT, a->rank, dims, NULL));
     if (c->out[0]->count == 0)
         return MQ_OK;
-    const mq_gemm g = { .dtype = MQ_FLOAT, .m = w.m, .n = COLUMNS, .k = w.k, .a = a->data, .a_row = w.k, .a_col = 1,
+    const float *rows = rows_of(c, &w);
+    if (!rows)
+        return MQ_ERR_NOMEM;
+    const mq_gemm g = { .dtype = MQ_FLOAT, .m = w.m, .n = COLUMNS, .k = w.k, .a = rows, .a_row = w.k, .a_col = 1,
                         .b_row = 1,
                         .b_col = w.k, .c_row = w.n, .batch = 1 };
     const size_t size = (size_t)(COLUMNS * w.k + 15) / 16 * 64 + mq_gemm_scratch(&g);
