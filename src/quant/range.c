@@ -17,6 +17,7 @@ enum {
     FINER = 8,     /* steps for each of those when there is only one end to move */
     HALVINGS = 9,  /* down to 0.1 % */
     WANDER = 24,   /* moves at each step's size, at most */
+    PER_BIN = 32,  /* values that a bin of a divergence holds on average, at least */
     COARSER = 2,   /* the grid is searched with bins of 2^COARSER, which are four to a step and more */
 };
 
@@ -163,16 +164,30 @@ static double n_log_n(double n)
     return n > 0 ? n * log(n) : 0;
 }
 
+/* Bins that hold few values each differ by chance, which looks like a loss: they are joined until they hold enough. */
+static int coarseness(const mq_observer *o)
+{
+    const uint64_t n = o->n - o->n_zero;
+    int coarser = 0;
+
+    while (o->n_bins >> coarser > 1 && n < (uint64_t)(o->n_bins >> coarser) * PER_BIN)
+        coarser++;
+    return coarser;
+}
+
 static void prefix_of(const mq_observer *o, struct prefix *p)
 {
-    p->n = o->n_bins;
-    p->first = (double)o->first;
-    p->width = ldexp(1, o->exponent);
+    struct histogram h;
+
+    histogram_of(o, coarseness(o), &h);
+    p->n = h.n;
+    p->first = h.first;
+    p->width = h.width;
     p->counts[0] = p->logs[0] = p->filled[0] = 0;
-    for (size_t k = 0; k < o->n_bins; k++) {
-        p->counts[k + 1] = p->counts[k] + (double)o->counts[k];
-        p->logs[k + 1] = p->logs[k] + n_log_n((double)o->counts[k]);
-        p->filled[k + 1] = (uint16_t)(p->filled[k] + (o->counts[k] > 0));
+    for (size_t k = 0; k < h.n; k++) {
+        p->counts[k + 1] = p->counts[k] + h.counts[k];
+        p->logs[k + 1] = p->logs[k] + n_log_n(h.counts[k]);
+        p->filled[k + 1] = (uint16_t)(p->filled[k] + (h.counts[k] > 0));
     }
 }
 
@@ -217,13 +232,20 @@ static double sum_shared(const struct prefix *p, const struct ends *e, size_t a,
     return sum > 0 ? mass * log(sum / filled) : -INFINITY;
 }
 
+/* Where all bins of a step come from one density, counts that differ by chance still have a divergence: half a value for
+ * each bin beyond the first, on average. Taken off, or narrow ranges with few bins to a step would win for that alone. */
+static double chance(double filled, double levels)
+{
+    return (filled - levels) / 2;
+}
+
 static double divergence(const void *data, const mq_scheme *s, double lo, double hi)
 {
     const struct prefix *p = data;
     const struct steps t = steps_of(s, lo, hi);
     const double step = fmax(fabs(t.step), p->width), all = p->counts[p->n];
     struct ends e = { .from = edge_near(p, lo - p->width / 2, 0, p->n), .to = edge_near(p, hi + p->width / 2, 0, p->n) };
-    double shared = 0, inside;
+    double shared = 0, levels = 0, inside;
 
     if (e.from >= e.to)
         return INFINITY;
@@ -236,8 +258,9 @@ static double divergence(const void *data, const mq_scheme *s, double lo, double
         double m = floor((p->first + (double)a + 0.5) * p->width / step + 0.5);
         b = edge_near(p, (m + 0.5) * step, a + 1, e.to);
         shared += sum_shared(p, &e, a, b);
+        levels += p->filled[b] > p->filled[a];
     }
-    return (sum_own(p, &e) - shared) / all + log(inside / all);
+    return (sum_own(p, &e) - shared - chance(p->filled[e.to] - p->filled[e.from], levels)) / all + log(inside / all);
 }
 
 /* ---- searching ----------------------------------------------------------------------------------------------------- */
