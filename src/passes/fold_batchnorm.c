@@ -74,7 +74,8 @@ static bool read_batchnorm(const mq_node *bn, int64_t channels, double *factor, 
     const double epsilon = (double)mq_node_attr_float(bn, "epsilon", 1e-5f);
     const float *in[4];
 
-    if (bn->n_inputs != 5 || mq_node_attr_int(bn, "training_mode", 0))
+    /* before opset 9: statistics per element */
+    if (bn->n_inputs != 5 || mq_node_attr_int(bn, "training_mode", 0) || !mq_node_attr_int(bn, "spatial", 1))
         return false;
     for (size_t i = 1; i < bn->n_outputs; i++)
         if (bn->outputs[i])
@@ -174,21 +175,6 @@ static void drop_constants(const mq_node *n)
     }
 }
 
-/* v is what stands in the model for `from` now, and whoever names that (filters, overrides) means v. */
-static mq_status take_name(mq_value *v, mq_value *from, mq_error *err)
-{
-    const char *name = from ? from->name : NULL, *other;
-    mq_status rc;
-
-    if (!from || v == from || from->graph != v->graph || from->init || from->producer || from->is_input ||
-        !mq_value_unused(from) || from->duplicate)
-        return MQ_OK;
-    if (!(other = mq_unique_value_name(v->graph->model, name)))
-        return mq_oom(err);
-    rc = mq_value_rename(from, other, err);
-    return rc == MQ_OK ? mq_value_rename(v, name, err) : rc;
-}
-
 static mq_status rewrite(const product *p, mq_node *last, const double *factor, const double *bias, mq_error *err)
 {
     mq_graph *g = last->graph;
@@ -209,9 +195,9 @@ static mq_status rewrite(const product *p, mq_node *last, const double *factor, 
     MQ_TRY(mq_pass_take_over(made, last, err));
     drop_constants(last);
     drop_constants(p->node);
-    MQ_TRY(take_name(in[1], p->node->inputs[1], err));
+    MQ_TRY(mq_constant_take_name(in[1], p->node->inputs[1], err));
     if (p->node->n_inputs > 2)
-        MQ_TRY(take_name(in[2], p->node->inputs[2], err));
+        MQ_TRY(mq_constant_take_name(in[2], p->node->inputs[2], err));
 done:
     return rc;
 }

@@ -12,6 +12,8 @@
 
 #include "passes/pass.h"
 
+#define LAYERNORM_SINCE 17
+#define RMSNORM_SINCE 23
 #define SUM_OUTPUT 3 /* of SkipLayerNormalization */
 
 /* What normalization divides, and the constants of it. */
@@ -23,6 +25,7 @@ typedef struct norm {
     mq_node *last;
     mq_node *behind[2]; /* that multiply by the scale and add the bias */
     mq_value *scale, *bias;
+    mq_value *centre, *root; /* TensorFlow's form: x - mean, and the square root */
 } norm;
 
 static mq_node *producer(const mq_value *v, const char *op)
@@ -32,6 +35,20 @@ static mq_node *producer(const mq_value *v, const char *op)
     return mq_node_is(v->producer, "", op) ? v->producer : NULL;
 }
 
+/* The one axis, an attribute before opset 18. */
+static bool read_axis(const mq_node *n, double *axis)
+{
+    size_t count;
+    const int64_t *axes = mq_node_attr_ints(n, "axes", &count);
+
+    if (n->n_inputs > 1)
+        return n->inputs[1] && mq_constant_number(n->inputs[1], axis);
+    if (count != 1)
+        return false;
+    *axis = (double)axes[0];
+    return true;
+}
+
 /* ReduceMean over the last axis, which stays with size 1. */
 static mq_node *last_mean(const mq_value *v)
 {
@@ -39,8 +56,7 @@ static mq_node *last_mean(const mq_value *v)
     const int rank = n ? mq_value_rank(n->inputs[0]) : -1;
     double axis;
 
-    if (rank < 1 || !mq_node_attr_int(n, "keepdims", 1) || n->n_inputs < 2 || !n->inputs[1] ||
-        !mq_constant_number(n->inputs[1], &axis))
+    if (rank < 1 || !mq_node_attr_int(n, "keepdims", 1) || !read_axis(n, &axis))
         return NULL;
     return axis == -1 || axis == rank - 1 ? n : NULL;
 }
@@ -165,8 +181,11 @@ static bool is_factor(const mq_value *s, const mq_value *mean, norm *t)
         const mq_node *d = mean->uses.items[i].node;
 
         if (mq_node_is(d, "", "Sub") && d->n_inputs == 2 && d->inputs[0] == t->x && d->inputs[1] == mean && d->outputs[0] &&
-            is_deviation(inverse->inputs[0], d->outputs[0], &t->epsilon))
+            is_deviation(inverse->inputs[0], d->outputs[0], &t->epsilon)) {
+            t->centre = d->outputs[0];
+            t->root = inverse->inputs[0];
             return true;
+        }
     }
     return false;
 }
@@ -229,6 +248,29 @@ done:
     return rc;
 }
 
+/* TensorFlow's form becomes the ordinary one, which takes three nodes less: (x - mean) / root * scale + bias. */
+static mq_status straighten(norm *t, size_t *n_changed, mq_error *err)
+{
+    mq_value *const quotient_in[] = { t->centre, t->root };
+    mq_value *v, *in[2];
+    mq_status rc = MQ_OK;
+    mq_node *made;
+
+    MQ_TRY(mq_pass_insert(t->last, "", "Div", NULL, quotient_in, 2, &made, err));
+    MQ_TRY(mq_pass_give_output(made, t->last->outputs[0], &v, err));
+    in[0] = v;
+    in[1] = t->scale;
+    MQ_TRY(mq_pass_insert(t->last, "", "Mul", NULL, in, 2, &made, err));
+    MQ_TRY(mq_pass_give_output(made, t->last->outputs[0], &v, err));
+    in[0] = v;
+    in[1] = t->bias;
+    MQ_TRY(mq_pass_insert(t->last, "", "Add", NULL, in, 2, &made, err));
+    MQ_TRY(mq_pass_take_over(made, t->last, err));
+    ++*n_changed;
+done:
+    return rc;
+}
+
 /* ---- with the sum before ------------------------------------------------------------------------------------------- */
 
 static bool adds_same(const mq_node *add)
@@ -277,11 +319,11 @@ done:
 
 /* ---- the pass ------------------------------------------------------------------------------------------------------ */
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+/* `opset`: of ai.onnx; what needs a newer one stays, or is only straightened. */
+static mq_status fuse_all(mq_graph *g, int64_t opset, size_t *n_changed, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
-    (void)ctx;
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
         norm t;
 
@@ -290,8 +332,19 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
             continue;
         while (next && (next == t.behind[0] || next == t.behind[1]))
             next = next->next; /* they go too */
-        rc = fuse_norm(&t, n_changed, err);
+        if (opset >= (t.centered ? LAYERNORM_SINCE : RMSNORM_SINCE))
+            rc = fuse_norm(&t, n_changed, err);
+        else if (t.centre)
+            rc = straighten(&t, n_changed, err);
     }
+    return rc;
+}
+
+static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    mq_status rc = fuse_all(g, RMSNORM_SINCE, n_changed, err);
+
+    (void)ctx;
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
         next = n->next;
         if (mq_node_is(n, "", "LayerNormalization") && n->n_outputs > 0)
@@ -300,8 +353,20 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
     return rc;
 }
 
+static mq_status run_standard(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)ctx;
+    return fuse_all(g, mq_opset_of(g, ""), n_changed, err);
+}
+
 const mq_pass mq_pass_fuse_layernorm = {
     .name = "fuse-layernorm",
     .summary = "make one operator of normalizations written out, and of the sum before them",
     .run = run,
+};
+
+const mq_pass mq_pass_fuse_norm = {
+    .name = "fuse-norm",
+    .summary = "make one operator of normalizations written out, where the opset has it",
+    .run = run_standard,
 };

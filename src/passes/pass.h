@@ -97,6 +97,9 @@ mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const 
 mq_status mq_pass_take_over(mq_node *to, mq_node *from, mq_error *err);
 /* The same with an unnamed new value, named after `like`: for a node in the middle of what is made. */
 mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, mq_error *err);
+/* Output 0 of n becomes a new value with the same readers, because its shape changes and what was declared of it no longer
+ * holds; type: its new one (may be NULL). Not for graph outputs. */
+mq_status mq_pass_renew_output(mq_node *n, mq_type *type, mq_error *err);
 /* The node goes when nobody reads its outputs, and then what made its inputs. */
 void mq_pass_drop(mq_node *n);
 
@@ -114,6 +117,9 @@ mq_status mq_constant_of(mq_graph *g, const char *base, mq_dtype dtype, int rank
 /* The same over memory from malloc, which passes to the model (freed on failure too). */
 mq_status mq_constant_of_heap(mq_graph *g, const char *base, mq_dtype dtype, int rank, const int64_t *dims, void *data,
                               mq_value **out, mq_error *err);
+/* v is what stands in the model for the constant `from` now, and whoever names that (filters, overrides) means v: it gets
+ * the name, when nobody reads `from` any more. */
+mq_status mq_constant_take_name(mq_value *v, mq_value *from, mq_error *err);
 /* Rank and every dim known and equal, or the same symbol. */
 bool mq_same_shape(const mq_value *a, const mq_value *b);
 /* Dim i (negative: from the end) of v; MQ_DIM_UNKNOWN when not known. */

@@ -161,6 +161,20 @@ mq_status mq_pass_give_output(mq_node *n, const mq_value *like, mq_value **out, 
     return v ? mq_node_set_output(n, 0, v, err) : mq_oom(err);
 }
 
+mq_status mq_pass_renew_output(mq_node *n, mq_type *type, mq_error *err)
+{
+    mq_value *old = n->outputs[0], *v = mq_value_create_unique(n->graph, old->name);
+    mq_status rc = v ? mq_node_set_output(n, 0, NULL, err) : mq_oom(err);
+
+    if (rc == MQ_OK)
+        rc = mq_value_replace_uses(old, v, err);
+    if (rc == MQ_OK)
+        rc = mq_node_set_output(n, 0, v, err);
+    if (rc == MQ_OK)
+        v->type = type;
+    return rc;
+}
+
 /* ---- looking ------------------------------------------------------------------------------------------------------- */
 
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op)
@@ -243,6 +257,20 @@ mq_status mq_constant_of_heap(mq_graph *g, const char *base, mq_dtype dtype, int
     if ((rc = mq_model_keep_buf(g->model, buf, err)) == MQ_OK)
         rc = mq_constant_create(g, base, t, out, err);
     return rc;
+}
+
+mq_status mq_constant_take_name(mq_value *v, mq_value *from, mq_error *err)
+{
+    const char *name = from ? from->name : NULL, *other;
+    mq_status rc;
+
+    if (!from || v == from || from->graph != v->graph || from->init || from->producer || from->is_input ||
+        !mq_value_unused(from) || from->duplicate)
+        return MQ_OK;
+    if (!(other = mq_unique_value_name(v->graph->model, name)))
+        return mq_oom(err);
+    rc = mq_value_rename(from, other, err);
+    return rc == MQ_OK ? mq_value_rename(v, name, err) : rc;
 }
 
 mq_dim mq_value_dim(const mq_value *v, int i)

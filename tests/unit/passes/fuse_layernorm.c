@@ -9,7 +9,7 @@
 
 #include "pass_check.h"
 
-extern const mq_pass mq_pass_fuse_layernorm;
+extern const mq_pass mq_pass_fuse_layernorm, mq_pass_fuse_norm;
 
 #define TOLERANCE 2e-5
 
@@ -156,6 +156,78 @@ static void not_fused_with_another_power(void **state)
     pass_leaves(&mq_pass_fuse_layernorm);
 }
 
+/* ---- in a file of some opset --------------------------------------------------------------------------------------- */
+
+static void deviation_at(int opset)
+{
+    assert_int_equal(mq_opset_set(m, "", opset, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "N,3,8");
+    make_float("epsilon", 1e-3f);
+    make_random("scale", MQ_FLOAT, "8");
+    make_random("bias", MQ_FLOAT, "8");
+    node_ints(make_node(g, "ReduceMean", "x", "mean"), "axes", "2");
+    make_node(g, "Sub", "x,mean", "d");
+    make_node(g, "Mul", "d,d", "square");
+    node_ints(make_node(g, "ReduceMean", "square", "variance"), "axes", "-1");
+    make_node(g, "Add", "variance,epsilon", "sum");
+    make_node(g, "Sqrt", "sum", "root");
+}
+
+static void spread(void)
+{
+    make_node(g, "Reciprocal", "root", "r");
+    make_node(g, "Mul", "r,scale", "s");
+    make_node(g, "Mul", "x,s", "a");
+    make_node(g, "Mul", "mean,s", "b");
+    make_node(g, "Sub", "bias,b", "c");
+    make_node(g, "Add", "a,c", "y");
+    make_output(g, "y");
+}
+
+static void a_file_of_opset_17_has_the_operator(void **state)
+{
+    (void)state;
+    deviation_at(17);
+    spread();
+    pass_becomes(&mq_pass_fuse_norm, "LayerNormalization", TOLERANCE);
+}
+
+static void an_older_file_takes_the_ordinary_form(void **state)
+{
+    (void)state;
+    deviation_at(11);
+    spread();
+    pass_becomes(&mq_pass_fuse_norm, "ReduceMean Sub Mul ReduceMean Add Sqrt Div Mul Add", TOLERANCE);
+}
+
+static void not_fused_when_the_opset_lacks_it(void **state)
+{
+    (void)state;
+    deviation_at(16);
+    make_node(g, "Div", "d,root", "t");
+    make_node(g, "Mul", "t,scale", "u");
+    make_node(g, "Add", "bias,u", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_norm);
+}
+
+static void not_fused_when_the_opset_lacks_root_mean_square(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 22, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "N,3,8");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_float("two", 2);
+    make_float("epsilon", 1e-3f);
+    make_node(g, "Pow", "x,two", "square");
+    make_node(g, "ReduceMean", "square,last", "mean");
+    make_node(g, "Add", "mean,epsilon", "sum");
+    make_node(g, "Sqrt", "sum", "root");
+    make_node(g, "Div", "x,root", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_norm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +241,10 @@ int main(void)
         ON_MODEL(not_fused_over_another_axis),
         ON_MODEL(not_fused_when_the_deviation_is_read),
         ON_MODEL(not_fused_with_another_power),
+        ON_MODEL(a_file_of_opset_17_has_the_operator),
+        ON_MODEL(an_older_file_takes_the_ordinary_form),
+        ON_MODEL(not_fused_when_the_opset_lacks_it),
+        ON_MODEL(not_fused_when_the_opset_lacks_root_mean_square),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
