@@ -19,8 +19,8 @@ static bool is_view(const mq_node *n)
 /* Arithmetic of v with a constant that lies along the last axis, or of v alone. */
 static bool keeps_rows(const mq_node *n, const mq_value *v)
 {
-    static const char *const alone[] = { "Abs", "Cast", "Clip", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",
-                                         "Neg", "Relu", "Sigmoid", "Sqrt", "Tanh" };
+    static const char *const alone[] = { "Abs", "Cast", "Clip", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish",
+                                         "LeakyRelu", "Neg", "Relu", "Sigmoid", "Sqrt", "Tanh" };
     static const char *const pairs[] = { "Add", "Div", "Mul", "Sub" };
 
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)

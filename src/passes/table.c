@@ -4,11 +4,14 @@
 #include "ops/ops.h"
 #include "passes/pass.h"
 
+extern const mq_pass mq_pass_drop_flatten;
 extern const mq_pass mq_pass_drop_identity;
 extern const mq_pass mq_pass_drop_noop;
 extern const mq_pass mq_pass_fold_batchnorm;
 extern const mq_pass mq_pass_fold_constants;
 extern const mq_pass mq_pass_fold_dequantized;
+extern const mq_pass mq_pass_fold_scale;
+extern const mq_pass mq_pass_fold_shapes;
 extern const mq_pass mq_pass_fuse_activation;
 extern const mq_pass mq_pass_fuse_dynamic;
 extern const mq_pass mq_pass_fuse_elementwise;
@@ -16,9 +19,11 @@ extern const mq_pass mq_pass_fuse_gelu;
 extern const mq_pass mq_pass_fuse_layernorm;
 extern const mq_pass mq_pass_fuse_lookup;
 extern const mq_pass mq_pass_fuse_nbits;
+extern const mq_pass mq_pass_fuse_norm;
 extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_inline_if;
 extern const mq_pass mq_pass_merge_equal;
+extern const mq_pass mq_pass_merge_products;
 extern const mq_pass mq_pass_move_qdq;
 
 const mq_pass *const mq_engine_passes[] = {
@@ -61,9 +66,14 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_drop_identity, 1, 7 },   /* patterns below need not look through them */
     { &mq_pass_fold_constants, 1, 7 },  /* the evaluator raises what it runs: any version will do */
     { &mq_pass_inline_if, 1, 7 },       /* conditions are constants now */
-    { &mq_pass_drop_noop, 1, 13 },      /* shapes are known now; axes, starts and pads are inputs from 13 on */
+    { &mq_pass_fold_shapes, 1, 7 },     /* what folding has left of shape arithmetic */
+    { &mq_pass_drop_noop, 1, 7 },       /* shapes are known now */
     { &mq_pass_merge_equal, 1, 7 },     /* before patterns, which want single readers */
-    { &mq_pass_fold_batchnorm, 2, 14 }, /* training mode is an attribute from 14 on */
+    { &mq_pass_drop_flatten, 2, 7 },    /* products see their readers */
+    { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
+    { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
+    { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
+    { &mq_pass_merge_products, 2, 7 },  /* last: what belongs to one product only is in its weights */
     { NULL, 0, 0 },
 };
 

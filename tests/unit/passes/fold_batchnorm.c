@@ -163,6 +163,30 @@ static void not_folded_when_divided_by_zero(void **state)
     pass_leaves(&mq_pass_fold_batchnorm);
 }
 
+static void older_files_are_read(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 9, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "1,4,5,5");
+    make_random("w", MQ_FLOAT, "6,4,3,3");
+    make_node(g, "Conv", "x,w", "t");
+    batchnorm("t", "y", "6");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fold_batchnorm, "Conv", TOLERANCE);
+}
+
+static void not_folded_when_statistics_are_per_element(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 7, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "1,4,1,1");
+    make_random("w", MQ_FLOAT, "6,4,1,1");
+    make_node(g, "Conv", "x,w", "t");
+    node_int(batchnorm("t", "y", "6"), "spatial", 0);
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fold_batchnorm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +202,8 @@ int main(void)
         ON_MODEL(not_folded_along_another_axis),
         ON_MODEL(not_folded_when_subtracted_from),
         ON_MODEL(not_folded_when_divided_by_zero),
+        ON_MODEL(older_files_are_read),
+        ON_MODEL(not_folded_when_statistics_are_per_element),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
