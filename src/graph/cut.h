@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Cutting a part out of a model's main graph. */
+#ifndef MQ_GRAPH_CUT_H
+#define MQ_GRAPH_CUT_H
+
+#include "graph/graph.h"
+
+/* m's main graph becomes the part of itself that computes `outputs` from `inputs`, both lists of its values, in that order;
+ * an input may be any value, an inner one or an initializer too: what computed it goes. So does what nobody needs any more:
+ * nodes, initializers, inputs; model functions and declarations stay. keep_inputs: an input of the graph that is still needed
+ * stays one, behind `inputs`; without it such an input is MQ_ERR_USAGE and named, with an output that needs it.
+ * Values that become inputs or outputs are declared by their inferred types: run mq_infer_model before.
+ * Errors: MQ_ERR_USAGE (see above; an output that is listed twice), MQ_ERR_UNSUPPORTED (the type of a new input or output is
+ * not known), MQ_ERR_NOMEM. m is as it was after the first two. */
+mq_status mq_model_cut(mq_model *m, mq_value *const *inputs, size_t n_inputs, mq_value *const *outputs, size_t n_outputs,
+                       bool keep_inputs, mq_error *err);
+
+#endif
