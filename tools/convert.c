@@ -3,23 +3,44 @@
 /* mq convert: from options to the library's call. */
 #include "mq/convert.h"
 
+#include <string.h>
+
 #include "cli/session.h"
 #include "cli/source.h"
 #include "cli/writing.h"
 #include "commands.h"
 
 static const cli_opt takes[] = {
-    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT, OPT_NONE,
+    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
+    OPT_INPUTS,       OPT_OUTPUTS,     OPT_TO,    OPT_RENAME, OPT_STRIP,        OPT_NONE,
 };
 
 /* Where this command's default or meaning is not that of the others. */
 static const cli_help_text helps[] = {
     { OPT_MAX_SIZE, "largest file with its external data, or its share of the input's (default: none)", true },
+    { OPT_SHAPE, "write this shape of an input into the model, as 1x3x224x224 or batch,seq", false },
+    { OPT_DIM, "write the size of a symbolic dimension into the model", false },
+    { OPT_INPUTS, "cut the graph: these tensors become its inputs", false },
+    { OPT_OUTPUTS, "cut the graph: these tensors become its outputs", false },
     { OPT_NONE, NULL, false },
 };
 
 /* Options that give the command another job than rewriting: rewrites then run when they are asked for. */
-static const cli_opt jobs[] = { OPT_OPSET, OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD };
+static const cli_opt jobs[] = { OPT_OPSET,  OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_SHAPE, OPT_DIM, OPT_INPUTS,
+                                OPT_OUTPUTS, OPT_RENAME,       OPT_STRIP };
+
+static const char *const strips[] = { "docs", "metadata", "names" };
+enum { N_STRIPS = sizeof strips / sizeof *strips };
+
+/* JSON is asked for, or -o is called so. */
+static bool is_json(const cli_options *o)
+{
+    const char *output = o->values[OPT_OUTPUT].text, *dot = output ? strrchr(output, '.') : NULL;
+
+    if (o->values[OPT_TO].given)
+        return o->values[OPT_TO].word == FORM_JSON;
+    return dot && strcmp(dot, ".json") == 0;
+}
 
 static int level_of(const cli_options *o)
 {
@@ -28,7 +49,18 @@ static int level_of(const cli_options *o)
     for (size_t i = 0; !o->by_alias && i < sizeof jobs / sizeof *jobs; i++)
         if (o->values[jobs[i]].given)
             return 0;
-    return 2;
+    return is_json(o) && !o->by_alias ? 0 : 2;
+}
+
+static unsigned strip_of(const cli_options *o)
+{
+    const cli_value *v = &o->values[OPT_STRIP];
+    unsigned what = 0;
+
+    for (size_t i = 0; i < v->n_items; i++)
+        for (size_t k = 0; k < N_STRIPS; k++)
+            what |= strcmp(v->items[i], strips[k]) == 0 ? 1u << k : 0;
+    return what;
 }
 
 static mq_convert_opts read_options(const cli_session *s)
@@ -40,9 +72,17 @@ static mq_convert_opts read_options(const cli_session *s)
     o.disable = cli_names(s, OPT_DISABLE_PASS);
     o.fold_limit = cli_get(s, OPT_FOLD_LIMIT)->number;
     o.opset = cli_opset(s);
+    o.inputs = cli_names(s, OPT_INPUTS);
+    o.outputs = cli_names(s, OPT_OUTPUTS);
+    o.shapes = cli_names(s, OPT_SHAPE);
+    o.dims = cli_names(s, OPT_DIM);
+    o.renames = cli_names(s, OPT_RENAME);
+    o.strip = strip_of(s->opts);
+    o.json = is_json(s->opts);
     o.save = cli_save_opts(s);
     o.verify = cli_verify_of(s);
     o.verify_on = cli_proof_source(s);
+    o.verify_on.n_shapes = o.verify_on.n_dims = 0; /* they are written into the model */
     if (cli_get(s, OPT_MAX_SIZE)->given)
         cli_max_size(s, &o.max_size, &o.max_size_ratio);
     if (cli_get(s, OPT_MIN_SQNR)->given)
@@ -56,6 +96,19 @@ static mq_convert_opts read_options(const cli_session *s)
 
 /* ---- options against each other ----------------------------------------------------------------------------------- */
 
+static mq_status check_strip(const cli_value *v, mq_error *err)
+{
+    for (size_t i = 0; i < v->n_items; i++) {
+        size_t k = 0;
+
+        while (k < N_STRIPS && strcmp(v->items[i], strips[k]) != 0)
+            k++;
+        if (k == N_STRIPS)
+            return cli_fail(err, MQ_ERR_USAGE, "--strip is docs, metadata or names, not '%s'", v->items[i]);
+    }
+    return MQ_OK;
+}
+
 static mq_status check(const cli_options *o, mq_error *err)
 {
     const cli_value *passes = &o->values[OPT_PASSES], *disable = &o->values[OPT_DISABLE_PASS];
@@ -68,6 +121,7 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--disable-pass has nothing to leave out: no rewrites run without -O here");
     if (o->values[OPT_VAL_DATA].given && cli_runs_nothing(o))
         return cli_fail(err, MQ_ERR_USAGE, "--val-data is for --verify run or auto: nothing is run");
+    CLI_TRY(check_strip(&o->values[OPT_STRIP], err));
     CLI_TRY(mq_convert_check_passes("--passes", &only, err));
     CLI_TRY(mq_convert_check_passes("--disable-pass", &not, err));
 done:

@@ -13,6 +13,12 @@
 extern "C" {
 #endif
 
+typedef enum mq_strip {
+    MQ_STRIP_DOCS = 1 << 0,     /* documentation of everything */
+    MQ_STRIP_METADATA = 1 << 1, /* metadata of everything */
+    MQ_STRIP_NAMES = 1 << 2,    /* names of nodes; tensors keep theirs */
+} mq_strip;
+
 typedef struct mq_convert_opts {
     int level;             /* which rewrites: 0 none; 1 those that keep every bit; 2 (default) those that round otherwise,
                             * too; 3 all */
@@ -20,6 +26,11 @@ typedef struct mq_convert_opts {
     mq_names disable;      /* not these */
     uint64_t fold_limit;   /* a folded constant may be so many bytes larger than what it is made of (default 16 M) */
     int opset;             /* of the output; 0 (default): the input's */
+    mq_names inputs, outputs; /* tensors to cut the graph at; default: its own */
+    mq_names shapes, dims; /* "INPUT=1x3x224x224", "batch=8": written into the model */
+    mq_names renames;      /* "OLD=NEW": tensors */
+    unsigned strip;        /* mq_strip; 0 (default): nothing */
+    bool json;             /* write JSON for reading instead of a model (default false) */
     mq_verify verify;      /* default MQ_VERIFY_AUTO */
     mq_data_source verify_on; /* what models are run on (default: generated inputs) */
     double min_sqnr;       /* of every output against the input's, in dB; -INFINITY (default): when they are run, 80 */

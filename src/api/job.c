@@ -126,7 +126,7 @@ static mq_status verify(mq_job *j, const mq_saving *saving)
 {
     const mq_proof_opts proof = { .verify = j->opts.verify, .source = j->opts.verify_on, .input = j->input,
                                   .input_bytes = j->bytes_before + j->data_before, .min_sqnr = j->opts.min_sqnr,
-                                  .expected_sqnr = j->opts.expected_sqnr };
+                                  .expected_sqnr = j->opts.expected_sqnr, .prepare = j->prepare, .user = j->user };
     mq_model *m = NULL;
     mq_check_result *result = NULL;
     mq_status rc = MQ_OK;

@@ -30,6 +30,8 @@ typedef struct mq_job {
     const mq_hooks *hooks;
     mq_error *err;
     mq_model *model;
+    mq_status (*prepare)(void *user, mq_model *original, mq_error *err); /* as in prove.h; NULL: nothing to do */
+    void *user;
     uint64_t bytes_before, data_before;
     mq_saved after;
     double since; /* when the running step began: mq_seconds() */

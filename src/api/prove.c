@@ -130,6 +130,8 @@ mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *rep
     against.source = *o->source;
     against.only_measure = true; /* the bound is on the worst output */
     MQ_TRY(mq_model_load(&original, o->input, &why));
+    if (o->prepare)
+        MQ_TRY(o->prepare(o->user, original, &why));
     MQ_TRY(mq_check_against(written, original, &against, report, hooks, &r, &why));
     rc = report_proof(o, r, report, &why);
 done:

@@ -14,6 +14,9 @@ typedef struct mq_proof_opts {
     const char *input;     /* the file of the original, "-" when it cannot be read again */
     uint64_t input_bytes;  /* external data counted */
     double min_sqnr;       /* a bound on every output, dB; -INFINITY: none */
+    /* Gives the original the written model's edges (inputs, outputs, sizes, names); NULL: it has them. */
+    mq_status (*prepare)(void *user, mq_model *original, mq_error *err);
+    void *user;
     double expected_sqnr;  /* the bound where none is asked for; it makes nothing run */
 } mq_proof_opts;
 

@@ -10,4 +10,7 @@
 size_t mq_onnx_n_metadata(const mq_model *m);
 void mq_onnx_metadata(const mq_model *m, size_t i, const char **key, const char **value);
 
+/* Takes documentation and metadata out of everything that was read. The model must be as deep as one that was loaded. */
+void mq_onnx_strip(mq_model *m, bool docs, bool metadata);
+
 #endif

@@ -155,6 +155,9 @@ typedef enum cli_opt {
     OPT_DISABLE_PASS,   /* items */
     OPT_LIST_PASSES,    /* on: print and do nothing else */
     OPT_FOLD_LIMIT,     /* number: bytes */
+    OPT_TO,             /* given: word: cli_form */
+    OPT_RENAME,         /* items: "OLD=NEW" */
+    OPT_STRIP,          /* items: names of cli_strip_words */
     N_OPTS
 } cli_opt;
 
@@ -169,6 +172,7 @@ typedef enum cli_format { FORMAT_QDQ, FORMAT_QOPERATOR, FORMAT_NBITS } cli_forma
 typedef enum cli_block_fallback { BLOCK_PARTIAL, BLOCK_ERROR, BLOCK_SKIP, BLOCK_ADJUST } cli_block_fallback;
 typedef enum cli_algorithm { ALGORITHM_RTN, ALGORITHM_MSE, ALGORITHM_HQQ } cli_algorithm;
 typedef enum cli_effort { EFFORT_FAST, EFFORT_NORMAL } cli_effort;
+typedef enum cli_form { FORM_ONNX, FORM_JSON } cli_form;
 typedef enum cli_annotate { ANNOTATE_GITHUB, ANNOTATE_NONE } cli_annotate;
 
 typedef enum cli_kind {

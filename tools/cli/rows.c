@@ -250,6 +250,12 @@ static const cli_row rows[N_OPTS] = {
                           .help = "print the rewrites in their order" },
     [OPT_FOLD_LIMIT] = { "--fold-limit", 0, KIND_SIZE, CONVERT, "SIZE", .fallback = "16M",
                          .help = "a folded constant may be so much larger than what it is made of" },
+    [OPT_TO] = { "--to", 0, KIND_WORD, CONVERT, "onnx|json", "onnx|json",
+                 .help = "form of the output: a model, or json for reading, which nothing reads back (default: by the "
+                         "name of -o)" },
+    [OPT_RENAME] = { "--rename", 0, KIND_LIST, CONVERT, "OLD=NEW", .help = "another name for a tensor" },
+    [OPT_STRIP] = { "--strip", 0, KIND_LIST, CONVERT, "docs|metadata|names",
+                    .help = "leave out documentation, metadata, or the names of nodes; a list" },
 };
 
 const cli_row *cli_row_of(cli_opt id)

@@ -1,0 +1,2 @@
+# Three words.
+mq convert "$TESTDATA/digits_cnn.onnx" -o out.onnx --strip doc
