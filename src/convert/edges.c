@@ -6,97 +6,34 @@
 #include "base/pattern.h"
 #include "convert/convert.h"
 #include "data/data.h"
+#include "graph/cut.h"
 #include "ops/ops.h"
-#include "passes/pass.h"
 
 /* ---- cutting ------------------------------------------------------------------------------------------------------- */
 
-/* A value on the edge is declared with what inference knows of it. */
-static mq_status declare(mq_value *v, mq_error *err)
+static mq_status values_of(const mq_model *m, const char *const *names, size_t n, mq_value ***out, mq_error *err)
 {
-    if (v->declared)
-        return MQ_OK;
-    if (!v->type || v->type->kind == MQ_TYPE_UNKNOWN || (v->type->kind == MQ_TYPE_TENSOR && !v->type->dtype))
-        return mq_fail(err, MQ_ERR_UNSUPPORTED, "tensor '%s' cannot be cut at: its type is not known", v->name);
-    if (v->type->kind != MQ_TYPE_TENSOR && v->type->kind != MQ_TYPE_SEQUENCE)
-        return mq_fail(err, MQ_ERR_UNSUPPORTED, "'%s' cannot be cut at: it is no tensor", v->name);
-    v->declared = v->type;
-    v->redeclared = true;
-    return MQ_OK;
-}
+    mq_value **list = mq_arena_calloc(m->arena, n + 1, sizeof *list);
 
-static mq_status set_inputs(mq_graph *g, const char *const *names, size_t n, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; i < n && rc == MQ_OK; i++)
-        rc = declare(mq_graph_find_here(g, names[i]), err);
-    for (size_t i = g->inputs.n; i-- > 0 && rc == MQ_OK;)
-        if (!g->inputs.items[i]->init)
-            mq_graph_remove_input(g, g->inputs.items[i]);
-    for (size_t i = 0; i < n && rc == MQ_OK; i++) {
-        mq_value *v = mq_graph_find_here(g, names[i]);
-
-        if (v->producer)
-            rc = mq_node_set_output(v->producer, v->producer_index, NULL, err);
-        mq_value_clear_init(v);
-        if (rc == MQ_OK && !v->is_input)
-            rc = mq_graph_add_input(g, v, err);
-    }
-    return rc;
-}
-
-static mq_status set_outputs(mq_graph *g, const char *const *names, size_t n, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; i < n && rc == MQ_OK; i++)
-        rc = declare(mq_graph_find_here(g, names[i]), err);
-    if (rc != MQ_OK)
-        return rc;
-    for (size_t i = 0; i < g->outputs.n; i++)
-        g->outputs.items[i]->n_output_uses--;
-    g->outputs.n = 0;
-    for (size_t i = 0; i < n && rc == MQ_OK; i++)
-        rc = mq_graph_add_output(g, mq_graph_find_here(g, names[i]), err);
-    return rc;
-}
-
-/* Something that is still read and that nothing makes: an input that is not listed. */
-static const mq_value *missing_value(const mq_graph *g)
-{
-    for (size_t i = 0; i < g->values.n; i++) {
-        const mq_value *v = g->values.items[i];
-
-        if (!mq_value_unused(v) && !v->producer && !v->init && !v->sparse && !v->is_input)
-            return v;
-    }
-    return NULL;
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = mq_graph_find_here(m->graph, names[i]);
+    *out = list;
+    return list ? MQ_OK : mq_oom(err);
 }
 
 mq_status mq_convert_cut(mq_model *m, const char *const *inputs, size_t n_inputs, const char *const *outputs,
                          size_t n_outputs, mq_error *err)
 {
-    mq_graph *g = m->graph;
-    const mq_value *missing;
+    const mq_value_vec *has = &m->graph->outputs;
+    mq_value **in = NULL, **out = NULL;
     mq_status rc = MQ_OK;
 
+    MQ_TRY(values_of(m, inputs, n_inputs, &in, err));
     if (n_outputs)
-        MQ_TRY(set_outputs(g, outputs, n_outputs, err));
-    if (n_inputs)
-        MQ_TRY(set_inputs(g, inputs, n_inputs, err));
-    mq_graph_drop_dead(g, NULL);
-    if ((missing = missing_value(g))) {
-        rc = mq_fail(err, MQ_ERR_USAGE, "--inputs: the outputs need '%s' as well", missing->name);
-        goto done;
-    }
-    for (size_t i = g->inputs.n; i-- > 0 && !n_inputs;)
-        if (mq_value_unused(g->inputs.items[i])) {
-            mq_value *v = g->inputs.items[i];
-            mq_graph_remove_input(g, v);
-            mq_value_clear_init(v);
-        }
-    mq_model_drop_unused(m);
+        MQ_TRY(values_of(m, outputs, n_outputs, &out, err));
+    else if (!(out = mq_arena_memdup(m->arena, has->items, has->n * sizeof *out)))
+        return mq_oom(err);
+    MQ_TRY(mq_model_cut(m, in, n_inputs, out, n_outputs ? n_outputs : has->n, n_inputs == 0, err));
     rc = mq_infer_model(m, NULL, NULL, err);
 done:
     return rc;
