@@ -39,8 +39,9 @@ static mq_status add_quantized(const struct watching *w, const mq_array *a, cons
     if (!x)
         return mq_oom(err);
     for (size_t i = 0; i < a->count; i++) {
-        const float q = rintf(((const float *)a->data)[i] / p->scale) + (float)p->zero_point;
-        x[i] = (fminf(fmaxf(q, (float)p->scheme.q_min), (float)p->scheme.q_max) - (float)p->zero_point) * p->scale;
+        const float v = ((const float *)a->data)[i], q = rintf(v / p->scale) + (float)p->zero_point;
+        const float kept = fminf(fmaxf(q, (float)p->scheme.q_min), (float)p->scheme.q_max);
+        x[i] = isfinite(v) ? (kept - (float)p->zero_point) * p->scale : v; /* passed over, as in what it is compared with */
     }
     copy.data = x;
     rc = mq_channels_add(to, &copy, err);

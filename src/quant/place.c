@@ -245,6 +245,7 @@ static void find_bounds(mq_point *pt)
         pt->bound_lo = (float)lo;
     if (mq_node_is(n, "", "Clip") && n->n_inputs > 2 && n->inputs[2] && mq_constant_number(n->inputs[2], &hi))
         pt->bound_hi = (float)hi;
+    pt->bound_lo = fminf(pt->bound_lo, pt->bound_hi); /* Clip with min above max gives max */
 }
 
 static mq_status add_point(struct placer *w, mq_value *v, const mq_node *reader)

@@ -308,15 +308,21 @@ static void widen_scales(const mq_bias *b, const mq_unaligned_f32 *values, size_
     }
 }
 
+/* NULL: it stays as it is, or *rc. There is no integer for what is not finite. */
 static const mq_unaligned_f32 *bias_values(const mq_bias *b, size_t *n, mq_error *err, mq_status *rc)
 {
     mq_tensor *t = mq_value_constant(b->node->inputs[b->index], false);
+    const mq_unaligned_f32 *values;
     const void *data;
 
     if (!t || !fits_bias(b, t) || (*rc = mq_tensor_bytes(t, &data, err)) != MQ_OK)
         return NULL;
+    values = data;
     *n = (size_t)mq_tensor_count(t);
-    return data;
+    for (size_t i = 0; i < *n; i++)
+        if (!isfinite(values[i]))
+            return NULL;
+    return values;
 }
 
 static mq_status prepare_bias(const mq_bias *b, const mq_hooks *hooks, mq_error *err)
@@ -421,8 +427,8 @@ mq_status mq_static_correct(mq_placement *p, const mq_channel_table *plain, cons
         mq_bias *b = &p->biases.items[i];
         const char *name = b->input ? b->input->value->name : "";
         const mq_channels *x = mq_channel_table_find(plain, name), *q = mq_channel_table_find(quantized, name);
-        const mq_tensor *t = mq_value_constant(b->node->inputs[b->index], false);
-        if (!x || !q || x->axis != mq_layer_axis(b->node) || !t || !fits_bias(b, t))
+        size_t n;
+        if (!x || !q || x->axis != mq_layer_axis(b->node) || !bias_values(b, &n, err, &rc))
             continue;
         MQ_TRY(mq_weight_find_params(&b->item->weight, hooks, err));
         MQ_TRY(correct(b, x, q, err));

@@ -253,6 +253,53 @@ static void test_create_copies(void **state)
     assert_non_null(mq_tensor_create(m, "", MQ_FLOAT, 0, NULL, w));
 }
 
+/* ---- making ---------------------------------------------------------------------------------------------------------- */
+
+/* 8, 9, 10, ...: from the back, in two pieces; user: what is asked beyond the size. */
+static mq_status make_numbers(void *user, mq_sink *sink, const mq_hooks *hooks, mq_error *e)
+{
+    const size_t *beyond = user;
+    mq_status rc;
+
+    (void)hooks;
+    if ((rc = sink->write_at(sink, 8, (const float[]){ 10, 11, 12, 13 }, 8 + *beyond, e)) != MQ_OK)
+        return rc;
+    return sink->write_at(sink, 0, (const float[]){ 8, 9 }, 8, e);
+}
+
+static void test_make(void **state)
+{
+    size_t beyond = 0;
+    const mq_maker maker = { .n_bytes = 16, .make = make_numbers, .user = &beyond };
+    mq_tensor *t = stored(MQ_FLOAT, "4", MQ_STORE_MADE, NULL, 0);
+    const void *data;
+
+    (void)state;
+    t->maker = &maker;
+    assert_int_equal(mq_tensor_bytes(t, &data, NULL), MQ_ERR_UNSUPPORTED);
+    assert_int_equal(mq_tensor_make(t, NULL, NULL), MQ_OK);
+    assert_int_equal(t->storage, MQ_STORE_RAW);
+    reads(t, (const float[]){ 8, 9, 10, 11 }, 4);
+    data = t->data;
+    assert_int_equal(mq_tensor_make(t, NULL, NULL), MQ_OK); /* made once */
+    assert_ptr_equal(t->data, data);
+}
+
+/* A maker that writes past its size changes nothing. */
+static void test_make_too_much(void **state)
+{
+    size_t beyond = 4;
+    const mq_maker maker = { .n_bytes = 16, .make = make_numbers, .user = &beyond };
+    mq_tensor *t = stored(MQ_FLOAT, "4", MQ_STORE_MADE, NULL, 0);
+    mq_error e = { 0 };
+
+    (void)state;
+    t->maker = &maker;
+    assert_int_equal(mq_tensor_make(t, NULL, &e), MQ_ERR_SYSTEM);
+    assert_int_equal(t->storage, MQ_STORE_MADE);
+    assert_null(t->data);
+}
+
 #define ON_MODEL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -266,6 +313,8 @@ int main(void)
         ON_MODEL(test_external),
         ON_MODEL(test_conversion_is_kept),
         ON_MODEL(test_create_copies),
+        ON_MODEL(test_make),
+        ON_MODEL(test_make_too_much),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

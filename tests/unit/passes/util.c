@@ -182,11 +182,42 @@ static void the_dead(void **state)
     pass_ops("Abs");
 }
 
+/* Initializers that nobody reads go, those that a caller may set stay. */
+static void unused_constants(void **state)
+{
+    mq_graph *branch;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,4");
+    make_float("used", 1);
+    make_float("unused", 1);
+    make_float("given", 1);
+    make_type(mq_graph_find(g, "given"), MQ_FLOAT, "");
+    assert_int_equal(mq_graph_add_input(g, mq_graph_find(g, "given"), NULL), MQ_OK);
+    make_float("read_inside", 1);
+    make_float("result", 1);
+    make_node(g, "Add", "x,used", "y");
+    branch = make_subgraph(make_node(g, "If", "x", "z"), "then_branch");
+    make_init(branch, "unused_inside", MQ_FLOAT, "1", (const float[]){ 1 });
+    make_node(branch, "Neg", "read_inside", "inner");
+    make_output(branch, "inner");
+    make_output(g, "y");
+    make_output(g, "result");
+    mq_model_drop_unused(m);
+    graph_check(m);
+    assert_int_equal(g->inits.n, 4);
+    assert_null(mq_graph_find(g, "unused")->init);
+    assert_int_equal(branch->inits.n, 0);
+    mq_model_drop_unused(m);
+    assert_int_equal(g->inits.n, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_MODEL(readers),     ON_MODEL(numbers),       ON_MODEL(shapes),    ON_MODEL(bypassing),
         ON_MODEL(taking_over), ON_MODEL(in_the_middle), ON_MODEL(constants), ON_MODEL(the_dead),
+        ON_MODEL(unused_constants),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -437,6 +437,23 @@ static void test_clip(void **state)
 }
 
 /* Bounds that may change are no property of the tensor. */
+/* With min above max everything is max. */
+static void test_clip_with_crossed_bounds(void **state)
+{
+    const float lo = 2, hi = -1;
+
+    (void)state;
+    image();
+    make_init(g, "lo", MQ_FLOAT, "", &lo);
+    make_init(g, "hi", MQ_FLOAT, "", &hi);
+    conv("x", "w1", "a");
+    make_node(g, "Clip", "a,lo,hi", "k");
+    conv("k", "w2", "b");
+    make_output(g, "b");
+    points_are("x k b!");
+    assert_true(point("k")->bound_lo == -1 && point("k")->bound_hi == -1);
+}
+
 static void test_clip_with_open_bounds(void **state)
 {
     (void)state;
@@ -555,6 +572,7 @@ int main(void)
         ON_MODEL(test_not_carried),
         ON_MODEL(test_clip),
         ON_MODEL(test_clip_with_open_bounds),
+        ON_MODEL(test_clip_with_crossed_bounds),
         ON_MODEL(test_relu_beside_another_reader),
         ON_MODEL(test_graph_output_inside),
         ON_MODEL(test_biases),

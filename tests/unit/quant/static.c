@@ -598,6 +598,151 @@ static void test_shared_weight(void **state)
     assert_memory_equal(float_data("small_scale"), float_data("large_scale"), 8 * sizeof(float));
 }
 
+/* There is no integer for infinity, and 0 would be something else. */
+static void test_bias_that_is_not_finite(void **state)
+{
+    (void)state;
+    gemm("8,32", "32", -3, 0.25f);
+    ((float *)(uintptr_t)float_data("b"))[4] = -INFINITY;
+    rewrite();
+    assert_null(mq_graph_find(g, "b_quantized"));
+    assert_string_equal(mq_graph_find(g, "y")->producer->inputs[2]->name, "b");
+}
+
+/* ---- bias correction ----------------------------------------------------------------------------------------------- */
+
+/* Channel i of `name` had the mean i / 4 - 1 over 10 values, and a little more when quantized. */
+static void see_means(mq_channel_table *plain, mq_channel_table *quantized, const char *name, int axis, size_t n)
+{
+    mq_channel_table *const tables[2] = { plain, quantized };
+
+    for (int k = 0; k < 2; k++) {
+        mq_channels *c;
+        assert_int_equal(mq_channel_table_add(tables[k], mq_graph_find(g, name), axis, NULL), MQ_OK);
+        c = mq_channel_table_find(tables[k], name);
+        c->n = n;
+        c->count = 10;
+        c->sum = calloc(n, sizeof *c->sum);
+        assert_non_null(c->sum);
+        for (size_t i = 0; i < n; i++)
+            c->sum[i] = 10 * ((double)i / 4 - 1 + k * 0.01 * (double)(i % 3));
+    }
+}
+
+/* What the rounded weight w is. */
+static double as_stored(const mq_weight *by, size_t row, float w)
+{
+    const size_t at = by->grid.n_scales == 1 ? 0 : row;
+
+    return rint(fmin(fmax((double)w / (double)by->scales[at], -127), 127)) * (double)by->scales[at];
+}
+
+/* The sum over the weights of a row of stored weight x quantized mean - weight x mean, taken back. */
+static void shifts(const char *weight, size_t rows, size_t group_rows, size_t group_cols, size_t inner, bool turned)
+{
+    const mq_bias *b = &plan.placement->biases.items[0];
+    const float *w = float_data(weight);
+
+    assert_int_equal(plan.placement->biases.n, 1);
+    assert_non_null(b->shift);
+    for (size_t r = 0; r < rows; r++) {
+        double moved = 0;
+        for (size_t c = 0; c < group_cols; c++) {
+            const size_t col = r / group_rows * group_cols + c;
+            const double x = (double)col / 4 - 1, q = x + 0.01 * (double)(col % 3);
+            for (size_t k = 0; k < inner; k++) {
+                const float here = w[turned ? col * rows + r : (r * group_cols + c) * inner + k];
+                moved += as_stored(&b->item->weight, r, here) * q - (double)here * x;
+            }
+        }
+        assert_true(fabs((double)b->shift[r] + moved) <= 1e-6 * (1 + fabs(moved)));
+    }
+}
+
+static size_t correct(mq_channel_table *plain, mq_channel_table *quantized)
+{
+    mq_error err = { 0 };
+    size_t n = 99;
+
+    assert_int_equal(mq_static_correct(plan.placement, plain, quantized, NULL, &n, &err), MQ_OK);
+    mq_channel_table_release(plain);
+    mq_channel_table_release(quantized);
+    return n;
+}
+
+static void test_correction_of_gemm(void **state)
+{
+    mq_channel_table plain = { 0 }, quantized = { 0 };
+
+    (void)state;
+    gemm("8,32", "32", -3, 0.25f);
+    ranges();
+    see_means(&plain, &quantized, "x", -1, 8);
+    assert_int_equal(correct(&plain, &quantized), 1);
+    shifts("w", 32, 32, 8, 1, true);
+}
+
+static void grouped_conv(void)
+{
+    make_input(g, "x", MQ_FLOAT, "N,8,6,6");
+    floats("w", "4,4,3,3", -1, 0.017f);
+    floats("b", "4", 1, 1);
+    make_node_int(g, "Conv", "x,w,b", "y", "group", 2);
+    make_output(g, "y");
+    see_range("x", -1, 1);
+    see_range("y", -10, 10);
+    ranges();
+}
+
+static void test_correction_of_grouped_convolution(void **state)
+{
+    mq_channel_table plain = { 0 }, quantized = { 0 };
+
+    (void)state;
+    grouped_conv();
+    see_means(&plain, &quantized, "x", 1, 8);
+    assert_int_equal(correct(&plain, &quantized), 1);
+    shifts("w", 4, 2, 4, 9, false);
+}
+
+/* Means along another axis, of another number of channels, or of none: nothing is known of this bias. */
+static void test_no_correction(void **state)
+{
+    mq_channel_table plain = { 0 }, quantized = { 0 };
+
+    (void)state;
+    grouped_conv();
+    see_means(&plain, &quantized, "x", -1, 8);
+    assert_int_equal(correct(&plain, &quantized), 0);
+    plain = quantized = (mq_channel_table){ 0 };
+    see_means(&plain, &quantized, "x", 1, 7);
+    assert_int_equal(correct(&plain, &quantized), 0);
+    plain = quantized = (mq_channel_table){ 0 };
+    assert_int_equal(correct(&plain, &quantized), 0);
+    assert_null(plan.placement->biases.items[0].shift);
+}
+
+/* The integers stand for the bias and its shift. */
+static void test_correction_is_written(void **state)
+{
+    mq_channel_table plain = { 0 }, quantized = { 0 };
+    mq_error err = { 0 };
+    float shift[32];
+
+    (void)state;
+    gemm("8,32", "32", -3, 0.25f);
+    ranges();
+    see_means(&plain, &quantized, "x", -1, 8);
+    correct(&plain, &quantized);
+    memcpy(shift, plan.placement->biases.items[0].shift, sizeof shift);
+    assert_int_equal(mq_static_rewrite(plan.placement, &plan, &how, &noting, &err), MQ_OK);
+    for (int i = 0; i < 32; i++) {
+        const double scale = (double)float_data("b_scale")[i], want = -3 + 0.25 * i + (double)shift[i];
+        assert_true(fabs((double)int_data("b_quantized")[i] * scale - want) <= scale / 2 + 1e-6);
+        assert_true(fabs((double)shift[i]) > scale);
+    }
+}
+
 /* ---- before -------------------------------------------------------------------------------------------------------- */
 
 static void prepare(void)
@@ -681,6 +826,11 @@ int main(void)
         ON_STATIC(test_bias_of_one_number),
         ON_STATIC(test_float_bias),
         ON_STATIC(test_bias_that_would_overflow),
+        ON_STATIC(test_bias_that_is_not_finite),
+        ON_STATIC(test_correction_of_gemm),
+        ON_STATIC(test_correction_of_grouped_convolution),
+        ON_STATIC(test_no_correction),
+        ON_STATIC(test_correction_is_written),
         ON_STATIC(test_shared_bias),
         ON_STATIC(test_bias_with_another_reader),
         ON_STATIC(test_shared_weight),
