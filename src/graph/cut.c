@@ -105,9 +105,8 @@ static mq_status set_outputs(cutting *c)
     mq_graph *g = c->g;
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; i < g->outputs.n; i++)
-        g->outputs.items[i]->n_output_uses--;
-    g->outputs.n = 0;
+    while (g->outputs.n)
+        mq_graph_remove_output(g, g->outputs.items[g->outputs.n - 1]);
     for (size_t i = 0; i < c->n_outputs && rc == MQ_OK; i++) {
         declare(c->outputs[i]);
         rc = mq_graph_add_output(g, c->outputs[i], c->err);

@@ -159,3 +159,15 @@ char *mq_model_dump(const mq_model *m)
         mq_str_add(&s, "");
     return s.s;
 }
+
+char *mq_graph_dump(const mq_graph *g)
+{
+    mq_str s = { 0 };
+
+    add_graph(&s, g, 0);
+    if (s.failed) {
+        mq_str_release(&s);
+        return NULL;
+    }
+    return s.s;
+}

@@ -285,6 +285,12 @@ void mq_graph_remove_input(mq_graph *g, mq_value *v)
         v->is_input = false;
 }
 
+void mq_graph_remove_output(mq_graph *g, mq_value *v)
+{
+    if (vec_take_out(&g->outputs, v))
+        v->n_output_uses--;
+}
+
 mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err)
 {
     if (!v->init && !v->sparse && !mq_vec_push_in(v->graph->model->arena, &v->graph->inits, v))

@@ -339,6 +339,8 @@ const char *mq_unique_node_name(mq_model *m, const char *base);
 
 mq_status mq_graph_add_input(mq_graph *g, mq_value *v, mq_error *err);
 mq_status mq_graph_add_output(mq_graph *g, mq_value *v, mq_error *err);
+/* Takes v off the output list, once; nothing when it is not on it. */
+void mq_graph_remove_output(mq_graph *g, mq_value *v);
 /* Takes v off the input list (it stays a value); nothing when it is not on it. */
 void mq_graph_remove_input(mq_graph *g, mq_value *v);
 /* Makes t the initializer of v (t's name becomes v's name), appended to g's list when v had none. */
@@ -401,6 +403,8 @@ bool mq_dim_equal(mq_dim a, mq_dim b); /* known and equal, or the same symbol */
 /* The whole model as text, for tests and for looking at: a line per input, initializer, node and output, subgraphs indented.
  * To be freed with free(); NULL when out of memory. */
 char *mq_model_dump(const mq_model *m);
+/* The same of one graph. */
+char *mq_graph_dump(const mq_graph *g);
 /* "float[batch,3,224,224]", "seq(int64[?])", "float[...]" for an unknown rank, "?" for NULL; into a buffer of `size`. */
 void mq_type_text(const mq_type *t, char *out, size_t size);
 
