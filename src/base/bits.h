@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Floats as bits, and 16-bit floats from and to them: without branches, so that loops over them become vector code. Of
- * dtype.c and dtype_from.c. */
+ * code that computes with floats bit by bit: dtype.c, dtype_from.c, exec/ref/vmath_lane.h. */
 #ifndef MQ_BASE_BITS_H
 #define MQ_BASE_BITS_H
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "ops/chain.h"
 #include "passes/pass.h"
 
@@ -335,14 +336,6 @@ static int64_t register_of(const group *gr, const program *p, const mq_value *v)
     return -1;
 }
 
-static int64_t bits_of(float f)
-{
-    uint32_t u;
-
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
 static void add_member(const group *gr, program *p, size_t member)
 {
     const mq_node *n = gr->nodes[member];
@@ -358,8 +351,8 @@ static void add_member(const group *gr, program *p, size_t member)
             w[1 + k] = k < per_step ? register_of(gr, p, n->inputs[i + k]) : -1;
         if (i > 0) /* what has been folded so far */
             w[1] = p->made[member];
-        w[4] = row->a ? bits_of(mq_node_attr_float(n, row->a, row->a_absent)) : 0;
-        w[5] = row->b ? bits_of(mq_node_attr_float(n, row->b, row->b_absent)) : 0;
+        w[4] = row->a ? mq_bits_of(mq_node_attr_float(n, row->a, row->a_absent)) : 0;
+        w[5] = row->b ? mq_bits_of(mq_node_attr_float(n, row->b, row->b_absent)) : 0;
         p->made[member] = (int64_t)(gr->n_inputs + p->n++);
     }
 }

@@ -77,7 +77,7 @@ MQ_INLINE float unit(float x)
     return mq_lane_at_most(mq_lane_at_least(x, 0), 1);
 }
 
-#define SELECT(condition, yes, no) mq_lane_select(mq_lane_mask(condition), yes, no)
+#define SELECT(condition, yes, no) mq_lane_select(mq_bits_mask(condition), yes, no)
 
 ACTIVATION(leaky_relu, "alpha", 0.01f, "", 0, SELECT(x < 0, a * x, x), x < 0 ? a * x : x)
 ACTIVATION(elu, "alpha", 1, "", 0, SELECT(x < 0, a * mq_lane_expm1(x), x), x < 0 ? a * expm1(x) : x)

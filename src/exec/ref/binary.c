@@ -177,7 +177,7 @@ ZIP(pow_any_f32, float, float, powf(x, y))
 FAST_ZIP(pow_2_f32, float, float, ((void)y, x * x))
 FAST_ZIP(pow_3_f32, float, float, ((void)y, (float)((double)x * (double)x * (double)x)))
 /* x + 0 makes -0 to 0; the root of -infinity would be NaN, the power is infinite */
-FAST_ZIP(pow_half_f32, float, float, ((void)y, mq_lane_select(mq_lane_mask(x == -INFINITY), INFINITY, sqrtf(x + 0.0f))))
+FAST_ZIP(pow_half_f32, float, float, ((void)y, mq_lane_select(mq_bits_mask(x == -INFINITY), INFINITY, sqrtf(x + 0.0f))))
 
 /* The exponents that models have most are products and roots: the same result, to half a unit of the last place. */
 ZIP_HEAD(pow_float_f32)
@@ -220,8 +220,8 @@ done:
 
 #define MAX_INT(name, sfx, T, W) ZIP(name##_##sfx, T, T, x > y ? x : y)
 #define MIN_INT(name, sfx, T, W) ZIP(name##_##sfx, T, T, x < y ? x : y)
-FAST_ZIP(max_f32, float, float, mq_lane_select(mq_lane_mask((x > y) | (x != x)), x, y))
-FAST_ZIP(min_f32, float, float, mq_lane_select(mq_lane_mask((x < y) | (x != x)), x, y))
+FAST_ZIP(max_f32, float, float, mq_lane_select(mq_bits_mask((x > y) | (x != x)), x, y))
+FAST_ZIP(min_f32, float, float, mq_lane_select(mq_bits_mask((x < y) | (x != x)), x, y))
 ZIP(max_f64, double, double, x > y || x != x ? x : y)
 ZIP(min_f64, double, double, x < y || x != x ? x : y)
 INTEGERS(MAX_INT, max)

@@ -6,6 +6,7 @@
  * shapes are made one walk after the other. */
 #include <string.h>
 
+#include "base/bits.h"
 #include "exec/ref/chain_lanes.h"
 #include "exec/ref/families.h"
 #include "exec/ref/util.h"
@@ -65,15 +66,6 @@ static mq_status read_inputs(chain *ch)
     return ch->type == MQ_FLOAT || ch->type == MQ_DOUBLE ? MQ_OK : mq_call_bad_type(ch->c, ch->type);
 }
 
-static float float_of(int64_t bits)
-{
-    const uint32_t u = (uint32_t)bits;
-    float f;
-
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
-
 static mq_status read_step(chain *ch, int i, const int64_t *words)
 {
     instruction *it = &ch->code[i];
@@ -95,8 +87,8 @@ static mq_status read_step(chain *ch, int i, const int64_t *words)
             return bad_program(ch, i);
         it->args[k] = (int)words[1 + k];
     }
-    it->param[0] = float_of(words[4]);
-    it->param[1] = float_of(words[5]);
+    it->param[0] = mq_bits_float((uint32_t)words[4]);
+    it->param[1] = mq_bits_float((uint32_t)words[5]);
     ch->regs[ch->n_in + i].dtype = is_comparison(it->step) ? MQ_BOOL : ch->type;
     return MQ_OK;
 }

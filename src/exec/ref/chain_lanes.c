@@ -47,7 +47,7 @@
     BY_VMATH(name)                 \
     BODY(HEAD(name##_f64), double, , dexpr)
 
-#define SELECT(condition, yes, no) mq_lane_select(mq_lane_mask(condition), yes, no)
+#define SELECT(condition, yes, no) mq_lane_select(mq_bits_mask(condition), yes, no)
 
 /* 0 <= x <= 1, by choosing */
 MQ_INLINE float unit(float x)

@@ -208,9 +208,9 @@ done:
  * low bits. */
 MQ_INLINE int32_t quantum(float q, float zero, float low, float high)
 {
-    q = mq_lane_select(mq_lane_mask(q >= low - zero), q, low - zero); /* NaN too */
+    q = mq_lane_select(mq_bits_mask(q >= low - zero), q, low - zero); /* NaN too */
     q = mq_lane_at_most(q, high - zero);
-    return (int32_t)(mq_lane_bits(q + 0x1.8p23f) - 0x4b400000u) + (int32_t)zero;
+    return (int32_t)(mq_bits_of(q + 0x1.8p23f) - 0x4b400000u) + (int32_t)zero;
 }
 
 #define QUANTA(name, T)                                                                                           \

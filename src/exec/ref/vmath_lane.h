@@ -9,43 +9,24 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
 
+#include "base/bits.h"
 #include "base/compiler.h"
-
-MQ_INLINE uint32_t mq_lane_bits(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
-MQ_INLINE float mq_lane_float(uint32_t u)
-{
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
 
 /* Chooses by a mask of all ones or all zeros: compilers will not do this for floats when a branch could trap. */
 MQ_INLINE float mq_lane_select(uint32_t mask, float yes, float no)
 {
-    return mq_lane_float((mq_lane_bits(yes) & mask) | (mq_lane_bits(no) & ~mask));
-}
-
-MQ_INLINE uint32_t mq_lane_mask(int condition)
-{
-    return (uint32_t)-condition;
+    return mq_bits_float(mq_bits_choose(mask, mq_bits_of(yes), mq_bits_of(no)));
 }
 
 MQ_INLINE float mq_lane_at_least(float x, float least)
 {
-    return mq_lane_select(mq_lane_mask(x < least), least, x);
+    return mq_lane_select(mq_bits_mask(x < least), least, x);
 }
 
 MQ_INLINE float mq_lane_at_most(float x, float most)
 {
-    return mq_lane_select(mq_lane_mask(x > most), most, x);
+    return mq_lane_select(mq_bits_mask(x > most), most, x);
 }
 
 /* a + b = n ln2 + r with |r| <= ln2/2 and an integer n; *n is 2^23 * 1.5 + n, whose low bits are n. NaN goes to r.
@@ -74,9 +55,9 @@ MQ_INLINE float mq_lane_expm1_small(float r)
  * where 2^n is not. */
 MQ_INLINE float mq_lane_scale(float m, float n)
 {
-    const int32_t k = (int32_t)(mq_lane_bits(n) - 0x4b400000u), half = k >> 1;
+    const int32_t k = (int32_t)(mq_bits_of(n) - 0x4b400000u), half = k >> 1;
 
-    return m * mq_lane_float((uint32_t)(half + 127) << 23) * mq_lane_float((uint32_t)(k - half + 127) << 23);
+    return m * mq_bits_float((uint32_t)(half + 127) << 23) * mq_bits_float((uint32_t)(k - half + 127) << 23);
 }
 
 /* e^(a + b), where a may be large (down to -inf) and |b| < 1. */
@@ -106,11 +87,11 @@ MQ_INLINE float mq_lane_expm1(float x)
 
 MQ_INLINE float mq_lane_log(float x)
 {
-    const uint32_t denormal = mq_lane_mask(x < 0x1p-126f);
-    const uint32_t u = mq_lane_bits(mq_lane_select(denormal, x * 0x1p23f, x));
+    const uint32_t denormal = mq_bits_mask(x < 0x1p-126f);
+    const uint32_t u = mq_bits_of(mq_lane_select(denormal, x * 0x1p23f, x));
     const uint32_t from_root = u - 0x3f3504f3u; /* exponent counted from sqrt(1/2) */
     const float e = (float)((int32_t)from_root >> 23) - mq_lane_select(denormal, 23.0f, 0.0f);
-    const float f = mq_lane_float((from_root & 0x007fffffu) + 0x3f3504f3u) - 1.0f, ff = f * f;
+    const float f = mq_bits_float((from_root & 0x007fffffu) + 0x3f3504f3u) - 1.0f, ff = f * f;
     float p = 0x1.1b3ec4p-4f, y;
 
     p = p * f - 0x1.e2e804p-4f;
@@ -124,9 +105,9 @@ MQ_INLINE float mq_lane_log(float x)
     y = p * f * ff + e * 0x1.0bfbe8p-15f;
     y = (y - 0.5f * ff) + f;
     y = y + e * 0x1.62ep-1f;
-    y = mq_lane_select(mq_lane_mask(x == 0.0f), -INFINITY, y);
-    y = mq_lane_select(mq_lane_mask(!(x >= 0.0f)), NAN, y); /* NaN too */
-    return mq_lane_select(mq_lane_mask(x == INFINITY), x, y);
+    y = mq_lane_select(mq_bits_mask(x == 0.0f), -INFINITY, y);
+    y = mq_lane_select(mq_bits_mask(!(x >= 0.0f)), NAN, y); /* NaN too */
+    return mq_lane_select(mq_bits_mask(x == INFINITY), x, y);
 }
 
 /* log(1 + x) for x in [0, 1]: what the sum 1 + x lost is put back. */
@@ -141,13 +122,13 @@ MQ_INLINE float mq_lane_sigmoid(float x)
 {
     const float e = mq_lane_exp(-fabsf(x));
 
-    return mq_lane_select(mq_lane_mask(x < 0.0f), e, 1.0f) / (1.0f + e);
+    return mq_lane_select(mq_bits_mask(x < 0.0f), e, 1.0f) / (1.0f + e);
 }
 
 MQ_INLINE float mq_lane_tanh(float x)
 {
     const float t = fabsf(x), s = x * x, e = mq_lane_exp(-2.0f * t);
-    const uint32_t sign = mq_lane_bits(x) & 0x80000000u;
+    const uint32_t sign = mq_bits_of(x) & 0x80000000u;
     float p = 0x1.1baa34p-9f, far;
 
     p = p * s - 0x1.0ccddep-7f;
@@ -156,7 +137,7 @@ MQ_INLINE float mq_lane_tanh(float x)
     p = p * s + 0x1.111088p-3f;
     p = p * s - 0x1.555554p-2f;
     far = 1.0f - 2.0f * e / (1.0f + e);
-    return mq_lane_select(mq_lane_mask(t < 0.625f), x + x * (s * p), mq_lane_float(mq_lane_bits(far) | sign));
+    return mq_lane_select(mq_bits_mask(t < 0.625f), x + x * (s * p), mq_bits_float(mq_bits_of(far) | sign));
 }
 
 /* erfc(t) for t >= 0, given t's square as hi + lo with hi exact: e^(-t^2) times a fit of e^(t^2) erfc(t) (t + 2). */
@@ -181,7 +162,7 @@ MQ_INLINE float mq_lane_erfc(float t, float hi, float lo)
 /* |x| cut to 12 bits (its square is exact) and what is left of the square. Clamped: squares beyond give 0 anyway. */
 MQ_INLINE float mq_lane_square(float t, float *lo)
 {
-    const float c = mq_lane_at_most(t, 16.0f), cut = mq_lane_float(mq_lane_bits(c) & 0xfffff000u);
+    const float c = mq_lane_at_most(t, 16.0f), cut = mq_bits_float(mq_bits_of(c) & 0xfffff000u);
 
     *lo = (c - cut) * (c + cut);
     return cut * cut;
@@ -205,11 +186,11 @@ MQ_INLINE float mq_lane_erf_small(float x)
 MQ_INLINE float mq_lane_erf(float x)
 {
     const float t = mq_lane_at_most(fabsf(x), 16.0f);
-    const uint32_t sign = mq_lane_bits(x) & 0x80000000u;
+    const uint32_t sign = mq_bits_of(x) & 0x80000000u;
     float lo;
     const float hi = mq_lane_square(t, &lo), far = 1.0f - mq_lane_erfc(t, hi, lo);
 
-    return mq_lane_select(mq_lane_mask(t < 0.92f), mq_lane_erf_small(x), mq_lane_float(mq_lane_bits(far) | sign));
+    return mq_lane_select(mq_bits_mask(t < 0.92f), mq_lane_erf_small(x), mq_bits_float(mq_bits_of(far) | sign));
 }
 
 /* x (1 + erf(x / sqrt 2)) / 2, also far to the left, where 1 + erf would cancel. */
@@ -218,10 +199,10 @@ MQ_INLINE float mq_lane_gelu(float x)
     const float a = fabsf(x), t = mq_lane_at_most(a, 16.0f) * 0x1.6a09e6p-1f;
     float lo;
     const float hi = mq_lane_square(a, &lo), tail = 0.5f * mq_lane_erfc(t, 0.5f * hi, 0.5f * lo);
-    const float far = mq_lane_select(mq_lane_mask(x < 0.0f), tail, 1.0f - tail);
+    const float far = mq_lane_select(mq_bits_mask(x < 0.0f), tail, 1.0f - tail);
     const float near = 0.5f + 0.5f * mq_lane_erf_small(x * 0x1.6a09e6p-1f);
 
-    return x * mq_lane_select(mq_lane_mask((x > -0.5f) & (x < 1.3f)), near, far);
+    return x * mq_lane_select(mq_bits_mask((x > -0.5f) & (x < 1.3f)), near, far);
 }
 
 /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2: tanh as a sigmoid of twice the argument. */
