@@ -47,18 +47,21 @@ void mq_join_close(mq_join *j)
     free(j);
 }
 
+/* Lets go of this run's block, where there is one. */
+static void drop(mq_runner *r, mq_join *j)
+{
+    if (!j || !j->block)
+        return;
+    mq_block_unref(j->block);
+    j->block = NULL;
+    r->n_joining--;
+}
+
 /* After a run that ended early: parts without their whole. */
 void mq_joins_drop(mq_runner *r)
 {
-    for (size_t i = 0; r->n_joining && i < r->plan->n_steps; i++) {
-        mq_join *j = r->states[i].join;
-
-        if (j && j->block) {
-            mq_block_unref(j->block);
-            j->block = NULL;
-            r->n_joining--;
-        }
-    }
+    for (size_t i = 0; r->n_joining && i < r->plan->n_steps; i++)
+        drop(r, r->states[i].join);
 }
 
 mq_block *mq_join_block(mq_call *c, size_t i, size_t bytes, size_t *at)
@@ -132,11 +135,7 @@ mq_status mq_call_out_joined(mq_call *c, size_t i, int rank, const int64_t *dims
         rc = mq_call_out_array(c, i, a);
         *done = true;
     }
-    if (st->join && st->join->block) {
-        mq_block_unref(st->join->block);
-        st->join->block = NULL;
-        s->runner->n_joining--;
-    }
+    drop(s->runner, st->join);
     learn(c, st);
     return rc;
 }

@@ -6,6 +6,16 @@
 
 #include "exec/onednn/kernels.h"
 
+bool mq_dn_joins(const mq_array *a, const mq_array *first, int axis)
+{
+    if (a->dtype != first->dtype || a->rank != first->rank)
+        return false;
+    for (int d = 0; d < a->rank; d++)
+        if (d != axis && a->dims[d] != first->dims[d])
+            return false;
+    return true;
+}
+
 /* The result's shape; false: the reference kernel has to look at it. */
 static bool shape(const mq_call *c, int axis, int64_t *dims)
 {
@@ -13,13 +23,11 @@ static bool shape(const mq_call *c, int axis, int64_t *dims)
 
     memcpy(dims, x->dims, (size_t)x->rank * sizeof *dims);
     for (size_t i = 1; i < c->n_in; i++) {
-        if (!c->in[i] || c->in[i]->kind != MQ_TYPE_TENSOR || c->in[i]->dtype != x->dtype || c->in[i]->rank != x->rank ||
-            !c->in[i]->count)
+        const mq_array *a = c->in[i];
+
+        if (!a || a->kind != MQ_TYPE_TENSOR || !a->count || !mq_dn_joins(a, x, axis))
             return false;
-        for (int d = 0; d < x->rank; d++)
-            if (d != axis && c->in[i]->dims[d] != x->dims[d])
-                return false;
-        dims[axis] += c->in[i]->dims[axis];
+        dims[axis] += a->dims[axis];
     }
     return true;
 }

@@ -58,45 +58,14 @@ typedef struct packed {
     int32_t *sums; /* of columns */
 } packed;
 
-MQ_CLONES(void, add_row, (const int8_t *restrict b, int64_t n, int32_t *restrict sums), (b, n, sums))
-{
-    for (int64_t j = 0; j < n; j++)
-        sums[j] += b[j];
-}
-
-/* Of rows of k that follow each other. */
-MQ_CLONES(void, sum_u8, (const uint8_t *x, int64_t rows, int64_t k, int32_t *restrict sums), (x, rows, k, sums))
-{
-    for (int64_t r = 0; r < rows; r++) {
-        int32_t sum = 0;
-
-        for (int64_t i = 0; i < k; i++)
-            sum += x[r * k + i];
-        sums[r] = sum;
-    }
-}
-
-MQ_CLONES(void, sum_s8, (const int8_t *x, int64_t rows, int64_t k, int32_t *restrict sums), (x, rows, k, sums))
-{
-    for (int64_t r = 0; r < rows; r++) {
-        int32_t sum = 0;
-
-        for (int64_t i = 0; i < k; i++)
-            sum += x[r * k + i];
-        sums[r] = sum;
-    }
-}
-
 static void column_sums(const imatmul_state *s, const int8_t *b, int32_t *sums)
 {
     if (s->turned) {
-        sum_s8(b, s->n, s->k, sums);
+        mq_i8_row_sums(MQ_INT8, b, s->n, s->k, sums);
         return;
     }
-    memset(sums, 0, (size_t)(s->batch * s->n) * sizeof *sums);
     for (int64_t q = 0; q < s->batch; q++)
-        for (int64_t i = 0; i < s->k; i++)
-            add_row(b + (q * s->k + i) * s->n, s->n, sums + q * s->n);
+        mq_i8_column_sums(MQ_INT8, b + q * s->k * s->n, s->k, s->n, sums + q * s->n);
 }
 
 MQ_CLONES(void, flip_bytes, (const uint8_t *restrict from, size_t n, uint8_t *restrict to), (from, n, to))
@@ -267,10 +236,8 @@ static void finish_rows(const imatmul_state *s, const finish *f, const void *a, 
     const int64_t n = s->n, matrix = from / s->m;
     int32_t sums[BLOCK_ROWS];
 
-    if (f->zb && s->a_type == MQ_UINT8)
-        sum_u8((const uint8_t *)a + from * s->k, to - from, s->k, sums);
-    else if (f->zb)
-        sum_s8((const int8_t *)a + from * s->k, to - from, s->k, sums);
+    if (f->zb)
+        mq_i8_row_sums(s->a_type, (const uint8_t *)a + from * s->k, to - from, s->k, sums);
     correct(acc + from * n, to - from, n, f->base + matrix * n, f->zb, sums);
     for (int64_t r = from; r < to; r++) {
         if (s->y_type == MQ_FLOAT) {

@@ -33,6 +33,9 @@ bool mq_dn_add_activation_attr(const mq_node *n, mq_dn_attr *a);
 /* The same with `activation_alpha` and `activation_beta`. */
 bool mq_dn_add_scalar_activation(const mq_node *n, mq_dn_attr *a);
 
+/* May a stand beside first along this axis: the same type, and the same shape but for it? */
+bool mq_dn_joins(const mq_array *a, const mq_array *first, int axis);
+
 /* Of at most three spatial dims; one becomes two. */
 bool mq_dn_window_of(const mq_window *v, mq_dn_window *w);
 /* Weights as the library counts them: [group,] output channels, input channels of a group, taps; as they lie in ONNX's

@@ -110,12 +110,8 @@ static bool concat_fits(const mq_call *c, bytes_state *s)
     for (size_t i = FIRST; i < c->n_in; i += EACH) {
         const mq_array *a = c->in[i];
 
-        if (!a || !has_channels_last(a) || a->dtype != first->dtype || a->rank != first->rank ||
-            !is_grid(c, i + 1, a->dtype))
+        if (!a || !has_channels_last(a) || !mq_dn_joins(a, first, 1) || !is_grid(c, i + 1, a->dtype))
             return false;
-        for (int d = 0; d < a->rank; d++)
-            if (d != 1 && a->dims[d] != first->dims[d])
-                return false;
         s->dims[1] += a->dims[1];
     }
     return true;
@@ -142,25 +138,12 @@ static mq_status concat_prepare(mq_call *c, void **state)
 
 /* ---- averages over images ----------------------------------------------------------------------------------------- */
 
-MQ_CLONES(void, add_u8, (const uint8_t *restrict x, int64_t n, int32_t *restrict sums), (x, n, sums))
-{
-    for (int64_t i = 0; i < n; i++)
-        sums[i] += x[i];
-}
-
-MQ_CLONES(void, add_s8, (const int8_t *restrict x, int64_t n, int32_t *restrict sums), (x, n, sums))
-{
-    for (int64_t i = 0; i < n; i++)
-        sums[i] += x[i];
-}
-
 static mq_status average_run(mq_call *c, void *state)
 {
     const bytes_state *s = state;
     const mq_array *x = c->in[0];
     const int64_t channels = x->dims[1], points = (int64_t)x->count / (x->dims[0] * channels);
-    const float scale = scale_at(c, 1) / (scale_at(c, 3) * (float)points);
-    const int32_t less = zero_at(c, 2) * (int32_t)points;
+    const mq_i8_mean mean = mq_i8_mean_of(scale_at(c, 1), zero_at(c, 2), scale_at(c, 3), points);
     int32_t *sums = mq_call_scratch(c, (size_t)channels * sizeof *sums);
     float *v = mq_call_scratch(c, (size_t)channels * sizeof *v);
     uint8_t *y = NULL;
@@ -170,28 +153,13 @@ static mq_status average_run(mq_call *c, void *state)
         return MQ_ERR_NOMEM;
     MQ_TRY(mq_call_out(c, 0, x->dtype, x->rank, s->dims, (void **)&y));
     for (int64_t image = 0; image < x->dims[0]; image++) {
-        const char *from = (const char *)x->data + image * points * channels;
-        memset(sums, 0, (size_t)channels * sizeof *sums);
-        for (int64_t p = 0; p < points; p++) {
-            if (x->dtype == MQ_INT8)
-                add_s8((const int8_t *)from + p * channels, channels, sums);
-            else
-                add_u8((const uint8_t *)from + p * channels, channels, sums);
-        }
+        mq_i8_column_sums(x->dtype, (const char *)x->data + image * points * channels, points, channels, sums);
         for (int64_t k = 0; k < channels; k++)
-            v[k] = (float)(sums[k] - less) * scale;
+            v[k] = mq_i8_mean_step(&mean, sums[k]);
         mq_i8_quantize(v, channels, 1, zero_at(c, 4), x->dtype, y + image * channels);
     }
 done:
     return rc;
-}
-
-static bool covers_image(const mq_window *w)
-{
-    for (int d = 0; d < w->rank; d++)
-        if (w->kernel[d] != w->in[d] || w->out[d] != 1 || w->lo[d] || w->hi[d])
-            return false;
-    return true;
 }
 
 static mq_status average_prepare(mq_call *c, void **state, bool window)
@@ -204,7 +172,7 @@ static mq_status average_prepare(mq_call *c, void **state, bool window)
     if (!x || !mq_is_i8(x) || !has_channels_last(x) || mq_node_attr_int(c->node, "channels_last", 0) ||
         !is_grid(c, 1, x->dtype) ||
         !is_grid(c, 3, x->dtype) || (int64_t)x->count / (x->dims[0] * x->dims[1]) > INT32_MAX / 512 ||
-        (window && (mq_pool_shape(c, x, &w, dims) != MQ_OK || !covers_image(&w))))
+        (window && (mq_pool_shape(c, x, &w, dims) != MQ_OK || !mq_window_covers(&w))))
         return MQ_OK;
     if (!(s = calloc(1, sizeof *s)))
         return mq_oom(c->err);

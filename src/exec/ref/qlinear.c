@@ -241,26 +241,17 @@ static mq_status average_images(mq_call *c, const grid *from, const grid *to, bo
         dims[d] = d == 0 || d == channel ? x->dims[d] : 1;
     MQ_TRY(mq_call_out(c, 0, x->dtype, x->rank, dims, &y));
     const int64_t channels = dims[channel], planes = dims[0] * channels, n = (int64_t)x->count / planes;
-    const float scale = from->scale / (to->scale * (float)n);
+    const mq_i8_mean mean = mq_i8_mean_of(from->scale, from->zero, to->scale, n);
     float *v = mq_call_scratch(c, (size_t)planes * sizeof *v);
     if (!v)
         return MQ_ERR_NOMEM;
     for (int64_t p = 0; p < planes; p++) {
         const int64_t at = channels_last ? p / channels * n * channels + p % channels : p * n;
-        v[p] = (float)(sum_codes(x, at, channels_last ? channels : 1, n) - from->zero * n) * scale;
+        v[p] = mq_i8_mean_step(&mean, sum_codes(x, at, channels_last ? channels : 1, n));
     }
     mq_i8_quantize(v, planes, 1, to->zero, x->dtype, y);
 done:
     return rc;
-}
-
-/* Is there one window, and it is the image? */
-static bool covers_image(const mq_window *w)
-{
-    for (int d = 0; d < w->rank; d++)
-        if (w->kernel[d] != w->in[d] || w->out[d] != 1 || w->lo[d] || w->hi[d])
-            return false;
-    return true;
 }
 
 static mq_status op_qlinear_average_pool(mq_call *c)
@@ -280,7 +271,7 @@ static mq_status op_qlinear_average_pool(mq_call *c)
     MQ_TRY(mq_pool_shape(c, &shape, &w, dims));
     for (int d = 0; d < shape.rank; d++)
         count *= (double)dims[d];
-    if (shape.count > 0 && covers_image(&w))
+    if (shape.count > 0 && mq_window_covers(&w))
         return average_images(c, &from, &to, last);
     if (count > 1e15)
         return mq_call_fail(c, "the result is too large");

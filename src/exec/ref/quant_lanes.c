@@ -4,6 +4,7 @@
 #include "exec/ref/quant_lanes.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/compiler.h"
 #include "exec/ref/quant_avx512.h"
@@ -147,6 +148,56 @@ void mq_i8_quantize(const float *x, int64_t n, float scale, int32_t zero, mq_dty
 
     if (done < n)
         quantize(x + done, n - done, scale, zero, type, (uint8_t *)dst + done);
+}
+
+/* ---- sums and means ----------------------------------------------------------------------------------------------- */
+
+#define SUMS(T)                                                                                                      \
+    MQ_CLONES(void, row_sums_##T, (const T *x, int64_t rows, int64_t n, int32_t *restrict sums), (x, rows, n, sums)) \
+    {                                                                                                                \
+        for (int64_t r = 0; r < rows; r++) {                                                                         \
+            int32_t sum = 0;                                                                                         \
+                                                                                                                     \
+            for (int64_t i = 0; i < n; i++)                                                                          \
+                sum += x[r * n + i];                                                                                 \
+            sums[r] = sum;                                                                                           \
+        }                                                                                                            \
+    }                                                                                                                \
+    MQ_CLONES(void, add_row_##T, (const T *restrict x, int64_t n, int32_t *restrict sums), (x, n, sums))             \
+    {                                                                                                                \
+        for (int64_t i = 0; i < n; i++)                                                                              \
+            sums[i] += x[i];                                                                                         \
+    }
+SUMS(int8_t)
+SUMS(uint8_t)
+
+void mq_i8_row_sums(mq_dtype type, const void *x, int64_t rows, int64_t n, int32_t *sums)
+{
+    if (type == MQ_INT8)
+        row_sums_int8_t(x, rows, n, sums);
+    else
+        row_sums_uint8_t(x, rows, n, sums);
+}
+
+void mq_i8_column_sums(mq_dtype type, const void *x, int64_t rows, int64_t n, int32_t *sums)
+{
+    memset(sums, 0, (size_t)n * sizeof *sums);
+    for (int64_t r = 0; r < rows; r++) {
+        if (type == MQ_INT8)
+            add_row_int8_t((const int8_t *)x + r * n, n, sums);
+        else
+            add_row_uint8_t((const uint8_t *)x + r * n, n, sums);
+    }
+}
+
+mq_i8_mean mq_i8_mean_of(float from_scale, int32_t from_zero, float to_scale, int64_t n)
+{
+    return (mq_i8_mean){ .scale = from_scale / (to_scale * (float)n), .less = from_zero * n };
+}
+
+float mq_i8_mean_step(const mq_i8_mean *m, int64_t sum)
+{
+    return (float)(sum - m->less) * m->scale;
 }
 
 /* ---- pairs -------------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,20 @@ void mq_i8_requantize_each(const int32_t *acc, int64_t n, const float *scales, i
 /* dst[k] = saturate(round_half_even(x[k] / scale) + zero). NaN becomes the least number. */
 void mq_i8_quantize(const float *x, int64_t n, float scale, int32_t zero, mq_dtype type, void *dst);
 
+/* Of rows of n that follow each other: the sum of each row, or of each column. */
+void mq_i8_row_sums(mq_dtype type, const void *x, int64_t rows, int64_t n, int32_t *sums);
+void mq_i8_column_sums(mq_dtype type, const void *x, int64_t rows, int64_t n, int32_t *sums);
+
+/* Means of codes: sums are exact, and are scaled and rounded once. */
+typedef struct mq_i8_mean {
+    float scale;
+    int64_t less; /* what zero points add to a sum */
+} mq_i8_mean;
+
+mq_i8_mean mq_i8_mean_of(float from_scale, int32_t from_zero, float to_scale, int64_t n);
+/* The mean of n codes with this sum, in steps of the result's scale; mq_i8_quantize by 1 and its zero point rounds it. */
+float mq_i8_mean_step(const mq_i8_mean *m, int64_t sum);
+
 /* Sum and product of elements of one type. A sum is rounded once: a * a_ratio + (b * b_ratio + base), each product and sum
  * as one fused operation, where ratios are scales over the result's and base gathers the zero points; then half to even. */
 typedef struct mq_i8_pair {

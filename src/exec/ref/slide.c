@@ -83,6 +83,14 @@ int64_t mq_window_taps(const mq_window *w)
     return mq_window_count(w->rank, w->kernel);
 }
 
+bool mq_window_covers(const mq_window *w)
+{
+    for (int d = 0; d < w->rank; d++)
+        if (w->kernel[d] != w->in[d] || w->out[d] != 1 || w->lo[d] || w->hi[d])
+            return false;
+    return true;
+}
+
 int64_t mq_window_count(int rank, const int64_t *dims)
 {
     int64_t n = 1;

@@ -26,6 +26,8 @@ mq_status mq_call_window(mq_call *c, int rank, const int64_t *in, const int64_t 
 /* Extent of the kernel along dim d, gaps included. */
 int64_t mq_slide_extent(const mq_window *w, int d);
 int64_t mq_window_taps(const mq_window *w); /* at most 2^40 */
+/* Is there one window, and it is the image? */
+bool mq_window_covers(const mq_window *w);
 /* Product of dims; 0 when one is 0, however large the others. */
 int64_t mq_window_count(int rank, const int64_t *dims);
 

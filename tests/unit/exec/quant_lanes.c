@@ -116,9 +116,38 @@ static void test_definition(void **state)
     }
 }
 
+/* Rows and columns of every length, each sum by itself. */
+static void test_sums(void **state)
+{
+    int32_t rows[MOST], columns[MOST];
+    bench t;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        fill(&t, seed);
+        const int64_t n = 1 + (int64_t)(seed % 37), m = t.n / n;
+        mq_i8_row_sums(t.type, t.a, m, n, rows);
+        mq_i8_column_sums(t.type, t.a, m, n, columns);
+        for (int64_t r = 0; r < m; r++)
+            for (int64_t k = 0; k < n; k++) {
+                const int32_t code = t.type == MQ_INT8 ? (int8_t)t.a[r * n + k] : t.a[r * n + k];
+                rows[r] -= code;
+                columns[k] -= code;
+            }
+        for (int64_t r = 0; r < m; r++)
+            assert_int_equal(rows[r], 0);
+        for (int64_t k = 0; k < n; k++)
+            assert_int_equal(columns[k], 0);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_definition) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_sums),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
