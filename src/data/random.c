@@ -4,6 +4,7 @@
  * sample's numbers depend on the seed, the input and the sample, not on the batch it is in. */
 #include <string.h>
 
+#include "base/compiler.h"
 #include "data/convert.h"
 #include "data/data.h"
 #include "data/fill.h"
@@ -120,12 +121,9 @@ static bool passes_on(const mq_node *n, size_t input)
     static const char *const ops[] = { "Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
                                        "Expand",   "Slice", "Concat",  "Tile",    "Split",     "Dropout" };
 
-    if (*mq_domain_norm(n->domain) || (input > 0 && strcmp(n->op_type, "Concat") != 0))
+    if (input > 0 && strcmp(n->op_type, "Concat") != 0)
         return false;
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        if (strcmp(n->op_type, ops[i]) == 0)
-            return true;
-    return false;
+    return mq_node_is_any(n, "", ops, MQ_ARRAY_LEN(ops));
 }
 
 /* The size of an axis of a value; INT64_MAX: not known. */

@@ -91,7 +91,7 @@ bool mq_node_is(const mq_node *n, const char *domain, const char *op_type)
 bool mq_node_is_any(const mq_node *n, const char *domain, const char *const *op_types, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (mq_node_is(n, domain, op_types[i]))
+        if (domain ? mq_node_is(n, domain, op_types[i]) : strcmp(n->op_type, op_types[i]) == 0)
             return true;
     return false;
 }

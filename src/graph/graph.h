@@ -309,7 +309,7 @@ mq_status mq_opset_set(mq_model *m, const char *domain, int64_t version, mq_erro
 const char *mq_domain_norm(const char *domain);
 /* Is the node the operator op_type of that (normalized) domain? */
 bool mq_node_is(const mq_node *n, const char *domain, const char *op_type);
-/* Is it one of `count` operators of that domain? */
+/* Is it one of `count` operators of that domain (NULL: of any)? */
 bool mq_node_is_any(const mq_node *n, const char *domain, const char *const *op_types, size_t count);
 /* Appends a function (name, domain and overload set; its body may follow). Of two that are the same the first one counts. */
 mq_status mq_model_add_function(mq_model *m, mq_function *f, mq_error *err);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "passes/pass.h"
 
 #define UNKNOWN_SIZE_LIMIT 65536 /* bytes of inputs up to which a result of unknown size is tried */
@@ -19,10 +20,7 @@ static bool makes_memory(const mq_node *n)
                                            "HannWindow",
                                        "HammingWindow", "MaxUnpool", "ConvTranspose" };
 
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        if (strcmp(n->op_type, ops[i]) == 0)
-            return true;
-    return false;
+    return mq_node_is_any(n, NULL, ops, MQ_ARRAY_LEN(ops));
 }
 
 /* Bytes of a value with a known type and shape; -1: not known. */

@@ -8,9 +8,9 @@
  * graphs, other than the last one; and where images stay in the kernel library's own order, which a chain would end.
  * Numerics: the same operations on each element, bit for bit. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "ops/chain.h"
 #include "passes/pass.h"
 
@@ -140,29 +140,21 @@ static mq_dtype chain_type(const mq_node *n)
 
 /* ---- images in the library's order --------------------------------------------------------------------------------- */
 
-static bool any_of(const mq_node *n, const char *const *ops)
-{
-    for (; *ops; ops++)
-        if (strcmp(n->op_type, *ops) == 0)
-            return true;
-    return false;
-}
-
 static bool makes_images(const mq_node *n)
 {
     static const char *const ops[] = { "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "FusedConv",
-                                       "GlobalAveragePool", "GlobalMaxPool", "LRN", "MaxPool", NULL };
+                                       "GlobalAveragePool", "GlobalMaxPool", "LRN", "MaxPool" };
 
-    return any_of(n, ops);
+    return mq_node_is_any(n, NULL, ops, MQ_ARRAY_LEN(ops));
 }
 
 /* Hands an image on in the order it comes in. */
 static bool keeps_images(const mq_node *n)
 {
-    static const char *const ops[] = { "Concat", "Resize", NULL };
+    static const char *const ops[] = { "Concat", "Resize" };
     const operator_row *row = find_operator(n);
 
-    return row ? row->ordered : any_of(n, ops);
+    return row ? row->ordered : mq_node_is_any(n, NULL, ops, MQ_ARRAY_LEN(ops));
 }
 
 static bool comes_as_image(const mq_value *v, int depth)
@@ -366,7 +358,7 @@ static mq_status take_outputs(group *gr, mq_node *made, mq_error *err)
 
         MQ_TRY(mq_node_set_output(v->producer, v->producer_index, NULL, err));
         MQ_TRY(mq_node_set_output(made, i, v, err));
-        v->declared = v->type; /* nobody can infer it any more */
+        mq_pass_keep_type(v);
     }
 done:
     return rc;
@@ -398,17 +390,14 @@ done:
 
 static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
-    mq_node **nodes = malloc((g->n_nodes + 1) * sizeof *nodes);
+    mq_node **nodes = mq_pass_positions(g);
     mq_dtype *types = malloc((g->n_nodes + 1) * sizeof *types);
     mq_status rc = nodes && types ? MQ_OK : mq_oom(err);
-    size_t n = 0;
+    size_t n = g->n_nodes;
 
     (void)ctx;
-    for (mq_node *node = g->first; node && rc == MQ_OK; node = node->next) {
-        node->tag = ++n;
-        nodes[n] = node;
-        types[n] = chain_type(node);
-    }
+    for (size_t i = 1; i <= n && rc == MQ_OK; i++)
+        types[i] = chain_type(nodes[i]);
     for (; n > 0 && rc == MQ_OK; n--) { /* a position whose node has gone belongs to the chain that stands there */
         group gr;
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "ops/lookup.h"
 #include "passes/pass.h"
 
@@ -19,10 +20,10 @@ static const char *const operators[] = {
     "Abs", "Add", "BatchNormalization", "Cast", "Ceil", "Celu", "Clip", "DequantizeLinear", "Div", "Elu", "Erf", "Exp",
     "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow",
     "QuantizeLinear", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Sum",
-    "Swish", "Tanh", "ThresholdedRelu", NULL,
+    "Swish", "Tanh", "ThresholdedRelu",
 };
 static const char *const contrib[] = { "FastGelu", "Gelu", "QLinearAdd", "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid",
-                                       "QuickGelu", NULL };
+                                       "QuickGelu" };
 
 typedef struct group {
     mq_value *source;
@@ -41,13 +42,10 @@ static bool is_i8(const mq_value *v)
 
 static bool is_elementwise(const mq_node *n)
 {
-    const char *const *list = *mq_domain_norm(n->domain) == 0 ? operators : contrib;
-
-    if (list == contrib && strcmp(n->domain, "com.microsoft") != 0)
+    if (!mq_node_is_any(n, "", operators, MQ_ARRAY_LEN(operators)) &&
+        !mq_node_is_any(n, "com.microsoft", contrib, MQ_ARRAY_LEN(contrib)))
         return false;
-    while (*list && strcmp(n->op_type, *list) != 0)
-        list++;
-    return *list && n->n_outputs == 1 && n->outputs[0] && !mq_node_attr_int(n, "training_mode", 0);
+    return n->n_outputs == 1 && n->outputs[0] && !mq_node_attr_int(n, "training_mode", 0);
 }
 
 /* The channels of an image whose count is known; 0: there are none. */
@@ -228,7 +226,7 @@ static mq_status fuse(mq_node *n, mq_value *source, const mq_pass_ctx *ctx, size
     MQ_TRY(mq_pass_insert(n, MQ_LOOKUP_DOMAIN, MQ_LOOKUP_OP, NULL, in, 2, &made, err));
     made->tag = n->tag;
     MQ_TRY(mq_pass_take_over(made, n, err));
-    v->declared = v->type; /* nobody can infer it any more */
+    mq_pass_keep_type(v);
     ++*n_changed;
 done:
     return rc;
@@ -238,16 +236,13 @@ done:
 
 static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
-    mq_node **nodes = malloc((g->n_nodes + 1) * sizeof *nodes);
+    mq_node **nodes = mq_pass_positions(g);
     mq_value **sources = malloc((g->n_nodes + 1) * sizeof *sources);
     mq_status rc = nodes && sources ? MQ_OK : mq_oom(err);
-    size_t n = 0;
+    size_t n = ctx->evaluate ? g->n_nodes : 0;
 
-    for (mq_node *node = g->first; node && rc == MQ_OK && ctx->evaluate; node = node->next) {
-        node->tag = ++n;
-        nodes[n] = node;
-        sources[n] = source_of_node(node, sources);
-    }
+    for (size_t i = 1; i <= n && rc == MQ_OK; i++)
+        sources[i] = source_of_node(nodes[i], sources);
     for (; n > 0 && rc == MQ_OK; n--) /* the last ones first: what only they need goes with them */
         if (nodes[n]->graph && sources[n] && is_i8(nodes[n]->outputs[0]) && !mq_value_unused(nodes[n]->outputs[0]))
             rc = fuse(nodes[n], sources[n], ctx, n_changed, err);

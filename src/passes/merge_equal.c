@@ -6,6 +6,7 @@
  * Numerics: exact. */
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "passes/pass.h"
@@ -17,10 +18,7 @@ static bool is_random(const mq_node *n)
     static const char *const ops[] = { "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike",
                                        "RandomUniform", "RandomUniformLike" };
 
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        if (strcmp(n->op_type, ops[i]) == 0)
-            return true;
-    return false;
+    return mq_node_is_any(n, NULL, ops, MQ_ARRAY_LEN(ops));
 }
 
 static void add_bytes(mq_str *key, const void *p, size_t n)

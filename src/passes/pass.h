@@ -103,6 +103,11 @@ mq_status mq_pass_renew_output(mq_node *n, mq_type *type, mq_error *err);
 /* The node goes when nobody reads its outputs, and then what made its inputs. */
 void mq_pass_drop(mq_node *n);
 
+/* The nodes of g by position, from 1 on: what their tags become. From malloc; NULL: out of memory. */
+mq_node **mq_pass_positions(mq_graph *g);
+/* What an operator makes whose types nobody can infer keeps the type that v has now. */
+void mq_pass_keep_type(mq_value *v);
+
 /* The producer of v when it is this operator of ai.onnx, with an input 0, and v is read only once (by the node asking), in
  * the graph where it is made; else NULL. */
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op);

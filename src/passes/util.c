@@ -177,6 +177,23 @@ mq_status mq_pass_renew_output(mq_node *n, mq_type *type, mq_error *err)
 
 /* ---- looking ------------------------------------------------------------------------------------------------------- */
 
+mq_node **mq_pass_positions(mq_graph *g)
+{
+    mq_node **nodes = malloc((g->n_nodes + 1) * sizeof *nodes);
+    size_t n = 0;
+
+    for (mq_node *node = g->first; node && nodes; node = node->next) {
+        node->tag = ++n;
+        nodes[n] = node;
+    }
+    return nodes;
+}
+
+void mq_pass_keep_type(mq_value *v)
+{
+    v->declared = v->type;
+}
+
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op)
 {
     const mq_node *reader = v ? mq_only_reader(v) : NULL;

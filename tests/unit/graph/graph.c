@@ -299,6 +299,8 @@ static void test_node_is_and_labels(void **state)
     assert_true(mq_node_is_any(n, "", (const char *const[]){ "Neg", "Relu" }, 2));
     assert_false(mq_node_is_any(n, "", (const char *const[]){ "Neg", "Relu" }, 1));
     assert_false(mq_node_is_any(ms, "", (const char *const[]){ "Neg", "Relu" }, 2));
+    assert_true(mq_node_is_any(ms, NULL, (const char *const[]){ "Neg", "Relu" }, 2));
+    assert_false(mq_node_is_any(ms, NULL, (const char *const[]){ "Neg" }, 1));
     assert_string_equal(mq_node_label(n), "Relu");
     assert_int_equal(mq_node_set_output(n, 1, make_value(g, "second"), NULL), MQ_OK);
     assert_string_equal(mq_node_label(n), "second");
