@@ -40,14 +40,7 @@ void mq_html_code(mq_str *out, const char *s)
 
 static void scalar(mq_str *out, const json_t *v)
 {
-    if (json_is_string(v))
-        mq_html_code(out, json_string_value(v));
-    else if (json_is_integer(v))
-        mq_str_addf(out, "%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v))
-        mq_str_addf(out, "%.6g", json_real_value(v));
-    else
-        mq_str_add(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
+    mq_str_add_scalar(out, v, mq_html_code);
 }
 
 /* ---- tables ------------------------------------------------------------------------------------------------------- */

@@ -62,6 +62,8 @@ json_t *mq_report_by_code(const json_t *warnings);
 
 /* "64x3x7x7", "scalar". */
 void mq_str_add_shape(mq_str *out, const json_t *dims);
+/* "12", "0.25", "yes", "-"; a string as `text` shows it. */
+void mq_str_add_scalar(mq_str *out, const json_t *v, void (*text)(mq_str *out, const char *s));
 /* "41.2 dB", "exact" for null where an error was measured, "-" where none was. */
 void mq_str_add_sqnr(mq_str *out, const json_t *entry);
 /* The SQNR of an entry of `agreement`: "41.2 dB", "equal", "not finite". */

@@ -106,14 +106,7 @@ void mq_md_folded_table(mq_str *out, const char *title, const json_t *list, cons
 
 static void scalar(mq_str *out, const json_t *v)
 {
-    if (json_is_string(v))
-        mq_md_code(out, json_string_value(v));
-    else if (json_is_integer(v))
-        mq_str_addf(out, "%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v))
-        mq_str_addf(out, "%.6g", json_real_value(v));
-    else
-        mq_str_add(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
+    mq_str_add_scalar(out, v, mq_md_code);
 }
 
 /* "1, 3, 224, 224" for an array of scalars; false for any other. */

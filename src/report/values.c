@@ -200,6 +200,18 @@ void mq_str_add_shape(mq_str *out, const json_t *dims)
         mq_str_addf(out, "%s%lld", i ? "x" : "", (long long)json_integer_value(json_array_get(dims, i)));
 }
 
+void mq_str_add_scalar(mq_str *out, const json_t *v, void (*text)(mq_str *out, const char *s))
+{
+    if (json_is_string(v))
+        text(out, json_string_value(v));
+    else if (json_is_integer(v))
+        mq_str_addf(out, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        mq_str_addf(out, "%.6g", json_real_value(v));
+    else
+        mq_str_add(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
+}
+
 void mq_str_add_sqnr(mq_str *out, const json_t *entry)
 {
     double v;
