@@ -2,7 +2,6 @@
  * SPDX-FileCopyrightText: mq authors */
 /* mq_check_against: two models on the same data, or one beside stored outputs or beside ONNX Runtime, tensor by tensor. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,21 +57,6 @@ void mq_against_result_free(mq_against_result *result)
 
 /* ---- what is compared ---------------------------------------------------------------------------------------------- */
 
-static void tell(const job *j, const char *fmt, ...) MQ_PRINTF(2, 3);
-
-static void tell(const job *j, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-
-    if (!j->opts->note)
-        return;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    j->opts->note(j->opts->user, text);
-}
-
 static bool runs_in(const mq_model *m, const char *name)
 {
     const mq_value *v = mq_graph_find_here(m->graph, name);
@@ -117,7 +101,8 @@ static mq_status pair_outputs(job *j, mq_error *err)
     mq_status rc = mq_need_tensors(j->model, "--outputs", j->opts->outputs, j->opts->outputs ? j->opts->n_outputs : 0, err);
 
     if (positions)
-        tell(j, "the reference has other names for its outputs: they are compared by position");
+        mq_tell(j->opts->note, j->opts->user,
+                "the reference has other names for its outputs: they are compared by position");
     for (size_t i = 0; i < (j->opts->outputs ? j->opts->n_outputs : outs->n) && rc == MQ_OK; i++) {
         const char *name = j->opts->outputs ? j->opts->outputs[i] : outs->items[i]->name;
 
@@ -145,7 +130,7 @@ static mq_status pair_tensors(job *j, mq_error *err)
         if (runs_in(j->model, names[i]) && runs_in(j->reference, names[i]))
             rc = add_pair(j, names[i], names[i], false, err);
     if (rc == MQ_OK && n && j->n_pairs == had)
-        tell(j, "--tensors: the reference has none of the %zu tensors that match", n);
+        mq_tell(j->opts->note, j->opts->user, "--tensors: the reference has none of the %zu tensors that match", n);
     return rc;
 }
 
@@ -208,7 +193,7 @@ static mq_status match_inputs(job *j, mq_error *err)
         n_found += j->feeds[k] != SIZE_MAX;
     }
     if (n_found == 0 && j->b.n_in && j->b.n_in == j->a.n_in) {
-        tell(j, "the reference has other names for its inputs: they are fed by position");
+        mq_tell(j->opts->note, j->opts->user, "the reference has other names for its inputs: they are fed by position");
         for (size_t k = 0; k < j->b.n_in; k++)
             j->feeds[k] = k;
     }

@@ -4,7 +4,6 @@
 #include "mq/bench.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,19 +32,6 @@ void mq_bench_result_free(mq_bench_result *result)
 {
     if (result)
         mq_arena_free(((holder *)result)->arena); /* its first member */
-}
-
-void mq_bench_tell(const mq_bench_job *j, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-
-    if (!j->opts->note)
-        return;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    j->opts->note(j->opts->user, text);
 }
 
 const char *mq_bench_label(const mq_bench_job *j, const char *path)
@@ -201,9 +187,8 @@ static mq_status open_data(mq_bench_job *j, mq_bench_entry *e, bool first, mq_er
         mq_source_tell(&o->source, e->data, o->note, o->user);
     MQ_TRY(hold_calls(j, e, err));
     if (first && j->batch > 0 && e->samples < (size_t)j->batch)
-        mq_bench_tell(j, "the data hold %zu sample%s: batch %lld is measured with %s", e->samples, e->samples == 1 ?
-                      "" : "s",
-                      (long long)j->batch, e->samples == 1 ? "it" : "these");
+        mq_tell(o->note, o->user, "the data hold %zu sample%s: batch %lld is measured with %s", e->samples,
+                e->samples == 1 ? "" : "s", (long long)j->batch, e->samples == 1 ? "it" : "these");
     if (first)
         mq_source_look(e->data, e->run.inputs, e->run.n_in, o->detail, o->user);
 done:

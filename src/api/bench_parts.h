@@ -91,7 +91,5 @@ mq_status mq_bench_fill_report(const mq_bench_job *j, mq_error *err);
 
 /* "a.onnx", with the folder where two models have the same name. */
 const char *mq_bench_label(const mq_bench_job *j, const char *path);
-/* Tells opts->note. */
-void mq_bench_tell(const mq_bench_job *j, const char *fmt, ...) MQ_PRINTF(2, 3);
 
 #endif

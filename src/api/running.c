@@ -3,6 +3,7 @@
 /* A plan on data: opening, running, and what is said about the data. */
 #include "api/running.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,19 @@ mq_status mq_source_open_part(mq_dataset **out, const mq_data_source *s, int sha
     return mq_dataset_open(out, &opts, inputs, n_inputs, outputs, n_outputs, hooks, err);
 }
 
+void mq_tell(void (*tell)(void *user, const char *text), void *user, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    if (!tell)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    tell(user, text);
+}
+
 void mq_source_tell(const mq_data_source *s, const mq_dataset *ds, void (*tell)(void *user, const char *text), void *user)
 {
     const char *const *notes;
@@ -165,12 +179,9 @@ void mq_source_look(const mq_dataset *ds, const mq_value *const *inputs, size_t 
 {
     for (size_t i = 0; tell && i < n_inputs; i++) {
         const mq_input_look *look = mq_dataset_look(ds, i);
-        char text[512];
 
-        if (!look->seen)
-            continue;
-        snprintf(text, sizeof text, "'%.200s' is %s, %.6g to %.6g", inputs[i]->name, look->text, look->min, look->max);
-        tell(user, text);
+        if (look->seen)
+            mq_tell(tell, user, "'%.200s' is %s, %.6g to %.6g", inputs[i]->name, look->text, look->min, look->max);
     }
 }
 

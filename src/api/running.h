@@ -35,6 +35,8 @@ mq_status mq_source_open(mq_dataset **out, const mq_data_source *s, const mq_val
 mq_status mq_source_open_part(mq_dataset **out, const mq_data_source *s, int shard, int n_shards,
                               const mq_value *const *inputs, size_t n_inputs, const mq_value *const *outputs,
                               size_t n_outputs, const mq_hooks *hooks, mq_error *err);
+/* Says a sentence to an option's `note`; tell may be NULL. */
+void mq_tell(void (*tell)(void *user, const char *text), void *user, const char *fmt, ...) MQ_PRINTF(3, 4);
 /* Tells the dataset's notes, and that inputs are generated where nobody said so. tell may be NULL. */
 void mq_source_tell(const mq_data_source *s, const mq_dataset *ds, void (*tell)(void *user, const char *text), void *user);
 /* Shape and range of each input, after the first run: "'data' is float[1,3,224,224], -123.7 to 151.1". tell may be NULL. */
