@@ -3,6 +3,7 @@
 /* Status codes with sentences; nothing here allocates, so that it works when memory is out. */
 #include "base/error.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,6 +64,13 @@ void mq_error_prefix(mq_error *err, const char *fmt, ...)
     memmove(err->text + n, err->text, keep);
     memcpy(err->text, prefix, n);
     err->text[n + keep] = '\0';
+}
+
+void mq_error_one_line(mq_error *err)
+{
+    for (char *at = err ? err->text : ""; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            *at = ' ';
 }
 
 void mq_bug(const char *file, int line, const char *what)

@@ -18,6 +18,9 @@ mq_status mq_fail_errno(mq_error *err, mq_status status, const char *what, const
 /* Puts "PREFIX: " in front of err's text. */
 void mq_error_prefix(mq_error *err, const char *fmt, ...) MQ_PRINTF(2, 3);
 
+/* Control characters, such as names and quotations of a file may hold, become blanks. */
+void mq_error_one_line(mq_error *err);
+
 /* In a function with `mq_status rc` and a `done:` label that frees everything. */
 #define MQ_TRY(call)                  \
     do {                              \

@@ -62,8 +62,11 @@ static mq_status read_line(struct jsonl *j, uint64_t row, mq_error *err)
     j->object = json_loadb(line, end ? (size_t)(end - line) : room, 0, &why);
     if (!j->object && json_error_code(&why) == json_error_out_of_memory)
         return mq_oom(err);
-    if (!j->object)
-        return mq_fail(err, MQ_ERR_INPUT, "the line is no JSON: %s (column %d)", why.text, why.column);
+    if (!j->object) {
+        mq_fail(err, MQ_ERR_INPUT, "the line is no JSON: %s (column %d)", why.text, why.column);
+        mq_error_one_line(err);
+        return MQ_ERR_INPUT;
+    }
     if (!json_is_object(j->object))
         return mq_fail(err, MQ_ERR_INPUT, "the line is no object of input: values");
     j->read = row + 1;

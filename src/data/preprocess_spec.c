@@ -377,6 +377,8 @@ static mq_status parse_json(mq_pipeline *p, const char *path, mq_error *err)
         if (rc == MQ_OK && strcmp(key, "preset") != 0)
             rc = set_json(p, key, v, err);
 done:
+    if (rc != MQ_OK)
+        mq_error_one_line(err); /* keys, and what jansson stumbled over */
     json_decref(root);
     mq_buf_unref(b);
     return rc;

@@ -7,10 +7,10 @@
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/json_file.h"
 #include "quant/calibration.h"
 
 struct reader {
@@ -254,32 +254,6 @@ done:
     return rc;
 }
 
-/* jansson quotes what it stumbled over, line ends too. */
-static void in_one_line(char *text)
-{
-    for (; *text; text++)
-        if (iscntrl((unsigned char)*text))
-            *text = ' ';
-}
-
-static mq_status read_json(json_t **root, const char *path, mq_error *err)
-{
-    json_error_t why;
-    FILE *f = fopen(path, "r");
-    bool no_memory;
-
-    if (!f)
-        return mq_fail_errno(err, errno == ENOMEM ? MQ_ERR_NOMEM : MQ_ERR_INPUT, "open", path);
-    errno = 0;
-    *root = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
-    no_memory = errno == ENOMEM;
-    fclose(f);
-    if (*root)
-        return MQ_OK;
-    in_one_line(why.text);
-    return no_memory ? mq_oom(err) : mq_fail(err, MQ_ERR_INPUT, "%s:%d: %s", path, why.line, why.text);
-}
-
 mq_status mq_calibration_load(mq_calibration *c, const char *path, const mq_hooks *hooks, mq_error *err)
 {
     struct reader r = { .path = path, .err = err };
@@ -287,16 +261,14 @@ mq_status mq_calibration_load(mq_calibration *c, const char *path, const mq_hook
     json_t *root = NULL;
     mq_status rc = MQ_OK;
 
-    MQ_TRY(read_json(&root, path, err));
+    MQ_TRY(mq_json_load(&root, path, err));
     mq_note_file(hooks, path, false);
-    if ((rc = read_root(&r, root, &read)) != MQ_OK) {
-        if (err)
-            in_one_line(err->text); /* names of tensors and keys */
-        goto done;
-    }
+    MQ_TRY(read_root(&r, root, &read));
     *c = read;
     read = (mq_calibration){ 0 };
 done:
+    if (rc != MQ_OK)
+        mq_error_one_line(err); /* names of tensors and keys */
     json_decref(root);
     mq_calibration_release(&read);
     return rc;

@@ -5,7 +5,6 @@
 #include "quant/overrides.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/pattern.h"
+#include "data/json_file.h"
 #include "quant/filters.h"
 #include "quant/targets.h"
 
@@ -259,23 +259,6 @@ static mq_status read_tensor(mq_overrides *o, const char *name, json_t *value, m
     return rc;
 }
 
-static mq_status read_json(json_t **root, const char *path, mq_error *err)
-{
-    json_error_t why;
-    FILE *f = fopen(path, "r");
-    bool no_memory;
-
-    if (!f)
-        return mq_fail_errno(err, errno == ENOMEM ? MQ_ERR_NOMEM : MQ_ERR_INPUT, "open", path);
-    errno = 0;
-    *root = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
-    no_memory = errno == ENOMEM;
-    fclose(f);
-    if (!*root)
-        return no_memory ? mq_oom(err) : mq_fail(err, MQ_ERR_INPUT, "%s:%d: %s", path, why.line, why.text);
-    return MQ_OK;
-}
-
 mq_status mq_overrides_load(mq_overrides **out, const char *path, const mq_hooks *hooks, mq_error *err)
 {
     mq_overrides *o = calloc(1, sizeof *o);
@@ -287,7 +270,7 @@ mq_status mq_overrides_load(mq_overrides **out, const char *path, const mq_hooks
         return mq_oom(err);
     o->path = path;
     if (path) {
-        MQ_TRY(read_json(&root, path, err));
+        MQ_TRY(mq_json_load(&root, path, err));
         mq_note_file(hooks, path, false);
         if (!json_is_object(root)) {
             rc = mq_fail(err, MQ_ERR_USAGE, "--overrides %s: not an object of tensor names", path);
@@ -299,6 +282,8 @@ mq_status mq_overrides_load(mq_overrides **out, const char *path, const mq_hooks
     *out = o;
     o = NULL;
 done:
+    if (rc != MQ_OK)
+        mq_error_one_line(err); /* names of tensors and keys */
     json_decref(root);
     mq_overrides_free(o);
     return rc;

@@ -56,6 +56,17 @@ static void test_prefix(void **state)
     mq_error_prefix(NULL, "x");
 }
 
+static void test_one_line(void **state)
+{
+    mq_error err;
+
+    (void)state;
+    mq_fail(&err, MQ_ERR_INPUT, "a\nb\tc\x7f\x1b[0m \xc3\xa9");
+    mq_error_one_line(&err);
+    assert_string_equal(err.text, "a b c  [0m \xc3\xa9");
+    mq_error_one_line(NULL);
+}
+
 /* Every length of prefix and text fits, is terminated, and keeps the beginning of both. */
 static void test_prefix_lengths(void **state)
 {
@@ -126,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fail),           cmocka_unit_test(test_fail_errno), cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_one_line),
         cmocka_unit_test(test_prefix_lengths), cmocka_unit_test(test_hooks),      cmocka_unit_test(test_status_names),
     };
 
