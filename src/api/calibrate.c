@@ -214,7 +214,8 @@ mq_status mq_calibrate_means(mq_channel_table *plain, mq_channel_table *quantize
 
     for (size_t i = 0; i < p->biases.n; i++) {
         const mq_bias *b = &p->biases.items[i];
-        if (!b->input || !(b->input->scale > 0))
+        mq_layer l;
+        if (!b->input || !(b->input->scale > 0) || !mq_layer_read(b->node, &l))
             continue;
         MQ_TRY(mq_channel_table_add(plain, b->input->value, mq_layer_axis(b->node), err));
         MQ_TRY(mq_channel_table_add(quantized, b->input->value, mq_layer_axis(b->node), err));

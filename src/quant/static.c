@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: mq authors */
 #include "quant/static.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,8 +105,8 @@ static void find_range(mq_point *p, const mq_calibrated *c, uint64_t samples, co
         p->hi = c->hi;
     } else {
         mq_observer_range(&c->observer, o->method, o->percentile, &p->scheme, &p->lo, &p->hi);
-        p->lo *= margin;
-        p->hi *= margin;
+        p->lo = fmaxf(p->lo * margin, -FLT_MAX);
+        p->hi = fminf(p->hi * margin, FLT_MAX);
         bound_range(p);
         if (o->method == MQ_CALIBRATE_ENTROPY)
             keep_bounds(p, &c->observer);

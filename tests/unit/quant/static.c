@@ -265,6 +265,22 @@ static void test_entropy_keeps_a_bound(void **state)
     assert_true(point("k")->lo == 0 && point("k")->hi == 6);
 }
 
+/* What the margin of few samples adds to the largest floats is no infinity. */
+static void test_range_of_the_largest(void **state)
+{
+    static const float values[] = { -3.3e38f, 3.3e38f, 1e38f };
+
+    (void)state;
+    how.method = MQ_CALIBRATE_MSE;
+    gemm("8,32", NULL, 0, 0);
+    mq_calibration_release(&seen);
+    seen = (mq_calibration){ .samples = 4 };
+    see_values("x", values, 3);
+    ranges();
+    assert_true(isfinite(point("x")->lo) && isfinite(point("x")->hi));
+    assert_in_range(point("x")->zero_point, 127, 128);
+}
+
 /* Between integers a Softmax keeps the step that its range by definition has; behind floats it takes what was seen. */
 static void test_softmax(void **state)
 {
@@ -810,6 +826,7 @@ int main(void)
         ON_STATIC(test_unseen),
         ON_STATIC(test_bounds),
         ON_STATIC(test_entropy_keeps_a_bound),
+        ON_STATIC(test_range_of_the_largest),
         ON_STATIC(test_softmax),
         ON_STATIC(test_concat_of_alike_ranges),
         ON_STATIC(test_concat_of_unlike_ranges),
