@@ -49,15 +49,30 @@ static mq_status add_quantized(const struct watching *w, const mq_array *a, cons
     return rc;
 }
 
-/* The array without the copies that filled up its batch. */
+/* Of `rows` parts, are those from n on what the one before them is? */
+static bool ends_in_copies(const mq_array *a, size_t rows, size_t n)
+{
+    const size_t size = a->count / rows * (size_t)mq_dtype_bits(a->dtype) / 8;
+    const char *last = (const char *)a->data + (n - 1) * size;
+
+    for (size_t i = n; i < rows; i++)
+        if (memcmp((const char *)a->data + i * size, last, size) != 0)
+            return false;
+    return true;
+}
+
+/* The array without the copies that filled up its batch. Where other axes were put together with the batch's ([N * S, D])
+ * the first size is a multiple; but of other arrays, too: the values must show it. */
 static mq_array without_copies(const mq_array *a, const mq_data_call *call)
 {
+    const int64_t rows = (int64_t)call->rows, n = (int64_t)call->n;
     mq_array part = *a;
 
-    if (call->rows > call->n && a->rank > 0 && a->dims[0] == (int64_t)call->rows) {
-        part.dims[0] = (int64_t)call->n;
-        part.count = a->count / call->rows * call->n;
-    }
+    if (rows <= n || n < 1 || a->rank < 1 || a->count == 0 || a->dims[0] % rows != 0 ||
+        (a->dims[0] != rows && !ends_in_copies(a, call->rows, call->n)))
+        return part;
+    part.dims[0] = a->dims[0] / rows * n;
+    part.count = a->count / call->rows * call->n;
     return part;
 }
 
@@ -66,11 +81,12 @@ static mq_status observe(void *user, const mq_value *value, mq_array *array, mq_
     const struct watching *w = user;
     mq_calibrated *t = w->c ? mq_calibration_find(w->c, value->name) : NULL;
     mq_channels *ch = w->channels ? mq_channel_table_find(w->channels, value->name) : NULL;
-    const mq_array part = without_copies(array, w->call);
+    mq_array part;
     mq_status rc;
 
     if (!t && !ch)
         return MQ_OK;
+    part = without_copies(array, w->call);
     rc = t ? mq_observer_add(&t->observer, &part, w->n_threads, err) : mq_channels_add(ch, &part, err);
     if (rc == MQ_OK && w->quantized && part.dtype == MQ_FLOAT)
         rc = add_quantized(w, &part, point_of(w->placement, value->name), err);

@@ -124,6 +124,44 @@ static void test_counts_of_a_filled_batch(void **state)
     check_counts();
 }
 
+/* A product with w of what `op` makes of x. */
+static void behind(const char *op, const char *in, const char *w_dims)
+{
+    make_node(g, op, in, "r");
+    make_weight(g, "w2", w_dims);
+    make_node(g, "MatMul", "r,w2", "z");
+    make_output(g, "z");
+}
+
+static uint64_t count_of(const char *name)
+{
+    mq_calibration c = { 0 };
+    uint64_t n;
+
+    four_at_once();
+    calibrate(&c);
+    n = mq_calibration_find(&c, name)->observer.n;
+    mq_calibration_release(&c);
+    return n;
+}
+
+/* [N, 8] as [2 N, 4]: the copies are the last of four parts. */
+static void test_batch_put_together_with_another_axis(void **state)
+{
+    (void)state;
+    make_init(g, "shape", MQ_INT64, "2", (const int64_t[]){ -1, 4 });
+    behind("Reshape", "x,shape", "4,16");
+    assert_int_equal(count_of("r"), ROWS * COLS);
+}
+
+/* [8, N]: what is along the first axis is no batch, and nothing is left out. */
+static void test_batch_along_another_axis(void **state)
+{
+    (void)state;
+    behind("Transpose", "x", "4,16");
+    assert_int_equal(count_of("r"), 2 * 4 * COLS);
+}
+
 static void test_channels_of_a_filled_batch(void **state)
 {
     mq_channel_table t = { 0 };
@@ -220,6 +258,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_DATA(test_counts),
         ON_DATA(test_counts_of_a_filled_batch),
+        ON_DATA(test_batch_put_together_with_another_axis),
+        ON_DATA(test_batch_along_another_axis),
         ON_DATA(test_channels_of_a_filled_batch),
         ON_DATA(test_means),
         ON_DATA(test_means_of_a_filled_batch),
