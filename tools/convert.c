@@ -12,6 +12,7 @@
 
 static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
+    OPT_PRECISION, OPT_KEEP_IO_TYPES, OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES,
     OPT_INPUTS,       OPT_OUTPUTS,     OPT_TO,    OPT_RENAME, OPT_STRIP,        OPT_NONE,
 };
 
@@ -27,7 +28,7 @@ static const cli_help_text helps[] = {
 
 /* Options that give the command another job than rewriting: rewrites then run when they are asked for. */
 static const cli_opt jobs[] = { OPT_OPSET,  OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_SHAPE, OPT_DIM, OPT_INPUTS,
-                                OPT_OUTPUTS, OPT_RENAME,       OPT_STRIP };
+                                OPT_OUTPUTS, OPT_RENAME,       OPT_STRIP,              OPT_PRECISION };
 
 static const char *const strips[] = { "docs", "metadata", "names" };
 enum { N_STRIPS = sizeof strips / sizeof *strips };
@@ -78,11 +79,17 @@ static mq_convert_opts read_options(const cli_session *s)
     o.dims = cli_names(s, OPT_DIM);
     o.renames = cli_names(s, OPT_RENAME);
     o.strip = strip_of(s->opts);
+    if (cli_get(s, OPT_PRECISION)->given)
+        o.precision = (mq_precision_kind)(cli_get(s, OPT_PRECISION)->word + MQ_PRECISION_FP32);
+    o.keep_io_types = cli_get(s, OPT_KEEP_IO_TYPES)->on;
+    o.exclude_nodes = cli_names(s, OPT_EXCLUDE_NODES);
+    o.exclude_op_types = cli_names(s, OPT_EXCLUDE_OP_TYPES);
+    o.seen_on = cli_source(s);
     o.json = is_json(s->opts);
     o.save = cli_save_opts(s);
     o.verify = cli_verify_of(s);
     o.verify_on = cli_proof_source(s);
-    o.verify_on.n_shapes = o.verify_on.n_dims = 0; /* they are written into the model */
+    o.verify_on.n_shapes = o.verify_on.n_dims = o.seen_on.n_shapes = o.seen_on.n_dims = 0; /* they are written into the model */
     if (cli_get(s, OPT_MAX_SIZE)->given)
         cli_max_size(s, &o.max_size, &o.max_size_ratio);
     if (cli_get(s, OPT_MIN_SQNR)->given)
@@ -95,6 +102,8 @@ static mq_convert_opts read_options(const cli_session *s)
 }
 
 /* ---- options against each other ----------------------------------------------------------------------------------- */
+
+static const cli_opt precision_only[] = { OPT_KEEP_IO_TYPES, OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES };
 
 static mq_status check_strip(const cli_value *v, mq_error *err)
 {
@@ -115,6 +124,9 @@ static mq_status check(const cli_options *o, mq_error *err)
     const mq_names only = { passes->items, passes->n_items }, not = { disable->items, disable->n_items };
     mq_status rc = MQ_OK;
 
+    for (size_t i = 0; i < sizeof precision_only / sizeof *precision_only && !o->values[OPT_PRECISION].given; i++)
+        if (o->values[precision_only[i]].given)
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --precision", cli_row_of(precision_only[i])->label);
     if (o->values[OPT_LEVEL].given && passes->given)
         return cli_fail(err, MQ_ERR_USAGE, "-O and --passes both choose the rewrites: one of them");
     if (level_of(o) == 0 && disable->given && !passes->given)

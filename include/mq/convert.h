@@ -13,6 +13,13 @@
 extern "C" {
 #endif
 
+typedef enum mq_precision_kind {
+    MQ_PRECISION_KEEP,
+    MQ_PRECISION_FP32, /* float16 and bfloat16 become float */
+    MQ_PRECISION_FP16, /* float becomes float16 where that loses little */
+    MQ_PRECISION_BF16,
+} mq_precision_kind;
+
 typedef enum mq_strip {
     MQ_STRIP_DOCS = 1 << 0,     /* documentation of everything */
     MQ_STRIP_METADATA = 1 << 1, /* metadata of everything */
@@ -30,6 +37,11 @@ typedef struct mq_convert_opts {
     mq_names shapes, dims; /* "INPUT=1x3x224x224", "batch=8": written into the model */
     mq_names renames;      /* "OLD=NEW": tensors */
     unsigned strip;        /* mq_strip; 0 (default): nothing */
+    mq_precision_kind precision;
+    bool keep_io_types;    /* with it: inputs and outputs keep their types (default false) */
+    mq_names exclude_nodes, exclude_op_types; /* with it: these stay float */
+    mq_data_source seen_on; /* with it: nodes whose values leave the range on these data stay float; n_data 0: nothing is
+                             * run */
     bool json;             /* write JSON for reading instead of a model (default false) */
     mq_verify verify;      /* default MQ_VERIFY_AUTO */
     mq_data_source verify_on; /* what models are run on (default: generated inputs) */

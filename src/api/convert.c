@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/convert_job.h"
 #include "api/inspect_parts.h"
-#include "api/job.h"
 #include "api/running.h"
 #include "api/sound.h"
 #include "base/file.h"
@@ -19,24 +19,12 @@
 #include "exec/evaluate.h"
 #include "model/onnx_info.h"
 #include "ops/ops.h"
-#include "passes/pass.h"
 #include "report/census.h"
-#include "report/report.h"
-
-/* What outputs must have in common with the input's when nothing but the graph has changed, in dB. */
-#define SAME_PRECISION 80
 
 mq_convert_opts mq_convert_opts_default(void)
 {
     return (mq_convert_opts){ .level = 2, .fold_limit = 16u << 20, .min_sqnr = -INFINITY, .save = mq_save_opts_default() };
 }
-
-typedef struct convert_job {
-    mq_job job;
-    const mq_convert_opts *opts;
-    mq_convert_run run;
-    mq_report_graph before;
-} convert_job;
 
 /* ---- which rewrites ------------------------------------------------------------------------------------------------ */
 
@@ -119,7 +107,7 @@ static mq_report_graph count(const mq_model *m)
 
 /* ---- changing ------------------------------------------------------------------------------------------------------ */
 
-static mq_status rewrite(convert_job *j)
+static mq_status rewrite(mq_convert_job *j)
 {
     mq_evaluator *e = NULL;
     const mq_hooks *hooks = j->job.hooks;
@@ -157,12 +145,13 @@ done:
 /* The original for the proof: with the edges of the result it is run on the same arrays. */
 static mq_status give_edges(void *user, mq_model *original, mq_error *err)
 {
-    const convert_job *j = user;
+    const mq_convert_job *j = user;
     mq_status rc = MQ_OK;
 
     MQ_TRY(mq_sound_mend(original, j->job.input, NULL, err));
     MQ_TRY(mq_infer_model(original, NULL, NULL, err));
     MQ_TRY(change_edges(j->opts, original, err));
+    MQ_TRY(mq_convert_give_types(j, original, err));
     MQ_TRY(mq_convert_rename(original, j->opts->renames.items, j->opts->renames.n, err));
 done:
     return rc;
@@ -178,7 +167,7 @@ static void strip(mq_model *m, unsigned what)
 }
 
 /* That the opset is raised is no news to who asks for it. */
-static mq_status change_opset(convert_job *j)
+static mq_status change_opset(mq_convert_job *j)
 {
     mq_hooks quiet = j->job.hooks ? *j->job.hooks : (mq_hooks){ 0 };
 
@@ -186,7 +175,17 @@ static mq_status change_opset(convert_job *j)
     return mq_opset_raise(j->job.model, j->opts->opset, &quiet, j->job.err);
 }
 
-static mq_status change(convert_job *j)
+/* Exporters list weights as inputs that nobody ever feeds. */
+static void make_constants(mq_convert_job *j)
+{
+    const size_t n = mq_convert_unlist(j->job.model);
+
+    if (n)
+        mq_warn(j->job.hooks, "inputs-unlisted", "", "%zu initializers were inputs, too, which a caller could feed: they are "
+                "constants now (-O0 keeps them)", n);
+}
+
+static mq_status change(mq_convert_job *j)
 {
     const mq_convert_opts *o = j->opts;
     mq_model *m = j->job.model;
@@ -196,7 +195,10 @@ static mq_status change(convert_job *j)
     MQ_TRY(change_edges(o, m, err));
     if (o->opset)
         MQ_TRY(change_opset(j));
+    if (o->level || o->passes.n || o->precision)
+        make_constants(j);
     MQ_TRY(rewrite(j));
+    MQ_TRY(mq_convert_change_precision(j));
     MQ_TRY(mq_convert_rename(m, o->renames.items, o->renames.n, err));
     strip(m, o->strip);
     mq_convert_tidy(m);
@@ -206,7 +208,7 @@ done:
 }
 
 /* JSON instead of a model. */
-static mq_status write_json(convert_job *j)
+static mq_status write_json(mq_convert_job *j)
 {
     mq_job *job = &j->job;
     mq_outfile *f = NULL;
@@ -235,7 +237,7 @@ done:
 
 static mq_status tell(void *user)
 {
-    convert_job *j = user;
+    mq_convert_job *j = user;
     const mq_report_graph after = count(j->job.model);
 
     mq_report_set_rewrites(j->job.report, &j->before, &after);
@@ -243,13 +245,15 @@ static mq_status tell(void *user)
         if (j->run.on[i])
             mq_report_add_rewrite(j->job.report, mq_convert_passes[i].pass->name, mq_convert_passes[i].pass->summary,
                                   j->run.n_changed[i]);
+    mq_convert_report_precision(j);
     return mq_report_status(j->job.report, j->job.err);
 }
 
 static mq_job_opts job_opts(const mq_convert_opts *o)
 {
     return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->verify_on, .min_sqnr = o->min_sqnr,
-                          .expected_sqnr = SAME_PRECISION, .max_size_ratio = o->max_size_ratio, .max_size = o->max_size,
+                          .expected_sqnr = mq_convert_expected_sqnr(o),
+                          .max_size_ratio = o->max_size_ratio, .max_size = o->max_size,
                           .strict = o->strict, .dry_run = o->dry_run, .hash = o->hash, .keep_failed = o->keep_failed };
 }
 
@@ -257,7 +261,7 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
                           const mq_hooks *hooks, mq_error *err)
 {
     const mq_convert_opts o = opts ? *opts : mq_convert_opts_default();
-    convert_job j = { .opts = &o, .job = { .input = input, .output = output, .opts = job_opts(&o), .report = report,
+    mq_convert_job j = { .opts = &o, .job = { .input = input, .output = output, .opts = job_opts(&o), .report = report,
                                            .hooks = hooks, .err = err, .since = mq_seconds() } };
     mq_status rc = MQ_OK;
 
@@ -274,6 +278,7 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
         MQ_TRY(tell(&j));
     rc = o.json ? write_json(&j) : mq_job_finish(&j.job, "write", tell, &j);
 done:
+    mq_convert_release_precision(&j);
     mq_job_close(&j.job);
     return rc;
 }

@@ -14,6 +14,10 @@
 mq_status mq_convert_cut(mq_model *m, const char *const *inputs, size_t n_inputs, const char *const *outputs,
                          size_t n_outputs, mq_error *err);
 
+/* Initializers that are inputs, too, are inputs no more: counts them. Before IR version 4 all had to be, and none could be
+ * overridden: then they are not counted, and the model is of version 4. */
+size_t mq_convert_unlist(mq_model *m);
+
 /* Writes --shape and --dim into the model: inputs, outputs, and what is inferred from them. */
 mq_status mq_convert_shapes(mq_model *m, const char *const *shapes, size_t n_shapes, const char *const *dims, size_t n_dims,
                             mq_error *err);

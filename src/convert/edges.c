@@ -39,6 +39,22 @@ done:
     return rc;
 }
 
+size_t mq_convert_unlist(mq_model *m)
+{
+    mq_graph *g = m->graph;
+    const bool old = m->has_ir_version && m->ir_version < 4;
+    size_t n = 0;
+
+    for (size_t i = g->inputs.n; i-- > 0;)
+        if (g->inputs.items[i]->init) {
+            mq_graph_remove_input(g, g->inputs.items[i]);
+            n++;
+        }
+    if (old && n)
+        m->ir_version = 4;
+    return old ? 0 : n;
+}
+
 /* ---- sizes --------------------------------------------------------------------------------------------------------- */
 
 /* An output's declaration as inference has it now; where that says nothing, only its element type stays. */

@@ -155,6 +155,8 @@ typedef enum cli_opt {
     OPT_DISABLE_PASS,   /* items */
     OPT_LIST_PASSES,    /* on: print and do nothing else */
     OPT_FOLD_LIMIT,     /* number: bytes */
+    OPT_PRECISION,      /* given: word: cli_precision */
+    OPT_KEEP_IO_TYPES,  /* on */
     OPT_TO,             /* given: word: cli_form */
     OPT_RENAME,         /* items: "OLD=NEW" */
     OPT_STRIP,          /* items: names of cli_strip_words */
@@ -168,6 +170,7 @@ typedef enum cli_mode { MODE_AUTO, MODE_WEIGHT, MODE_DYNAMIC, MODE_STATIC } cli_
 typedef enum cli_type {
     TYPE_INT8, TYPE_UINT8, TYPE_INT4, TYPE_UINT4, TYPE_INT2, TYPE_UINT2, TYPE_INT16, TYPE_UINT16
 } cli_type;
+typedef enum cli_precision { PRECISION_FP32, PRECISION_FP16, PRECISION_BF16 } cli_precision;
 typedef enum cli_format { FORMAT_QDQ, FORMAT_QOPERATOR, FORMAT_NBITS } cli_format;
 typedef enum cli_block_fallback { BLOCK_PARTIAL, BLOCK_ERROR, BLOCK_SKIP, BLOCK_ADJUST } cli_block_fallback;
 typedef enum cli_algorithm { ALGORITHM_RTN, ALGORITHM_MSE, ALGORITHM_HQQ } cli_algorithm;

@@ -250,6 +250,11 @@ static const cli_row rows[N_OPTS] = {
                           .help = "print the rewrites in their order" },
     [OPT_FOLD_LIMIT] = { "--fold-limit", 0, KIND_SIZE, CONVERT, "SIZE", .fallback = "16M",
                          .help = "a folded constant may be so much larger than what it is made of" },
+    [OPT_PRECISION] = { "--precision", 0, KIND_WORD, CONVERT, "fp32|fp16|bf16", "fp32|fp16|bf16",
+                        .help = "type of floats: fp16 or bf16 where that loses little, or fp32 again (default: as they "
+                                "are)" },
+    [OPT_KEEP_IO_TYPES] = { "--keep-io-types", 0, KIND_SWITCH, CONVERT,
+                            .help = "with --precision: inputs and outputs keep their types" },
     [OPT_TO] = { "--to", 0, KIND_WORD, CONVERT, "onnx|json", "onnx|json",
                  .help = "form of the output: a model, or json for reading, which nothing reads back (default: by the "
                          "name of -o)" },

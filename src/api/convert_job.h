@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* What the parts of `mq convert` share while one file is made. */
+#ifndef MQ_API_CONVERT_JOB_H
+#define MQ_API_CONVERT_JOB_H
+
+#include "api/job.h"
+#include "convert/precision.h"
+#include "mq/convert.h"
+#include "passes/pass.h"
+#include "report/report.h"
+
+typedef struct mq_convert_job {
+    mq_job job;
+    const mq_convert_opts *opts;
+    mq_convert_run run;
+    mq_report_graph before;
+    mq_precision precision;
+    mq_map seen; /* for the precision: name of a tensor -> double[2] in the model's arena */
+} mq_convert_job;
+
+/* ---- --precision (convert_precision.c) ------------------------------------------------------------------------------ */
+
+/* What outputs must have in common with the input's, dB: -INFINITY when nothing is known. */
+double mq_convert_expected_sqnr(const mq_convert_opts *o);
+/* Changes the model; types have been inferred. */
+mq_status mq_convert_change_precision(mq_convert_job *j);
+/* The original for the proof: its inputs take the result's types. */
+mq_status mq_convert_give_types(const mq_convert_job *j, mq_model *original, mq_error *err);
+void mq_convert_report_precision(const mq_convert_job *j);
+void mq_convert_release_precision(mq_convert_job *j);
+
+#endif
