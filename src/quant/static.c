@@ -137,7 +137,7 @@ static void keep_unit(const mq_placement *p, const mq_calibration *c, mq_point *
     const mq_node *n = pt->value->producer;
     mq_point *in = n && mq_node_is(n, "", "Softmax") ? mq_placement_find(p, n->inputs[0]) : NULL;
 
-    if (!in || !(pt->scale > 0) || (seen && seen->has_range))
+    if (!in || !(pt->scale > 0) || mq_dtype_bits(pt->scheme.type) != 8 || (seen && seen->has_range))
         return;
     pt->lo = 0;
     pt->hi = 1;
