@@ -233,19 +233,9 @@ done:
 
 /* ---- two inputs: PRelu, SwiGLU, Gelu with a bias ----------------------------------------------------------------- */
 
-#define ZIP_HEAD(name) static void name(int64_t n, const void *const *in, const int64_t *step, void *out, const void *param)
-#define ZIP(name, T, expr)                                     \
-    ZIP_HEAD(name)                                             \
-    {                                                          \
-        MQ_UNUSED const T a = (T)((const coefs *)param)->a;    \
-        MQ_ZIP_LOOP(T, T, expr)                                \
-    }
-#define FAST_ZIP(name, expr)                                        \
-    MQ_ZIP_CLONES(name)                                             \
-    {                                                               \
-        MQ_UNUSED const float a = ((const coefs *)param)->a;        \
-        MQ_ZIP_LOOPS(float, float, MQ_LANES, expr)                  \
-    }
+#define COEF(T) MQ_UNUSED const T a = (T)((const coefs *)param)->a
+#define ZIP(name, T, expr) MQ_ZIP(name, T, T, COEF(T), expr)
+#define FAST_ZIP(name, expr) MQ_ZIP_FAST(name, float, float, COEF(float), expr)
 
 FAST_ZIP(prelu_f32, SELECT(x < 0, x * y, x))
 ZIP(prelu_f64, double, x < 0 ? x * y : x)

@@ -8,19 +8,8 @@
 #include "exec/ref/lanes.h"
 #include "exec/ref/vmath_lane.h"
 
-#define ZIP_HEAD(name) static void name(int64_t n, const void *const *in, const int64_t *step, void *out, const void *param)
-#define ZIP(name, T, R, expr)         \
-    ZIP_HEAD(name)                    \
-    {                                 \
-        (void)param;                  \
-        MQ_ZIP_LOOP(T, R, expr)       \
-    }
-#define FAST_ZIP(name, T, R, expr)              \
-    MQ_ZIP_CLONES(name)                         \
-    {                                           \
-        (void)param;                            \
-        MQ_ZIP_LOOPS(T, R, MQ_LANES, expr)      \
-    }
+#define ZIP(name, T, R, expr) MQ_ZIP(name, T, R, (void)param, expr)
+#define FAST_ZIP(name, T, R, expr) MQ_ZIP_FAST(name, T, R, (void)param, expr)
 
 /* F(suffix, type, unsigned type wide enough that nothing promotes to int, name of the element type) */
 #define INTEGERS(F, name)                     \
@@ -132,7 +121,7 @@ static uint64_t power(uint64_t base, uint64_t exponent, bool negative)
     return result;
 }
 
-#define POW_BY_INT(T, sfx, E) ZIP_HEAD(pow_##T##_##sfx)                                                     \
+#define POW_BY_INT(T, sfx, E) MQ_ZIP_HEAD(pow_##T##_##sfx)                                                  \
     {                                                                                                       \
         const T##_t *p = in[0];                                                                             \
         const E *q = in[1];                                                                                 \
@@ -143,7 +132,7 @@ static uint64_t power(uint64_t base, uint64_t exponent, bool negative)
             to[i] = (T##_t)power((uint64_t)p[i * step[0]], (uint64_t)y, y < (E)1 && y != 0);                \
         }                                                                                                   \
     }
-#define POW_MIXED(name, T, E, convert) ZIP_HEAD(name)                                                       \
+#define POW_MIXED(name, T, E, convert) MQ_ZIP_HEAD(name)                                                    \
     {                                                                                                       \
         const T *p = in[0];                                                                                 \
         const E *q = in[1];                                                                                 \
@@ -180,7 +169,7 @@ FAST_ZIP(pow_3_f32, float, float, ((void)y, (float)((double)x * (double)x * (dou
 FAST_ZIP(pow_half_f32, float, float, ((void)y, mq_lane_select(mq_bits_mask(x == -INFINITY), INFINITY, sqrtf(x + 0.0f))))
 
 /* The exponents that models have most are products and roots: the same result, to half a unit of the last place. */
-ZIP_HEAD(pow_float_f32)
+MQ_ZIP_HEAD(pow_float_f32)
 {
     const float y = *(const float *)in[1];
     const bool one = step[1] == 0;

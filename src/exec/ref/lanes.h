@@ -68,4 +68,21 @@ void mq_zip_run(const mq_call *c, size_t n_in, const mq_array *const *in, const 
         to[i] = (R)(expr);                                           \
     }
 
+/* A whole mq_zip_fn of one expression, which may use what the declaration or statement `first` gets from param. */
+#define MQ_ZIP_HEAD(name) \
+    static void name(int64_t n, const void *const *in, const int64_t *step, void *out, const void *param)
+#define MQ_ZIP(name, T, R, first, expr)  \
+    MQ_ZIP_HEAD(name)                    \
+    {                                    \
+        first;                           \
+        MQ_ZIP_LOOP(T, R, expr)          \
+    }
+/* The same for several instruction sets, for what is often large. */
+#define MQ_ZIP_FAST(name, T, R, first, expr)  \
+    MQ_ZIP_CLONES(name)                       \
+    {                                         \
+        first;                                \
+        MQ_ZIP_LOOPS(T, R, MQ_LANES, expr)    \
+    }
+
 #endif

@@ -6,19 +6,8 @@
 #include "exec/ref/families.h"
 #include "exec/ref/lanes.h"
 
-#define ZIP_HEAD(name) static void name(int64_t n, const void *const *in, const int64_t *step, void *out, const void *param)
-#define ZIP(name, T, R, expr)         \
-    ZIP_HEAD(name)                    \
-    {                                 \
-        (void)param;                  \
-        MQ_ZIP_LOOP(T, R, expr)       \
-    }
-#define FAST_ZIP(name, T, R, expr)              \
-    MQ_ZIP_CLONES(name)                         \
-    {                                           \
-        (void)param;                            \
-        MQ_ZIP_LOOPS(T, R, MQ_LANES, expr)      \
-    }
+#define ZIP(name, T, R, expr) MQ_ZIP(name, T, R, (void)param, expr)
+#define FAST_ZIP(name, T, R, expr) MQ_ZIP_FAST(name, T, R, (void)param, expr)
 
 /* ---- comparisons ------------------------------------------------------------------------------------------------- */
 
@@ -137,7 +126,7 @@ typedef struct bytes16 {
 } bytes16;
 
 #define WHERE(name, T)                                                    \
-    ZIP_HEAD(name)                                                        \
+    MQ_ZIP_HEAD(name)                                                     \
     {                                                                     \
         const uint8_t *which = in[0];                                     \
         const T *p = in[1], *q = in[2];                                   \
