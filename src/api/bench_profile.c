@@ -115,26 +115,37 @@ static uint64_t now(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* The last run, and within it its nodes; microseconds since `start`. */
-static mq_status trace_run(json_t *events, const mq_bench_entry *e, int pid, uint64_t start, uint64_t begin, uint64_t end,
-                           mq_error *err)
+/* A stretch of time on that clock. A run has one for itself, then one for each node. */
+typedef struct span {
+    uint64_t start, ns;
+} span;
+
+static json_t *complete(const char *name, const char *cat, const span *s, uint64_t zero, int pid)
+{
+    return json_pack("{s:o, s:o, s:s, s:f, s:f, s:i, s:i}", "name", mq_json_text(name), "cat", mq_json_text(cat), "ph", "X",
+                     "ts", (double)(s->start - zero) * 1e-3, "dur", (double)s->ns * 1e-3, "pid", pid, "tid", 1);
+}
+
+/* A run, and within it its nodes; microseconds since `zero`. */
+static mq_status trace_run(json_t *events, const mq_bench_entry *e, const span *run, int pid, uint64_t zero, mq_error *err)
 {
     size_t n;
     const mq_node_stat *st = mq_runner_stats(e->run.runner, &n);
 
-    if (!push(events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i}", "name", "run", "cat", "run", "ph", "X", "ts",
-                                (double)(begin - start) * 1e-3, "dur", (double)(end - begin) * 1e-3, "pid", pid, "tid", 1)))
+    if (!push(events, complete("run", "run", run, zero, pid)))
         return mq_oom(err);
     for (size_t i = 0; i < n; i++) {
+        json_t *args, *event;
+
         if (!st[i].runs)
             continue;
-        if (!push(events, json_pack("{s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:{s:s, s:I, s:I}}", "name",
-                                    mq_json_text(mq_node_label(st[i].node)), "cat", mq_json_text(st[i].node->op_type), "ph",
-                                    "X", "ts", (double)(st[i].last_start - start) * 1e-3, "dur",
-                                        (double)st[i].last_ns * 1e-3,
-                                    "pid", pid, "tid", 1, "args", "kernel", st[i].kernel ? st[i].kernel : "", "macs",
-                                    (json_int_t)st[i].macs, "bytes", (json_int_t)st[i].bytes)))
+        event = complete(mq_node_label(st[i].node), st[i].node->op_type, &run[1 + i], zero, pid);
+        args = json_pack("{s:s, s:I, s:I}", "kernel", st[i].kernel ? st[i].kernel : "", "macs", (json_int_t)st[i].macs,
+                         "bytes", (json_int_t)st[i].bytes);
+        if (json_object_set_new(event, "args", args) != 0 || !push(events, event)) {
+            json_decref(event);
             return mq_oom(err);
+        }
     }
     return MQ_OK;
 }
@@ -163,32 +174,57 @@ static void note_times(const mq_bench_entry *e, size_t run, double *times)
         times[i * MOST_RUNS + run] = (double)st[i].last_ns * 1e-6;
 }
 
-static mq_status profile_entry(const mq_bench_job *j, mq_bench_entry *e, json_t *events, int pid, uint64_t start,
-                               mq_error *err)
+static void note_spans(const mq_bench_entry *e, uint64_t begin, span *run)
+{
+    size_t n;
+    const mq_node_stat *st = mq_runner_stats(e->run.runner, &n);
+
+    *run = (span){ begin, now() - begin };
+    for (size_t i = 0; i < n; i++)
+        run[1 + i] = (span){ st[i].last_start, st[i].last_ns };
+}
+
+/* Runs, as long as it is worth it; times: MOST_RUNS for each node; spans: TRACED_RUNS of 1 + n_nodes, of the last runs in
+ * turn. Nothing else is done between runs: threads that have gone to sleep would be part of the next. */
+static mq_status run_profiled(const mq_bench_job *j, mq_bench_entry *e, size_t n_nodes, double *times, span *spans,
+                              size_t *n_runs, mq_error *err)
 {
     const bool long_look = j->opts->profile || j->opts->trace;
     const double end = mq_seconds() + (long_look ? PROFILE_SECONDS : 0);
-    size_t n_nodes, n_runs = 0;
-    double *times;
     mq_status rc;
 
-    mq_runner_stats(e->run.runner, &n_nodes);
-    if (!(times = calloc(n_nodes + 1, MOST_RUNS * sizeof *times)))
-        return mq_oom(err);
     MQ_TRY(mq_running_run(&e->run, e->calls[0], err)); /* other models have emptied the caches */
     mq_runner_profile(e->run.runner, true);
-    for (; n_runs < MOST_RUNS && (n_runs < TRACED_RUNS || mq_seconds() < end); n_runs++) {
+    for (*n_runs = 0; *n_runs < MOST_RUNS && (*n_runs < TRACED_RUNS || mq_seconds() < end); ++*n_runs) {
         const uint64_t begin = now();
 
         MQ_TRY(mq_running_run(&e->run, e->calls[0], err));
+        note_spans(e, begin, spans + *n_runs % TRACED_RUNS * (1 + n_nodes));
+        note_times(e, *n_runs, times);
         MQ_TRY(mq_check_cancelled(j->hooks, err));
-        note_times(e, n_runs, times);
-        if (events && n_runs < TRACED_RUNS)
-            MQ_TRY(trace_run(events, e, pid, start, begin, now(), err));
     }
-    rc = read_stats(j, e, times, n_runs, err);
 done:
+    return rc;
+}
+
+static mq_status profile_entry(const mq_bench_job *j, mq_bench_entry *e, json_t *events, int pid, uint64_t zero,
+                               mq_error *err)
+{
+    size_t n_nodes, n_runs = 0;
+    double *times;
+    span *spans;
+    mq_status rc;
+
+    mq_runner_stats(e->run.runner, &n_nodes);
+    times = calloc(n_nodes + 1, MOST_RUNS * sizeof *times);
+    spans = calloc(n_nodes + 1, TRACED_RUNS * sizeof *spans);
+    rc = times && spans ? run_profiled(j, e, n_nodes, times, spans, &n_runs, err) : mq_oom(err);
+    for (size_t i = 0; i < TRACED_RUNS && events && rc == MQ_OK; i++)
+        rc = trace_run(events, e, spans + (n_runs + i) % TRACED_RUNS * (1 + n_nodes), pid, zero, err);
+    if (rc == MQ_OK)
+        rc = read_stats(j, e, times, n_runs, err);
     mq_runner_profile(e->run.runner, false);
+    free(spans);
     free(times);
     return rc;
 }
@@ -200,7 +236,7 @@ static bool wants_macs(const mq_bench_opts *o)
 
 mq_status mq_bench_profile(mq_bench_job *j, mq_error *err)
 {
-    const uint64_t start = now();
+    const uint64_t zero = now();
     json_t *events = NULL;
     mq_status rc = MQ_OK;
 
@@ -212,7 +248,7 @@ mq_status mq_bench_profile(mq_bench_job *j, mq_error *err)
         if (events && (!push_name(events, "process_name", j->entries[i].path, (int)i + 1) ||
                        !push_name(events, "thread_name", "calling thread", (int)i + 1)))
             MQ_TRY(mq_oom(err));
-        MQ_TRY(profile_entry(j, &j->entries[i], events, (int)i + 1, start, err));
+        MQ_TRY(profile_entry(j, &j->entries[i], events, (int)i + 1, zero, err));
     }
     if (events)
         rc = write_trace(j, events, err);
