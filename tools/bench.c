@@ -249,18 +249,22 @@ static mq_status print_metrics(const mq_bench_result *r, mq_error *err)
 
 static mq_status print_classes(const mq_bench_result *r, const mq_bench_model *m, bool all, mq_error *err)
 {
-    cli_table *t = cli_table_create("rrrrr");
+    cli_table *t;
     const size_t n = all || m->n_classes <= SHOWN_CLASSES ? m->n_classes : SHOWN_CLASSES;
+    bool named = false;
     cell name;
     mq_status rc;
 
+    for (size_t i = 0; i < m->n_classes; i++)
+        named |= *m->classes[i].name;
+    t = cli_table_create(named ? "rrrrrl" : "rrrrr");
     printf("\n%s, by class\n", label(&name, r, m->file, NULL));
-    cli_table_row(t, "class", "samples", "precision", "recall", "f1");
+    cli_table_row(t, "class", "samples", "precision", "recall", "f1", "name");
     for (size_t i = 0; i < n; i++) {
         const mq_bench_class *c = &m->classes[i];
 
         cli_table_row(t, whole((int64_t)i).s, whole((int64_t)c->n).s, number(c->precision).s, number(c->recall).s,
-                      number(c->f1).s);
+                      number(c->f1).s, safe(&name, c->name));
     }
     rc = print_table(t, err);
     if (n < m->n_classes)

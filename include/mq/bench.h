@@ -103,6 +103,7 @@ typedef struct mq_bench_metric {
 typedef struct mq_bench_class {
     double precision, recall, f1;
     uint64_t n; /* samples of the class */
+    const char *name; /* as the model's metadata say; "": they do not */
 } mq_bench_class;
 
 typedef struct mq_bench_model {

@@ -11,7 +11,9 @@
 #include "api/against_peer.h"
 #include "api/bench_parts.h"
 #include "base/threads.h"
+#include "data/class_names.h"
 #include "exec/metrics.h"
+#include "passes/pass.h"
 
 enum { MOST_LISTED_CLASSES = 1000 };
 
@@ -373,15 +375,22 @@ static mq_status tell_classes(const trial *t, const judged *m, mq_error *err)
 {
     size_t n;
     const mq_class_counts *counts = mq_metrics_classes(m->metrics, &n);
+    const char **names;
     mq_bench_class *list;
+    mq_status rc;
 
     if (!t->classes || n > MOST_LISTED_CLASSES)
         return MQ_OK;
+    rc = mq_class_names(m->entry->model, n, mq_dtype_is_integer(mq_value_dtype(m->entry->run.outputs[m->output])),
+                        t->job->arena, &names, err);
+    if (rc != MQ_OK)
+        return rc;
     if (!(list = mq_arena_calloc(t->job->arena, n + 1, sizeof *list)))
         return mq_oom(err);
     for (size_t i = 0; i < n; i++)
         list[i] = (mq_bench_class){ .precision = mq_class_precision(&counts[i]), .recall = mq_class_recall(&counts[i]),
-                                    .f1 = mq_class_f1(&counts[i]), .n = counts[i].right + counts[i].missed };
+                                    .f1 = mq_class_f1(&counts[i]), .n = counts[i].right + counts[i].missed,
+                                    .name = names ? names[i] : "" };
     m->out->classes = list;
     m->out->n_classes = n;
     return MQ_OK;

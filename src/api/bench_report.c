@@ -160,6 +160,8 @@ static void put_metrics(const mq_bench_job *j)
         for (size_t k = 0; k < m->n_classes; k++) {
             json_t *c = mq_report_append(r, list);
 
+            if (*m->classes[k].name)
+                mq_report_put_text(r, c, "name", m->classes[k].name);
             mq_report_put_int(r, c, "samples", (int64_t)m->classes[k].n);
             mq_report_put_real(r, c, "precision", m->classes[k].precision);
             mq_report_put_real(r, c, "recall", m->classes[k].recall);
