@@ -76,6 +76,17 @@ mq_status mq_value_bypass(mq_value *from, mq_value *to, bool *done, mq_error *er
     return *done ? mq_value_replace_uses(from, to, err) : MQ_OK;
 }
 
+/* With the initializers that it alone read; those that nobody ever read are the file's own affair. */
+static void drop_with_constants(mq_node *n)
+{
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        mq_value *v = n->inputs[i];
+        if (v && v->init && !v->is_input && mq_only_reader(v) == n)
+            mq_value_clear_init(v);
+    }
+    mq_node_remove(n);
+}
+
 void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped)
 {
     size_t n = 0;
@@ -87,7 +98,7 @@ void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped)
         for (size_t i = 0; i < node->n_outputs && !used; i++)
             used = node->outputs[i] && !mq_value_unused(node->outputs[i]);
         if (!used) {
-            mq_node_remove(node);
+            drop_with_constants(node);
             n++;
         }
     }

@@ -56,6 +56,13 @@ static bool is_convolution(const mq_node *n)
     return mq_node_is(n, "", "Conv") || mq_node_is(n, "", "ConvTranspose");
 }
 
+/* ONNX Runtime makes integer products of what stands behind DequantizeLinear, whatever the type; those of 2 bits it then
+ * refuses to load. */
+static bool has_product(const mq_quant_item *it)
+{
+    return it->stay == MQ_STAY_NOT && it->treatment == MQ_TREAT_DEQUANTIZE && mq_dtype_bits(it->weight.scheme.type) > 2;
+}
+
 /* A product whose weight became integers, or has none: MatMul of two activations. */
 static bool is_product(const struct placer *w, const mq_node *n)
 {
@@ -68,7 +75,7 @@ static bool is_product(const struct placer *w, const mq_node *n)
         return true;
     for (size_t i = 0; i < 2; i++)
         if ((it = item_of(w->plan, n->inputs[i])))
-            return it->stay == MQ_STAY_NOT && it->treatment == MQ_TREAT_DEQUANTIZE && is_activation(n->inputs[1 - i]);
+            return has_product(it) && is_activation(n->inputs[1 - i]);
     return false;
 }
 
@@ -293,6 +300,30 @@ done:
     return rc;
 }
 
+/* ONNX Runtime (1.31) puts a QuantizeLinear of its own behind what only moves values, so that DequantizeLinear stands behind
+ * it, too. On x86 it then makes int8 uint8, all but the attribute output_dtype, which that one has from opset 21 on, and the
+ * model does not load. Where there is a pair already it adds none; moving integers loses nothing. */
+static bool needs_pair(const struct placer *w, const mq_node *n)
+{
+    static const char *const moved[] = { "MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze" };
+
+    return !w->choices[n->tag].on && w->choices[n->tag].role == ROLE_MOVE && n->outputs[0] &&
+           mq_dtype_from_name(w->plan->opts->act_type) == MQ_INT8 && mq_opset_of(w->graph, "") >= 21 &&
+           mq_node_is_any(n, "", moved, MQ_ARRAY_LEN(moved)) && mq_placement_find(w->p, n->inputs[0]);
+}
+
+static mq_status add_pairs(struct placer *w)
+{
+    mq_status rc = MQ_OK;
+
+    for (mq_node *n = w->graph->first; n && rc == MQ_OK; n = n->next)
+        if (needs_pair(w, n)) {
+            w->choices[n->tag].on = true;
+            rc = add_point(w, n->outputs[0], NULL);
+        }
+    return rc;
+}
+
 /* The result of what only moves values has the scale of its input. */
 static void share_scales(struct placer *w)
 {
@@ -331,6 +362,7 @@ static mq_status collect(struct placer *w)
     for (mq_node *n = w->graph->first; n; n = n->next)
         if (w->choices[n->tag].on)
             MQ_TRY(add_points_of(w, n));
+    MQ_TRY(add_pairs(w));
     share_scales(w);
     for (mq_node *n = w->graph->first; n; n = n->next) {
         const choice *c = &w->choices[n->tag];

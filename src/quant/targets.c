@@ -188,6 +188,9 @@ static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error 
     if (o->format == MQ_FORMAT_QOPERATOR && bits != 8)
         return mq_fail(err, MQ_ERR_USAGE, "--format qoperator multiplies 8-bit integers: --type %s is for --format qdq",
                        name);
+    if (o->mode == MQ_MODE_STATIC && bits == 2)
+        return mq_fail(err, MQ_ERR_USAGE, "--mode static: runtimes have no products of 2 bits: --type %s is for --mode "
+                       "weight", name);
     if (o->mode == MQ_MODE_STATIC && o->format == MQ_FORMAT_NBITS)
         return mq_fail(err, MQ_ERR_USAGE, "--format nbits is a form of weights alone: --mode static has qdq");
     if (o->calibration_cache.n && (o->smooth == MQ_SMOOTH_AUTO || o->smooth == MQ_SMOOTH_ALPHA ||

@@ -5,10 +5,12 @@
 no unused constant, is near the float model there, and gives in the engine what it gives there; what cannot work is a usage
 error that says why.
 
-usage: static_modes.py MQ TESTDATA [--long] [--seed N]
+usage: static_modes.py MQ TESTDATA [--long | --all] [--seed N] [--seconds N]
 
-A table of all combinations is made; each model gets a part of it (--long: a larger one) in which every pair of values comes
-up over the models. Real models of $MQ_SHARED_DATA join when they are there. Needs onnx, onnxruntime and numpy."""
+Combinations are chosen so that every two values of different options come up together in one that works, and dealt out to
+the models: small ones with each form of weight, what the project has in testdata, random graphs (random_patterns.py), and
+real models of $MQ_SHARED_DATA when they are there. --long gives each model such a set of its own; --all tries every
+combination of the options that decide what can work, with the others drawn by lot. Needs onnx, onnxruntime and numpy."""
 import argparse
 import itertools
 import os
@@ -24,18 +26,31 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+import random_patterns
 import weight_forms
 
 ort.set_default_logger_severity(4)
 
+# What can contradict each other.
 AXES = {
     "--format": ("qdq", "qoperator"),
     "--act-type": (None, "uint8", "int8", "uint16", "int16"),
     "act": (None, "--act-symmetric", "--act-asymmetric"),
-    "--type": ("int8", "uint8", "int4", "int16"),
-    "weights": (None, "--per-tensor", "--symmetric", "--asymmetric", "--reduce-range"),
-    "--target": (None, "onnxruntime,x64-avx2", "tensorrt", "c", "portable"),
+    "--type": ("int8", "uint8", "int4", "uint4", "int2", "uint2", "int16", "uint16"),
+    "grain": (None, "--per-channel", "--per-tensor"),
+    "sign": (None, "--symmetric", "--asymmetric"),
+    "reduce": (None, "--reduce-range"),
+    "--target": (None, "onnxruntime,x64-avx2", "onnxruntime,x64-vnni", "tensorrt", "c", "portable"),
+}
+# What works with everything.
+FREE = {
     "--calibration": (None, "minmax", "ema", "percentile", "entropy", "mse"),
+    "--effort": (None, "fast", "normal"),
+    "--smooth": (None, "auto", "none", "0.5"),
+    "equalize": (None, "--equalize"),
+    "correct": (None, "--bias-correction", "--no-bias-correction"),
+    "--algorithm": (None, "mse", "hqq"),
+    "--op-types": (None, "*"),
 }
 EIGHT = ("int8", "uint8", None)
 
@@ -44,13 +59,15 @@ def refused(c):
     """What the message has to name when the combination cannot work; None: it can."""
     target = (c["--target"] or "").split(",")[0]
     strict = target in ("tensorrt", "portable")
-    if c["--type"] not in EIGHT and c["weights"] == "--reduce-range":
+    if c["--type"] not in EIGHT and c["reduce"]:
         return "--reduce-range"
     if c["--format"] == "qoperator" and c["--type"] not in EIGHT:
         return "--format qoperator"
+    if c["--type"] in ("int2", "uint2"):
+        return "of 2 bits"
     if (strict and c["--type"] != "int8") or (target == "c" and c["--type"] not in EIGHT):
         return f"--type {c['--type']}: --target {target}"
-    if strict and c["weights"] == "--asymmetric":
+    if strict and c["sign"] == "--asymmetric":
         return "--asymmetric: --target"
     if c["--format"] == "qoperator" and (strict or target == "c"):
         return "--format qoperator: --target"
@@ -62,6 +79,42 @@ def refused(c):
     if strict and c["act"] == "--act-asymmetric":
         return "--act-asymmetric: --target"
     return None
+
+
+def covering(rng):
+    """Combinations that work, in which every two values come up together that can."""
+    axes = {**AXES, **FREE}
+    pairs = {(a, x, b, y) for a, b in itertools.combinations(axes, 2) for x in axes[a] for y in axes[b]}
+    idle, chosen = 0, []
+    while pairs and idle < 40:
+        best, most = None, 0
+        for _ in range(60):
+            c = draw(rng, axes)
+            new = 0 if refused(c) else len(pairs & pairs_of(c))
+            best, most = (c, new) if new > most else (best, most)
+        idle = 0 if best else idle + 1
+        if best:
+            chosen.append(best)
+            pairs -= pairs_of(best)
+    return chosen
+
+
+def draw(rng, axes):
+    return {axis: values[rng.integers(len(values))] for axis, values in axes.items()}
+
+
+def pairs_of(c):
+    return {(a, c[a], b, c[b]) for a, b in itertools.combinations(c, 2)}
+
+
+def refusals(rng, count):
+    """Combinations that cannot work, as many for each reason."""
+    by_reason = {}
+    while len(by_reason) < 12 or sum(map(len, by_reason.values())) < 20 * count:
+        c = draw(rng, {**AXES, **FREE})
+        if refused(c):
+            by_reason.setdefault(refused(c).split(":")[0], []).append(c)
+    return [c for cs in zip(*(itertools.cycle(v) for v in by_reason.values()), range(count)) for c in cs[:-1]][:count]
 
 
 def options(c):
@@ -119,9 +172,13 @@ def made(folder):
     for name, m, shape in (("conv_net", conv_net(), (8, 8, 12, 12)), ("attention_net", attention_net(), (8, 10, 48)),
                            ("gemm_net", weight_forms.simple("Gemm", ["N", 64], (64, 40), 2), (8, 64)),
                            ("opset_9", weight_forms.simple("Conv", ["N", 8, 12, 12], (16, 8, 3, 3), 4, opset=9, ir=3,
-                                                           as_input=True), (8, 8, 12, 12))):
+                                                           as_input=True), (8, 8, 12, 12)),
+                           ("recurrent_net", recurrent_net(), (5, 6, 32)), ("inner_net", inner_net(), (8, 32)),
+                           ("moving_net", moving_net(), (8, 8, 8, 8)),
+                           ("embedding_net", embedding_net(), None)):
         onnx.save(m, folder / f"{name}.onnx")
-        yield name, folder / f"{name}.onnx", {"x": rng.standard_normal(shape, np.float32)}
+        x = rng.standard_normal(shape, np.float32) if shape else rng.integers(0, 30, (8, 6))
+        yield name, folder / f"{name}.onnx", {"x": x}
 
 
 def given(testdata):
@@ -141,6 +198,57 @@ def real():
         if path.exists():
             yield name, path, {ort.InferenceSession(str(path)).get_inputs()[0].name:
                                np.load(top / "sets" / sets)[key][:24].astype(np.float32)}
+
+
+def recurrent_net():
+    """Weights of recurrent operators are integers, computed in float; the product behind them takes integers."""
+    w, h = weight_forms.weight, 24
+    nodes, weights, x = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2])], [], "t"
+    for op, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
+        nodes += [helper.make_node(op, [x, f"{op}w", f"{op}r"], [f"{op}y"], hidden_size=h),
+                  helper.make_node("Squeeze", [f"{op}y", "one"], [f"{op}s"])]
+        weights += [w((1, gates * h, 32 if op == "LSTM" else h), f"{op}w", 1), w((1, gates * h, h), f"{op}r", 2)]
+        x = f"{op}s"
+    nodes += [helper.make_node("MatMul", [x, "w"], ["m"]), helper.make_node("Add", ["m", "b"], ["a"]),
+              helper.make_node("Transpose", ["a"], ["y"], perm=[1, 0, 2])]
+    weights += [w((h, 20), "w", 3), w((20,), "b", 4), numpy_helper.from_array(np.array([1], np.int64), "one")]
+    return weight_forms.with_rank(weight_forms.model(nodes, [weight_forms.info("x", ["N", 6, 32])], weights), 3)
+
+
+def embedding_net():
+    """Integers are gathered; LayerNormalization stands before the products."""
+    w = weight_forms.weight
+    nodes = [helper.make_node("Gather", ["table", "x"], ["e"]),
+             helper.make_node("LayerNormalization", ["e", "g", "h"], ["n"]),
+             helper.make_node("MatMul", ["n", "w1"], ["m"]), helper.make_node("Sigmoid", ["m"], ["s"]),
+             helper.make_node("Mul", ["m", "s"], ["a"]), helper.make_node("MatMul", ["a", "w2"], ["y"])]
+    weights = [w((30, 40), "table"), w((40,), "g", 1), w((40,), "h", 2), w((40, 48), "w1", 3), w((48, 16), "w2", 4)]
+    ids = weight_forms.info("x", ["N", 6], TensorProto.INT64)
+    return weight_forms.with_rank(weight_forms.model(nodes, [ids], weights), 3)
+
+
+def inner_net():
+    """Products in a branch, and around it."""
+    m = weight_forms.if_model()
+    m.graph.input[0].CopyFrom(weight_forms.info("x", [8, 32]))  # the branch is chosen by all rows together
+    m.graph.node[-1].output[0] = "f"
+    m.graph.node.append(helper.make_node("MatMul", ["f", "last"], ["y"]))
+    m.graph.initializer.append(weight_forms.weight((40, 24), "last", 5))
+    return m
+
+
+def moving_net():
+    """What only moves values, between a convolution and float operators, in a new opset."""
+    parts = {"one": [1], "first": [0], "last": [-1], "end": [8], "shape": [0, 8, -1]}
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"]), helper.make_node("Transpose", ["a"], ["b"], perm=[0, 1, 3, 2]),
+             helper.make_node("Unsqueeze", ["b", "one"], ["c"]), helper.make_node("Squeeze", ["c", "one"], ["d"]),
+             helper.make_node("MaxPool", ["d"], ["e"], kernel_shape=[2, 2]),
+             helper.make_node("Slice", ["e", "first", "end", "last"], ["f"]), helper.make_node("Reshape", ["f", "shape"], ["g"]),
+             helper.make_node("Exp", ["g"], ["y"])]
+    w = weight_forms.weight((8, 8, 1, 1), "w")
+    w.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(w) * np.float32(0.2), "w"))
+    weights = [w, *(numpy_helper.from_array(np.array(v, np.int64), k) for k, v in parts.items())]
+    return weight_forms.with_rank(weight_forms.model(nodes, [weight_forms.info("x", ["N", 8, 8, 8])], weights, 21, 10), 3)
 
 
 def custom_net():
@@ -182,11 +290,20 @@ def decibels(want, got):
 def floor(name, c):
     """dB below which something is wrong, not only coarse. Divergence leaves out the few large values of a Softmax, and
     what lies beyond the many equal ones of a Concat with a Clip."""
-    if name in ("attention_net", "conv_net") and c["--calibration"] == "entropy":
+    if c["--type"] in ("int4", "uint4") or (c["--calibration"] == "entropy" and name in ("attention_net", "conv_net")):
         return 3
-    if c["--type"] == "int4":
-        return 3
-    return 10 if c["--calibration"] in ("entropy", "ema") or c["weights"] == "--reduce-range" else 15
+    coarse = c["--calibration"] in ("entropy", "ema") or c["reduce"] or c["--op-types"] or c["grain"] == "--per-tensor"
+    return 10 if coarse else 15
+
+
+def names_read(graph):
+    """What nodes and outputs read, those of inner graphs included."""
+    yield from (o.name for o in graph.output)
+    for n in graph.node:
+        yield from n.input
+        for a in n.attribute:
+            for g in [a.g] if a.HasField("g") else a.graphs:
+                yield from names_read(g)
 
 
 class Judge:
@@ -215,7 +332,30 @@ class Judge:
             s = session(self.out)
         except Exception as e:  # whatever they refuse it with
             return f"{type(e).__name__}: {str(e)[:900]}"
-        return self.structure(m, path) or self.values(name, path, feed, c, s) or "ok"
+        return self.structure(name, m, path) or self.values(name, path, feed, c, s) or "ok"
+
+    def stranger(self, path, feed, c):
+        """A model nobody has looked at: 'nothing' when it has no weight, else the same without a floor."""
+        self.out.unlink(missing_ok=True)
+        inputs = onnx.load(path).graph.input
+        names = {d.dim_param for i in inputs for d in i.type.tensor_type.shape.dim if d.dim_param}
+        p = self.run("quantize", path, "-o", self.out, "-q", "--data", "random:2", "--max-size", "none", "--verify", "run",
+                     *[w for d in sorted(names) for w in ("--dim", f"{d}={3 if d == 'N' else 5}")], *options(c))
+        if p.returncode == 4 and "nothing to quantize" in p.stderr:
+            return "nothing"
+        if p.returncode == 2 and ("quantized already" in p.stderr or "'*' matches nothing" in p.stderr):
+            return "nothing"
+        if p.returncode:
+            return f"exit status {p.returncode}: {p.stderr}"
+        try:
+            m = onnx.load(self.out)
+            onnx.checker.check_model(m, full_check=True)
+            want, got = session(path).run(None, feed), session(self.out).run(None, feed)
+        except Exception as e:  # as above
+            return f"{type(e).__name__}: {str(e)[:900]}"
+        if [(a.shape, a.dtype) for a in want] != [(a.shape, a.dtype) for a in got]:
+            return "outputs of other shapes or types"
+        return self.structure(None, m, path) or "ok"
 
     def partial(self, path):
         """What is wrong with a model that can be run in part only: that part is quantized, and the rest is said."""
@@ -228,10 +368,10 @@ class Judge:
         quantized = [n.input[0] for n in m.graph.node if n.op_type == "QuantizeLinear"]
         return None if quantized == ["x", "b_unquantized"] else f"quantized: {quantized}"
 
-    def structure(self, m, path):
-        used = {x for n in m.graph.node for x in n.input} | {o.name for o in m.graph.output}
+    def structure(self, name, m, path):
+        used = set(names_read(m.graph))
         before = onnx.load(path).graph
-        idle = {t.name for t in before.initializer} - {x for n in before.node for x in n.input}
+        idle = {t.name for t in before.initializer} - set(names_read(before))
         unused = {t.name for t in m.graph.initializer} - used - idle
         if unused:
             return f"unused initializers: {sorted(unused)[:3]}"
@@ -240,7 +380,7 @@ class Judge:
         inits = {t.name for t in before.initializer}
         if [i.name for i in m.graph.input] != [i.name for i in before.input if i.name not in inits]:
             return "other inputs"
-        if not any(n.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for n in m.graph.node):
+        if name and not any(n.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for n in m.graph.node):
             return "no activation is quantized"
         return None
 
@@ -265,40 +405,104 @@ class Judge:
         return None
 
 
+def forms(folder):
+    """Every form of weight that quantize knows: path, feed."""
+    sizes, rng = {"N": 3, "S": 5}, np.random.default_rng(3)
+    for name, m in weight_forms.all_models():
+        path, feed = folder / "form.onnx", {}
+        weights = {t.name for t in m.graph.initializer}
+        for i in m.graph.input:
+            dims = [sizes[d.dim_param] if d.dim_param else d.dim_value for d in i.type.tensor_type.shape.dim]
+            kind = helper.tensor_dtype_to_np_dtype(i.type.tensor_type.elem_type)
+            if i.name not in weights:
+                feed[i.name] = (rng.standard_normal(dims) if kind == np.float32 else rng.integers(0, 30, dims)).astype(kind)
+        onnx.save(m, path)
+        yield name, path, feed
+
+
+def with_outputs(m):
+    """Outputs of a type that inference has found: the generator leaves their shapes out."""
+    known = {v.name: v for v in onnx.shape_inference.infer_shapes(m).graph.value_info}
+    for o in m.graph.output:
+        if o.name in known:
+            o.CopyFrom(known[o.name])
+    return m
+
+
+def drawn(folder, first, count):
+    """Random graphs that ONNX Runtime takes."""
+    for seed in range(first, first + count):
+        try:
+            maker = random_patterns.Patterns(seed)
+            m, feed = maker.model(), maker.feeds(random_patterns.SIZES[0])
+            m = onnx.shape_inference.infer_shapes(with_outputs(m))
+            if not all(o.type.tensor_type.HasField("shape") for o in m.graph.output):
+                continue
+            onnx.save(m, folder / "drawn.onnx")
+            session(folder / "drawn.onnx").run(None, feed)
+        except Exception:  # it is the generator's, and counted by engine_random.py
+            continue
+        yield f"random graph {seed}", folder / "drawn.onnx", feed
+
+
+class Tally:
+    def __init__(self, seconds):
+        self.end, self.seen, self.wrong, self.skipped = time.monotonic() + seconds, Counter(), 0, 0
+
+    def late(self):
+        self.skipped += time.monotonic() > self.end
+        return time.monotonic() > self.end
+
+    def add(self, name, c, verdict):
+        good = verdict in ("ok", "refused", "nothing")
+        self.seen[verdict if good else "wrong"] += 1
+        if not good:
+            self.wrong += 1
+            print(f"{name} {' '.join(options(c))}: {verdict}", flush=True)
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("mq")
     a.add_argument("testdata", type=Path)
     a.add_argument("--long", action="store_true")
+    a.add_argument("--all", action="store_true")
     a.add_argument("--seed", type=int, default=1)
+    a.add_argument("--seconds", type=float)
     a = a.parse_args()
     table = [dict(zip(AXES, row)) for row in itertools.product(*AXES.values())]
-    works, fails = [c for c in table if not refused(c)], [c for c in table if refused(c)]
+    works = [c for c in table if not refused(c)]
     rng, start = np.random.default_rng(a.seed), time.monotonic()
-    seen, wrong, skipped = Counter(), 0, 0
+    tally = Tally(a.seconds or (36000 if a.all else 3600 if a.long else 120))
     with tempfile.TemporaryDirectory() as folder:
-        judge = Judge(a.mq, Path(folder))
-        complaint = judge.partial(Path(folder) / "custom.onnx")
+        folder = Path(folder)
+        judge = Judge(a.mq, folder)
+        complaint = judge.partial(folder / "custom.onnx")
         if complaint:
-            wrong += 1
+            tally.wrong += 1
             print(f"a model that can be run in part: {complaint}")
-        for name, path, feed in [*made(Path(folder)), *given(a.testdata), *real()]:
+        models = [*made(folder), *given(a.testdata), *real()]
+        if a.all:
+            tries = [(i % len(models), {**c, **draw(rng, FREE)}) for i, c in enumerate(table)]
+        elif a.long:
+            tries = [(i, c) for i in range(len(models)) for c in [*covering(rng), *refusals(rng, 60)]]
+        else:
+            tries = [(i % len(models), c) for i, c in enumerate([*covering(rng), *covering(rng), *refusals(rng, 60)])]
+        for i, (name, path, feed) in enumerate(models):
             np.savez(judge.data, **feed)
-            chosen = [*rng.choice(works, 120 if a.long else 24, replace=False),
-                      *rng.choice(fails, 60 if a.long else 8, replace=False)]
-            for c in chosen:
-                if not a.long and time.monotonic() - start > 90:
-                    skipped += 1
-                    continue
-                verdict = judge.judge(name, path, feed, c)
-                seen[verdict if verdict in ("ok", "refused") else "wrong"] += 1
-                if verdict not in ("ok", "refused"):
-                    wrong += 1
-                    print(f"{name} {' '.join(options(c))}: {verdict}")
-    print(f"{len(table)} combinations, {len(works)} that work; tried {sum(seen.values())}: {dict(seen)}"
-          f"{f', {skipped} left out for time' if skipped else ''}")
+            for c in [c for at, c in tries if at == i and not tally.late()]:
+                tally.add(name, c, judge.judge(name, path, feed, c))
+        cover = covering(rng)
+        strangers = itertools.chain(forms(folder), drawn(folder, 0, 600 if a.long or a.all else 40))
+        for i, (name, path, feed) in enumerate(strangers):
+            for c in cover[i % len(cover):i % len(cover) + (8 if a.long or a.all else 1)]:
+                if not tally.late():
+                    tally.add(name, c, judge.stranger(path, feed, c))
+    print(f"{len(table)} combinations of what can contradict each other, {len(works)} that work; "
+          f"tried {sum(tally.seen.values())}: {dict(tally.seen)} in {time.monotonic() - start:.0f} s"
+          f"{f', {tally.skipped} left out for time' if tally.skipped else ''}")
     print("lowest dB from float: " + ", ".join(f"{k} {v:.1f}" for k, v in judge.lowest.items()))
-    return wrong > 0
+    return tally.wrong > 0
 
 
 sys.exit(main())

@@ -11,6 +11,7 @@ try --mode static
 try --format qoperator
 try --format qoperator --mode dynamic --data x.npz
 try --format nbits --data x.npz
+try --type int2 --data x.npz
 try --format qoperator --data x.npz --type int4
 try --format qoperator --data x.npz --act-type int16
 try --format qoperator --data x.npz --act-type int8 --type uint8

@@ -139,6 +139,21 @@ static void test_weight_that_stays_float(void **state)
     counts_are(1, 0, 0);
 }
 
+/* Runtimes have no such products. */
+static void test_weight_of_two_bits(void **state)
+{
+    const char *const types[] = { "w1=int2" };
+
+    (void)state;
+    opts.tensor_types = (mq_names){ types, 1 };
+    image();
+    conv("x", "w1", "a");
+    conv("a", "w2", "b");
+    make_output(g, "b");
+    points_are("a b!");
+    assert_int_equal(plan.n_quantized, 2);
+}
+
 /* A filter also holds for what has no weight. */
 static void test_carrier_that_is_excluded(void **state)
 {
@@ -354,6 +369,27 @@ static void test_tails_stay_float(void **state)
     counts_are(2, 0, 0);
 }
 
+/* What only moves int8 at the end does so between integers, from the opset on where ONNX Runtime needs that. */
+static void test_moves_at_the_end(void **state)
+{
+    (void)state;
+    image();
+    conv("x", "w1", "a");
+    make_node(g, "Transpose", "a", "t");
+    assert_int_equal(mq_node_set_attr_ints(g->last, "perm", (const int64_t[]){ 0, 1, 3, 2 }, 4, NULL), MQ_OK);
+    make_node(g, "Flatten", "t", "f");
+    make_output(g, "f");
+    points_are("x a!");
+    opts.act_type = "int8";
+    quant_select();
+    assert_int_equal(plan.placement->points.n, 3);
+    assert_ptr_equal(mq_point_root((mq_point *)point("t")), point("a"));
+    counts_are(1, 1, 0);
+    assert_int_equal(mq_opset_set(m, "", 20, NULL), MQ_OK);
+    quant_select();
+    assert_int_equal(plan.placement->points.n, 2);
+}
+
 /* Arithmetic that decodes a head stays float, the other branch of the same tensor does not. */
 static void test_one_reader_is_float(void **state)
 {
@@ -552,6 +588,7 @@ int main(void)
         ON_MODEL(test_two_activations),
         ON_MODEL(test_weight_on_the_left),
         ON_MODEL(test_weight_that_stays_float),
+        ON_MODEL(test_weight_of_two_bits),
         ON_MODEL(test_carrier_that_is_excluded),
         ON_MODEL(test_half_precision_has_no_points),
         ON_MODEL(test_embeddings_are_no_products),
@@ -566,6 +603,7 @@ int main(void)
         ON_MODEL(test_average_has_its_own_scale),
         ON_MODEL(test_concat),
         ON_MODEL(test_tails_stay_float),
+        ON_MODEL(test_moves_at_the_end),
         ON_MODEL(test_one_reader_is_float),
         ON_MODEL(test_behind_float_operators),
         ON_MODEL(test_unknown_operator),
