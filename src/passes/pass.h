@@ -81,7 +81,8 @@ mq_status mq_value_make_constant(mq_value *v, mq_tensor *t, mq_error *err);
 mq_status mq_constant_create(mq_graph *g, const char *base, mq_tensor *t, mq_value **out, mq_error *err);
 /* Everybody who reads `from` reads `to` instead; false (nothing changed) when `from` is a graph output. */
 mq_status mq_value_bypass(mq_value *from, mq_value *to, bool *done, mq_error *err);
-/* Removes nodes whose outputs nobody uses, last first, and initializers that they alone read; counts the nodes (may be NULL). */
+/* Removes nodes whose outputs nobody uses, last first, and initializers that they alone read; counts the nodes (may be
+ * NULL). */
 void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped);
 
 /* Initializers that nobody uses are none any more; inputs and outputs stay. */

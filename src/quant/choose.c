@@ -166,15 +166,16 @@ static bool wants_blocks(const struct choice *c, mq_dtype type)
     return is_low_bit(type);
 }
 
-/* Integers times integers: a right factor with more dimensions than a matrix may have one scale only in ONNX Runtime. */
+/* Integers times integers: in ONNX Runtime only a matrix on the right may have a scale per column; a left factor, or one with
+ * more dimensions, has one scale. */
 static bool takes_channels(const struct choice *c, const mq_quant_item *it)
 {
     const int rank = it->weight.source.n_dims;
 
     if (it->channel_axis < 0 || it->weight.source.dims[it->channel_axis] == 1)
         return false;
-    return c->by->opts->mode != MQ_MODE_STATIC || strcmp(it->op_type, "MatMul") != 0 || rank <= 2 ||
-           it->channel_axis != rank - 1 || (c->now && c->now->has_axis);
+    return c->by->opts->mode != MQ_MODE_STATIC || strcmp(it->op_type, "MatMul") != 0 ||
+           (rank <= 2 && it->channel_axis == rank - 1) || (c->now && c->now->has_axis);
 }
 
 static mq_status choose_grid(const struct choice *c, mq_quant_item *it, mq_dtype type)

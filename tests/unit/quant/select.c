@@ -61,10 +61,13 @@ static void test_axes_static(void **state)
     make_node(g, "MatMul", "x,mm3", "y4");
     make_weight(g, "mm3_left", "2,32,64");
     make_node(g, "MatMul", "mm3_left,xt", "y5");
+    make_weight(g, "left", "32,64");
+    make_node(g, "MatMul", "left,xt", "y6");
     quant_select();
     quantized("mm", 1, 40);
     quantized("mm3", -1, 1);
-    quantized("mm3_left", 1, 32);
+    quantized("mm3_left", -1, 1);
+    quantized("left", -1, 1);
 }
 
 static void test_axes(void **state)
