@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: mq authors
+"""The rewrites of `mq convert` in random order on random models (random_patterns.py): the same outputs in ONNX Runtime.
+
+usage: convert_random.py CONVERT_RUNS WORK [--count N] [--from SEED] [--long] [--keep]
+
+Each model goes through all passes to the fixed point (a second run must change nothing), and through the passes twice each in
+a random order. Outputs are compared as in engine_random.py. The folder of a model that fails stays in WORK."""
+import argparse
+import collections
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnx
+from convert_models import Converter
+from engine_random import Case, save_list, session_of
+
+
+def run_converted(case, path):
+    """Runs the model at `path` on the case's inputs and leaves the outputs where Case.difference looks."""
+    session = session_of(onnx.load(path))
+    for i, feed in enumerate(case.feeds):
+        names = [o.name for o in session.get_outputs()]
+        save_list(case.folder / f"{i}.out", dict(zip(names, session.run(None, feed))))
+
+
+def check(converter, case, what):
+    """None: the outputs are the same. Else what is wrong."""
+    result = case.folder / "result.onnx"
+    status, text = converter.run(case.folder / "model.onnx", result, what)
+    if status != "ok":
+        return f"{status}: {text}"
+    try:
+        run_converted(case, result)
+    except Exception as e:  # noqa: BLE001 - the model ran before
+        return f"ONNX Runtime refuses the result: {str(e)[:400]}"
+    wrong = case.difference()
+    if wrong or what != "all":
+        return wrong
+    status, text = converter.run(result, case.folder / "again.onnx")
+    return None if (status, text) == ("ok", "0") else f"the second run: {status} {text}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("convert_runs")
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("--from", dest="first", type=int, default=0)
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    count = args.count or (2500 if args.long else 300)
+    passes = subprocess.run([args.convert_runs, "--passes"], capture_output=True, text=True, check=True).stdout.split()
+    converter = Converter(args.convert_runs)
+    counts, start = collections.Counter(), time.monotonic()
+    for seed in range(args.first, args.first + count):
+        case = Case(seed, args.work)
+        if case.refused:
+            counts["left out"] += 1
+            continue
+        order = passes * 2
+        random.Random(seed).shuffle(order)
+        for what in ("all", ",".join(order)):
+            wrong = check(converter, case, what)
+            counts["wrong" if wrong else "ok"] += 1
+            if wrong:
+                print(f"wrong: seed {seed}: {what}: {wrong}", flush=True)
+                break
+        if not wrong and not args.keep:
+            shutil.rmtree(case.folder)
+    print(f"{counts['ok']} runs agree, {counts['wrong']} wrong, {counts['left out']} models left out ({time.monotonic() - start:.0f} s)")
+    sys.exit(counts["wrong"] > 0 or counts["left out"] > 0.2 * count)
+
+
+if __name__ == "__main__":
+    main()
