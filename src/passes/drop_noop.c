@@ -40,6 +40,18 @@ static bool all_are(const mq_node *n, size_t i, int64_t want, bool absent)
     return true;
 }
 
+/* An input from opset 11 on, an attribute before. */
+static bool pads_nothing(const mq_node *n)
+{
+    size_t count;
+    const int64_t *pads = mq_node_attr_ints(n, "pads", &count);
+
+    for (size_t i = 0; pads && i < count; i++)
+        if (pads[i])
+            return false;
+    return pads || all_are(n, 1, 0, false);
+}
+
 /* The last value before a row of views that has the shape they end in. */
 static mq_value *view_source(const mq_node *n)
 {
@@ -86,7 +98,7 @@ static mq_value *source(const mq_node *n)
     if (mq_node_is(n, "", "Slice"))
         return mq_same_shape(x, n->outputs[0]) && all_are(n, 4, 1, true) ? x : NULL;
     if (mq_node_is(n, "", "Pad"))
-        return all_are(n, 1, 0, false) ? x : NULL;
+        return pads_nothing(n) ? x : NULL;
     return unchanged_by_number(n);
 }
 

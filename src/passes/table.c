@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "passes/pass.h"
 
+extern const mq_pass mq_pass_close_inputs;
 extern const mq_pass mq_pass_drop_flatten;
 extern const mq_pass mq_pass_drop_identity;
 extern const mq_pass mq_pass_drop_noop;
@@ -63,6 +64,7 @@ const mq_pass *const mq_qoperator_passes[] = {
 
 /* First what makes constants, then what looks at them; what only renames or removes before what matches patterns. */
 const mq_convert_pass mq_convert_passes[] = {
+    { &mq_pass_close_inputs, 2, 7 },    /* first: what is constant then can be folded */
     { &mq_pass_drop_identity, 1, 7 },   /* patterns below need not look through them */
     { &mq_pass_fold_constants, 1, 7 },  /* the evaluator raises what it runs: any version will do */
     { &mq_pass_inline_if, 1, 7 },       /* conditions are constants now */

@@ -102,6 +102,17 @@ static void outputs_keep_their_names(void **state)
     pass_leaves(&mq_pass_drop_noop);
 }
 
+static void pads_of_old_files(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 10, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "2,4");
+    node_ints(make_node(g, "Pad", "x", "a"), "pads", "0,0,0,0");
+    node_ints(make_node(g, "Pad", "a", "t"), "pads", "0,1,0,0");
+    END();
+    pass_becomes(&mq_pass_drop_noop, "Pad Exp", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +122,7 @@ int main(void)
         ON_MODEL(what_does_something_stays),
         ON_MODEL(stretching_arithmetic_stays),
         ON_MODEL(outputs_keep_their_names),
+        ON_MODEL(pads_of_old_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
