@@ -278,20 +278,8 @@ static const mq_quant_traits quant_embedding = {
 /* indices... and the width of the table */
 static mq_status torch_embedding(mq_infer *in)
 {
-    const int rank = mq_in_rank(in, 1);
-    mq_dim *dims;
-
     MQ_RULE_TRY(mq_want_rank(in, 0, 2, 2));
-    if (rank < 0)
-        return MQ_OK;
-    dims = mq_dims_new(in, rank + 1);
-    if (!dims)
-        return mq_oom(in->err);
-    for (int i = 0; i < rank; i++)
-        dims[i] = mq_in_dims(in, 1)[i];
-    if (mq_in_dims(in, 0))
-        dims[rank] = mq_in_dims(in, 0)[1];
-    return mq_out_shape(in, 0, rank + 1, dims);
+    return mq_out_one_more(in, 0, 1, mq_in_dims(in, 0) ? mq_in_dims(in, 0)[1] : MQ_DIM_UNKNOWN);
 }
 
 static mq_status expand_dims(mq_infer *in)

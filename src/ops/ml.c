@@ -109,18 +109,8 @@ static mq_status feature_vectorizer(mq_infer *in)
 static mq_status one_hot_encoder(mq_infer *in)
 {
     const size_t n = list_length(in, "cats_int64s") + list_length(in, "cats_strings");
-    const int rank = mq_in_rank(in, 0);
-    mq_dim *dims;
 
-    if (rank < 0)
-        return MQ_OK;
-    dims = mq_dims_new(in, rank + 1);
-    if (!dims)
-        return mq_oom(in->err);
-    for (int i = 0; i < rank; i++)
-        dims[i] = mq_in_dims(in, 0)[i];
-    dims[rank] = dim_of_count(n);
-    return mq_out_shape(in, 0, rank + 1, dims);
+    return mq_out_one_more(in, 0, 0, dim_of_count(n));
 }
 
 static mq_dtype label_type(const mq_infer *in)

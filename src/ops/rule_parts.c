@@ -17,6 +17,22 @@ mq_dim *mq_dims_new(mq_infer *in, int n)
     return d;
 }
 
+mq_status mq_out_one_more(mq_infer *in, size_t out, size_t i, mq_dim last)
+{
+    const int rank = mq_in_rank(in, i);
+    mq_dim *dims;
+
+    if (rank < 0)
+        return MQ_OK;
+    dims = mq_dims_new(in, rank + 1);
+    if (!dims)
+        return mq_oom(in->err);
+    for (int d = 0; d < rank; d++)
+        dims[d] = mq_in_dims(in, i)[d];
+    dims[rank] = last;
+    return mq_out_shape(in, out, rank + 1, dims);
+}
+
 mq_status mq_dims_copy_in(mq_infer *in, size_t i, int *rank, mq_dim **dims)
 {
     *rank = mq_in_rank(in, i);

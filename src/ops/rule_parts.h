@@ -19,6 +19,8 @@
 
 /* n dims, all unknown, in the model's arena (n <= 0 gives a valid pointer); NULL: out of memory. */
 mq_dim *mq_dims_new(mq_infer *in, int n);
+/* Output `out` has the shape of input i, where that is known, and one axis more behind it. */
+mq_status mq_out_one_more(mq_infer *in, size_t out, size_t i, mq_dim last);
 /* The dims of input i when its rank is known, copied for changing; *rank -1 and NULL otherwise. */
 mq_status mq_dims_copy_in(mq_infer *in, size_t i, int *rank, mq_dim **dims);
 /* MQ_ERR_INPUT when input i has a known rank outside lo..hi. */

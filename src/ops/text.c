@@ -30,18 +30,8 @@ static mq_status string_concat(mq_infer *in)
 /* One axis more, as long as the most parts of any string. */
 static mq_status string_split(mq_infer *in)
 {
-    const int rank = mq_in_rank(in, 0);
-    mq_dim *dims;
-
-    MQ_RULE_TRY(mq_out_shape(in, 1, rank, mq_in_dims(in, 0)));
-    if (rank < 0)
-        return MQ_OK;
-    dims = mq_dims_new(in, rank + 1);
-    if (!dims)
-        return mq_oom(in->err);
-    for (int i = 0; i < rank; i++)
-        dims[i] = mq_in_dims(in, 0)[i];
-    return mq_out_shape(in, 0, rank + 1, dims);
+    MQ_RULE_TRY(mq_out_shape(in, 1, mq_in_rank(in, 0), mq_in_dims(in, 0)));
+    return mq_out_one_more(in, 0, 0, MQ_DIM_UNKNOWN);
 }
 
 static mq_status regex_match(mq_infer *in)
