@@ -89,7 +89,8 @@ static mq_convert_opts read_options(const cli_session *s)
     o.save = cli_save_opts(s);
     o.verify = cli_verify_of(s);
     o.verify_on = cli_proof_source(s);
-    o.verify_on.n_shapes = o.verify_on.n_dims = o.seen_on.n_shapes = o.seen_on.n_dims = 0; /* they are written into the model */
+    /* they are written into the model */
+    o.verify_on.n_shapes = o.verify_on.n_dims = o.seen_on.n_shapes = o.seen_on.n_dims = 0;
     if (cli_get(s, OPT_MAX_SIZE)->given)
         cli_max_size(s, &o.max_size, &o.max_size_ratio);
     if (cli_get(s, OPT_MIN_SQNR)->given)

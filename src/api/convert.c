@@ -181,8 +181,8 @@ static void make_constants(mq_convert_job *j)
     const size_t n = mq_convert_unlist(j->job.model);
 
     if (n)
-        mq_warn(j->job.hooks, "inputs-unlisted", "", "%zu initializers were inputs, too, which a caller could feed: they are "
-                "constants now (-O0 keeps them)", n);
+        mq_warn(j->job.hooks, "inputs-unlisted", "", "%zu initializers were inputs, too, which a caller could feed: "
+                "they are constants now (-O0 keeps them)", n);
 }
 
 static mq_status change(mq_convert_job *j)

@@ -27,7 +27,7 @@ typedef struct mq_precision {
     mq_dtype to;     /* MQ_FLOAT16, MQ_BFLOAT16 or MQ_FLOAT */
     bool keep_io;    /* inputs and outputs of the model keep their types */
     mq_patterns *exclude_nodes, *exclude_op_types; /* NULL: none */
-    const mq_map *seen;  /* name of a tensor -> double[2], the least (but 0) and the largest size seen in runs; NULL: no runs */
+    const mq_map *seen;  /* name of a tensor -> double[2], the least (but 0) and largest size seen in runs; NULL: no runs */
     const mq_hooks *hooks;
     /* out */
     MQ_VEC(mq_precision_item) items;

@@ -21,8 +21,8 @@ typedef struct mq_binding {
  * that the values of `bindings` stand for from's values of those names: an input that is bound is none any more, an output
  * goes by the bound value's name. Other inputs and outputs of from become m's too, at the end of the lists. Payloads, types
  * and origins are borrowed: from must outlive m. External data are mapped here, through from.
- * Errors: MQ_ERR_USAGE: a name is taken (then m is to be thrown away, as after the others: MQ_ERR_INPUT, an import of another
- * version, a function of the same name but other contents; MQ_ERR_NOMEM). */
+ * Errors: MQ_ERR_USAGE: a name is taken (then m is to be thrown away, as after the others: MQ_ERR_INPUT, an import of
+ * another version, a function of the same name but other contents; MQ_ERR_NOMEM). */
 mq_status mq_model_append(mq_model *m, mq_model *from, const char *prefix, const mq_binding *bindings, size_t n_bindings,
                           mq_error *err);
 

@@ -8,8 +8,8 @@
 
 /* m's main graph becomes the part of itself that computes `outputs` from `inputs`, both lists of its values, in that order;
  * an input may be any value, an inner one or an initializer too: what computed it goes. So does what nobody needs any more:
- * nodes, initializers, inputs; model functions and declarations stay. keep_inputs: an input of the graph that is still needed
- * stays one, behind `inputs`; without it such an input is MQ_ERR_USAGE and named, with an output that needs it.
+ * nodes, initializers, inputs; model functions and declarations stay. keep_inputs: an input of the graph that is still
+ * needed stays one, behind `inputs`; without it such an input is MQ_ERR_USAGE and named, with an output that needs it.
  * Values that become inputs or outputs are declared by their inferred types: run mq_infer_model before.
  * Errors: MQ_ERR_USAGE (see above; an output that is listed twice), MQ_ERR_UNSUPPORTED (the type of a new input or output is
  * not known), MQ_ERR_NOMEM. m is as it was after the first two. */

@@ -113,7 +113,7 @@ static mq_status inline_graph(mq_graph *g, size_t *count, mq_error *err)
     return rc;
 }
 
-/* How deep the functions called in g call each other; more than MQ_COPY_DEPTH: they never end, or are not worth following. */
+/* How deep the functions called in g call each other; more than MQ_COPY_DEPTH: they never end, or are not worth it. */
 static mq_status check_calls(const mq_graph *g, int depth, size_t *n_looked, mq_error *err)
 {
     mq_status rc = MQ_OK;

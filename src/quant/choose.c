@@ -166,8 +166,8 @@ static bool wants_blocks(const struct choice *c, mq_dtype type)
     return is_low_bit(type);
 }
 
-/* Integers times integers: in ONNX Runtime only a matrix on the right may have a scale per column; a left factor, or one with
- * more dimensions, has one scale. */
+/* Integers times integers: in ONNX Runtime only a matrix on the right may have a scale per column; a left factor, or one
+ * with more dimensions, has one scale. */
 static bool takes_channels(const struct choice *c, const mq_quant_item *it)
 {
     const int rank = it->weight.source.n_dims;

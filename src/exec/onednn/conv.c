@@ -103,8 +103,8 @@ static bool suits_winograd(const mq_call *c, const conv_case *k)
 }
 
 /* Of 4x4 results at a time? For large images and few channels 1.3 to 1.5 times as fast as 2x2: weights become four times as
- * large when they are packed, and are 1.3 MB at most here. With 128 channels on both sides of 28x28, or 256 of 14x14, it is no
- * faster in a net, whose other nodes take the near cache. Its error is three times as large. */
+ * large when they are packed, and are 1.3 MB at most here. With 128 channels on both sides of 28x28, or 256 of 14x14, it is
+ * no faster in a net, whose other nodes take the near cache. Its error is three times as large. */
 static bool suits_large(const conv_case *k)
 {
     return k->v.in_ch >= 32 && k->v.in_ch * k->v.out_ch <= 96 * 96 && k->v.w.out[0] >= 40 && k->v.w.out[1] >= 40;
@@ -120,7 +120,8 @@ static mq_status make_results(mq_call *c, const conv_case *k, int results, mq_dn
 
     MQ_TRY(mq_dn_make_winograd(c, 1, results, &k->x_any, &k->weights_any, bias, &k->y_any, &k->w, &k->attr, &one));
     if (k->threads > 1 && one)
-        MQ_TRY(mq_dn_make_winograd(c, k->threads, results, &k->x_any, &k->weights_any, bias, &k->y_any, &k->w, &k->attr, op));
+        MQ_TRY(mq_dn_make_winograd(c, k->threads, results, &k->x_any, &k->weights_any, bias, &k->y_any, &k->w, &k->attr,
+                                     op));
     if (!*op) {
         *op = one;
         one = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* A part of a graph: what is needed stays, in its order; the rest goes; what cannot be is refused before anything changes. */
+/* A part of a graph: what is needed stays, in its order; the rest goes; what cannot be is refused before anything
+ * changes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
