@@ -111,17 +111,18 @@ static bool is_norm(const mq_node *n, size_t channels)
  * make is large in a channel for one position and not for the next, and what is expected on average does not hold there. */
 static bool is_normalized(const mq_value *v, size_t channels)
 {
-    static const char *const ops[] = { "LayerNormalization", "RMSNormalization" };
-    static const char *const contrib[] = { "SkipLayerNormalization", "SimplifiedLayerNormalization",
-                                           "SkipSimplifiedLayerNormalization" };
+    static const char *const ops[] = { "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization" };
+    static const char *const contrib[] = { "SkipLayerNormalization", "SkipSimplifiedLayerNormalization" };
     const mq_node *n = v->producer;
 
     if (!n)
         return false;
     if (mq_node_is_any(n, "", ops, MQ_ARRAY_LEN(ops)) || mq_node_is_any(n, "com.microsoft", contrib, MQ_ARRAY_LEN(contrib)))
         return true;
-    for (size_t i = 0; i < n->n_inputs; i++) {
-        const mq_tensor *t = mq_node_is(n, "", "Add") ? mq_constant_input(n, i) : NULL;
+    if (!mq_node_is(n, "", "Add") || n->n_inputs != 2)
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        const mq_tensor *t = mq_constant_input(n, i);
         const mq_node *mul = t && n->inputs[1 - i] ? n->inputs[1 - i]->producer : NULL;
         const bool factor = mul && mq_node_is(mul, "", "Mul") && (mq_constant_input(mul, 0) || mq_constant_input(mul, 1));
         if (factor && mq_tensor_count(t) == (int64_t)channels)
