@@ -90,6 +90,8 @@ static _Thread_local int max_threads; /* 0: as many as there are CPUs */
 static pthread_key_t own_key;
 static pthread_once_t own_once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t atomic_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Of all critical sections, whatever their names: they are rare and short, and may stand inside one another. */
+static pthread_mutex_t critical_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 EXPORT int omp_get_max_threads(void);
 EXPORT int omp_get_num_threads(void);
@@ -100,6 +102,10 @@ EXPORT void GOMP_parallel(void (*body)(void *), void *data, unsigned n, unsigned
 EXPORT void GOMP_barrier(void);
 EXPORT void GOMP_atomic_start(void);
 EXPORT void GOMP_atomic_end(void);
+EXPORT void GOMP_critical_start(void);
+EXPORT void GOMP_critical_end(void);
+EXPORT void GOMP_critical_name_start(void **name);
+EXPORT void GOMP_critical_name_end(void **name);
 
 static int n_cpus(void)
 {
@@ -354,6 +360,28 @@ void GOMP_atomic_start(void)
 void GOMP_atomic_end(void)
 {
     pthread_mutex_unlock(&atomic_lock);
+}
+
+void GOMP_critical_start(void)
+{
+    pthread_mutex_lock(&critical_lock);
+}
+
+void GOMP_critical_end(void)
+{
+    pthread_mutex_unlock(&critical_lock);
+}
+
+void GOMP_critical_name_start(void **name)
+{
+    (void)name;
+    GOMP_critical_start();
+}
+
+void GOMP_critical_name_end(void **name)
+{
+    (void)name;
+    GOMP_critical_end();
 }
 
 /* ---- loops whose turns are given out (schedule(dynamic)) ------------------------------------------------------------ */

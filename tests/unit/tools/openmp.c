@@ -149,6 +149,30 @@ static void test_inner_regions(void **state)
     assert_false(omp_in_parallel());
 }
 
+/* Sections that one thread at a time is in, also inside one another. */
+static void test_critical_sections(void **state)
+{
+    volatile int a, b; /* not kept in registers */
+
+    (void)state;
+    for (size_t k = 0; k < sizeof teams / sizeof *teams; k++) {
+        a = b = 0;
+#pragma omp parallel for num_threads(teams[k])
+        for (int i = 0; i < 20 * N; i++) {
+#pragma omp critical
+            {
+                a = a + 1;
+#pragma omp critical(inner)
+                b = b + 1;
+            }
+#pragma omp critical(inner)
+            b = b + 1;
+        }
+        assert_int_equal(a, 20 * N);
+        assert_int_equal(b, 2 * 20 * N);
+    }
+}
+
 static void test_number_of_threads(void **state)
 {
     int n = 0;
@@ -199,7 +223,7 @@ int main(void)
         cmocka_unit_test(test_each_turn_once),    cmocka_unit_test(test_loops_in_a_row),
         cmocka_unit_test(test_parts_and_barriers), cmocka_unit_test(test_sums),
         cmocka_unit_test(test_inner_regions),     cmocka_unit_test(test_number_of_threads),
-        cmocka_unit_test(test_several_at_once),
+        cmocka_unit_test(test_several_at_once),    cmocka_unit_test(test_critical_sections),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
