@@ -21,7 +21,7 @@ static const cli_opt takes[] = {
     OPT_EXCLUDE_NODES, OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,  OPT_EXCLUDE_OP_TYPES, OPT_MODE,
     OPT_TYPE,          OPT_TENSOR_TYPE, OPT_ENDS_TYPE, OPT_PER_CHANNEL, OPT_PER_TENSOR,     OPT_SYMMETRIC,
     OPT_ASYMMETRIC,    OPT_FORMAT,  OPT_BLOCK_SIZE,    OPT_BLOCK_FALLBACK, OPT_ACCURACY_LEVEL, OPT_ALGORITHM,
-    OPT_ACT_TYPE,      OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE, OPT_EFFORT,
+    OPT_ACT_TYPE,      OPT_IO_TYPE, OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE, OPT_EFFORT,
     OPT_SMOOTH,        OPT_EQUALIZE, OPT_BIAS_CORRECTION, OPT_CALIBRATION_CACHE, OPT_CALIBRATE_ONLY, OPT_SHARD,
     OPT_RANGE,         OPT_REDUCE_RANGE, OPT_TARGET,   OPT_OVERRIDES,   OPT_REQUANTIZE,     OPT_LIST_TYPES,
     OPT_LIST_TARGETS,  OPT_NONE,
@@ -80,6 +80,7 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
         o->range_k = (float)range->range.k;
     }
     o->act_type = cli_get(s, OPT_ACT_TYPE)->text;
+    o->io_types = cli_names(s, OPT_IO_TYPE);
     o->act_symmetric = choice_of(s, OPT_ACT_SYMMETRIC);
     o->calibration = cli_get(s, OPT_CALIBRATION)->given ?
                          (mq_calibration_kind)(cli_get(s, OPT_CALIBRATION)->word + 1) : MQ_CALIBRATION_DEFAULT;

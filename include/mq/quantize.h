@@ -96,6 +96,8 @@ typedef struct mq_quantize_opts {
     bool calibrate_only;          /* write the one cache and no model (default false) */
     int shard, n_shards;          /* with calibrate_only: part `shard`, from 1, of n_shards; 0 (default): all */
     const char *act_type;         /* of activations: uint8, int8, uint16, int16; NULL (default): uint8, by target */
+    mq_names io_types;            /* "TYPE" or "NAME=TYPE": inputs and outputs that become integers of act_type (which
+                                   * follows them), explained in the metadata; "float" leaves them (default: all) */
     mq_choice act_symmetric;      /* default: no; by target */
     mq_calibration_kind calibration;
     mq_effort effort;

@@ -157,8 +157,9 @@ static mq_status open_plans(job *j, mq_error *err)
 {
     const char **names = names_of_pairs(j);
     const char **theirs = mq_arena_calloc(j->arena, j->n_pairs + 1, sizeof *names);
-    const mq_plan_opts a = { .outputs = names, .n_outputs = j->n_pairs };
-    const mq_plan_opts b = { .outputs = theirs, .n_outputs = j->n_pairs };
+    const bool edges = j->reference; /* two models are compared, and fed, in numbers */
+    const mq_plan_opts a = { .outputs = names, .n_outputs = j->n_pairs, .float_edges = edges };
+    const mq_plan_opts b = { .outputs = theirs, .n_outputs = j->n_pairs, .float_edges = edges };
     mq_status rc;
 
     if (!names || !theirs)

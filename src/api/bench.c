@@ -87,7 +87,9 @@ static mq_status open_entry(mq_bench_job *j, mq_bench_entry *e, mq_error *err)
 {
     const mq_bench_opts *o = j->opts;
     const mq_plan_opts plan = { .inputs = o->inputs, .n_inputs = o->n_inputs, .outputs = o->outputs, .n_outputs =
-                                o->n_outputs };
+                                o->n_outputs,
+                                /* what is judged is judged in numbers; another engine takes the model as it is */
+                                .float_edges = !o->with_onnxruntime && (o->source.n_data || o->bounds.has_sqnr) };
     double start = mq_seconds();
     mq_status rc;
 

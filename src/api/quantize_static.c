@@ -200,6 +200,10 @@ static void report_activations(const mq_quantize_job *j, const mq_calibration *c
             a.max = (double)seen->observer.max;
         }
         mq_report_add_activation(j->job.report, &a);
+        if (pt->edge)
+            mq_report_add_edge(j->job.report, &(mq_report_edge){
+                .name = pt->value->name, .is_input = !pt->value->producer, .type = pt->scheme.type,
+                .scale = (double)pt->scale, .zero_point = pt->zero_point });
     }
 }
 

@@ -10,6 +10,7 @@
 #include "data/convert.h"
 #include "data/dataset.h"
 #include "data/npy.h"
+#include "model/onnx_info.h"
 
 #define GIVE_BACK ((size_t)1 << 20) /* bytes of a mapped file that are read before their pages are given back */
 
@@ -75,6 +76,7 @@ static mq_status adapt(const mq_dataset *ds, size_t input, const mq_column *c, m
 {
     const mq_dtype want = wanted_type(ds->inputs[input]);
     mq_array *pixels = NULL;
+    mq_edge edge;
     mq_status rc = MQ_OK;
 
     if (row->kind != MQ_TYPE_TENSOR) {
@@ -86,7 +88,10 @@ static mq_status adapt(const mq_dataset *ds, size_t input, const mq_column *c, m
         mq_array_unref(row);
         row = pixels;
     }
-    MQ_TRY(mq_array_convert(out, row, want ? want : row->dtype, err));
+    if (mq_dtype_is_float(row->dtype) && mq_edge_get(ds->inputs[input], &edge))
+        rc = mq_array_quantize(out, row, want, edge.scale, edge.zero_point, err);
+    else
+        rc = mq_array_convert(out, row, want ? want : row->dtype, err);
 done:
     mq_array_unref(row);
     return rc;

@@ -135,6 +135,29 @@ done:
     return rc;
 }
 
+mq_status mq_array_quantize(mq_array **out, const mq_array *a, mq_dtype to, float scale, int32_t zero_point, mq_error *err)
+{
+    mq_array *floats = NULL, *q = NULL;
+    double v[BLOCK];
+    mq_status rc;
+
+    MQ_TRY(mq_array_convert(&floats, a, MQ_FLOAT, err));
+    MQ_TRY(mq_array_create(&q, to, a->rank, a->dims, err));
+    for (size_t at = 0; at < a->count; at += BLOCK) {
+        const size_t n = a->count - at < BLOCK ? a->count - at : BLOCK;
+
+        for (size_t i = 0; i < n; i++)
+            v[i] = (double)(rintf(((const float *)floats->data)[at + i] / scale) + (float)zero_point);
+        mq_put_f64(to, q->data, at, v, n);
+    }
+    *out = q;
+    q = NULL;
+done:
+    mq_array_unref(q);
+    mq_array_unref(floats);
+    return rc;
+}
+
 /* ---- copies, ranges, stacks --------------------------------------------------------------------------------------- */
 
 static mq_status own_strings(mq_array **out, const mq_array *a, mq_error *err)

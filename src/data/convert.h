@@ -13,6 +13,9 @@ bool mq_can_convert(mq_dtype from, mq_dtype to);
 /* A new array, or another reference to `a` when it is of that type. MQ_ERR_INPUT for an integer that does not fit. */
 mq_status mq_array_convert(mq_array **out, const mq_array *a, mq_dtype to, mq_error *err);
 
+/* Numbers as QuantizeLinear makes integers of 8 or 16 bits of them: a is of a floating-point type. */
+mq_status mq_array_quantize(mq_array **out, const mq_array *a, mq_dtype to, float scale, int32_t zero_point, mq_error *err);
+
 /* A copy whose strings are its own too. */
 mq_status mq_array_own(mq_array **out, const mq_array *a, mq_error *err);
 

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "data/convert.h"
 #include "data/dataset.h"
+#include "model/onnx_info.h"
 
 const mq_type *mq_port_type(const mq_value *v)
 {
@@ -110,6 +111,14 @@ static bool dims_fit(const mq_dim *want, const int64_t *have, int n)
     return true;
 }
 
+/* Can elements of that type become the input's? Numbers become integers where the model says by which scale. */
+static bool can_feed(const mq_value *input, mq_dtype from)
+{
+    mq_edge edge;
+
+    return mq_can_convert(from, dtype_of(input)) || (mq_dtype_is_float(from) && mq_edge_get(input, &edge));
+}
+
 /* Could the column feed the input at all? */
 static bool column_fits(const mq_dataset *ds, size_t input, const mq_column *c)
 {
@@ -120,7 +129,7 @@ static bool column_fits(const mq_dataset *ds, size_t input, const mq_column *c)
 
     if (want < 0 || rank < 0)
         return true;
-    if (c->dtype && dtype_of(ds->inputs[input]) && !mq_can_convert(c->dtype, dtype_of(ds->inputs[input])) &&
+    if (c->dtype && dtype_of(ds->inputs[input]) && !can_feed(ds->inputs[input], c->dtype) &&
         !ds->pipelines[input])
         return false;
     if (batched == want) /* axis 0 may be the batch, or the array whole */
@@ -356,15 +365,17 @@ static mq_status misfit(const mq_dataset *ds, const mq_part *s, size_t input, co
 static mq_status check_type(const mq_dataset *ds, const mq_part *s, size_t input, const mq_column *c, mq_error *err)
 {
     const mq_dtype want = dtype_of(ds->inputs[input]);
+    mq_edge edge;
 
     if (ds->pipelines[input] || !c->dtype || !want)
         return MQ_OK;
-    if ((c->image || c->dtype == MQ_UINT8) && mq_dtype_is_float(want))
+    if ((c->image && mq_edge_get(ds->inputs[input], &edge)) ||
+        ((c->image || c->dtype == MQ_UINT8) && mq_dtype_is_float(want)))
         return mq_fail(err, MQ_ERR_USAGE,
                        "%s%s%s: input '%s' is %s, and the data are %s: --preprocess says how they become it (%s)",
                        s->table->path, *c->name ? ":" : "", c->name, ds->inputs[input]->name, mq_dtype_name(want),
                        c->image ? "pictures" : "uint8", MQ_PRESETS);
-    return mq_can_convert(c->dtype, want) ? MQ_OK : misfit(ds, s, input, c, err);
+    return can_feed(ds->inputs[input], c->dtype) ? MQ_OK : misfit(ds, s, input, c, err);
 }
 
 static mq_status set_mode(mq_dataset *ds, mq_part *s, size_t input, int64_t n_rows, const char *symbol, mq_error *err)

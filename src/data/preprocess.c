@@ -11,6 +11,7 @@
 #include "data/convert.h"
 #include "data/image.h"
 #include "data/preprocess_spec.h"
+#include "model/onnx_info.h"
 
 /* ---- the input ------------------------------------------------------------------------------------------------------ */
 
@@ -112,6 +113,7 @@ static mq_status bind_channels(const mq_pipeline *p, const char *name, mq_error 
 mq_status mq_pipeline_bind(mq_pipeline *p, const mq_value *input, mq_error *err)
 {
     const mq_type *t = input->type ? input->type : input->declared;
+    mq_edge edge;
     mq_status rc;
 
     if (!t || t->kind != MQ_TYPE_TENSOR || !t->dtype)
@@ -120,7 +122,7 @@ mq_status mq_pipeline_bind(mq_pipeline *p, const mq_value *input, mq_error *err)
     if (!mq_can_convert(MQ_FLOAT, t->dtype) && !mq_dtype_is_integer(t->dtype))
         return mq_fail(err, MQ_ERR_USAGE, "--preprocess '%s': input '%s' holds %s", p->text, input->name,
                        mq_dtype_name(t->dtype));
-    p->dtype = t->dtype;
+    p->dtype = mq_edge_get(input, &edge) ? MQ_FLOAT : t->dtype; /* integers that stand for numbers are made of those */
     if (t->rank == 3 || t->rank == 4)
         read_layout(p, t);
     else if (p->layout == MQ_LAYOUT_AUTO)

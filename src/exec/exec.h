@@ -20,6 +20,7 @@ typedef struct mq_plan_opts {
     bool reference; /* reference kernels only, and no passes: what everything else is compared with (default false) */
     bool no_fast;   /* passes, but reference kernels only */
     bool partial;   /* nodes without a kernel, and what lies behind them, are left out and named (default: an error) */
+    bool float_edges; /* inputs and outputs that stand for numbers by a scale in the metadata are float (passes/edges.h) */
     bool training;  /* batch statistics and random operators as in training; every value is kept until the next run */
     /* The part to run: boundary tensors to be fed instead of the model's inputs, and the tensors wanted. NULL: the
      * model's. */

@@ -12,6 +12,7 @@
 #include "exec/optimize.h"
 #include "graph/clone.h"
 #include "ops/ops.h"
+#include "passes/edges.h"
 #include "passes/pass.h"
 
 #define OLDEST_RAISED 7 /* the first opset that adapters know */
@@ -279,6 +280,8 @@ static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
     if (!m->graph)
         return mq_fail(err, MQ_ERR_INPUT, "the model has no graph");
     MQ_TRY(mq_model_clone(&p->model, m, err));
+    if (p->opts.float_edges)
+        MQ_TRY(mq_edges_to_float(p->model, NULL, err));
     if (m->has_ir_version && m->ir_version < 4)
         unlist_initializers(p->model->graph);
     if (p->opts.inputs)

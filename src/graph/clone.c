@@ -261,8 +261,12 @@ mq_status mq_model_clone(mq_model **out, const mq_model *m, mq_error *err)
     c->open_external = m->open_external;
     c->had_external = m->had_external;
     c->file_bytes = m->file_bytes;
+    c->origin = m->origin;
     for (size_t i = 0; i < m->opsets.n; i++)
         if (!mq_vec_push_in(c->arena, &c->opsets, m->opsets.items[i]))
+            MQ_TRY(mq_oom(err));
+    for (size_t i = 0; i < m->metadata.n; i++)
+        if (!mq_vec_push_in(c->arena, &c->metadata, m->metadata.items[i]))
             MQ_TRY(mq_oom(err));
     for (size_t i = 0; i < m->external.cap; i++) /* files that are open already: one without a name cannot be opened again */
         if (m->external.slots[i].key && !mq_map_put(&c->external, m->external.slots[i].key, m->external.slots[i].value))

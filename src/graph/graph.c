@@ -301,6 +301,18 @@ mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err)
     return MQ_OK;
 }
 
+mq_status mq_value_retype(mq_value *v, mq_dtype dtype, mq_error *err)
+{
+    const mq_type *t = v->declared ? v->declared : v->type;
+    mq_type *to = mq_type_create(v->graph->model, MQ_TYPE_TENSOR, dtype, t ? t->rank : -1, t ? t->dims : NULL);
+
+    if (!to)
+        return mq_oom(err);
+    v->declared = v->type = to;
+    v->redeclared = true;
+    return MQ_OK;
+}
+
 void mq_value_clear_init(mq_value *v)
 {
     v->init = NULL;

@@ -268,6 +268,11 @@ struct mq_function {
     const void *origin;
 };
 
+/* An entry of metadata_props. */
+typedef struct mq_metadata {
+    const char *key, *value;
+} mq_metadata;
+
 struct mq_model {
     mq_arena *arena;
     const char *path; /* for messages: the file's name or "-" */
@@ -287,6 +292,7 @@ struct mq_model {
     mq_status (*open_external)(mq_model *m, const char *location, mq_buf **out, mq_error *err); /* set by src/model */
     bool had_external;   /* an initializer was external when the model was read */
     uint64_t file_bytes; /* of the model file as stored, without external data */
+    MQ_VEC(mq_metadata) metadata; /* set since the model was read: each wins over the file's of the same key */
     const void *origin;
 };
 
@@ -345,6 +351,8 @@ void mq_graph_remove_output(mq_graph *g, mq_value *v);
 void mq_graph_remove_input(mq_graph *g, mq_value *v);
 /* Makes t the initializer of v (t's name becomes v's name), appended to g's list when v had none. */
 mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err);
+/* An input or output has another element type from now on, and is declared so when it is written. */
+mq_status mq_value_retype(mq_value *v, mq_dtype dtype, mq_error *err);
 /* v is no initializer any more. */
 void mq_value_clear_init(mq_value *v);
 

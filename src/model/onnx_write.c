@@ -474,6 +474,39 @@ static size_t count_made(const mq_model *m)
     return n;
 }
 
+static bool is_set(const mq_model *m, const char *key)
+{
+    for (size_t i = 0; i < m->metadata.n; i++)
+        if (strcmp(m->metadata.items[i].key, key ? key : "") == 0)
+            return true;
+    return false;
+}
+
+/* The file's entries, but for those that have been set since; then these. */
+static mq_status write_metadata(const mq_write_plan *p, Onnx__ModelProto *msg, mq_error *err)
+{
+    const mq_model *m = p->model;
+    Onnx__StringStringEntryProto **list;
+    size_t n = 0;
+
+    if (!m->metadata.n)
+        return MQ_OK;
+    if (!(list = mq_arena_calloc(p->arena, msg->n_metadata_props + m->metadata.n, sizeof *list)))
+        return mq_oom(err);
+    for (size_t i = 0; i < msg->n_metadata_props; i++)
+        if (!is_set(m, msg->metadata_props[i]->key))
+            list[n++] = msg->metadata_props[i];
+    for (size_t i = 0; i < m->metadata.n; i++, n++) {
+        if (!(list[n] = COPY_MSG(p, Onnx__StringStringEntryProto, ONNX__STRING_STRING_ENTRY_PROTO__INIT, NULL)))
+            return mq_oom(err);
+        list[n]->key = (char *)m->metadata.items[i].key;
+        list[n]->value = (char *)m->metadata.items[i].value;
+    }
+    msg->metadata_props = list;
+    msg->n_metadata_props = n;
+    return MQ_OK;
+}
+
 static mq_status write_model(mq_write_plan *p, mq_error *err)
 {
     mq_model *m = p->model;
@@ -486,6 +519,7 @@ static mq_status write_model(mq_write_plan *p, mq_error *err)
     msg->has_ir_version = m->has_ir_version;
     msg->ir_version = m->ir_version;
     MQ_TRY(write_opsets(p, &m->opsets, &msg->opset_import, &msg->n_opset_import, err));
+    MQ_TRY(write_metadata(p, msg, err));
     msg->n_functions = m->n_functions;
     for (size_t i = 0; i < m->n_functions; i++)
         MQ_TRY(write_function(p, m->functions[i], &msg->functions[i], err));

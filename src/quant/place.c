@@ -10,6 +10,7 @@
 
 #include "base/compiler.h"
 #include "passes/pass.h"
+#include "quant/io_type.h"
 
 typedef enum role {
     ROLE_NONE,
@@ -33,6 +34,7 @@ struct placer {
     mq_quant_filters *filters;
     mq_graph *graph;
     choice *choices;
+    mq_value_vec edges; /* inputs and outputs that become integers */
     mq_error *err;
 };
 
@@ -353,6 +355,19 @@ static mq_status add_bias(struct placer *w, mq_node *n)
     return MQ_OK;
 }
 
+static mq_status add_edges(struct placer *w)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < w->edges.n; i++) {
+        mq_value *v = w->edges.items[i];
+        MQ_TRY(add_point(w, v, v->producer ? NULL : v->uses.items[0].node));
+        mq_placement_find(w->p, v)->edge = true;
+    }
+done:
+    return rc;
+}
+
 static mq_status collect(struct placer *w)
 {
     mq_status rc = MQ_OK;
@@ -362,6 +377,7 @@ static mq_status collect(struct placer *w)
     for (mq_node *n = w->graph->first; n; n = n->next)
         if (w->choices[n->tag].on)
             MQ_TRY(add_points_of(w, n));
+    MQ_TRY(add_edges(w));
     MQ_TRY(add_pairs(w));
     share_scales(w);
     for (mq_node *n = w->graph->first; n; n = n->next) {
@@ -405,6 +421,8 @@ mq_status mq_placement_choose(mq_placement *p, const mq_quant_plan *plan, mq_qua
     *p = (mq_placement){ 0 };
     if (!w.graph)
         return MQ_OK;
+    if ((rc = mq_io_types_find(plan->opts, w.graph, &w.edges, err)) != MQ_OK)
+        return rc;
     if (!(w.choices = calloc(w.graph->n_nodes + 1, sizeof *w.choices)))
         return mq_oom(err);
     for (size_t i = 0; i < w.graph->values.n; i++)
@@ -412,6 +430,8 @@ mq_status mq_placement_choose(mq_placement *p, const mq_quant_plan *plan, mq_qua
     for (size_t i = 0; i < w.graph->inputs.n; i++)
         w.graph->inputs.items[i]->tag = FORWARD; /* integers from the start cost nothing */
     count_inner(&w);
+    for (size_t i = 0; i < w.edges.n; i++)
+        w.edges.items[i]->tag |= BACKWARD;
     walk_forward(&w);
     walk_backward(&w);
     rc = collect(&w);

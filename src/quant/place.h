@@ -21,6 +21,7 @@ typedef struct mq_point {
     mq_value *value;
     struct mq_point *same; /* its scale is that one's; NULL: its own */
     size_t n_others;       /* that have its scale */
+    bool edge;             /* an input or output of the model that is this tensor's integers (io_type.h) */
     bool tail;             /* read by no integer operator: the end of the integer part */
     /* What the graph says of its values; infinite where it says nothing. */
     float bound_lo, bound_hi;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "model/onnx_info.h"
 #include "passes/pass.h"
 #include "quant/emit.h"
 #include "quant/equalize.h"
@@ -242,17 +243,52 @@ static void emit_pair(mq_emit *e, mq_node *before, const char *base, params by, 
     mq_emit_node(e, before, from->graph, "", "DequantizeLinear", base, back, 3, to);
 }
 
-/* Readers of a graph input read what is dequantized. */
-static void rewrite_input(mq_emit *e, mq_value *v, params by)
+/* Who reads v reads another value: v_dequantized. */
+static mq_value *redirect_readers(mq_emit *e, mq_value *v)
 {
     mq_value *to = mq_emit_value(e, v->graph, v->name, "_dequantized");
 
     for (size_t i = v->uses.n; to && e->rc == MQ_OK && i-- > 0;)
         e->rc = mq_use_redirect(v->uses.items[i], to, e->err);
-    if (to) {
+    if (to)
         to->type = v->type;
+    return to;
+}
+
+/* Readers of a graph input read what is dequantized. */
+static void rewrite_input(mq_emit *e, mq_value *v, params by)
+{
+    mq_value *to = redirect_readers(e, v);
+
+    if (to)
         emit_pair(e, v->graph->first, v->name, by, v, to);
+}
+
+/* An input or output that is the integers. */
+static void rewrite_edge(mq_emit *e, const mq_point *pt, params by)
+{
+    mq_value *v = pt->value, *in[3] = { v, by.scale, by.zero_point }, *to = NULL, *from = NULL;
+    mq_node *before = v->producer ? v->producer->next : v->graph->first, *producer = v->producer;
+    const size_t at = v->producer_index;
+
+    if (v->uses.n && !(to = redirect_readers(e, v)))
+        return;
+    if (producer && (from = mq_emit_value(e, v->graph, v->name, "_unquantized"))) {
+        from->type = v->type;
+        if ((e->rc = mq_node_set_output(producer, at, NULL, e->err)) == MQ_OK)
+            e->rc = mq_node_set_output(producer, at, from, e->err);
     }
+    if (e->rc == MQ_OK)
+        e->rc = mq_value_retype(v, pt->scheme.type, e->err);
+    if (from) {
+        in[0] = from;
+        mq_emit_node(e, before, v->graph, "", "QuantizeLinear", v->name, in, 3, v);
+        in[0] = v;
+    }
+    if (to)
+        mq_emit_node(e, before, v->graph, "", "DequantizeLinear", v->name, in, 3, to);
+    if (e->rc == MQ_OK)
+        e->rc = mq_edge_set(v, &(mq_edge){ pt->scale, pt->zero_point }, e->err);
 }
 
 static void rewrite_made(mq_emit *e, mq_value *v, params by)
@@ -461,10 +497,15 @@ static mq_status rewrite_points(mq_placement *p, mq_emit *e, params *all)
     for (size_t i = 0; i < p->points.n && e->rc == MQ_OK; i++) {
         const mq_point *pt = p->points.items[i];
         params by;
+        if (!(pt->scale > 0) && pt->edge)
+            return mq_fail(e->err, MQ_ERR_UNSUPPORTED, "--io-type: '%s' had no value during calibration: it cannot become "
+                           "integers", pt->value->name);
         if (!(pt->scale > 0))
             continue;
         by = params_of(e, p, pt, all);
-        if (e->rc == MQ_OK && pt->value->producer)
+        if (e->rc == MQ_OK && pt->edge)
+            rewrite_edge(e, pt, by);
+        else if (e->rc == MQ_OK && pt->value->producer)
             rewrite_made(e, pt->value, by);
         else if (e->rc == MQ_OK)
             rewrite_input(e, pt->value, by);

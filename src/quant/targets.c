@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "quant/filters.h"
+#include "quant/io_type.h"
 
 typedef struct row {
     const char *name;
@@ -231,23 +232,27 @@ done:
 /* Types of activations: what the user asks for, or what the target wants. */
 static mq_status apply_activations(mq_quantize_opts *o, const row *r, mq_error *err)
 {
+    const char *said = o->act_type ? "--act-type" : "--io-type"; /* who did, if anybody */
     mq_dtype type;
+    mq_status rc;
 
+    if ((rc = mq_io_types_apply(o, err)) != MQ_OK)
+        return rc;
     if (!o->act_type)
         o->act_type = r->only_int8 ? "int8" : "uint8";
     type = mq_dtype_from_name(o->act_type);
     if (type != MQ_UINT8 && type != MQ_INT8 && type != MQ_UINT16 && type != MQ_INT16)
         return mq_fail(err, MQ_ERR_USAGE, "--act-type is uint8, int8, uint16 or int16, not '%s'", o->act_type);
     if (o->format == MQ_FORMAT_QOPERATOR && mq_dtype_bits(type) != 8)
-        return mq_fail(err, MQ_ERR_USAGE, "--format qoperator multiplies 8-bit integers: --act-type %s is for --format qdq",
-                       o->act_type);
+        return mq_fail(err, MQ_ERR_USAGE, "--format qoperator multiplies 8-bit integers: %s %s is for --format qdq",
+                       said, o->act_type);
     if (o->format == MQ_FORMAT_QOPERATOR && type == MQ_INT8 && strcmp(o->type, "uint8") == 0)
         return mq_fail(err, MQ_ERR_USAGE, "--format qoperator: runtimes multiply no int8 activations by uint8 weights: "
                        "--type int8 or --act-type uint8");
     if (r->only_int8 && type != MQ_INT8)
-        return mq_fail(err, MQ_ERR_USAGE, "--act-type %s: --target %s takes int8 activations only", o->act_type, r->name);
+        return mq_fail(err, MQ_ERR_USAGE, "%s %s: --target %s takes int8 activations only", said, o->act_type, r->name);
     if (r->only_8_bits && mq_dtype_bits(type) != 8)
-        return mq_fail(err, MQ_ERR_USAGE, "--act-type %s: --target %s takes 8-bit activations only", o->act_type, r->name);
+        return mq_fail(err, MQ_ERR_USAGE, "%s %s: --target %s takes 8-bit activations only", said, o->act_type, r->name);
     if (r->zero_points_zero && o->act_symmetric == MQ_CHOICE_NO)
         return mq_fail(err, MQ_ERR_USAGE, "--act-asymmetric: --target %s takes zero points of 0 only", r->name);
     if (r->zero_points_zero)

@@ -306,6 +306,17 @@ void mq_report_add_saturating(mq_report *r, const mq_report_saturating *s)
     mq_report_put_int(r, e, "bits", s->bits);
 }
 
+void mq_report_add_edge(mq_report *r, const mq_report_edge *edge)
+{
+    json_t *e = mq_report_append(r, mq_report_section(r, "io"));
+
+    mq_report_put_text(r, e, "name", edge->name);
+    mq_report_put_text(r, e, "role", edge->is_input ? "input" : "output");
+    mq_report_put_text(r, e, "type", mq_dtype_name(edge->type));
+    mq_report_put_real(r, e, "scale", edge->scale);
+    mq_report_put_int(r, e, "zero_point", edge->zero_point);
+}
+
 void mq_report_add_kept(mq_report *r, const mq_report_kept *k)
 {
     json_t *e = mq_report_append(r, mq_report_section(r, "kept"));

@@ -96,6 +96,10 @@ static const mq_html_column SATURATING[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "node", "node", MQ_HTML_NAME }, { "sum with 8 bits", "sum", MQ_HTML_COUNT },
     { "bits", "bits", MQ_HTML_COUNT }, { 0 },
 };
+static const mq_html_column EDGE[] = {
+    { "", "role", MQ_HTML_TEXT }, { "tensor", "name", MQ_HTML_NAME }, { "type", "type", MQ_HTML_TEXT },
+    { "scale", "scale", MQ_HTML_REAL }, { "zero point", "zero_point", MQ_HTML_COUNT }, { 0 },
+};
 static const mq_html_column KEPT[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "node", "node", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_TEXT },
     { "size", "bytes", MQ_HTML_BYTES }, { "why", "reason", MQ_HTML_TEXT }, { 0 },
@@ -297,6 +301,8 @@ static void tensors(mq_str *out, const json_t *doc)
     mq_html_plot(out, "Signal to noise ratio of the activations, by calibration", activations, "name");
     mq_html_section(out, "Activations", activations, ACTIVATION);
     mq_html_section(out, "Weights with 7 of 8 bits, or saturating", json_object_get(doc, "saturating"), SATURATING);
+    mq_html_section(out, "Inputs and outputs that are integers q: (q - zero point) × scale", json_object_get(doc, "io"),
+                    EDGE);
     mq_html_section(out, "Kept as they are", json_object_get(doc, "kept"), KEPT);
     warnings(out, json_object_get(doc, "warnings"));
     mq_html_section(out, "Worst layers", worst, WORST);

@@ -194,6 +194,15 @@ static void saturating_row(mq_str *out, const json_t *s)
     mq_str_addf(out, " | %lld | %lld |\n", (long long)mq_json_get_int(s, "sum"), (long long)mq_json_get_int(s, "bits"));
 }
 
+static void edge_row(mq_str *out, const json_t *e)
+{
+    mq_str_addf(out, "| %s | ", mq_json_get_text(e, "role"));
+    mq_md_code(out, mq_json_get_text(e, "name"));
+    mq_str_addf(out, " | %s", mq_json_get_text(e, "type"));
+    figure(out, e, "scale", "%.9g", 1);
+    mq_str_addf(out, " | %lld |\n", (long long)mq_json_get_int(e, "zero_point"));
+}
+
 static void kept_row(mq_str *out, const json_t *k)
 {
     mq_str_add(out, "| ");
@@ -434,6 +443,8 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
                        "| tensor | type | least | most | SQNR | clipped |", activation_row, BUDGET_SHORT);
     mq_md_folded_table(out, "Weights with 7 of 8 bits, or saturating", json_object_get(doc, "saturating"),
                        "| tensor | node | sum with 8 bits | bits |", saturating_row, BUDGET_SHORT);
+    mq_md_folded_table(out, "Inputs and outputs that are integers q: (q - zero point) × scale", json_object_get(doc, "io"),
+                       "| | tensor | type | scale | zero point |", edge_row, BUDGET_SHORT);
     mq_md_folded_table(out, "Kept as they are", json_object_get(doc, "kept"), "| tensor | used by | size | why |", kept_row,
                  BUDGET_LONG);
     warnings(out, json_object_get(doc, "warnings"));

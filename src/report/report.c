@@ -17,8 +17,8 @@ const mq_report_section_row mq_report_sections[] = {
     { "bounds", true },   { "findings", true }, { "before", false },  { "after", false },
     { "mode", false },    { "rewrites", false }, { "proof", false },   { "agreement", true },    { "tests", false },
     { "run", false },     { "models", true },   { "latency", true },      { "metrics", true },
-    { "profile", true },  { "changed", true },  { "activations", true },  { "saturating", true }, { "kept", true },
-    { "warnings", true }, { "worst_layers", true }, { "model", false },   { "options", false },
+    { "profile", true },  { "changed", true },  { "activations", true },  { "saturating", true }, { "io", true },
+    { "kept", true },     { "warnings", true }, { "worst_layers", true }, { "model", false },   { "options", false },
     { "files", true },
 };
 enum { N_SECTIONS = sizeof mq_report_sections / sizeof *mq_report_sections };

@@ -74,6 +74,16 @@ typedef struct mq_report_saturating {
 } mq_report_saturating;
 void mq_report_add_saturating(mq_report *report, const mq_report_saturating *saturating);
 
+/* An input or output of the model that holds integers: what they stand for. */
+typedef struct mq_report_edge {
+    const char *name;
+    bool is_input;
+    mq_dtype type;
+    double scale;
+    int64_t zero_point;
+} mq_report_edge;
+void mq_report_add_edge(mq_report *report, const mq_report_edge *edge);
+
 /* A weight that stayed as it is, and why. */
 typedef struct mq_report_kept {
     const char *name;

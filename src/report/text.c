@@ -198,6 +198,24 @@ static void saturating(mq_str *out, const json_t *list)
     mq_str_add(out, n > NAMED ? ", ...\n" : "\n");
 }
 
+/* What a device has to be fed, and gives. */
+static void edges(mq_str *out, const json_t *list)
+{
+    const int name = widest(list, "name");
+    double scale;
+
+    for (size_t i = 0; i < json_array_size(list) && i < MQ_REPORT_N_WORST; i++) {
+        const json_t *e = json_array_get(list, i);
+        mq_str_addf(out, "%-7s  ", mq_json_get_text(e, "role"));
+        cell(out, mq_json_get_text(e, "name"), name);
+        mq_str_addf(out, "  %s q, (q - %lld)", mq_json_get_text(e, "type"), (long long)mq_json_get_int(e, "zero_point"));
+        if (mq_json_get_real(e, "scale", &scale))
+            mq_str_addf(out, " * %.6g\n", scale);
+    }
+    if (json_array_size(list) > MQ_REPORT_N_WORST)
+        mq_str_addf(out, "         and %zu more\n", json_array_size(list) - MQ_REPORT_N_WORST);
+}
+
 static void worst(mq_str *out, const json_t *list)
 {
     int name = widest(list, "name");
@@ -263,6 +281,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
         cell(out, mq_json_get_text(proof, "note"), 0);
         mq_str_add(out, "\n");
     }
+    edges(out, json_object_get(doc, "io"));
     agreement(out, json_object_get(doc, "agreement"));
     worst(out, json_object_get(doc, "worst_layers"));
     warnings(out, json_object_get(doc, "warnings"));

@@ -135,6 +135,7 @@ typedef enum cli_opt {
     OPT_REDUCE_RANGE,   /* given: on or not; else by target */
     OPT_OVERRIDES,      /* text: a file */
     OPT_ACT_TYPE,       /* text: "uint8"; NULL: by target */
+    OPT_IO_TYPE,        /* items: "[NAME=]TYPE" */
     OPT_ACT_SYMMETRIC,  /* given: on or not; else by target */
     OPT_ACT_ASYMMETRIC, /* never stored: read OPT_ACT_SYMMETRIC */
     OPT_CALIBRATION,    /* word: cli_calibration */

@@ -206,6 +206,9 @@ static const cli_row rows[N_OPTS] = {
     [OPT_ACT_TYPE] = { "--act-type", 0, KIND_WORD, QUANTIZE, "uint8|int8|uint16|int16", "uint8|int8|uint16|int16",
                        .help = "of activations, with --mode static: uint8, int8, uint16 or int16 (default: uint8; by "
                                "target)" },
+    [OPT_IO_TYPE] = { "--io-type", 0, KIND_LIST, QUANTIZE, "[NAME=]TYPE",
+                      .help = "with --mode static: inputs and outputs hold integers of the type of activations, or float "
+                              "(default: float)" },
     [OPT_ACT_SYMMETRIC] = { "--act-symmetric", 0, KIND_SWITCH, QUANTIZE,
                             .help = "activations have zero point 0, or the middle of an unsigned type (default: by "
                                     "target)" },

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "model/onnx_info.h"
 #include "quant_make.h"
 
 static mq_calibration seen;
@@ -817,9 +818,85 @@ static void test_batch_normalization(void **state)
     assert_non_null(mq_graph_find(g, "spare")->init);
 }
 
+/* ---- integers at the edges ----------------------------------------------------------------------------------------- */
+
+static const char *const all_uint8[] = { "uint8" };
+
+/* The input is what was x_quantized; what is given back, too, and Relu has no pair before it. */
+static void test_edges(void **state)
+{
+    mq_edge edge;
+
+    (void)state;
+    opts.io_types = (mq_names){ all_uint8, 1 };
+    make_input(g, "x", MQ_FLOAT, "N,8");
+    floats("w", "8,32", -1, 0.0625f);
+    make_node(g, "MatMul", "x,w", "a");
+    make_node(g, "Softmax", "a", "y");
+    make_type(make_output(g, "y"), MQ_FLOAT, "N,32");
+    see_range("x", 0, 2.55f);
+    see_range("y", 0, 1);
+    becomes("input x uint8[N,8]\n"
+            "init x_scale float[]\n"
+            "init x_zero_point uint8[]\n"
+            "init y_scale float[]\n"
+            "init y_zero_point uint8[]\n"
+            "init w_quantized int8[8,32]\n"
+            "init w_scale float[32]\n"
+            "node 'x_DequantizeLinear' DequantizeLinear(x, x_scale, x_zero_point) -> x_dequantized\n"
+            "node 'w_DequantizeLinear' DequantizeLinear(w_quantized, w_scale) -> w axis=1\n"
+            "node 'a' MatMul(x_dequantized, w) -> a\n"
+            "node 'y' Softmax(a) -> y_unquantized\n"
+            "node 'y_QuantizeLinear' QuantizeLinear(y_unquantized, y_scale, y_zero_point) -> y\n"
+            "output y uint8[N,32]\n");
+    assert_true(mq_edge_get(mq_graph_find(g, "y"), &edge));
+    assert_true(near((double)edge.scale, 1.0 / 255));
+    assert_int_equal(edge.zero_point, 0);
+    assert_true(mq_edge_get(mq_graph_find(g, "x"), &edge));
+    assert_true(near((double)edge.scale, 0.01));
+}
+
+/* Who reads an output inside reads what it stands for; carriers on the way to it are on integers. */
+static void test_edge_with_readers(void **state)
+{
+    (void)state;
+    opts.io_types = (mq_names){ all_uint8, 1 };
+    make_input(g, "x", MQ_FLOAT, "N,8,6,6");
+    make_weight(g, "w1", "8,8,1,1");
+    make_node(g, "Conv", "x,w1", "a");
+    make_node(g, "GlobalAveragePool", "a", "p");
+    make_node(g, "Exp", "a", "e");
+    make_output(g, "p");
+    make_output(g, "a");
+    see_range("x", 0, 2.55f);
+    see_range("a", -1, 1);
+    see_range("p", -1, 1);
+    rewrite();
+    assert_string_equal(mq_graph_find(g, "e")->producer->inputs[0]->name, "a_dequantized");
+    assert_string_equal(mq_graph_find(g, "p_unquantized")->producer->inputs[0]->name, "a_dequantized");
+    assert_string_equal(mq_graph_find(g, "a_dequantized")->producer->inputs[0]->name, "a");
+    assert_true(mq_node_is(mq_graph_find(g, "a")->producer, "", "QuantizeLinear"));
+    assert_true(mq_node_is(mq_graph_find(g, "p")->producer, "", "QuantizeLinear"));
+}
+
+static void test_edge_that_nobody_saw(void **state)
+{
+    mq_error err = { 0 };
+
+    (void)state;
+    opts.io_types = (mq_names){ all_uint8, 1 };
+    gemm("8,32", NULL, 0, 0);
+    ranges();
+    assert_int_equal(mq_static_rewrite(plan.placement, &plan, &how, &noting, &err), MQ_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "--io-type: 'y' had no value during calibration: it cannot become integers");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ON_STATIC(test_edges),
+        ON_STATIC(test_edge_with_readers),
+        ON_STATIC(test_edge_that_nobody_saw),
         ON_STATIC(test_scale_from_values),
         ON_STATIC(test_symmetric_int8),
         ON_STATIC(test_constant_activations),
