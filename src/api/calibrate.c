@@ -61,15 +61,15 @@ static bool ends_in_copies(const mq_array *a, size_t rows, size_t n)
     return true;
 }
 
-/* The array without the copies that filled up its batch. Where other axes were put together with the batch's ([N * S, D])
- * the first size is a multiple; but of other arrays, too: the values must show it. */
+/* The array without the copies that filled up its batch. The first size is that of the batch, or a multiple where other axes
+ * were put together with it ([N * S, D]); but so it may be of arrays without a batch: the values must show it. */
 static mq_array without_copies(const mq_array *a, const mq_data_call *call)
 {
     const int64_t rows = (int64_t)call->rows, n = (int64_t)call->n;
     mq_array part = *a;
 
     if (rows <= n || n < 1 || a->rank < 1 || a->count == 0 || a->dims[0] % rows != 0 ||
-        (a->dims[0] != rows && !ends_in_copies(a, call->rows, call->n)))
+        !ends_in_copies(a, call->rows, call->n))
         return part;
     part.dims[0] = a->dims[0] / rows * n;
     part.count = a->count / call->rows * call->n;

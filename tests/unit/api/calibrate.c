@@ -162,6 +162,18 @@ static void test_batch_along_another_axis(void **state)
     assert_int_equal(count_of("r"), 2 * 4 * COLS);
 }
 
+/* Not even where it is as long as the batch. */
+static void test_another_axis_as_long(void **state)
+{
+    (void)state;
+    make_init(g, "begin", MQ_INT64, "1", (const int64_t[]){ 4 });
+    make_init(g, "end", MQ_INT64, "1", (const int64_t[]){ 8 });
+    make_init(g, "axis", MQ_INT64, "1", (const int64_t[]){ 1 });
+    make_node(g, "Slice", "x,begin,end,axis", "s");
+    behind("Transpose", "s", "4,16");
+    assert_int_equal(count_of("r"), 2 * 4 * 4);
+}
+
 static void test_channels_of_a_filled_batch(void **state)
 {
     mq_channel_table t = { 0 };
@@ -260,6 +272,7 @@ int main(void)
         ON_DATA(test_counts_of_a_filled_batch),
         ON_DATA(test_batch_put_together_with_another_axis),
         ON_DATA(test_batch_along_another_axis),
+        ON_DATA(test_another_axis_as_long),
         ON_DATA(test_channels_of_a_filled_batch),
         ON_DATA(test_means),
         ON_DATA(test_means_of_a_filled_batch),
