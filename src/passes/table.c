@@ -26,6 +26,7 @@ extern const mq_pass mq_pass_inline_if;
 extern const mq_pass mq_pass_merge_equal;
 extern const mq_pass mq_pass_merge_products;
 extern const mq_pass mq_pass_move_qdq;
+extern const mq_pass mq_pass_simplify_views;
 
 const mq_pass *const mq_engine_passes[] = {
     &mq_pass_drop_identity,     /* first: patterns below need not look through them */
@@ -72,6 +73,7 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_drop_noop, 1, 7 },       /* shapes are known now */
     { &mq_pass_merge_equal, 1, 7 },     /* before patterns, which want single readers */
     { &mq_pass_drop_flatten, 2, 7 },    /* products see their readers */
+    { &mq_pass_simplify_views, 1, 7 },  /* shapes are constants now */
     { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
     { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
     { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
