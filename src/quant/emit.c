@@ -134,7 +134,7 @@ void mq_emit_params(mq_emit *e)
     mq_weight_init_makers(w);
     e->q = mq_emit_made(e, "_quantized", w->scheme.type, w->source.n_dims, w->source.dims, &w->make_integers);
     e->scale = mq_emit_made(e, "_scale", w->scheme.scale_type, n_dims, dims, &w->make_scales);
-    if (!w->scheme.symmetric || mq_scheme_middle(&w->scheme))
+    if (!w->scheme.symmetric || mq_scheme_middle(&w->scheme) || it->all_zero_points)
         e->zero_point = mq_emit_made(e, "_zero_point", w->scheme.type, n_dims, dims, &w->make_zero_points);
     it->q = e->q;
     it->scale = e->scale;

@@ -50,6 +50,7 @@ typedef struct mq_quant_item {
     struct mq_quant_item *tied; /* its integers are that one's (an embedding), transposed; NULL: its own */
     int channel_axis;   /* of output channels in the view; -1: none */
     int reduce_axis;    /* along which products are summed (where blocks lie); -1: none */
+    bool all_zero_points; /* they are written where they are 0, too */
     mq_choice reduce_range; /* what --overrides says of this one */
     int axis;           /* of the scales: channel_axis or reduce_axis by granularity; -1: one scale */
     const char *op_type; /* of the first user */

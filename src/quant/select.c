@@ -282,7 +282,18 @@ static uint64_t overhead(const mq_quant_item *it)
 static bool writes_zero_points(const mq_quant_item *it)
 {
     const mq_scheme *s = &it->weight.scheme;
-    return !s->symmetric || mq_scheme_middle(s) != (it->treatment == MQ_TREAT_NBITS ? 1 << (mq_dtype_bits(s->type) - 1) : 0);
+    const int absent = it->treatment == MQ_TREAT_NBITS ? 1 << (mq_dtype_bits(s->type) - 1) : 0;
+
+    return it->all_zero_points || !s->symmetric || mq_scheme_middle(s) != absent;
+}
+
+/* ONNX Runtime makes a Gemm of integers only of DequantizeLinear with three inputs. */
+static bool wants_zero_points(const mq_quant_plan *plan, const mq_quant_item *it)
+{
+    for (size_t i = 0; plan->opts->mode == MQ_MODE_STATIC && i < it->value->uses.n; i++)
+        if (mq_node_is(it->value->uses.items[i].node, "", "Gemm"))
+            return it->treatment == MQ_TREAT_DEQUANTIZE && mq_dtype_bits(it->weight.scheme.type) == 8;
+    return false;
 }
 
 static uint64_t payload(const mq_quant_item *it)
@@ -322,6 +333,7 @@ static mq_status decide(struct selector *s, mq_quant_item *it)
     }
     if (rc != MQ_OK || it->stay)
         return rc;
+    it->all_zero_points = wants_zero_points(s->plan, it);
     it->bytes_after = payload(it);
     if (s->plan->opts->mode != MQ_MODE_STATIC && it->bytes_after + overhead(it) >= it->bytes_before) {
         it->stay = MQ_STAY_SMALL;

@@ -414,10 +414,11 @@ static void test_input_and_bias(void **state)
             "init x_zero_point uint8[]\n"
             "init w_quantized int8[8,32]\n"
             "init w_scale float[32]\n"
+                   "init w_zero_point int8[32]\n"
             "node 'x_QuantizeLinear' QuantizeLinear(x, x_scale, x_zero_point) -> x_quantized\n"
             "node 'x_DequantizeLinear' DequantizeLinear(x_quantized, x_scale, x_zero_point) -> x_dequantized\n"
             "node 'b_DequantizeLinear' DequantizeLinear(b_quantized, b_scale) -> b_dequantized axis=0\n"
-            "node 'w_DequantizeLinear' DequantizeLinear(w_quantized, w_scale) -> w axis=1\n"
+            "node 'w_DequantizeLinear' DequantizeLinear(w_quantized, w_scale, w_zero_point) -> w axis=1\n"
             "node 'y' Gemm(x_dequantized, w, b_dequantized) -> y\n"
             "output y ?\n");
 }
