@@ -172,6 +172,8 @@ static mq_status change_opset(mq_convert_job *j)
     mq_hooks quiet = j->job.hooks ? *j->job.hooks : (mq_hooks){ 0 };
 
     quiet.warn = NULL;
+    if (j->opts->opset < mq_opset_of(j->job.model->graph, ""))
+        return mq_convert_lower_opset(j->job.model, j->opts->opset, j->job.err);
     return mq_opset_raise(j->job.model, j->opts->opset, &quiet, j->job.err);
 }
 

@@ -10,10 +10,11 @@
 
 #define LEAST_SQNR 40 /* a constant that would lose more than that stays, dB */
 
-/* Sums over long rows, random numbers, and scales of quantization: the new type is too short for them. */
+/* Sums over long rows, random numbers, and scales of quantization: the new type is too short for them. What reads bits as
+ * another type depends on theirs, and runtimes that write MeanVarianceNormalization out do it in float. */
 static const char *const never[] = {
-    "Bernoulli",       "CumProd",          "CumSum",     "DequantizeLinear", "DynamicQuantizeLinear", "Multinomial",
-    "QuantizeLinear",  "RandomNormal",     "RandomNormalLike", "RandomUniform", "RandomUniformLike",  "Range",
+    "Bernoulli",       "BitCast",          "CumProd",          "CumSum",     "DequantizeLinear", "DynamicQuantizeLinear", "MeanVarianceNormalization",
+    "Multinomial",     "QuantizeLinear",  "RandomNormal",     "RandomNormalLike", "RandomUniform", "RandomUniformLike",  "Range",
 };
 
 /* What gives the values that it gets: it follows what made them. */
@@ -106,6 +107,19 @@ static bool inputs_follow(const mq_node *n, const mq_op_schema *s, mq_dtype to)
     return true;
 }
 
+/* A value whose type is not known may be of floats; sequences hold what others put in. */
+static bool all_tensors(mq_value *const *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const mq_value *v = values[i];
+
+        if (v && !mq_value_constant(v, false) &&
+            (!v->type || v->type->kind != MQ_TYPE_TENSOR || v->type->dtype == MQ_UNDEFINED))
+            return false;
+    }
+    return true;
+}
+
 static bool has_graphs(const mq_node *n)
 {
     for (size_t i = 0; i < n->n_attrs; i++)
@@ -129,10 +143,14 @@ static bool can(const mq_node *n, mq_dtype to)
 {
     const mq_op_schema *s = mq_node_schema(n);
 
+    if (*mq_domain_norm(n->domain) && strcmp(n->domain, "com.microsoft") != 0)
+        return false; /* attributes may be of the inputs' type */
     if (!s || s->deprecated || mq_node_function(n) || has_graphs(n) || IS_ONE_OF(n, never))
         return false;
     if (mq_node_is(n, "", "Cast") && mq_precision_is_float(n->outputs[0]))
         return false; /* whole numbers may be beyond the range: what reads it casts them itself */
+    if (!all_tensors(n->inputs, n->n_inputs) || !all_tensors(n->outputs, n->n_outputs))
+        return false;
     return inputs_follow(n, s, to) && outputs_follow(n, s, to);
 }
 

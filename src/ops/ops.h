@@ -214,6 +214,10 @@ mq_status mq_opset_raise(mq_model *m, int version, const mq_hooks *hooks, mq_err
 /* Is an operator of ai.onnx, as it stands in opset `version`, read the same way in the newest? False when it is unknown. */
 bool mq_op_is_newest(const char *op_type, int64_t version);
 
+/* Did version `to` of the operator only allow more than the version before it? False when it brought no form of its own, or
+ * one that reads nodes otherwise. */
+bool mq_op_only_grew(const char *op_type, int to);
+
 /* The lowest IR version that the specification allows for an opset of ai.onnx. */
 int mq_ir_for_opset(int opset);
 

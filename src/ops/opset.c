@@ -164,6 +164,13 @@ bool mq_op_is_newest(const char *op_type, int64_t version)
     return true;
 }
 
+bool mq_op_only_grew(const char *op_type, int to)
+{
+    const mq_op_adapter *row = form_changed(op_type, to) ? mq_adapter_find(op_type, to) : NULL;
+
+    return row && !row->adapt;
+}
+
 static mq_status look_at(mq_node *n, void *user, mq_error *err)
 {
     refusals *r = user;
