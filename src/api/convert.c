@@ -183,8 +183,7 @@ static void make_constants(mq_convert_job *j)
     const size_t n = mq_convert_unlist(j->job.model);
 
     if (n)
-        mq_warn(j->job.hooks, "inputs-unlisted", "", "%zu initializers were inputs, too, which a caller could feed: "
-                "they are constants now (-O0 keeps them)", n);
+        mq_warn(j->job.hooks, "constant-input", "", "%zu initializers were also graph inputs and are constants now", n);
 }
 
 static mq_status change(mq_convert_job *j)
@@ -197,9 +196,9 @@ static mq_status change(mq_convert_job *j)
     MQ_TRY(change_edges(o, m, err));
     if (o->opset)
         MQ_TRY(change_opset(j));
-    if (o->level || o->passes.n || o->precision)
-        make_constants(j);
     MQ_TRY(rewrite(j));
+    if (o->precision)
+        make_constants(j);
     MQ_TRY(mq_convert_change_precision(j));
     MQ_TRY(mq_convert_rename(m, o->renames.items, o->renames.n, err));
     strip(m, o->strip);
