@@ -18,8 +18,8 @@ mq_status mq_convert_cut(mq_model *m, const char *const *inputs, size_t n_inputs
  * overridden: then they are not counted, and the model is of version 4. */
 size_t mq_convert_unlist(mq_model *m);
 
-/* Lowers ai.onnx of the model to `to`; types must have been inferred. MQ_ERR_UNSUPPORTED listing the nodes that have no older
- * form without loss (the model is then good for freeing only). */
+/* Lowers ai.onnx of the model to `to`; types must have been inferred. MQ_ERR_UNSUPPORTED listing the nodes that have no
+ * older form without loss (the model is then good for freeing only). */
 mq_status mq_convert_lower_opset(mq_model *m, int to, mq_error *err);
 
 /* Writes --shape and --dim into the model: inputs, outputs, and what is inferred from them. */

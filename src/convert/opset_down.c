@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Lowering the opset of ai.onnx, version by version: a node whose version only allows more than the one before must conform to
- * that one; for others there is a row here that writes the older form, or the node is refused. All refusals are told at once. */
+/* Lowering the opset of ai.onnx, version by version: a node whose version only allows more than the one before must conform
+ * to that one; for others there is a row here that writes the older form, or the node is refused. All refusals are told at
+ * once. */
 #include <string.h>
 
 #include "base/compiler.h"
@@ -469,7 +470,8 @@ static mq_status check_functions(const mq_model *m, int to, mq_error *err)
 {
     for (size_t i = 0; i < m->n_functions; i++)
         if (mq_opset_of(m->functions[i]->body, "") > to)
-            return mq_fail(err, MQ_ERR_UNSUPPORTED, "function '%s' cannot be lowered to opset %d", m->functions[i]->name, to);
+            return mq_fail(err, MQ_ERR_UNSUPPORTED, "function '%s' cannot be lowered to opset %d",
+                           m->functions[i]->name, to);
     return MQ_OK;
 }
 

@@ -13,8 +13,13 @@
 /* Sums over long rows, random numbers, and scales of quantization: the new type is too short for them. What reads bits as
  * another type depends on theirs, and runtimes that write MeanVarianceNormalization out do it in float. */
 static const char *const never[] = {
-    "Bernoulli",       "BitCast",          "CumProd",          "CumSum",     "DequantizeLinear", "DynamicQuantizeLinear", "MeanVarianceNormalization",
-    "Multinomial",     "QuantizeLinear",  "RandomNormal",     "RandomNormalLike", "RandomUniform", "RandomUniformLike",  "Range",
+    "Bernoulli",        "BitCast",
+    "CumProd",          "CumSum",
+    "DequantizeLinear", "DynamicQuantizeLinear",
+    "MeanVarianceNormalization", "Multinomial",
+    "QuantizeLinear",   "RandomNormal",
+    "RandomNormalLike", "RandomUniform",
+    "RandomUniformLike", "Range",
 };
 
 /* What gives the values that it gets: it follows what made them. */

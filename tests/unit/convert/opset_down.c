@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/convert/opset_down.c: the older form of each operator that has one computes the same; what has none is refused. */
+/* Tests src/convert/opset_down.c: the older form of an operator that has one computes the same; what has none is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
