@@ -14,15 +14,16 @@
 #include "base/str.h"
 #include "model/external.h"
 
-/* One call. */
-struct cache {
-    const mq_cache_ask *ask;
+struct mq_cache {
+    mq_cache_ask ask;
     const mq_quantize_opts *o;
-    const mq_hooks *hooks;
+    const mq_hooks *hooks; /* of the running call, as err */
     mq_error *err;
     const char *const *files;
     size_t n;
     mq_calibration want; /* texts only: what a calibration that fits says of itself; data NULL: any */
+    mq_calibration read; /* what the files say; {0}: nothing that fits */
+    bool is_read;
 };
 
 /* ---- what it has to be -------------------------------------------------------------------------------------------- */
@@ -117,7 +118,7 @@ static mq_status describe_sampling(const mq_data_source *s, const mq_dataset *ds
     return text_of(&text, out, err);
 }
 
-static mq_status describe_data(struct cache *k)
+static mq_status describe_data(mq_cache *k)
 {
     const mq_data_source *s = &k->o->calibrate_on;
     const mq_graph *g;
@@ -126,8 +127,8 @@ static mq_status describe_data(struct cache *k)
     char digest[96];
     mq_status rc;
 
-    MQ_TRY(mq_source_shape(s, k->ask->model, &shaped, k->err));
-    g = shaped ? shaped->graph : k->ask->model->graph;
+    MQ_TRY(mq_source_shape(s, k->ask.model, &shaped, k->err));
+    g = shaped ? shaped->graph : k->ask.model->graph;
     MQ_TRY(mq_source_open_part(&ds, s, k->want.shard, k->want.n_shards, (const mq_value *const *)g->inputs.items,
                                g->inputs.n, (const mq_value *const *)g->outputs.items, g->outputs.n, k->hooks, k->err));
     MQ_TRY(mq_dataset_digest(ds, digest, sizeof digest, k->err));
@@ -140,7 +141,7 @@ done:
     return rc;
 }
 
-static mq_status describe(struct cache *k)
+static mq_status describe(mq_cache *k)
 {
     mq_status rc = MQ_OK;
 
@@ -148,9 +149,8 @@ static mq_status describe(struct cache *k)
     k->want.n_shards = k->o->n_shards ? k->o->n_shards : 1;
     if (!k->n)
         return MQ_OK;
-    k->want.model = strdup(k->ask->hash);
-    k->want.prepared = strdup(k->ask->prepared);
-    MQ_TRY(k->want.model && k->want.prepared ? MQ_OK : mq_oom(k->err));
+    k->want.model = strdup(k->ask.hash);
+    MQ_TRY(k->want.model ? MQ_OK : mq_oom(k->err));
     if (k->o->calibrate_on.n_data)
         MQ_TRY(describe_data(k));
 done:
@@ -181,15 +181,25 @@ static void add_missing(mq_str *why, const mq_calibration *c, const mq_placement
         }
 }
 
+/* Smoothing comes later, and from what is read. */
+static bool is_prepared_so(const mq_calibration *c, const char *prepared)
+{
+    const char *was = c->prepared ? c->prepared : "";
+    const size_t n = strlen(prepared);
+
+    return strncmp(was, prepared, n) == 0 && (!was[n] || strncmp(was + n, ", smooth ", 9) == 0);
+}
+
 /* What keeps c from being what is asked for; nothing: it fits. */
-static void find_differences(const struct cache *k, const mq_calibration *c, mq_str *why)
+static void find_differences(const mq_cache *k, const mq_calibration *c, mq_str *why)
 {
     const mq_calibration *w = &k->want;
     mq_error shards = { 0 };
 
     if (!same(c->model, w->model))
         mq_str_add(why, "the model has changed");
-    add_difference(why, "the preparation of the model", c->prepared, w->prepared);
+    if (!is_prepared_so(c, k->ask.prepared))
+        add_difference(why, "the preparation of the model", c->prepared, k->ask.prepared);
     if (w->data) {
         add_difference(why, "the preprocessing", c->preprocess, w->preprocess);
         add_difference(why, "what is taken of the data", c->sampling, w->sampling);
@@ -200,8 +210,14 @@ static void find_differences(const struct cache *k, const mq_calibration *c, mq_
         mq_str_addf(why, "%sit is shard %d/%d, not %d/%d", why->n ? "; " : "", c->shard, c->n_shards, w->shard, w->n_shards);
     else if (!k->o->calibrate_only && mq_calibration_check_whole(c, &shards) != MQ_OK)
         mq_str_addf(why, "%s%s", why->n ? "; " : "", shards.text);
+}
+
+/* The same, once it is known what is run and what is seen. */
+static void find_other_use(const mq_calibration *c, const mq_cache_use *use, mq_str *why)
+{
+    add_difference(why, "the preparation of the model", c->prepared, use->prepared);
     if (!why->n)
-        add_missing(why, c, k->ask->placement);
+        add_missing(why, c, use->placement);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
@@ -219,7 +235,7 @@ static int by_shard(const void *a, const void *b)
 }
 
 /* The files in the order of their shards. They are read for that alone: all of them in memory may be large. */
-static mq_status sort_files(const struct cache *k, struct part *parts)
+static mq_status sort_files(const mq_cache *k, struct part *parts)
 {
     mq_status rc = MQ_OK;
 
@@ -234,7 +250,7 @@ static mq_status sort_files(const struct cache *k, struct part *parts)
     return rc;
 }
 
-static mq_status read_several(const struct cache *k, mq_calibration *c)
+static mq_status read_several(const mq_cache *k, mq_calibration *c)
 {
     struct part *parts = calloc(k->n, sizeof *parts);
     mq_status rc = MQ_OK;
@@ -256,60 +272,41 @@ done:
     return rc;
 }
 
-/* *fits false: there is nothing in c, and it has to be made. */
-static mq_status read_files(const struct cache *k, mq_calibration *c, bool *fits)
+/* Says why what was read does not fit, if so: an error, or a warning where it is made anew. Takes why. */
+static mq_status judge(mq_cache *k, mq_str *why)
 {
     const bool anew = k->n == 1 && k->o->save.force && k->o->calibrate_on.n_data;
-    mq_str why = { 0 };
-    mq_status rc;
+    mq_status rc = MQ_OK;
 
-    *fits = false;
-    MQ_TRY(k->n == 1 ? mq_calibration_load(c, k->files[0], k->hooks, k->err) : read_several(k, c));
-    find_differences(k, c, &why);
-    if (why.failed)
+    if (why->failed)
         rc = mq_oom(k->err);
-    else if (why.n && !anew)
+    else if (why->n && !anew)
         rc = mq_fail(k->err, MQ_ERR_INPUT, "%s%s: the calibration does not fit: %s%s", k->files[0],
-                     k->n > 1 ? " and others" : "", why.s,
+                     k->n > 1 ? " and others" : "", why->s,
                      k->n == 1 && k->o->calibrate_on.n_data ? " (-f makes it anew)" : "");
-    else if (why.n)
-        mq_warn(k->hooks, "calibration-anew", k->files[0], "%s did not fit and is made anew: %s", k->files[0], why.s);
-    *fits = rc == MQ_OK && !why.n;
-    if (!*fits)
-        mq_calibration_release(c);
-done:
-    mq_str_release(&why);
+    else if (why->n)
+        mq_warn(k->hooks, "calibration-anew", k->files[0], "%s did not fit and is made anew: %s", k->files[0], why->s);
+    k->is_read = rc == MQ_OK && !why->n;
+    if (!k->is_read)
+        mq_calibration_release(&k->read);
+    mq_str_release(why);
     return rc;
 }
 
-/* ---- making -------------------------------------------------------------------------------------------------------- */
-
-static mq_status make(struct cache *k, mq_calibration *c)
+static mq_status read_files(mq_cache *k)
 {
-    const mq_calibrate_on on = { &k->o->calibrate_on, k->want.shard, k->want.n_shards };
-    mq_calibration *w = &k->want;
-    mq_status rc = MQ_OK;
+    mq_str why = { 0 };
+    mq_status rc;
 
-    if (k->n && !k->o->dry_run)
-        MQ_TRY(mq_outfile_try(k->files[0], true, k->err));
-    MQ_TRY(mq_calibrate(c, k->ask->model, k->ask->placement, &on, k->hooks, k->err));
-    if (!k->n)
-        return MQ_OK;
-    free(c->data);
-    c->model = w->model;
-    c->prepared = w->prepared;
-    c->preprocess = w->preprocess;
-    c->data = w->data;
-    c->sampling = w->sampling;
-    k->want = (mq_calibration){ 0 };
-    if (!k->o->dry_run)
-        rc = mq_calibration_save(c, k->files[0], k->o->save.sync, k->err);
+    MQ_TRY(k->n == 1 ? mq_calibration_load(&k->read, k->files[0], k->hooks, k->err) : read_several(k, &k->read));
+    find_differences(k, &k->read, &why);
+    rc = judge(k, &why);
 done:
     return rc;
 }
 
 /* A name to be written: one that nobody has yet, and is not missing among several. */
-static mq_status look_for_files(const struct cache *k, bool *exist)
+static mq_status look_for_files(const mq_cache *k, bool *exist)
 {
     struct stat st;
 
@@ -326,25 +323,108 @@ static mq_status look_for_files(const struct cache *k, bool *exist)
     return MQ_OK;
 }
 
-mq_status mq_cache_obtain(mq_calibration *c, const mq_cache_ask *ask, const mq_hooks *hooks, mq_error *err)
+mq_status mq_cache_open(mq_cache **out, const mq_cache_ask *ask, const mq_hooks *hooks, mq_error *err)
 {
-    struct cache k = { .ask = ask, .o = ask->opts, .hooks = hooks, .err = err,
-                       .files = ask->opts->calibration_cache.items, .n = ask->opts->calibration_cache.n };
-    bool exist = false, fits = false;
+    mq_cache *k = calloc(1, sizeof *k);
+    bool exist = false;
+    mq_status rc;
+
+    if (!k)
+        return mq_oom(err);
+    *k = (mq_cache){ .ask = *ask, .o = ask->opts, .hooks = hooks, .err = err,
+                     .files = ask->opts->calibration_cache.items, .n = ask->opts->calibration_cache.n };
+    MQ_TRY(look_for_files(k, &exist));
+    MQ_TRY(describe(k));
+    if (exist)
+        MQ_TRY(read_files(k));
+    else if (k->n && !k->o->dry_run) /* what is sure to fail behind long work fails before it */
+        MQ_TRY(mq_outfile_try(k->files[0], true, err));
+    *out = k;
+    k = NULL;
+done:
+    mq_cache_close(k);
+    return rc;
+}
+
+void mq_cache_close(mq_cache *k)
+{
+    if (!k)
+        return;
+    mq_calibration_release(&k->want);
+    mq_calibration_release(&k->read);
+    free(k);
+}
+
+bool mq_cache_is_read(const mq_cache *k)
+{
+    return k->is_read;
+}
+
+const mq_channel_table *mq_cache_channels(const mq_cache *k)
+{
+    return k->is_read && k->read.has_channels ? &k->read.channels : NULL;
+}
+
+/* ---- making -------------------------------------------------------------------------------------------------------- */
+
+static mq_status keep_channels(mq_calibration *c, const mq_channel_table *channels, mq_error *err)
+{
+    c->has_channels = channels != NULL;
+    return channels ? mq_channel_table_copy(&c->channels, channels, err) : MQ_OK;
+}
+
+static mq_status make(mq_cache *k, mq_calibration *c, const mq_cache_use *use)
+{
+    const mq_calibrate_on on = { &k->o->calibrate_on, k->want.shard, k->want.n_shards };
+    mq_calibration *w = &k->want;
     mq_status rc = MQ_OK;
 
-    MQ_TRY(look_for_files(&k, &exist));
-    MQ_TRY(describe(&k));
-    if (exist)
-        MQ_TRY(read_files(&k, c, &fits));
-    if (!fits)
-        MQ_TRY(make(&k, c));
+    if (k->n && !k->o->dry_run)
+        MQ_TRY(mq_outfile_try(k->files[0], true, k->err));
+    MQ_TRY(mq_calibrate(c, use->model, use->placement, &on, k->hooks, k->err));
+    if (!k->n)
+        return MQ_OK;
+    free(c->data);
+    c->model = w->model;
+    c->preprocess = w->preprocess;
+    c->data = w->data;
+    c->sampling = w->sampling;
+    k->want = (mq_calibration){ 0 };
+    MQ_TRY((c->prepared = strdup(use->prepared)) ? MQ_OK : mq_oom(k->err));
+    MQ_TRY(keep_channels(c, use->channels, k->err));
+    if (!k->o->dry_run)
+        rc = mq_calibration_save(c, k->files[0], k->o->save.sync, k->err);
+done:
+    return rc;
+}
+
+static mq_status use_read(mq_cache *k, const mq_cache_use *use)
+{
+    mq_str why = { 0 };
+
+    find_other_use(&k->read, use, &why);
+    return judge(k, &why);
+}
+
+mq_status mq_cache_obtain(mq_cache *k, mq_calibration *c, const mq_cache_use *use, const mq_hooks *hooks, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    k->hooks = hooks;
+    k->err = err;
+    if (k->is_read)
+        MQ_TRY(use_read(k, use));
+    if (k->is_read) {
+        *c = k->read;
+        k->read = (mq_calibration){ 0 };
+    } else {
+        MQ_TRY(make(k, c, use));
+    }
     if (!c->samples && c->n_shards == 1) /* of parts each may be empty, all of them not */
         for (size_t i = 0; i < c->tensors.n && rc == MQ_OK; i++)
             if (!c->tensors.items[i]->has_range)
                 rc = mq_fail(err, MQ_ERR_INPUT, "the calibration holds no sample");
 done:
-    mq_calibration_release(&k.want);
     return rc;
 }
 

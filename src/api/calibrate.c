@@ -2,52 +2,19 @@
  * SPDX-FileCopyrightText: mq authors */
 #include "api/calibrate.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/running.h"
 #include "base/threads.h"
-#include "quant/layers.h"
 
 /* One run of a calibration: what the watcher needs to know. */
 struct watching {
     mq_calibration *c;
     mq_channel_table *channels;  /* or this */
-    mq_channel_table *quantized; /* with that, for the same tensors */
-    const mq_placement *placement; /* says how */
     const mq_data_call *call;
     int n_threads;
 };
-
-static const mq_point *point_of(const mq_placement *p, const char *name)
-{
-    for (size_t i = 0; i < p->biases.n; i++)
-        if (strcmp(p->biases.items[i].input->value->name, name) == 0)
-            return p->biases.items[i].input;
-    return NULL;
-}
-
-/* What QuantizeLinear and DequantizeLinear make of the values. */
-static mq_status add_quantized(const struct watching *w, const mq_array *a, const mq_point *p, mq_error *err)
-{
-    mq_channels *to = mq_channel_table_find(w->quantized, p->value->name);
-    mq_array copy = *a;
-    float *x = malloc((a->count + 1) * sizeof *x);
-    mq_status rc;
-
-    if (!x)
-        return mq_oom(err);
-    for (size_t i = 0; i < a->count; i++) {
-        const float v = ((const float *)a->data)[i], q = rintf(v / p->scale) + (float)p->zero_point;
-        const float kept = fminf(fmaxf(q, (float)p->scheme.q_min), (float)p->scheme.q_max);
-        x[i] = isfinite(v) ? (kept - (float)p->zero_point) * p->scale : v; /* passed over, as in what it is compared with */
-    }
-    copy.data = x;
-    rc = mq_channels_add(to, &copy, err);
-    free(x);
-    return rc;
-}
 
 /* Of `rows` parts, are those from n on what the one before them is? */
 static bool ends_in_copies(const mq_array *a, size_t rows, size_t n)
@@ -88,8 +55,6 @@ static mq_status observe(void *user, const mq_value *value, mq_array *array, mq_
         return MQ_OK;
     part = without_copies(array, w->call);
     rc = t ? mq_observer_add(&t->observer, &part, w->n_threads, err) : mq_channels_add(ch, &part, err);
-    if (rc == MQ_OK && w->quantized && part.dtype == MQ_FLOAT)
-        rc = add_quantized(w, &part, point_of(w->placement, value->name), err);
     if (rc != MQ_OK)
         mq_error_prefix(err, "tensor '%s'", value->name);
     return rc;
@@ -194,10 +159,10 @@ done:
 /* More say little more about how channels differ. */
 enum { CHANNEL_SAMPLES = 64 };
 
-static mq_status watch_channels(struct watching *w, mq_model *m, const mq_data_source *source, const mq_hooks *hooks,
+mq_status mq_calibrate_channels(mq_channel_table *t, mq_model *m, const mq_data_source *source, const mq_hooks *hooks,
                                 mq_error *err)
 {
-    const mq_channel_table *t = w->channels;
+    struct watching w = { .channels = t };
     const char **names = calloc(t->items.n + 1, sizeof *names);
     mq_hooks quiet = hooks ? *hooks : (mq_hooks){ 0 }; /* what is to be said of the data, calibration says */
     mq_data_source some = *source;
@@ -212,33 +177,7 @@ static mq_status watch_channels(struct watching *w, mq_model *m, const mq_data_s
     quiet.warn = NULL;
     if (!some.samples || some.samples > CHANNEL_SAMPLES)
         some.samples = CHANNEL_SAMPLES;
-    rc = watch_model(w, m, names, t->items.n, &(mq_calibrate_on){ &some, 1, 1 }, &quiet, &samples, &generated, err);
+    rc = watch_model(&w, m, names, t->items.n, &(mq_calibrate_on){ &some, 1, 1 }, &quiet, &samples, &generated, err);
     free(names);
-    return rc;
-}
-
-mq_status mq_calibrate_channels(mq_channel_table *t, mq_model *m, const mq_data_source *source, const mq_hooks *hooks,
-                                mq_error *err)
-{
-    return watch_channels(&(struct watching){ .channels = t }, m, source, hooks, err);
-}
-
-mq_status mq_calibrate_means(mq_channel_table *plain, mq_channel_table *quantized, mq_model *m, const mq_placement *p,
-                             const mq_data_source *source, const mq_hooks *hooks, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; i < p->biases.n; i++) {
-        const mq_bias *b = &p->biases.items[i];
-        mq_layer l;
-        if (!b->input || !(b->input->scale > 0) || !mq_layer_read(b->node, &l))
-            continue;
-        MQ_TRY(mq_channel_table_add(plain, b->input->value, mq_layer_axis(b->node), err));
-        MQ_TRY(mq_channel_table_add(quantized, b->input->value, mq_layer_axis(b->node), err));
-    }
-    if (plain->items.n)
-        rc = watch_channels(&(struct watching){ .channels = plain, .quantized = quantized, .placement = p }, m, source,
-                            hooks, err);
-done:
     return rc;
 }

@@ -23,13 +23,8 @@ typedef struct mq_calibrate_on {
 mq_status mq_calibrate(mq_calibration *c, mq_model *m, const mq_placement *p, const mq_calibrate_on *on,
                        const mq_hooks *hooks, mq_error *err);
 
-/* Runs m over the first samples of the source and fills the tables with what the inputs of p's biased products hold, before
- * and after they are quantized as p has it. Errors as above. */
-mq_status mq_calibrate_means(mq_channel_table *plain, mq_channel_table *quantized, mq_model *m, const mq_placement *p,
-                             const mq_data_source *source, const mq_hooks *hooks, mq_error *err);
-
-/* Runs m over the first samples of the source, enough to know how channels differ, and adds what they hold to t. Errors as
- * above. */
+/* Runs m over a few samples of the source (of all of it: parts see the same ones), enough to know how channels differ, and
+ * adds what they hold to t. Errors as above. */
 mq_status mq_calibrate_channels(mq_channel_table *t, mq_model *m, const mq_data_source *source, const mq_hooks *hooks,
                                 mq_error *err);
 

@@ -270,6 +270,7 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     MQ_TRY(mq_job_end_step(&j.job, "rewrite"));
     rc = mq_job_finish(&j.job, "quantize and write", tell, &j);
 done:
+    mq_job_release_static(&j);
     mq_job_close(&j.job);
     mq_quant_plan_release(&j.plan);
     return rc;

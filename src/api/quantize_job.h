@@ -4,6 +4,7 @@
 #ifndef MQ_API_QUANTIZE_JOB_H
 #define MQ_API_QUANTIZE_JOB_H
 
+#include "api/cache.h"
 #include "api/job.h"
 #include "base/hash.h"
 #include "mq/quantize.h"
@@ -17,6 +18,10 @@ typedef struct mq_quantize_job {
     mq_quant_plan plan;
     mq_quant_work work;
     char hash[MQ_SHA256_HEX]; /* of the input, with --calibration-cache */
+    mq_cache *cache;           /* what is known of activations already */
+    bool looks_at_channels;
+    mq_channel_table channels; /* of the prepared model, as it is now; empty where they are not looked at */
+    mq_channel_table seen;     /* the same before smoothing */
     mq_smooth_result smoothed;
     size_t n_corrected; /* biases */
 } mq_quantize_job;
@@ -29,6 +34,7 @@ mq_status mq_job_check_static(const mq_quantize_opts *o, mq_error *err);
 mq_status mq_job_prepare_static(mq_quantize_job *j);
 /* After it: finds the ranges of activations and puts their integers into the graph. */
 mq_status mq_job_quantize_activations(mq_quantize_job *j);
+void mq_job_release_static(mq_quantize_job *j);
 /* After the rewrite, with --format qoperator: QuantizeLinear and DequantizeLinear become operators on integers. */
 mq_status mq_job_make_operators(mq_quantize_job *j);
 

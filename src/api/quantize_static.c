@@ -85,10 +85,52 @@ static int levels_of(const char *type, bool symmetric)
     return (1 << (symmetric ? bits - 1 : bits)) - 1;
 }
 
-/* A cache holds ranges and no channels: with one the result is that of its data alone, in parts or whole. */
-static bool looks_at_channels(const mq_quantize_opts *o)
+static bool wants_smoothing(const mq_quantize_opts *o)
 {
-    return o->effort == MQ_EFFORT_NORMAL && !o->calibration_cache.n;
+    return o->smooth == MQ_SMOOTH_DEFAULT ? o->effort == MQ_EFFORT_NORMAL : o->smooth != MQ_SMOOTH_NONE;
+}
+
+static bool wants_correction(const mq_quantize_opts *o)
+{
+    return !mq_quant_target_float_bias(o->target) &&
+           (o->bias_correction == MQ_CHOICE_DEFAULT ? o->effort == MQ_EFFORT_NORMAL : o->bias_correction == MQ_CHOICE_YES);
+}
+
+/* A file without channels was made by --effort fast, and is used so. */
+static mq_status do_without_channels(const mq_quantize_job *j)
+{
+    const mq_quantize_opts *o = j->opts;
+    const char *file = o->calibration_cache.items[0];
+
+    if (o->bias_correction == MQ_CHOICE_YES || o->smooth == MQ_SMOOTH_AUTO || o->smooth == MQ_SMOOTH_ALPHA)
+        return mq_fail(j->job.err, MQ_ERR_INPUT,
+                       "%s: the calibration was made by --effort fast and holds no channels, which --smooth and "
+                       "--bias-correction look at", file);
+    mq_warn(j->job.hooks, "calibration-fast", file,
+            "%s was made by --effort fast and holds no channels: there is no smoothing and no bias correction", file);
+    return MQ_OK;
+}
+
+/* What the channels of activations hold, where it is needed: from the files or from the data. */
+static mq_status look_at_channels(mq_quantize_job *j)
+{
+    const mq_channel_table *known = mq_cache_channels(j->cache);
+    mq_status rc = MQ_OK;
+
+    if (!wants_smoothing(j->opts) && !wants_correction(j->opts))
+        return MQ_OK;
+    if (mq_cache_is_read(j->cache) && !known)
+        return do_without_channels(j);
+    MQ_TRY(mq_smooth_wanted(&j->channels, j->job.model, j->job.err));
+    if (known)
+        MQ_TRY(mq_channel_table_fill(&j->channels, known, j->job.err));
+    else if (j->channels.items.n)
+        MQ_TRY(mq_calibrate_channels(&j->channels, j->job.model, &j->opts->calibrate_on, j->job.hooks, j->job.err));
+    MQ_TRY(mq_channel_table_copy(&j->seen, &j->channels, j->job.err));
+    j->looks_at_channels = true;
+    rc = mq_job_end_step(&j->job, "look at channels");
+done:
+    return rc;
 }
 
 static mq_status smooth_channels(mq_quantize_job *j)
@@ -97,52 +139,59 @@ static mq_status smooth_channels(mq_quantize_job *j)
     const mq_smooth_opts how = { .automatic = o->smooth != MQ_SMOOTH_ALPHA, .alpha = o->smooth_alpha,
                                  .levels = levels_of(o->act_type, o->act_symmetric == MQ_CHOICE_YES),
                                  .weight_levels = levels_of(o->type, true) };
-    mq_channel_table seen = { 0 };
     mq_status rc = MQ_OK;
 
-    if (o->smooth == MQ_SMOOTH_NONE || (o->smooth == MQ_SMOOTH_DEFAULT && !looks_at_channels(o)))
+    if (!j->looks_at_channels || !wants_smoothing(o))
         return MQ_OK;
-    MQ_TRY(mq_smooth_wanted(&seen, j->job.model, j->job.err));
-    if (!seen.items.n)
-        goto done;
-    MQ_TRY(mq_calibrate_channels(&seen, j->job.model, &o->calibrate_on, j->job.hooks, j->job.err));
-    MQ_TRY(mq_smooth(j->job.model, &seen, &how, &j->smoothed, j->job.err));
-    MQ_TRY(mq_job_end_step(&j->job, "smooth"));
+    MQ_TRY(mq_smooth(j->job.model, &j->channels, &how, &j->smoothed, j->job.err));
+    rc = mq_job_end_step(&j->job, "smooth");
 done:
-    mq_channel_table_release(&seen);
     return rc;
 }
 
 mq_status mq_job_prepare_static(mq_quantize_job *j)
 {
+    mq_cache_ask ask = { .model = j->job.model, .opts = j->opts, .hash = j->hash };
     mq_status rc = MQ_OK;
 
     if (j->opts->calibration_cache.n) /* it belongs to the model as it was read */
         MQ_TRY(mq_cache_hash_model(j->job.model, j->hash, j->job.err));
     MQ_TRY(mq_static_prepare(j->job.model, j->opts->equalize == MQ_CHOICE_YES, j->job.hooks, j->job.err));
     MQ_TRY(mq_job_end_step(&j->job, "prepare"));
+    ask.prepared = mq_static_preparation(j->job.model, j->opts->equalize == MQ_CHOICE_YES, &j->smoothed);
+    MQ_TRY(mq_cache_open(&j->cache, &ask, j->job.hooks, j->job.err));
+    MQ_TRY(look_at_channels(j));
     rc = smooth_channels(j);
 done:
     return rc;
 }
 
+void mq_job_release_static(mq_quantize_job *j)
+{
+    mq_cache_close(j->cache);
+    mq_channel_table_release(&j->channels);
+    mq_channel_table_release(&j->seen);
+}
+
 static mq_status correct_biases(mq_quantize_job *j)
 {
-    const mq_quantize_opts *o = j->opts;
-    mq_channel_table plain = { 0 }, quantized = { 0 };
     mq_status rc = MQ_OK;
 
-    if (o->bias_correction == MQ_CHOICE_NO || (o->bias_correction == MQ_CHOICE_DEFAULT && !looks_at_channels(o)) ||
-        mq_quant_target_float_bias(o->target))
+    if (!j->looks_at_channels || !wants_correction(j->opts))
         return MQ_OK;
-    MQ_TRY(mq_calibrate_means(&plain, &quantized, j->job.model, j->plan.placement, &o->calibrate_on, j->job.hooks,
-                              j->job.err));
-    MQ_TRY(mq_static_correct(j->plan.placement, &plain, &quantized, j->job.hooks, &j->n_corrected, j->job.err));
-    MQ_TRY(mq_job_end_step(&j->job, "correct biases"));
+    MQ_TRY(mq_static_correct(j->plan.placement, &j->channels, j->job.hooks, &j->n_corrected, j->job.err));
+    rc = mq_job_end_step(&j->job, "correct biases");
 done:
-    mq_channel_table_release(&plain);
-    mq_channel_table_release(&quantized);
     return rc;
+}
+
+static mq_status obtain(mq_quantize_job *j, mq_calibration *c)
+{
+    const mq_cache_use use = {
+        .model = j->job.model, .placement = j->plan.placement, .channels = j->looks_at_channels ? &j->seen : NULL,
+        .prepared = mq_static_preparation(j->job.model, j->opts->equalize == MQ_CHOICE_YES, &j->smoothed) };
+
+    return use.prepared ? mq_cache_obtain(j->cache, c, &use, j->job.hooks, j->job.err) : mq_oom(j->job.err);
 }
 
 static void report_saturating(const mq_quantize_job *j, const mq_saturation *s)
@@ -212,8 +261,6 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
 {
     const mq_static_opts o = static_opts(j->opts);
     mq_placement *p = j->plan.placement;
-    const mq_cache_ask ask = { .model = j->job.model, .placement = p, .opts = j->opts, .hash = j->hash,
-                               .prepared = mq_static_preparation() };
     mq_calibration c = { 0 };
     size_t n_unseen = 0;
     mq_status rc = MQ_OK;
@@ -232,7 +279,7 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
     }
     if (!j->opts->dry_run && !j->opts->calibrate_only) /* what is sure to fail behind long work fails before it */
         MQ_TRY(mq_outfile_try(j->job.output, j->opts->save.force, j->job.err));
-    MQ_TRY(mq_cache_obtain(&c, &ask, j->job.hooks, j->job.err));
+    MQ_TRY(obtain(j, &c));
     MQ_TRY(report_caches(j));
     MQ_TRY(mq_job_end_step(&j->job, "calibrate"));
     if (mq_cache_is_generated(&c))

@@ -24,6 +24,7 @@ void mq_calibration_release(mq_calibration *c)
         free_tensor(c->tensors.items[i]);
     mq_vec_release(&c->tensors);
     mq_map_release(&c->by_name);
+    mq_channel_table_release(&c->channels);
     free(c->model);
     free(c->prepared);
     free(c->preprocess);
@@ -136,6 +137,16 @@ static mq_status check_tensors(const mq_calibration *c, const mq_calibration *mo
     return MQ_OK;
 }
 
+/* Parts saw the same channels; wholes of different data each their own. */
+static mq_status check_channels(const mq_calibration *c, const mq_calibration *more, mq_error *err)
+{
+    if (c->has_channels != more->has_channels)
+        return mq_fail(err, MQ_ERR_INPUT, "channels are in one part only: give --effort alike to all parts");
+    if (c->n_shards > 1 && !mq_channel_table_equal(&c->channels, &more->channels))
+        return mq_fail(err, MQ_ERR_INPUT, "the parts saw other channels: give --isa where they are made on different CPUs");
+    return MQ_OK;
+}
+
 static mq_status check_same(const mq_calibration *c, const mq_calibration *more, mq_error *err)
 {
     mq_status rc = MQ_OK;
@@ -144,12 +155,14 @@ static mq_status check_same(const mq_calibration *c, const mq_calibration *more,
         return mq_fail(err, MQ_ERR_INPUT, "the parts are of different models (%s and %s)",
                        c->model ? c->model : "not said", more->model ? more->model : "not said");
     if (!same_text(c->prepared, more->prepared))
-        return mq_fail(err, MQ_ERR_INPUT, "the model was not prepared alike ('%s' and '%s')", c->prepared ? c->prepared : "",
-                       more->prepared ? more->prepared : "");
+        return mq_fail(err, MQ_ERR_INPUT, "the model was not prepared alike ('%s' and '%s')%s",
+                       c->prepared ? c->prepared : "", more->prepared ? more->prepared : "",
+                       c->n_shards == 1 ? "; calibrations of different data go together with --smooth none" : "");
     if (!same_text(c->preprocess, more->preprocess))
         return mq_fail(err, MQ_ERR_INPUT, "the parts have different preprocessing ('%s' and '%s')",
                        c->preprocess ? c->preprocess : "", more->preprocess ? more->preprocess : "");
     MQ_TRY(check_shards(c, more, err));
+    MQ_TRY(check_channels(c, more, err));
     rc = check_tensors(c, more, err);
 done:
     return rc;
@@ -173,6 +186,8 @@ static mq_status begin(mq_calibration *c, const mq_calibration *more, mq_error *
     MQ_TRY(copy_text(&c->sampling, more->sampling, err));
     for (size_t i = 0; i < more->tensors.n; i++)
         MQ_TRY(mq_calibration_add(c, more->tensors.items[i]->name, &t, err));
+    MQ_TRY(mq_channel_table_copy(&c->channels, &more->channels, err));
+    c->has_channels = more->has_channels;
     c->shard = more->shard;
     c->n_shards = more->n_shards;
 done:
@@ -212,7 +227,13 @@ mq_status mq_calibration_merge(mq_calibration *c, const mq_calibration *more, mq
 {
     mq_status rc = MQ_OK;
 
-    MQ_TRY(c->n_shards ? check_same(c, more, err) : begin(c, more, err));
+    if (c->n_shards == 0)
+        MQ_TRY(begin(c, more, err));
+    else {
+        MQ_TRY(check_same(c, more, err));
+        if (c->n_shards == 1)
+            MQ_TRY(mq_channel_table_join(&c->channels, &more->channels, err));
+    }
     MQ_TRY(join_data(c, more, err));
     for (size_t i = 0; i < more->tensors.n; i++) {
         const mq_calibrated *from = more->tensors.items[i];
@@ -290,6 +311,18 @@ static void add_pair(mq_str *s, float a, float b)
     mq_str_add(s, "]");
 }
 
+static void add_double(mq_str *s, double d)
+{
+    char text[32];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, d);
+        if (strtod(text, NULL) == d)
+            break;
+    }
+    mq_str_add(s, text);
+}
+
 static void add_bins(mq_str *s, const mq_observer *o)
 {
     enum { SHORT = 4 }; /* runs from here on are shorter as a pair */
@@ -350,6 +383,44 @@ done:
     return rc;
 }
 
+static void add_floats(mq_str *s, const char *key, const float *values, size_t n)
+{
+    mq_str_addf(s, ",\n     \"%s\": [", key);
+    for (size_t i = 0; i < n; i++) {
+        mq_str_add(s, i ? ", " : "");
+        add_float(s, values[i]);
+    }
+    mq_str_add(s, "]");
+}
+
+static void add_doubles(mq_str *s, const char *key, const double *values, size_t n)
+{
+    mq_str_addf(s, ",\n     \"%s\": [", key);
+    for (size_t i = 0; i < n; i++) {
+        mq_str_add(s, i ? ", " : "");
+        add_double(s, values[i]);
+    }
+    mq_str_add(s, "]");
+}
+
+static mq_status add_channels(mq_str *s, const mq_channels *c, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    mq_str_add(s, "    {\"tensor\": ");
+    MQ_TRY(add_text(s, "the tensor's name", c->name, err));
+    mq_str_addf(s, ", \"axis\": %d, \"count\": %llu", c->axis, (unsigned long long)c->count);
+    if (c->n) {
+        add_floats(s, "low", c->low, c->n);
+        add_floats(s, "high", c->high, c->n);
+        add_doubles(s, "sum", c->sum, c->n);
+        add_doubles(s, "square", c->square, c->n);
+    }
+    mq_str_add(s, "}");
+done:
+    return rc;
+}
+
 static mq_status add_member(mq_str *s, const char *key, const char *text, mq_error *err)
 {
     mq_status rc = MQ_OK;
@@ -376,7 +447,7 @@ static mq_status add_head(mq_str *s, const mq_calibration *c, mq_error *err)
     MQ_TRY(add_member(s, "preprocess", c->preprocess, err));
     MQ_TRY(add_member(s, "data", c->data, err));
     MQ_TRY(add_member(s, "sampling", c->sampling, err));
-    mq_str_addf(s, "  \"samples\": %llu,\n  \"shard\": \"%s\",\n  \"tensors\": {\n", (unsigned long long)c->samples, shard);
+    mq_str_addf(s, "  \"samples\": %llu,\n  \"shard\": \"%s\",\n", (unsigned long long)c->samples, shard);
 done:
     return rc;
 }
@@ -398,6 +469,14 @@ mq_status mq_calibration_save(const mq_calibration *c, const char *path, bool sy
 
     MQ_TRY(mq_outfile_open(&f, path, true, err));
     MQ_TRY(add_head(&s, c, err));
+    mq_str_add(&s, c->has_channels ? "  \"channels\": [\n" : "");
+    for (size_t i = 0; i < c->channels.items.n; i++) {
+        MQ_TRY(add_channels(&s, c->channels.items.items[i], err));
+        mq_str_add(&s, i + 1 < c->channels.items.n ? ",\n" : "\n");
+        MQ_TRY(flush(f, &s, err));
+    }
+    mq_str_add(&s, c->has_channels ? "  ],\n" : "");
+    mq_str_add(&s, "  \"tensors\": {\n");
     for (size_t i = 0; i < c->tensors.n; i++) {
         MQ_TRY(add_tensor(&s, c->tensors.items[i], err));
         mq_str_add(&s, i + 1 < c->tensors.n ? ",\n" : "\n");

@@ -6,17 +6,22 @@
  *     { "format": "mq-calibration", "version": 1, "mq": "1.0",
  *       "model": "<sha256>", "prepared": "fold-batchnorm", "preprocess": "imagenet", "data": "<sha256>",
  *       "sampling": "100 of 5000 samples, batch 1", "samples": 25, "shard": "1/4",
+ *       "channels": [{ "tensor": "conv1_out", "axis": 1, "count": 12544, "low": [...], "high": [...], "sum": [...],
+ *                      "square": [...] }, ...],
  *       "tensors": { "conv1_out": { "min": -1.5, "max": 6.2, "count": 802816, "zeros": 4000,
  *                                   "exponent": -9, "first": -768, "bins": [1, 0, 7, ...],
  *                                   "runs": [[-1.5, 6.1], [-1.4, 6.2], ...] }, ... } }
  *
  * "range": [lo, hi], put in by hand, wins over what the numbers say; it may stand alone. Runs of equal bins are written as
  * [count, times] pairs: "bins": [1, [0, 500], 7]. "nan" and "inf" count what was left out. "runs" are the extremes of the
- * last runs (the window of observer.h). Floats are written so that they read back as the same bits. */
+ * last runs (the window of observer.h). "channels" are what smoothing and bias correction look at, of the model before it
+ * was smoothed and of a few samples of all data, whatever the shard; without them there was none of that. Floats are written
+ * so that they read back as the same bits. */
 #ifndef MQ_QUANT_CALIBRATION_H
 #define MQ_QUANT_CALIBRATION_H
 
 #include "base/map.h"
+#include "quant/channels.h"
 #include "quant/observer.h"
 
 typedef struct mq_calibrated {
@@ -37,6 +42,8 @@ typedef struct mq_calibration {
     int last_shard;      /* of parts that were merged, "1-3/4"; 0: the same as shard */
     MQ_VEC(mq_calibrated *) tensors; /* in the order of the graph */
     mq_map by_name;
+    bool has_channels;
+    mq_channel_table channels; /* without values */
 } mq_calibration;
 
 void mq_calibration_release(mq_calibration *c);

@@ -190,6 +190,96 @@ done:
     return rc;
 }
 
+/* ---- channels ------------------------------------------------------------------------------------------------------ */
+
+static bool take_doubles(const json_t *list, double *out, size_t n)
+{
+    if (json_array_size(list) != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = json_array_get(list, i);
+        out[i] = json_number_value(value);
+        if (!json_is_number(value) || !isfinite(out[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool take_floats(const json_t *list, float *out, size_t n)
+{
+    if (json_array_size(list) != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!is_float(json_array_get(list, i), &out[i]))
+            return false;
+    return true;
+}
+
+/* Numbers that can be of one channel: 0 lies between the extremes, and no square is below 0. */
+static bool makes_sense(const mq_channels *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->low[i] > 0 || c->high[i] < 0 || c->square[i] < 0)
+            return false;
+    return c->count > 0;
+}
+
+static mq_status read_channel_values(const struct reader *r, const json_t *object, mq_channels *c)
+{
+    const size_t n = json_array_size(json_object_get(object, "low"));
+    mq_status rc = MQ_OK;
+
+    if (!n)
+        return MQ_OK;
+    MQ_TRY(mq_channels_begin(c, n, r->err));
+    if (!take_floats(json_object_get(object, "low"), c->low, n) ||
+        !take_floats(json_object_get(object, "high"), c->high, n) ||
+        !take_doubles(json_object_get(object, "sum"), c->sum, n) ||
+        !take_doubles(json_object_get(object, "square"), c->square, n) || !makes_sense(c))
+        rc = refuse(r, "low", "with high, sum and square not a number for each channel, around 0");
+done:
+    return rc;
+}
+
+static mq_status read_channels(struct reader *r, json_t *object, mq_calibration *c)
+{
+    static const char *const keys[] = { "tensor", "axis", "count", "low", "high", "sum", "square", NULL };
+    const char *name = json_string_value(json_object_get(object, "tensor"));
+    mq_channels *channels = NULL;
+    int64_t axis = -2;
+    mq_status rc = MQ_OK;
+
+    if (!name)
+        return refuse(r, "channels", "not a list of objects with a \"tensor\" each");
+    r->tensor = name;
+    MQ_TRY(check_keys(r, object, keys));
+    MQ_TRY(read_integer(r, object, "axis", &axis));
+    if (axis != 1 && axis != -1)
+        return refuse(r, "axis", "neither 1 nor -1");
+    if (mq_channel_table_find(&c->channels, name))
+        return refuse(r, "tensor", "in \"channels\" twice");
+    MQ_TRY(mq_channel_table_add_name(&c->channels, name, (int)axis, &channels, r->err));
+    MQ_TRY(read_count(r, object, "count", &channels->count));
+    rc = read_channel_values(r, object, channels);
+done:
+    return rc;
+}
+
+static mq_status read_all_channels(struct reader *r, json_t *list, mq_calibration *c)
+{
+    mq_status rc = MQ_OK;
+
+    if (!list)
+        return MQ_OK;
+    if (!json_is_array(list))
+        return refuse(r, "channels", "no list");
+    for (size_t i = 0; i < json_array_size(list) && rc == MQ_OK; i++)
+        rc = read_channels(r, json_array_get(list, i), c);
+    r->tensor = NULL;
+    c->has_channels = true;
+    return rc;
+}
+
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
 /* A number from 1 on; *text moves behind it. */
@@ -229,7 +319,7 @@ static mq_status read_shard(const struct reader *r, const json_t *root, mq_calib
 static mq_status read_root(struct reader *r, json_t *root, mq_calibration *c)
 {
     static const char *const keys[] = { "format", "version", "mq", "model", "prepared", "preprocess", "data",
-                                        "sampling", "samples", "shard", "tensors", NULL };
+                                        "sampling", "samples", "shard", "channels", "tensors", NULL };
     json_t *tensors = json_object_get(root, "tensors"), *value;
     const char *format = json_string_value(json_object_get(root, "format")), *name;
     mq_status rc = MQ_OK;
@@ -246,6 +336,7 @@ static mq_status read_root(struct reader *r, json_t *root, mq_calibration *c)
     MQ_TRY(read_text(r, root, "sampling", &c->sampling));
     MQ_TRY(read_count(r, root, "samples", &c->samples));
     MQ_TRY(read_shard(r, root, c));
+    MQ_TRY(read_all_channels(r, json_object_get(root, "channels"), c));
     if (!json_is_object(tensors))
         return refuse(r, "tensors", "not there, or no object");
     json_object_foreach(tensors, name, value)

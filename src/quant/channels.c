@@ -23,6 +23,7 @@ void mq_channel_table_release(mq_channel_table *t)
 {
     for (size_t i = 0; i < t->items.n; i++) {
         clear(t->items.items[i]);
+        free(t->items.items[i]->name);
         free(t->items.items[i]);
     }
     mq_vec_release(&t->items);
@@ -34,27 +35,38 @@ mq_channels *mq_channel_table_find(const mq_channel_table *t, const char *name)
     return mq_map_get(&t->by_name, name);
 }
 
-mq_status mq_channel_table_add(mq_channel_table *t, mq_value *v, int axis, mq_error *err)
+mq_status mq_channel_table_add_name(mq_channel_table *t, const char *name, int axis, mq_channels **out, mq_error *err)
 {
-    mq_channels *c;
+    mq_channels *c = calloc(1, sizeof *c);
 
-    if (mq_channel_table_find(t, v->name))
-        return MQ_OK;
-    if (!(c = calloc(1, sizeof *c)) || !mq_vec_push(&t->items, c)) {
+    if (!c || !(c->name = strdup(name)) || !mq_vec_push(&t->items, c)) {
+        free(c ? c->name : NULL);
         free(c);
         return mq_oom(err);
     }
-    c->value = v;
     c->axis = axis;
-    return mq_map_put(&t->by_name, v->name, c) ? MQ_OK : mq_oom(err);
+    *out = c;
+    return mq_map_put(&t->by_name, c->name, c) ? MQ_OK : mq_oom(err);
 }
 
-static mq_status begin(mq_channels *c, size_t n, mq_error *err)
+mq_status mq_channel_table_add(mq_channel_table *t, mq_value *v, int axis, mq_error *err)
 {
-    c->low = calloc(n, sizeof *c->low);
-    c->high = calloc(n, sizeof *c->high);
-    c->sum = calloc(n, sizeof *c->sum);
-    c->square = calloc(n, sizeof *c->square);
+    mq_channels *c = NULL;
+    mq_status rc;
+
+    if (mq_channel_table_find(t, v->name))
+        return MQ_OK;
+    if ((rc = mq_channel_table_add_name(t, v->name, axis, &c, err)) == MQ_OK)
+        c->value = v;
+    return rc;
+}
+
+mq_status mq_channels_begin(mq_channels *c, size_t n, mq_error *err)
+{
+    c->low = calloc(n + 1, sizeof *c->low);
+    c->high = calloc(n + 1, sizeof *c->high);
+    c->sum = calloc(n + 1, sizeof *c->sum);
+    c->square = calloc(n + 1, sizeof *c->square);
     if (!c->low || !c->high || !c->sum || !c->square) {
         clear(c);
         return mq_oom(err);
@@ -62,6 +74,102 @@ static mq_status begin(mq_channels *c, size_t n, mq_error *err)
     c->n = n;
     return MQ_OK;
 }
+
+/* ---- tables -------------------------------------------------------------------------------------------------------- */
+
+static mq_status copy(mq_channels *to, const mq_channels *from, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    to->count = from->count;
+    if (!from->n)
+        return MQ_OK;
+    MQ_TRY(mq_channels_begin(to, from->n, err));
+    memcpy(to->low, from->low, from->n * sizeof *to->low);
+    memcpy(to->high, from->high, from->n * sizeof *to->high);
+    memcpy(to->sum, from->sum, from->n * sizeof *to->sum);
+    memcpy(to->square, from->square, from->n * sizeof *to->square);
+done:
+    return rc;
+}
+
+mq_status mq_channel_table_copy(mq_channel_table *to, const mq_channel_table *from, mq_error *err)
+{
+    mq_channels *c = NULL;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < from->items.n; i++) {
+        const mq_channels *have = from->items.items[i];
+        MQ_TRY(mq_channel_table_add_name(to, have->name, have->axis, &c, err));
+        MQ_TRY(copy(c, have, err));
+    }
+done:
+    return rc;
+}
+
+mq_status mq_channel_table_fill(mq_channel_table *to, const mq_channel_table *from, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < to->items.n; i++) {
+        mq_channels *c = to->items.items[i];
+        const mq_channels *have = mq_channel_table_find(from, c->name);
+        if (!have || have->axis != c->axis)
+            return mq_fail(err, MQ_ERR_INPUT, "the channels of tensor '%s' are not in it", c->name);
+        MQ_TRY(copy(c, have, err));
+    }
+done:
+    return rc;
+}
+
+static void join(mq_channels *c, const mq_channels *more)
+{
+    c->count += more->count;
+    for (size_t i = 0; i < c->n; i++) {
+        c->low[i] = fminf(c->low[i], more->low[i]);
+        c->high[i] = fmaxf(c->high[i], more->high[i]);
+        c->sum[i] += more->sum[i];
+        c->square[i] += more->square[i];
+    }
+}
+
+mq_status mq_channel_table_join(mq_channel_table *t, const mq_channel_table *more, mq_error *err)
+{
+    if (t->items.n != more->items.n)
+        return mq_fail(err, MQ_ERR_INPUT, "the channels are of other tensors");
+    for (size_t i = 0; i < t->items.n; i++) {
+        mq_channels *c = t->items.items[i];
+        const mq_channels *have = mq_channel_table_find(more, c->name);
+        if (!have || have->axis != c->axis)
+            return mq_fail(err, MQ_ERR_INPUT, "the channels of tensor '%s' are in one part only", c->name);
+        if (have->n == c->n)
+            join(c, have);
+        else
+            clear(c); /* as when the number changes within one set of data */
+    }
+    return MQ_OK;
+}
+
+static bool equal(const mq_channels *a, const mq_channels *b)
+{
+    return a->axis == b->axis && a->n == b->n && a->count == b->count &&
+           (!a->n || (memcmp(a->low, b->low, a->n * sizeof *a->low) == 0 &&
+                      memcmp(a->high, b->high, a->n * sizeof *a->high) == 0 &&
+                      memcmp(a->sum, b->sum, a->n * sizeof *a->sum) == 0 &&
+                      memcmp(a->square, b->square, a->n * sizeof *a->square) == 0));
+}
+
+bool mq_channel_table_equal(const mq_channel_table *a, const mq_channel_table *b)
+{
+    for (size_t i = 0; i < a->items.n; i++) {
+        const mq_channels *other = mq_channel_table_find(b, a->items.items[i]->name);
+        if (!other || !equal(a->items.items[i], other))
+            return false;
+    }
+    return a->items.n == b->items.n;
+}
+
+/* ---- values -------------------------------------------------------------------------------------------------------- */
 
 /* Lanes of a row, so that sums come out the same at any vector length. */
 enum { LANES = 8 };
@@ -124,7 +232,7 @@ mq_status mq_channels_add(mq_channels *c, const mq_array *a, mq_error *err)
     for (int i = 0; i < a->rank; i++)
         *(i < axis ? &outer : &inner) *= i == axis ? 1 : (size_t)a->dims[i];
     if (!c->n && !c->count)
-        MQ_TRY(begin(c, (size_t)a->dims[axis], err));
+        MQ_TRY(mq_channels_begin(c, (size_t)a->dims[axis], err));
     if (c->n != (size_t)a->dims[axis]) { /* nothing can be said of channels that come and go */
         clear(c);
         goto done;
@@ -137,4 +245,47 @@ mq_status mq_channels_add(mq_channels *c, const mq_array *a, mq_error *err)
             add_row(c, i, x + (o * c->n + i) * inner, inner);
 done:
     return rc;
+}
+
+mq_status mq_channels_divide(mq_channel_table *t, const mq_channels *c, mq_value *v, const double *f, mq_error *err)
+{
+    mq_channels *d = NULL;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_channel_table_add_name(t, v->name, c->axis, &d, err));
+    d->value = v;
+    MQ_TRY(copy(d, c, err));
+    for (size_t i = 0; i < d->n; i++) {
+        d->low[i] = (float)((double)d->low[i] / f[i]);
+        d->high[i] = (float)((double)d->high[i] / f[i]);
+        d->sum[i] /= f[i];
+        d->square[i] /= f[i] * f[i];
+    }
+done:
+    return rc;
+}
+
+/* The mean of max(x - limit, 0), x of this mean, power and deviation; one_sign: it is never below 0. */
+static double expected_excess(double limit, double mean, double power, bool one_sign)
+{
+    const double deviation = sqrt(fmax(power - mean * mean, 0)), z = (limit - mean) / deviation;
+    const double share = 2 * mean * mean / power, rate = 2 * mean / power; /* of what is not 0, when that is exponential */
+
+    if (!(deviation > 0))
+        return 0;
+    if (one_sign && share <= 1)
+        return share * exp(-rate * limit) / rate;
+    return deviation * (exp(-z * z / 2) / sqrt(2 * M_PI) - z * 0.5 * erfc(z * M_SQRT1_2));
+}
+
+double mq_channels_clipped_mean(const mq_channels *c, size_t i, double low, double high)
+{
+    const double mean = c->sum[i] / (double)c->count, power = c->square[i] / (double)c->count;
+    double clipped = mean;
+
+    if ((double)c->high[i] > high)
+        clipped -= expected_excess(high, mean, power, !(c->low[i] < 0));
+    if ((double)c->low[i] < low)
+        clipped += expected_excess(-low, -mean, power, !(c->high[i] > 0));
+    return clipped;
 }

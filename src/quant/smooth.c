@@ -258,9 +258,9 @@ done:
     return rc;
 }
 
-static mq_status insert_mul(const site *s, const double *f, mq_error *err)
+static mq_status insert_mul(const site *s, const double *f, mq_value **out, mq_error *err)
 {
-    mq_value *v = s->seen->value, *by, *out;
+    mq_value *v = s->seen->value, *by;
     const int64_t dim = (int64_t)s->seen->n;
     float *data = malloc((s->seen->n + 1) * sizeof *data);
     mq_node *first = s->readers[0].node, *mul;
@@ -278,9 +278,9 @@ static mq_status insert_mul(const site *s, const double *f, mq_error *err)
             }
     MQ_TRY(mq_constant_of_heap(v->graph, v->name, MQ_FLOAT, 1, &dim, data, &by, err));
     MQ_TRY(mq_pass_insert(first, "", "Mul", NULL, (mq_value *[]){ v, by }, 2, &mul, err));
-    MQ_TRY(mq_pass_give_output(mul, v, &out, err));
+    MQ_TRY(mq_pass_give_output(mul, v, out, err));
     for (size_t i = 0; i < s->n; i++)
-        MQ_TRY(mq_node_set_input(s->readers[i].node, 0, out, err));
+        MQ_TRY(mq_node_set_input(s->readers[i].node, 0, *out, err));
 done:
     return rc;
 }
@@ -300,10 +300,12 @@ static mq_status rename_all(const mq_node *first, const mq_value *last, mq_error
     return rc;
 }
 
-static mq_status apply_factors(site *s, const double *f, mq_error *err)
+/* *divided: the value that the products read now. */
+static mq_status apply_factors(site *s, const double *f, mq_value **divided, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
+    *divided = s->seen->value;
     for (size_t k = 0; k < s->n; k++) {
         memcpy(s->readers[k].by_col, f, s->seen->n * sizeof *f);
         MQ_TRY(mq_layer_write(&s->readers[k], err));
@@ -313,7 +315,7 @@ static mq_status apply_factors(site *s, const double *f, mq_error *err)
         return rename_all(s->norm, s->seen->value, err);
     }
     if (!s->has_first)
-        return insert_mul(s, f, err);
+        return insert_mul(s, f, divided, err);
     for (size_t i = 0; i < s->seen->n; i++)
         s->first.by_row[i] = 1 / f[i];
     MQ_TRY(mq_layer_write(&s->first, err));
@@ -322,19 +324,34 @@ done:
     return rc;
 }
 
-static void count(const site *s, double alpha, mq_smooth_result *r)
+/* What the factors are, and what they do to the statistics. */
+static mq_status note(const site *s, mq_channel_table *seen, mq_value *divided, const double *f, double alpha,
+                      mq_smooth_result *r, mq_error *err)
 {
+    const size_t n = s->seen->n;
+    float *stored = malloc((n + 1) * sizeof *stored);
+    char digest[MQ_SHA256_HEX];
+
+    if (!stored)
+        return mq_oom(err);
+    for (size_t i = 0; i < n; i++)
+        stored[i] = (float)f[i];
+    mq_sha256_bytes(stored, n * sizeof *stored, digest);
+    free(stored);
+    mq_sha256_chain(r->digest, digest);
     *(s->has_first || s->norm ? &r->n_folded : &r->n_inserted) += 1;
     r->least_alpha = r->n_products ? fmin(r->least_alpha, alpha) : alpha;
     r->most_alpha = fmax(r->most_alpha, alpha);
     r->n_products += s->n;
+    return mq_channels_divide(seen, s->seen, divided, f, err);
 }
 
-static mq_status smooth_one(const mq_channels *seen, const mq_smooth_opts *o, mq_smooth_result *result, mq_error *err)
+static mq_status smooth_one(mq_channel_table *table, const mq_channels *seen, const mq_smooth_opts *o,
+                            mq_smooth_result *result, mq_error *err)
 {
     site s = { .seen = seen };
-    double alpha;
-    double *f = malloc((2 * seen->n + 1) * sizeof *f);
+    double alpha, *f = malloc((2 * seen->n + 1) * sizeof *f);
+    mq_value *divided;
     mq_status rc = f ? MQ_OK : mq_oom(err);
 
     if (rc == MQ_OK)
@@ -342,22 +359,22 @@ static mq_status smooth_one(const mq_channels *seen, const mq_smooth_opts *o, mq
     if (rc == MQ_OK && s.n)
         rc = find_first(&s, err);
     if (rc == MQ_OK && s.n && (s.has_first || s.norm || (seen->axis == -1 && is_normalized(seen->value, seen->n))) &&
-        choose_factors(&s, o, f, f + seen->n, &alpha) && (rc = apply_factors(&s, f, err)) == MQ_OK)
-        count(&s, alpha, result);
+        choose_factors(&s, o, f, f + seen->n, &alpha) && (rc = apply_factors(&s, f, &divided, err)) == MQ_OK)
+        rc = note(&s, table, divided, f, alpha, result, err);
     site_release(&s);
     free(f);
     return rc;
 }
 
-mq_status mq_smooth(mq_model *m, const mq_channel_table *seen, const mq_smooth_opts *o, mq_smooth_result *result,
-                    mq_error *err)
+mq_status mq_smooth(mq_model *m, mq_channel_table *seen, const mq_smooth_opts *o, mq_smooth_result *result, mq_error *err)
 {
+    const size_t n = seen->items.n; /* those that are added behind them are done */
     mq_status rc = MQ_OK;
 
     *result = (mq_smooth_result){ 0 };
-    for (size_t i = 0; i < seen->items.n; i++)
+    for (size_t i = 0; i < n; i++)
         if (seen->items.items[i]->n)
-            MQ_TRY(smooth_one(seen->items.items[i], o, result, err));
+            MQ_TRY(smooth_one(seen, seen->items.items[i], o, result, err));
     if (result->n_folded + result->n_inserted)
         rc = mq_infer_model(m, NULL, NULL, err);
 done:

@@ -10,6 +10,7 @@
 #ifndef MQ_QUANT_SMOOTH_H
 #define MQ_QUANT_SMOOTH_H
 
+#include "base/hash.h"
 #include "quant/channels.h"
 
 /* Adds every activation that smoothing could look at: those which products with constant weights read. */
@@ -26,11 +27,13 @@ typedef struct mq_smooth_result {
     size_t n_folded, n_inserted; /* activations: into what makes them, by a Mul */
     size_t n_products;           /* that read them, whose weights took the factors */
     double least_alpha, most_alpha; /* of the activations: the one asked for, or those chosen; 0 without any */
+    char digest[MQ_SHA256_HEX];  /* of the factors; "" without any */
 } mq_smooth_result;
 
 /* Rewrites float weights. The expected error of a product: uniform rounding of the activation within its extremes, and of
- * the weights within each output channel's, propagated through weights and the channels' power, as independent. */
-mq_status mq_smooth(mq_model *m, const mq_channel_table *seen, const mq_smooth_opts *o, mq_smooth_result *result,
+ * the weights within each output channel's, propagated through weights and the channels' power, as independent. What
+ * is divided gets an entry in seen. */
+mq_status mq_smooth(mq_model *m, mq_channel_table *seen, const mq_smooth_opts *o, mq_smooth_result *result,
                     mq_error *err);
 
 #endif

@@ -46,9 +46,12 @@ done:
     return rc;
 }
 
-const char *mq_static_preparation(void)
+const char *mq_static_preparation(const mq_model *m, bool equalize, const mq_smooth_result *smoothed)
 {
-    return "fold-batchnorm";
+    const size_t n = smoothed->n_folded + smoothed->n_inserted;
+    const char *text = equalize ? "fold-batchnorm, equalize" : "fold-batchnorm";
+
+    return n ? mq_arena_printf(m->arena, "%s, smooth %zu (%.12s)", text, n, smoothed->digest) : text;
 }
 
 /* ---- ranges ------------------------------------------------------------------------------------------------------- */
@@ -425,14 +428,16 @@ static double rounded(const mq_weight *w, size_t row, double x)
     return (fmin(fmax(q, w->scheme.q_min), w->scheme.q_max) - w->zero_points[at]) * (double)w->scales[at];
 }
 
-static mq_status correct(mq_bias *b, const mq_channels *plain, const mq_channels *quantized, mq_error *err)
+static mq_status correct(mq_bias *b, const mq_channels *seen, mq_error *err)
 {
+    const mq_point *p = b->input;
+    const double lo = (double)p->scale * (p->scheme.q_min - p->zero_point);
+    const double hi = (double)p->scale * (p->scheme.q_max - p->zero_point);
     mq_layer l;
     float *w = NULL;
     mq_status rc = MQ_OK;
 
-    if (!mq_layer_read(b->node, &l) || mq_node_is(b->node, "", "MatMul") || l.cols != (int64_t)plain->n ||
-        plain->n != quantized->n || !plain->count)
+    if (!mq_layer_read(b->node, &l) || mq_node_is(b->node, "", "MatMul") || l.cols != (int64_t)seen->n || !seen->count)
         return MQ_OK;
     if (!(b->shift = mq_arena_alloc(b->node->graph->model->arena, ((size_t)l.rows + 1) * sizeof *b->shift)))
         return mq_oom(err);
@@ -442,8 +447,8 @@ static mq_status correct(mq_bias *b, const mq_channels *plain, const mq_channels
         double moved = 0;
         for (int64_t c = 0; c < l.group_cols; c++) {
             const float *here = w + mq_layer_place(&l, r, c);
-            const double x = plain->sum[first + c] / (double)plain->count;
-            const double q = quantized->sum[first + c] / (double)quantized->count;
+            const double x = seen->sum[first + c] / (double)seen->count;
+            const double q = mq_channels_clipped_mean(seen, (size_t)(first + c), lo, hi);
             for (int64_t k = 0; k < l.inner; k++)
                 moved += rounded(&b->item->weight, (size_t)r, (double)here[k]) * q - (double)here[k] * x;
         }
@@ -454,21 +459,22 @@ done:
     return rc;
 }
 
-mq_status mq_static_correct(mq_placement *p, const mq_channel_table *plain, const mq_channel_table *quantized,
-                            const mq_hooks *hooks, size_t *n_corrected, mq_error *err)
+mq_status mq_static_correct(mq_placement *p, const mq_channel_table *seen, const mq_hooks *hooks, size_t *n_corrected,
+                            mq_error *err)
 {
     mq_status rc = MQ_OK;
 
     *n_corrected = 0;
     for (size_t i = 0; i < p->biases.n; i++) {
         mq_bias *b = &p->biases.items[i];
-        const char *name = b->input ? b->input->value->name : "";
-        const mq_channels *x = mq_channel_table_find(plain, name), *q = mq_channel_table_find(quantized, name);
+        const mq_channels *c = b->input ? mq_channel_table_find(seen, b->input->value->name) : NULL;
         size_t n;
-        if (!x || !q || x->axis != mq_layer_axis(b->node) || !bias_values(b, &n, err, &rc))
+        if (!c || c->axis != mq_layer_axis(b->node) || !bias_values(b, &n, err, &rc)) {
+            MQ_TRY(rc);
             continue;
+        }
         MQ_TRY(mq_weight_find_params(&b->item->weight, hooks, err));
-        MQ_TRY(correct(b, x, q, err));
+        MQ_TRY(correct(b, c, err));
         *n_corrected += b->shift != NULL;
     }
 done:

@@ -194,10 +194,6 @@ static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error 
                        "weight", name);
     if (o->mode == MQ_MODE_STATIC && o->format == MQ_FORMAT_NBITS)
         return mq_fail(err, MQ_ERR_USAGE, "--format nbits is a form of weights alone: --mode static has qdq");
-    if (o->calibration_cache.n && (o->smooth == MQ_SMOOTH_AUTO || o->smooth == MQ_SMOOTH_ALPHA ||
-                                   o->bias_correction == MQ_CHOICE_YES || o->equalize == MQ_CHOICE_YES))
-        return mq_fail(err, MQ_ERR_USAGE, "--calibration-cache holds ranges: --smooth, --equalize and --bias-correction "
-                       "look at the data themselves");
     if (o->mode == MQ_MODE_STATIC && o->calibration == MQ_CALIBRATION_PERCENTILE &&
         !(o->percentile > 50 && o->percentile <= 100))
         return mq_fail(err, MQ_ERR_USAGE, "--percentile is above 50 and at most 100, not %g", o->percentile);

@@ -9,7 +9,7 @@ source "$(dirname "$0")/scratch.sh"
 examples=$ROOT/examples/cluster
 cp "$ROOT/testdata/digits_cnn.onnx" net.onnx
 data=(--data "$ROOT/testdata/digits.npz:test_x" --preprocess scale=1/16 --samples 0)
-mq quantize net.onnx -q -o whole.onnx --effort fast "${data[@]}" # a cache holds no channels
+mq quantize net.onnx -q -o whole.onnx "${data[@]}"
 unset PARTS JOBS HOSTS "${!SLURM@}"
 
 # Slurm: sbatch is replaced by what it would run, one task after the other.

@@ -1,7 +1,7 @@
 # A calibration is written once, read from then on, with the data or without them, and says of itself what it is.
 cp "$TESTDATA/digits_cnn.onnx" m.onnx
 on=(--data "$TESTDATA/digits.npz:test_x" --preprocess scale=1/16 --samples 30)
-mq quantize m.onnx -q -o plain.onnx --effort fast "${on[@]}"
+mq quantize m.onnx -q -o plain.onnx "${on[@]}"
 mq quantize m.onnx -q -o made.onnx "${on[@]}" --calibration-cache c.json
 cp c.json first.json
 touch -d '1 hour ago' c.json

@@ -13,7 +13,7 @@ check() {
         caches+=,part$i.json
     done
     for method in mse ema percentile; do
-        mq quantize m.onnx -q -f -o whole.onnx --effort fast --calibration $method "${on[@]}" "$@"
+        mq quantize m.onnx -q -f -o whole.onnx --calibration $method "${on[@]}" "$@"
         mq quantize m.onnx -q -f -o joined.onnx --calibration $method --calibration-cache "${caches#,}"
         cmp whole.onnx joined.onnx
     done
@@ -24,6 +24,8 @@ for n in 1 2 3 7; do
     check $n --batch 4
 done
 check 40 # some are empty
+on+=(--smooth none --no-bias-correction)
+check 3
 on=(--data random:11)
 check 3 --seed 5 --batch 2
 

@@ -11,8 +11,6 @@ refused --calibrate-only --data random:2 --calibration-cache a.json --dry-run
 refused --calibrate-only --data random:2 --calibration-cache a.json --mode dynamic
 refused --calibrate-only --data random:2 --calibration-cache a.json --depfile a.d
 refused --data random:2 --calibration-cache a.json --shard 1/2 -o m8.onnx
-refused --data random:2 --calibration-cache a.json --smooth auto -o m8.onnx
-refused --calibration-cache a.json --bias-correction -o m8.onnx
 refused --calibration-cache missing.json -o m8.onnx
 refused --calibration-cache m8.onnx --data random:2 -o m8.onnx
 refused --calibration-cache a.json,a.json -o m8.onnx

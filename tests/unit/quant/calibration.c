@@ -99,6 +99,74 @@ static void load(mq_calibration *c, const char *path)
     good(mq_calibration_load(c, path, NULL, &err));
 }
 
+/* Channels of two tensors, any numbers. */
+static void add_channels(uint64_t *rng, mq_calibration *c)
+{
+    c->has_channels = true;
+    for (int t = 0; t < 2; t++) {
+        mq_channels *ch = NULL;
+        good(mq_channel_table_add_name(&c->channels, names[t], t ? 1 : -1, &ch, &err));
+        ch->count = 1 + rng_below(rng, 1000);
+        good(mq_channels_begin(ch, t ? 7 : 1, &err));
+        for (size_t i = 0; i < ch->n; i++) {
+            ch->low[i] = -fabsf(ldexpf(rng_float(rng), (int)rng_below(rng, 200) - 100));
+            ch->high[i] = fabsf(ldexpf(rng_float(rng), (int)rng_below(rng, 200) - 100));
+            ch->sum[i] = ldexp((double)rng_float(rng) / 3, (int)rng_below(rng, 200) - 100);
+            ch->square[i] = ldexp(fabs((double)rng_float(rng)) / 3, (int)rng_below(rng, 400) - 200);
+        }
+    }
+}
+
+static void test_channels_read_back_the_same(void **state)
+{
+    uint64_t rng = 3;
+
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        mq_calibration c = make(1, 1), back;
+        if (round)
+            add_channels(&rng, &c);
+        good(mq_calibration_save(&c, "a.json", false, &err));
+        load(&back, "a.json");
+        assert_true(back.has_channels == (round > 0));
+        assert_true(mq_channel_table_equal(&back.channels, &c.channels));
+        good(mq_calibration_save(&back, "b.json", false, &err));
+        same_files("a.json", "b.json");
+        mq_calibration_release(&back);
+        mq_calibration_release(&c);
+    }
+}
+
+/* Parts of one set of data saw the same channels, different data each their own. */
+static void test_channels_of_parts(void **state)
+{
+    uint64_t rng = 4;
+    mq_calibration a = make(1, 2), b = make(2, 2), whole = { 0 };
+
+    (void)state;
+    add_channels(&rng, &a);
+    good(mq_calibration_merge(&whole, &a, &err));
+    assert_int_equal(mq_calibration_merge(&whole, &b, &err), MQ_ERR_INPUT);
+    assert_non_null(strstr(err.text, "--effort"));
+    add_channels(&rng, &b);
+    assert_int_equal(mq_calibration_merge(&whole, &b, &err), MQ_ERR_INPUT);
+    assert_non_null(strstr(err.text, "other channels"));
+    mq_channel_table_release(&b.channels);
+    b.channels = (mq_channel_table){ 0 };
+    good(mq_channel_table_copy(&b.channels, &a.channels, &err));
+    good(mq_calibration_merge(&whole, &b, &err));
+    assert_true(mq_channel_table_equal(&whole.channels, &a.channels));
+    free(b.data);
+    b.data = strdup("ee33");
+    b.shard = b.n_shards = 1;
+    good(mq_calibration_merge(&whole, &b, &err));
+    assert_true(mq_channel_table_find(&whole.channels, names[1])->count ==
+                2 * mq_channel_table_find(&a.channels, names[1])->count);
+    mq_calibration_release(&whole);
+    mq_calibration_release(&a);
+    mq_calibration_release(&b);
+}
+
 static void test_reads_back_the_same(void **state)
 {
     uint64_t rng = 1;
@@ -274,6 +342,14 @@ static void refused_root(const char *member, const char *sentence)
     refused(text, sentence);
 }
 
+static void refused_channel(const char *members, const char *sentence)
+{
+    char text[300];
+
+    snprintf(text, sizeof text, "\"channels\": [{\"tensor\": \"t\"%s}], \"tensors\": {}", members);
+    refused_root(text, sentence);
+}
+
 static void refused_in_x(const char *members, const char *sentence)
 {
     char text[600];
@@ -303,6 +379,16 @@ static void test_broken_files_are_named(void **state)
         snprintf(member, sizeof member, "\"shard\": \"%s\", \"tensors\": {}", shards[i]);
         refused_root(member, "\"shard\" is \"");
     }
+    refused_root("\"channels\": 1, \"tensors\": {}", "\"channels\" is no list");
+    refused_root("\"channels\": [1], \"tensors\": {}", "\"tensor\" each");
+    refused_channel("", "tensor 't': \"axis\" is neither");
+    refused_channel(", \"axis\": 1, \"mean\": 0", "\"mean\" is no key");
+    refused_channel(", \"axis\": 1}, {\"tensor\": \"t\", \"axis\": 1", "twice");
+    refused_channel(", \"axis\": 1, \"count\": 1, \"low\": [0], \"high\": [0, 1], \"sum\": [0], \"square\": [0]",
+                    "'t': \"low\"");
+    refused_channel(", \"axis\": 1, \"count\": 1, \"low\": [1], \"high\": [2], \"sum\": [1], \"square\": [1]",
+                    "'t': \"low\"");
+    refused_channel(", \"axis\": 1, \"count\": 1, \"low\": [0], \"high\": [2], \"sum\": [1e999]", "real number overflow");
     refused_in_x("\"rnge\": [0, 1]", "tensor 'x': \"rnge\" is no key");
     refused_in_x("\"range\": [1, 0]", "lo at most hi");
     refused_in_x("\"range\": [0, 1e39]", "lo at most hi");
@@ -379,7 +465,9 @@ static void test_not_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_SCRATCH(test_reads_back_the_same), IN_SCRATCH(test_parts_give_the_whole),
+        IN_SCRATCH(test_reads_back_the_same),
+        IN_SCRATCH(test_channels_read_back_the_same),
+        IN_SCRATCH(test_channels_of_parts), IN_SCRATCH(test_parts_give_the_whole),
         IN_SCRATCH(test_what_does_not_belong_together), IN_SCRATCH(test_other_data_are_added),
         IN_SCRATCH(test_ranges_by_hand), IN_SCRATCH(test_broken_files_are_named), IN_SCRATCH(test_damaged_files),
         IN_SCRATCH(test_not_written),
