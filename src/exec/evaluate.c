@@ -103,7 +103,7 @@ static mq_status make_model(mq_model *m, const mq_node *n, mq_array *const *in, 
 
     if (!(m->graph = mq_graph_create(m, NULL, NULL, "node")) ||
         !(copy = mq_node_create(m->graph, NULL, n->domain, n->op_type, "node")) ||
-        !(copy->attrs = mq_arena_memdup(m->arena, n->attrs, (n->n_attrs + 1) * sizeof *n->attrs)))
+        (n->n_attrs && !(copy->attrs = mq_arena_memdup(m->arena, n->attrs, n->n_attrs * sizeof *n->attrs))))
         return mq_oom(err);
     copy->n_attrs = n->n_attrs;
     m->has_ir_version = true;
@@ -145,18 +145,16 @@ static mq_status run_raised(const mq_evaluator *e, const mq_node *n, mq_array *c
     mq_model *m = NULL;
     mq_plan *p = NULL;
     mq_runner *r = NULL;
-    mq_status rc = made ? mq_model_create(&m, err) : mq_oom(err);
+    mq_status rc;
 
-    if (rc == MQ_OK)
-        MQ_TRY(make_model(m, n, in, err));
-    if (rc == MQ_OK)
-        MQ_TRY(mq_plan_create(&p, m, &o, NULL, err));
-    if (rc == MQ_OK)
-        MQ_TRY(mq_runner_create(&r, p, e->runner.n_threads, err));
-    if (rc == MQ_OK)
-        MQ_TRY(mq_runner_run(r, NULL, made, err));
-    if (rc == MQ_OK)
-        rc = hand_over(n, made, out, err);
+    if (!made)
+        return mq_oom(err);
+    MQ_TRY(mq_model_create(&m, err));
+    MQ_TRY(make_model(m, n, in, err));
+    MQ_TRY(mq_plan_create(&p, m, &o, NULL, err));
+    MQ_TRY(mq_runner_create(&r, p, e->runner.n_threads, err));
+    MQ_TRY(mq_runner_run(r, NULL, made, err));
+    rc = hand_over(n, made, out, err);
 done:
     mq_runner_free(r);
     mq_plan_free(p);

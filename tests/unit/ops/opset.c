@@ -453,6 +453,20 @@ static void test_split_counts_its_parts(void **state)
     assert_int_equal(mq_node_attr_int(n, "num_outputs", 0), 3);
 }
 
+static void test_what_versions_mean(void **state)
+{
+    (void)state;
+    assert_true(mq_op_is_newest("Relu", 7));
+    assert_true(mq_op_is_newest("Relu", 100));
+    assert_false(mq_op_is_newest("Squeeze", 11));
+    assert_true(mq_op_is_newest("Squeeze", 13));
+    assert_false(mq_op_is_newest("Nonsense", 13));
+    assert_true(mq_op_only_grew("Add", 14));
+    assert_false(mq_op_only_grew("Add", 15));
+    assert_false(mq_op_only_grew("Squeeze", 13));
+    assert_false(mq_op_only_grew("Gelu", 20));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -477,6 +491,7 @@ int main(void)
         TEST(test_group_norm_repeats_constants),
         TEST(test_batch_norm_in_training),
         TEST(test_split_counts_its_parts),
+        TEST(test_what_versions_mean),
     };
     return cmocka_run_group_tests_name("ops/opset", tests, NULL, NULL);
 }

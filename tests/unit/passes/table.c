@@ -112,11 +112,63 @@ static void the_engines_list(void **state)
     pass_ops("Exp");
 }
 
+/* Rows that are switched on run until nothing changes; what they leave is not read any more and goes. */
+static void a_fixed_point(void **state)
+{
+    mq_convert_run r = { .on = { true } };
+    const mq_pass_ctx ctx = { 0 };
+    size_t n = 0;
+
+    (void)state;
+    while (mq_convert_passes[n].pass)
+        r.on[n++] = true;
+    make_input(g, "x", MQ_FLOAT, "N,4");
+    make_random("unused", MQ_FLOAT, "4");
+    make_node(g, "Identity", "x", "a");
+    make_node(g, "Identity", "a", "b");
+    make_node(g, "Exp", "b", "y");
+    make_node(g, "Abs", "b", "dead");
+    make_output(g, "y");
+    assert_int_equal(mq_passes_settle(m, &r, &ctx, NULL), MQ_OK);
+    pass_ops("Exp");
+    assert_true(r.settled);
+    assert_int_equal(g->inits.n, 0);
+    r = (mq_convert_run){ .on = { true } };
+    assert_int_equal(mq_passes_settle(m, &r, &ctx, NULL), MQ_OK);
+    assert_int_equal(r.n_rounds, 1);
+}
+
+/* Files keep their opset: a row runs only where it knows it; levels and names are what users type. */
+static void rows_for_files(void **state)
+{
+    mq_convert_run r = { .on = { true } };
+    const mq_pass_ctx ctx = { 0 };
+    size_t n = 0;
+
+    (void)state;
+    for (; mq_convert_passes[n].pass; n++) {
+        assert_in_range(mq_convert_passes[n].level, 1, 3);
+        assert_true(mq_convert_passes[n].opset >= 7);
+        r.on[n] = true;
+        for (size_t k = 0; k < n; k++)
+            assert_string_not_equal(mq_convert_passes[k].pass->name, mq_convert_passes[n].pass->name);
+    }
+    assert_true(n < MQ_MAX_CONVERT_PASSES);
+    assert_int_equal(mq_opset_set(m, "", 5, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "N,4");
+    make_node(g, "Identity", "x", "a");
+    make_node(g, "Exp", "a", "y");
+    make_output(g, "y");
+    assert_int_equal(mq_passes_settle(m, &r, &ctx, NULL), MQ_OK);
+    pass_ops("Identity Exp");
+}
+
 #define LISTS(test) cmocka_unit_test_setup_teardown(test, setup, pass_teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { LISTS(every_graph), LISTS(a_failure_ends_it), LISTS(the_engines_list) };
+    const struct CMUnitTest tests[] = { LISTS(every_graph), LISTS(a_failure_ends_it), LISTS(the_engines_list),
+                                        LISTS(a_fixed_point), LISTS(rows_for_files) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
