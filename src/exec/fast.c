@@ -21,6 +21,7 @@ const mq_fast *const mq_fast_tables[] = {
     mq_dn_eltwise_rows,
     mq_dn_concat_rows,
     mq_dn_norm_rows,
+    mq_dn_attention_rows,
     mq_dn_lstm_rows,
     mq_dn_resize_rows,
 #endif

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: mq authors */
 /* Attention of the standard domains: Attention, FlexAttention, LinearAttention, RotaryEmbedding. What other domains call
  * attention is in contrib_attention.c. */
+#include "ops/attention_op.h"
 #include "ops/contents.h"
 #include "ops/families.h"
 #include "ops/rule_parts.h"
@@ -205,5 +206,6 @@ const mq_op_rule mq_rules_attention[] = {
     { "", "LinearAttention", mq_infer_linear_attention, mq_macs_linear_attention, NULL },
     { "", "RotaryEmbedding", rotary, NULL, NULL },
     { "ai.onnx.preview", "FlexAttention", flex_attention, attention_macs, NULL },
+    { MQ_ATTENTION_DOMAIN, MQ_ATTENTION_OP, NULL, attention_macs, NULL },
 };
 const size_t mq_rules_attention_n = sizeof mq_rules_attention / sizeof *mq_rules_attention;

@@ -14,6 +14,7 @@ extern const mq_pass mq_pass_fold_dequantized;
 extern const mq_pass mq_pass_fold_scale;
 extern const mq_pass mq_pass_fold_shapes;
 extern const mq_pass mq_pass_fuse_activation;
+extern const mq_pass mq_pass_fuse_attention;
 extern const mq_pass mq_pass_fuse_dynamic;
 extern const mq_pass mq_pass_fuse_elementwise;
 extern const mq_pass mq_pass_fuse_gelu;
@@ -46,6 +47,7 @@ const mq_pass *const mq_engine_passes[] = {
     &mq_pass_fold_dequantized,  /* what nobody takes as integers */
     &mq_pass_fuse_lookup,       /* parameters are constants now; before activations go into what makes floats */
     &mq_pass_fold_batchnorm,    /* before fuse-activation: then the activation stands behind the product */
+    &mq_pass_fuse_attention,    /* products of integers have gone; before Mul and Add become parts of others */
     &mq_pass_fuse_activation,   /* after all that makes or changes a product */
     &mq_pass_fuse_elementwise,  /* last: what other patterns are made of is not hidden from them */
     NULL,

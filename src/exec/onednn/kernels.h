@@ -7,8 +7,8 @@
 #include "exec/onednn/lib.h"
 #include "exec/ref/conv_core.h"
 
-extern const mq_fast mq_dn_concat_rows[], mq_dn_conv_rows[], mq_dn_eltwise_rows[], mq_dn_imatmul_rows[],
-    mq_dn_lstm_rows[], mq_dn_matmul_rows[], mq_dn_norm_rows[], mq_dn_pool_rows[], mq_dn_qadd_rows[],
+extern const mq_fast mq_dn_attention_rows[], mq_dn_concat_rows[], mq_dn_conv_rows[], mq_dn_eltwise_rows[],
+    mq_dn_imatmul_rows[], mq_dn_lstm_rows[], mq_dn_matmul_rows[], mq_dn_norm_rows[], mq_dn_pool_rows[], mq_dn_qadd_rows[],
     mq_dn_qbytes_rows[], mq_dn_qconv_rows[], mq_dn_qmatmul_rows[], mq_dn_resize_rows[];
 
 /* The end of every prepare: takes the case with state s when rc is MQ_OK and `taken`; else lets go of s, and only want

@@ -8,6 +8,7 @@
 
 #include "exec/ref/families.h"
 #include "exec/ref/util.h"
+#include "ops/attention_op.h"
 
 enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_K, IN_PAST_V, IN_VALID };
 enum { OUT_Y, OUT_K, OUT_V, OUT_QK };
@@ -159,9 +160,9 @@ static mq_status read_attrs(mq_call *c, mq_attention *t)
     return MQ_OK;
 }
 
-static mq_status op_attention(mq_call *c)
+static mq_status run(mq_call *c, bool empty_is_nan)
 {
-    mq_attention t = { 0 };
+    mq_attention t = { .empty_is_nan = empty_is_nan };
     cut q = { 0 }, k = { 0 }, v = { 0 };
     void *y = NULL;
     mq_status rc = MQ_OK;
@@ -184,7 +185,18 @@ done:
     return rc;
 }
 
+static mq_status op_attention(mq_call *c)
+{
+    return run(c, false);
+}
+
+static mq_status op_fused(mq_call *c)
+{
+    return run(c, true);
+}
+
 const mq_kernel mq_kernels_attention[] = {
     { "", "Attention", op_attention, MQ_KERNEL_WIDEN },
+    { MQ_ATTENTION_DOMAIN, MQ_ATTENTION_OP, op_fused, 0 },
     { 0 },
 };

@@ -35,6 +35,7 @@ typedef struct mq_attention {
     int64_t offset;         /* the first query's place among the keys */
     const int64_t *offsets; /* the same, per batch; NULL: `offset` */
     const int64_t *valid;   /* keys that count, per batch; NULL: all */
+    bool empty_is_nan;      /* rows of nothing but -infinity become NaN, else 0 */
     const float *sink;      /* per head, a score that takes its share and gives no value; NULL: none */
     mq_array *qk;           /* [batch, heads, queries, keys]; NULL: not wanted */
     mq_qk_mode qk_mode;

@@ -88,6 +88,8 @@ static void check_family(const char *family, const mq_op_rule *rules, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (mq_rule_find(rules[i].domain, rules[i].name) != &rules[i])
             fail_msg("%s: row '%s' is out of order or there twice", family, rules[i].name);
+        if (strcmp(rules[i].domain, "mq") == 0)
+            continue; /* the engine's own have none */
         if (!mq_schema_find(rules[i].domain, rules[i].name, INT64_MAX))
             fail_msg("%s: row '%s' (domain '%s') has no schema", family, rules[i].name, rules[i].domain);
     }

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* fuse-attention: products of attention and the Softmax between them become one operator.
+ *   MatMul(Q, K transposed) -> [Mul or Div by a number] -> [Add of a mask] -> Softmax -> MatMul(V)  =>  mq::Attention
+ * (ops/attention_op.h). Numbers may also stand before the first product, on either side. Where Q, K, V and the result are
+ * cut into heads by Reshape [B, S, N, D] and Transpose, these go too, and the operator takes and gives [B, S, N * D]; else
+ * it takes and gives [B, N, S, D].
+ * Skipped when what is inside has another reader or is an output, when it is not float, or when batches, heads or the mask's
+ * sizes are not known to agree: what is broadcast here is the mask alone.
+ * Numerics: the same sums in another order; a scale before a product is taken behind it. */
+#include <string.h>
+
+#include "ops/attention_op.h"
+#include "passes/pass.h"
+
+#define MAX_SCALES 4 /* in a row */
+
+typedef struct attention {
+    mq_node *last;           /* whose output is replaced */
+    mq_value *q, *k, *v, *mask;
+    mq_dim heads;
+    double scale;
+} attention;
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+/* The value behind multiplications by numbers, which no one else reads; they go into *scale. */
+static mq_value *behind_scales(mq_value *v, double *scale)
+{
+    for (int i = 0; i < MAX_SCALES; i++) {
+        mq_node *mul = mq_pass_only_producer(v, "Mul"), *div = mul ? NULL : mq_pass_only_producer(v, "Div");
+        const mq_node *n = mul ? mul : div;
+        double x;
+
+        if (!n || n->n_inputs != 2 || !n->inputs[1])
+            return v;
+        const size_t number = mq_constant_number(n->inputs[1], &x) ? 1 : 0;
+        if (!number && (div || !mq_constant_number(n->inputs[0], &x)))
+            return v;
+        if (mq_value_rank(v) != mq_value_rank(n->inputs[1 - number]) || (div && x == 0))
+            return v;
+        *scale = div ? *scale / x : *scale * x;
+        v = n->inputs[1 - number];
+    }
+    return v;
+}
+
+static bool has_perm(const mq_node *n, const int64_t want[4])
+{
+    size_t count;
+    const int64_t *perm = mq_node_attr_ints(n, "perm", &count);
+
+    return perm && count == 4 && memcmp(perm, want, 4 * sizeof *perm) == 0;
+}
+
+/* Of two shapes with the same number of elements, whose other axes agree: do these two? One that does is enough. */
+static bool lengths_agree(const mq_value *a, const mq_value *b)
+{
+    return mq_dim_equal(mq_value_dim(a, 0), mq_value_dim(b, 0)) || mq_dim_equal(mq_value_dim(a, 1), mq_value_dim(b, 1));
+}
+
+/* [B, S, N * D] becomes v = [B, S, N, D] by Reshape: the former; NULL: it does not. */
+static mq_value *joined(const mq_value *v)
+{
+    const mq_node *n = mq_pass_only_producer(v, "Reshape");
+    const int64_t heads = mq_value_dim(v, 2).value, size = mq_value_dim(v, 3).value;
+    mq_value *x = n ? n->inputs[0] : NULL;
+    int64_t width;
+
+    if (!x || mq_value_rank(x) != 3 || mq_value_rank(v) != 4 || heads < 1 || size < 1 ||
+        __builtin_mul_overflow(heads, size, &width) || mq_value_dim(x, 2).value != width || !lengths_agree(x, v))
+        return NULL;
+    return x;
+}
+
+/* v = Transpose of [B, S, N, D], perhaps times a number: the operand before it was cut into heads. */
+static mq_value *cut(mq_value *v, const int64_t perm[4], double *scale)
+{
+    double factor = 1;
+    const mq_node *t = mq_pass_only_producer(behind_scales(v, &factor), "Transpose");
+    mq_value *x = t && has_perm(t, perm) ? joined(behind_scales(t->inputs[0], &factor)) : NULL;
+
+    if (x)
+        *scale *= factor;
+    return x ? behind_scales(x, scale) : NULL;
+}
+
+/* The Reshape behind the Transpose behind v = [B, N, S, D]: [B, S, N * D] again. */
+static mq_node *end_of(const mq_value *v)
+{
+    static const int64_t swap[4] = { 0, 2, 1, 3 };
+    mq_node *t = mq_only_reader(v), *r;
+    const int64_t heads = mq_value_dim(v, 1).value, size = mq_value_dim(v, 3).value;
+    int64_t width;
+
+    if (!t || !mq_node_is(t, "", "Transpose") || !has_perm(t, swap) || !t->outputs[0])
+        return NULL;
+    r = mq_only_reader(t->outputs[0]);
+    if (!r || !mq_node_is(r, "", "Reshape") || r->inputs[0] != t->outputs[0] || r->graph != v->producer->graph ||
+        t->graph != r->graph || !r->outputs[0] || mq_value_rank(r->outputs[0]) != 3 || heads < 1 || size < 1 ||
+        __builtin_mul_overflow(heads, size, &width) || mq_value_dim(r->outputs[0], 2).value != width)
+        return NULL;
+    return lengths_agree(r->outputs[0], t->outputs[0]) ? r : NULL;
+}
+
+/* ---- checking ------------------------------------------------------------------------------------------------------ */
+
+static bool is_float4(const mq_value *v)
+{
+    return v && mq_value_dtype(v) == MQ_FLOAT && mq_value_rank(v) == 4;
+}
+
+/* Batch and heads of both products' operands are the same, all known to be. */
+static bool same_heads(const mq_value *a, const mq_value *b)
+{
+    return mq_dim_equal(mq_value_dim(a, 0), mq_value_dim(b, 0)) && mq_dim_equal(mq_value_dim(a, 1), mq_value_dim(b, 1));
+}
+
+/* A mask of ones and the scores' sizes, as long as these in the last axis. */
+static bool mask_fits(const mq_value *mask, const mq_value *scores)
+{
+    const int rank = mq_value_rank(mask);
+
+    if (mq_value_dtype(mask) != MQ_FLOAT || rank < 1 || rank > 4)
+        return false;
+    for (int i = 1; i <= rank; i++) {
+        const mq_dim d = mq_value_dim(mask, rank - i), s = mq_value_dim(scores, 4 - i);
+
+        if (!mq_dim_equal(d, s) && (i == 1 || d.value != 1))
+            return false;
+    }
+    return true;
+}
+
+/* The first product, as the scores before Softmax lead to it. */
+static mq_node *read_scores(mq_value *v, attention *t)
+{
+    const mq_node *add = mq_pass_only_producer(v, "Add");
+
+    for (size_t i = 0; add && add->n_inputs == 2 && add->inputs[1] && i < 2; i++) {
+        double scale = 1;
+        mq_node *product = mq_pass_only_producer(behind_scales(add->inputs[i], &scale), "MatMul");
+
+        if (product && is_float4(product->outputs[0]) && mask_fits(add->inputs[1 - i], product->outputs[0])) {
+            t->mask = add->inputs[1 - i];
+            t->scale *= scale;
+            return product;
+        }
+    }
+    return add ? NULL : mq_pass_only_producer(behind_scales(v, &t->scale), "MatMul");
+}
+
+static bool read_heads(const mq_node *first, mq_node *second, attention *t)
+{
+    static const int64_t swap[4] = { 0, 2, 1, 3 }, turn[4] = { 0, 2, 3, 1 };
+    mq_node *end = end_of(second->outputs[0]);
+    double v_scale = 1;
+    attention a = *t;
+
+    if (!end)
+        return false;
+    a.q = cut(first->inputs[0], swap, &a.scale);
+    a.k = cut(first->inputs[1], turn, &a.scale);
+    a.v = cut(second->inputs[1], swap, &v_scale);
+    if (!a.q || !a.k || !a.v || v_scale != 1)
+        return false;
+    a.last = end;
+    *t = a;
+    return true;
+}
+
+static bool read_apart(const mq_node *first, mq_node *second, attention *t)
+{
+    static const int64_t turn[4] = { 0, 1, 3, 2 };
+    double scale = t->scale;
+    const mq_node *transpose = mq_pass_only_producer(behind_scales(first->inputs[1], &scale), "Transpose");
+
+    if (!transpose || !has_perm(transpose, turn))
+        return false;
+    t->k = behind_scales(transpose->inputs[0], &scale);
+    t->q = behind_scales(first->inputs[0], &scale);
+    t->v = second->inputs[1];
+    t->scale = scale;
+    t->last = second;
+    return true;
+}
+
+static bool read_attention(mq_node *n, attention *t)
+{
+    mq_node *softmax, *first;
+
+    *t = (attention){ .scale = 1 };
+    if (!mq_node_is(n, "", "MatMul") || n->n_inputs != 2 || !n->outputs[0] || !is_float4(n->inputs[1]) ||
+        !is_float4(n->outputs[0]))
+        return false;
+    softmax = mq_pass_only_producer(n->inputs[0], "Softmax");
+    if (!softmax || !is_float4(softmax->inputs[0]) ||
+        (mq_node_attr_int(softmax, "axis", -1) != -1 && mq_node_attr_int(softmax, "axis", -1) != 3))
+        return false;
+    first = read_scores(softmax->inputs[0], t);
+    if (!first || first->n_inputs != 2 || !is_float4(first->inputs[0]) || !is_float4(first->inputs[1]) ||
+        !same_heads(first->inputs[0], first->inputs[1]) || !same_heads(first->inputs[0], n->inputs[1]))
+        return false;
+    t->heads = mq_value_dim(first->inputs[0], 1);
+    return read_heads(first, n, t) || read_apart(first, n, t);
+}
+
+/* ---- rewriting ----------------------------------------------------------------------------------------------------- */
+
+static mq_status fuse(attention *t, size_t *n_changed, mq_error *err)
+{
+    mq_value *const in[] = { t->q, t->k, t->v, t->mask };
+    mq_node *made;
+    mq_status rc;
+
+    MQ_TRY(mq_pass_insert(t->last, MQ_ATTENTION_DOMAIN, MQ_ATTENTION_OP, NULL, in, t->mask ? 4 : 3, &made, err));
+    if (mq_value_rank(t->q) == 3) {
+        MQ_TRY(mq_node_set_attr_int(made, "q_num_heads", t->heads.value, err));
+        MQ_TRY(mq_node_set_attr_int(made, "kv_num_heads", t->heads.value, err));
+    }
+    MQ_TRY(mq_node_set_attr_float(made, "scale", (float)t->scale, err));
+    MQ_TRY(mq_pass_take_over(made, t->last, err));
+    mq_pass_keep_type(made->outputs[0]); /* no schema says it */
+    ++*n_changed;
+done:
+    return rc;
+}
+
+static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    (void)ctx;
+    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
+        attention t;
+
+        next = n->next;
+        if (read_attention(n, &t)) {
+            rc = fuse(&t, n_changed, err);
+            next = g->first; /* which of the nodes around n have gone is not known */
+        }
+    }
+    return rc;
+}
+
+const mq_pass mq_pass_fuse_attention = {
+    .name = "fuse-attention",
+    .summary = "make one operator of the products of attention and the Softmax between them",
+    .run = run,
+};

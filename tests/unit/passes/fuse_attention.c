@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pass_check.h"
+
+extern const mq_pass mq_pass_fuse_attention;
+
+#define TOLERANCE 1e-5
+
+/* x = [N, S, 8] becomes out = [N, 2, S, 4], turned as perm says. */
+static void heads(const char *x, const char *out, const char *perm)
+{
+    char cut[16];
+
+    snprintf(cut, sizeof cut, "%s_cut", x);
+    make_input(g, x, MQ_FLOAT, "N,S,8");
+    char in[32];
+    snprintf(in, sizeof in, "%s,shape", x);
+    make_node(g, "Reshape", in, cut);
+    node_ints(make_node(g, "Transpose", cut, out), "perm", perm);
+}
+
+static void operands(void)
+{
+    make_longs("shape", "4", (const int64_t[]){ 0, 0, 2, 4 });
+    make_longs("whole", "3", (const int64_t[]){ 0, 0, 8 });
+    heads("q", "qh", "0,2,1,3");
+    heads("k", "kh", "0,2,3,1");
+    heads("v", "vh", "0,2,1,3");
+    make_float("scale", 0.4f);
+    make_float("root", 2.5f);
+}
+
+static void ending(const char *p)
+{
+    char in[32];
+
+    snprintf(in, sizeof in, "%s,vh", p);
+    make_node(g, "MatMul", in, "z");
+    node_ints(make_node(g, "Transpose", "z", "zt"), "perm", "0,2,1,3");
+    make_node(g, "Reshape", "zt,whole", "y");
+    make_output(g, "y");
+}
+
+static const mq_node *only(void)
+{
+    assert_true(g->first == g->last && mq_node_is(g->first, "mq", "Attention"));
+    return g->first;
+}
+
+static void joined_heads(void **state)
+{
+    (void)state;
+    operands();
+    make_input(g, "mask", MQ_FLOAT, "N,1,1,S");
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Mul", "s,scale", "t");
+    make_node(g, "Add", "mask,t", "u");
+    make_node(g, "Softmax", "u", "p");
+    ending("p");
+    pass_becomes(&mq_pass_fuse_attention, "Attention", TOLERANCE);
+    const mq_node *n = only();
+    assert_int_equal(mq_node_attr_int(n, "q_num_heads", 0), 2);
+    assert_int_equal(mq_node_attr_int(n, "kv_num_heads", 0), 2);
+    assert_true(fabsf(mq_node_attr_float(n, "scale", 0) - 0.4f) < 1e-7f);
+    assert_true(n->n_inputs == 4 && strcmp(n->inputs[0]->name, "q") == 0 && strcmp(n->inputs[3]->name, "mask") == 0);
+}
+
+static void without_mask_or_scale(void **state)
+{
+    (void)state;
+    operands();
+    make_node(g, "MatMul", "qh,kh", "s");
+    node_int(make_node(g, "Softmax", "s", "p"), "axis", 3);
+    ending("p");
+    pass_becomes(&mq_pass_fuse_attention, "Attention", TOLERANCE);
+    assert_true(only()->n_inputs == 3 && mq_node_attr_float(g->first, "scale", 0) == 1);
+}
+
+static void scales_before(void **state)
+{
+    (void)state;
+    operands();
+    make_node(g, "Mul", "scale,qh", "qs");
+    make_node(g, "Div", "kh,root", "ks");
+    make_node(g, "MatMul", "qs,ks", "s");
+    make_node(g, "Div", "s,root", "t");
+    make_node(g, "Softmax", "t", "p");
+    ending("p");
+    pass_becomes(&mq_pass_fuse_attention, "Attention", TOLERANCE);
+    assert_true(fabsf(mq_node_attr_float(only(), "scale", 0) - 0.4f / 6.25f) < 1e-7f);
+}
+
+static void heads_apart(void **state)
+{
+    (void)state;
+    make_input(g, "q", MQ_FLOAT, "N,2,S,4");
+    make_input(g, "k", MQ_FLOAT, "N,2,T,4");
+    make_input(g, "v", MQ_FLOAT, "N,2,T,5");
+    make_input(g, "mask", MQ_FLOAT, "S,T");
+    make_float("scale", 0.5f);
+    node_ints(make_node(g, "Transpose", "k", "kt"), "perm", "0,1,3,2");
+    make_node(g, "MatMul", "q,kt", "s");
+    make_node(g, "Mul", "s,scale", "t");
+    make_node(g, "Add", "t,mask", "u");
+    make_node(g, "Softmax", "u", "p");
+    make_node(g, "MatMul", "p,v", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_attention, "Attention", TOLERANCE);
+    assert_int_equal(mq_node_attr_int(only(), "q_num_heads", 0), 0);
+}
+
+/* [N, 2, S, 4] is not made [N, S, 8] again, and K's heads are turned twice over: nothing fits. */
+static void other_end(void **state)
+{
+    (void)state;
+    operands();
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Softmax", "s", "p");
+    make_node(g, "MatMul", "p,vh", "z");
+    make_output(g, "z");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+/* ---- what stays ---------------------------------------------------------------------------------------------------- */
+
+/* The scores with `mask` added. */
+static void masked(const char *mask_dims)
+{
+    operands();
+    make_input(g, "mask", MQ_FLOAT, mask_dims);
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Add", "s,mask", "u");
+    make_node(g, "Softmax", "u", "p");
+    ending("p");
+}
+
+static void mask_of_one_key_stays(void **state)
+{
+    (void)state;
+    masked("N,1,S,1");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+static void mask_of_unknown_size_stays(void **state)
+{
+    (void)state;
+    masked("N,1,1,T");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+static void mask_of_more_axes_stays(void **state)
+{
+    (void)state;
+    masked("1,N,2,S,S");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+static void other_axis_stays(void **state)
+{
+    (void)state;
+    operands();
+    make_node(g, "MatMul", "qh,kh", "s");
+    node_int(make_node(g, "Softmax", "s", "p"), "axis", 2);
+    ending("p");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+static void probabilities_that_others_read_stay(void **state)
+{
+    (void)state;
+    operands();
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Softmax", "s", "p");
+    ending("p");
+    make_output(g, "p");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+static void scaled_values_stay(void **state)
+{
+    (void)state;
+    operands();
+    make_node(g, "Mul", "vh,scale", "vs");
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Softmax", "s", "p");
+    make_node(g, "MatMul", "p,vs", "z");
+    node_ints(make_node(g, "Transpose", "z", "zt"), "perm", "0,2,1,3");
+    make_node(g, "Reshape", "zt,whole", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+static void one_batch_for_all_stays(void **state)
+{
+    (void)state;
+    make_input(g, "q", MQ_FLOAT, "N,2,S,4");
+    make_input(g, "k", MQ_FLOAT, "1,2,S,4");
+    make_input(g, "v", MQ_FLOAT, "N,2,S,4");
+    node_ints(make_node(g, "Transpose", "k", "kt"), "perm", "0,1,3,2");
+    make_node(g, "MatMul", "q,kt", "s");
+    make_node(g, "Softmax", "s", "p");
+    make_node(g, "MatMul", "p,v", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_MODEL(joined_heads),
+        ON_MODEL(without_mask_or_scale),
+        ON_MODEL(scales_before),
+        ON_MODEL(heads_apart),
+        ON_MODEL(other_end),
+        ON_MODEL(mask_of_one_key_stays),
+        ON_MODEL(mask_of_unknown_size_stays),
+        ON_MODEL(mask_of_more_axes_stays),
+        ON_MODEL(other_axis_stays),
+        ON_MODEL(probabilities_that_others_read_stay),
+        ON_MODEL(scaled_values_stay),
+        ON_MODEL(one_batch_for_all_stays),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
