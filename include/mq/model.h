@@ -12,8 +12,9 @@ extern "C" {
 
 typedef struct mq_model mq_model;
 
-/* Reads an ONNX model (gzip by content; "-" is standard input). Weights are not read: the file stays mapped until
- * mq_model_free, and must not be changed in place meanwhile. External data files are opened when first needed.
+/* Reads an ONNX model (gzip by content; "-" is standard input), or a model in parts by its list (mq/split.h). Weights are
+ * not read: the file stays mapped until mq_model_free, and must not be changed in place meanwhile. External data files are
+ * opened when first needed.
  * A graph that breaks ONNX's rules loads; mq_check (mq/check.h) tells. *out is untouched on failure.
  * Errors: MQ_ERR_INPUT (missing, not a model, corrupt), MQ_ERR_NOMEM. */
 MQ_API mq_status mq_model_load(mq_model **out, const char *path, mq_error *err);

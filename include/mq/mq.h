@@ -13,6 +13,7 @@
 #include "mq/quantize.h"
 #include "mq/report.h"
 #include "mq/run.h"
+#include "mq/split.h"
 #include "mq/status.h"
 #include "mq/version.h"
 

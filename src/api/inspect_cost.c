@@ -73,6 +73,14 @@ int64_t mq_inspect_node_macs(mq_inspect_ctx *c, const mq_node *n)
     return sum.unknown || sum.known > INT64_MAX ? -1 : (int64_t)sum.known;
 }
 
+int64_t mq_node_macs(const mq_node *n)
+{
+    macs sum = { .left = LIST_BUDGET };
+
+    count_node(&sum, n, 0);
+    return sum.unknown || sum.known > INT64_MAX ? -1 : (int64_t)sum.known;
+}
+
 int64_t mq_model_macs(const mq_model *m)
 {
     macs sum = { .left = LIST_BUDGET };

@@ -76,5 +76,7 @@ const char *mq_inspect_keep(mq_inspect_ctx *c, mq_str *text);
 
 /* Multiply-accumulates of a run, from inferred types; -1: not known for every node. */
 int64_t mq_model_macs(const mq_model *m);
+/* The same of one node, its inner graphs included. */
+int64_t mq_node_macs(const mq_node *n);
 
 #endif

@@ -75,9 +75,11 @@ static bool is_apart(const mq_graph *g)
     return g->function != NULL;
 }
 
-/* Is the name taken anywhere in m? Names of inner graphs must differ from those around them, too. */
-static bool is_taken(const mq_model *m, const char *name)
+/* Would the name meet another in m? Those of inner graphs must differ from those around them, not from each other. */
+static bool is_taken(const mq_model *m, const char *name, bool inner)
 {
+    if (inner)
+        return mq_graph_find_here(m->graph, name) != NULL;
     for (size_t i = 0; i < m->graphs.n; i++)
         if (!is_apart(m->graphs.items[i]) && mq_graph_find_here(m->graphs.items[i], name))
             return true;
@@ -95,7 +97,7 @@ static mq_status check_names(const mq_copying *k, const mq_model *from)
 
             if (!name)
                 return mq_oom(k->err);
-            if (!(g == from->graph && mq_map_get(&k->bound, v->name)) && is_taken(k->to, name))
+            if (!(g == from->graph && mq_map_get(&k->bound, v->name)) && is_taken(k->to, name, g != from->graph))
                 return mq_fail(k->err, MQ_ERR_USAGE, "both models have a tensor '%s'", name);
         }
     }

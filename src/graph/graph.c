@@ -35,6 +35,8 @@ void mq_model_free(mq_model *m)
         mq_map_release(&m->graphs.items[i]->names);
     for (size_t i = 0; i < m->bufs.n; i++)
         mq_buf_unref(m->bufs.items[i]);
+    for (size_t i = 0; i < m->joined.n; i++)
+        mq_model_free(m->joined.items[i]);
     mq_map_release(&m->external);
     mq_map_release(&m->function_names);
     mq_arena_free(m->arena);

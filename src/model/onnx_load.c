@@ -7,6 +7,7 @@
 #include "model/external.h"
 #include "model/gzip.h"
 #include "model/onnx_read.h"
+#include "model/parts.h"
 #include "model/save.h"
 #include "model/wire.h"
 #include "mq/model.h"
@@ -49,8 +50,14 @@ static bool looks_like_model(const Onnx__ModelProto *msg)
     return msg->graph || msg->has_ir_version || msg->n_opset_import;
 }
 
+/* A message cannot begin so: it would be a group, which ONNX has none of. */
+static bool looks_like_json(const mq_buf *buf)
+{
+    return buf->size > 0 && *(const char *)buf->data == '{';
+}
+
 /* buf: the file as stored; its reference passes. */
-static mq_status load_buf(mq_model **out, mq_buf *buf, const char *path, mq_error *err)
+static mq_status load_buf(mq_model **out, mq_buf *buf, const char *path, bool parts, mq_error *err)
 {
     ProtobufCMessage *msg = NULL;
     uint64_t stored = buf->size;
@@ -59,6 +66,11 @@ static mq_status load_buf(mq_model **out, mq_buf *buf, const char *path, mq_erro
 
     if ((rc = unpack_gzip(&buf, path, err)) != MQ_OK)
         return rc;
+    if (parts && looks_like_json(buf)) {
+        rc = mq_parts_load(out, buf, path, err);
+        mq_buf_unref(buf);
+        return rc;
+    }
     if (buf->size == 0)
         rc = mq_fail(err, MQ_ERR_INPUT, "%s: the file is empty", path);
     else
@@ -88,19 +100,28 @@ mq_status mq_model_load_fd(mq_model **out, int fd, const char *path, mq_error *e
     mq_buf *buf = NULL;
     mq_status rc = mq_buf_map_fd(&buf, fd, path, err);
 
-    return rc == MQ_OK ? load_buf(out, buf, path, err) : rc;
+    return rc == MQ_OK ? load_buf(out, buf, path, true, err) : rc;
+}
+
+static mq_status load_path(mq_model **out, const char *path, bool parts, mq_error *err)
+{
+    mq_buf *buf = NULL;
+    mq_status rc = mq_buf_map(&buf, path, err);
+
+    return rc == MQ_OK ? load_buf(out, buf, path, parts, err) : rc;
+}
+
+mq_status mq_model_load_single(mq_model **out, const char *path, mq_error *err)
+{
+    return load_path(out, path, false, err);
 }
 
 mq_status mq_model_load(mq_model **out, const char *path, mq_error *err)
 {
-    mq_buf *buf = NULL;
-    mq_status rc;
     int fd;
 
-    if (strcmp(path, "-") != 0) {
-        rc = mq_buf_map(&buf, path, err);
-        return rc == MQ_OK ? load_buf(out, buf, path, err) : rc;
-    }
+    if (strcmp(path, "-") != 0)
+        return load_path(out, path, true, err);
     if ((fd = dup(STDIN_FILENO)) < 0)
         return mq_fail_errno(err, MQ_ERR_INPUT, "read", "standard input");
     return mq_model_load_fd(out, fd, path, err);

@@ -30,6 +30,9 @@ void mq_saving_abort(mq_saving *s);
 /* What mq_saving_begin would write, without writing: sizes before compression. */
 mq_status mq_saving_estimate(mq_model *model, const char *path, const mq_save_opts *opts, mq_saved *sizes, mq_error *err);
 
+/* mq_model_load of a file that must be a model itself, no list of parts. */
+mq_status mq_model_load_single(mq_model **out, const char *path, mq_error *err);
+
 /* Loads from an open descriptor, whose ownership passes; path is for messages and for finding external data. */
 mq_status mq_model_load_fd(mq_model **out, int fd, const char *path, mq_error *err);
 

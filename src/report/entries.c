@@ -245,6 +245,27 @@ void mq_report_add_rewrite(mq_report *r, const char *name, const char *summary, 
     mq_report_put_int(r, e, "changed", clamp(changed));
 }
 
+static void put_edges(mq_report *r, json_t *e, const char *key, const mq_value_vec *values)
+{
+    json_t *list = mq_report_array(r, e, key);
+
+    for (size_t i = 0; i < values->n; i++)
+        if (!values->items[i]->init)
+            mq_report_push_text(r, list, values->items[i]->name);
+}
+
+void mq_report_add_part(mq_report *r, const mq_report_part *p)
+{
+    json_t *e = mq_report_append(r, mq_report_section(r, "parts"));
+
+    mq_report_put_text(r, e, "file", p->file);
+    mq_report_put_int(r, e, "bytes", clamp(p->bytes));
+    put_optional_int(r, e, "macs", p->macs >= 0, p->macs);
+    mq_report_put_int(r, e, "nodes", clamp(p->nodes));
+    put_edges(r, e, "inputs", &p->graph->inputs);
+    put_edges(r, e, "outputs", &p->graph->outputs);
+}
+
 /* ---- tensors ------------------------------------------------------------------------------------------------------ */
 
 void mq_report_add_changed(mq_report *r, const mq_report_changed *c)

@@ -78,6 +78,10 @@ static const mq_html_column COST[] = {
 static const mq_html_column REWRITE[] = {
     { "rewrite", "name", MQ_HTML_NAME }, { "times", "changed", MQ_HTML_COUNT }, { "what", "summary", MQ_HTML_TEXT }, { 0 },
 };
+static const mq_html_column PART[] = {
+    { "part", "file", MQ_HTML_NAME }, { "size", "bytes", MQ_HTML_BYTES }, { "nodes", "nodes", MQ_HTML_COUNT },
+    { "MACs", "macs", MQ_HTML_COUNT }, { "takes", "inputs", MQ_HTML_LIST }, { "gives", "outputs", MQ_HTML_LIST }, { 0 },
+};
 static const mq_html_column CHANGED[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "used by", "nodes", MQ_HTML_LIST }, { "shape", "shape", MQ_HTML_SHAPE },
     { "from", "from", MQ_HTML_TEXT }, { "to", "to", MQ_HTML_TEXT }, { "how", "treatment", MQ_HTML_TEXT },
@@ -339,6 +343,7 @@ void mq_render_html(const json_t *doc, mq_str *out)
     measurements(out, doc);
     before_after(out, doc);
     note(out, "Mode", json_object_get(doc, "mode"), "name");
+    mq_html_section(out, "Parts", json_object_get(doc, "parts"), PART);
     mq_html_section(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"), REWRITE);
     note(out, "Proof", json_object_get(doc, "proof"), "mode");
     tensors(out, doc);

@@ -155,6 +155,30 @@ static void rewrite_row(mq_str *out, const json_t *p)
     mq_str_add(out, " |\n");
 }
 
+static void names_cell(mq_str *out, const json_t *names)
+{
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        mq_str_add(out, i ? ", " : "");
+        mq_md_code(out, json_string_value(json_array_get(names, i)));
+    }
+    mq_str_add(out, " | ");
+}
+
+static void part_row(mq_str *out, const json_t *p)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(p, "file"));
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(p, "bytes"));
+    mq_str_addf(out, " | %lld | ", (long long)mq_json_get_int(p, "nodes"));
+    if (json_is_integer(json_object_get(p, "macs")))
+        mq_str_add_count(out, (uint64_t)mq_json_get_int(p, "macs"));
+    mq_str_add(out, " | ");
+    names_cell(out, json_object_get(p, "inputs"));
+    names_cell(out, json_object_get(p, "outputs"));
+    mq_str_add(out, "\n");
+}
+
 static void changed_row(mq_str *out, const json_t *c)
 {
     mq_str_add(out, "| ");
@@ -435,6 +459,9 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         mq_md_prose(out, mq_json_get_text(proof, "note"));
         mq_str_add(out, "\n\n");
     }
+    if (json_array_size(json_object_get(doc, "parts")))
+        mq_md_table(out, json_object_get(doc, "parts"), "| part | size | nodes | MACs | takes | gives |", part_row,
+                    BUDGET_SHORT);
     mq_md_folded_table(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"),
                        "| rewrite | times | what |", rewrite_row, BUDGET_SHORT);
     mq_md_folded_table(out, "Changed tensors", json_object_get(doc, "changed"), "| tensor | shape | type | SQNR | size |",

@@ -122,6 +122,16 @@ void mq_report_set_rewrites(mq_report *report, const mq_report_graph *before, co
 /* A rewrite that was tried, in the order in which they run, and how often it found something. */
 void mq_report_add_rewrite(mq_report *report, const char *name, const char *summary, uint64_t changed);
 
+/* One file of a model that was split, in the order of the chain. */
+typedef struct mq_report_part {
+    const char *file;
+    uint64_t bytes; /* with external data */
+    int64_t macs;   /* negative: not known */
+    uint64_t nodes;
+    const mq_graph *graph; /* whose inputs and outputs are told */
+} mq_report_part;
+void mq_report_add_part(mq_report *report, const mq_report_part *part);
+
 /* How the written model was proved: mode "none", "load" or "run"; note: what was done or why not, or NULL. */
 void mq_report_set_proof(mq_report *report, const char *mode, bool ok, const char *note);
 

@@ -154,6 +154,38 @@ static void passes_line(mq_str *out, const json_t *passes)
     mq_str_add(out, n ? "\n" : "");
 }
 
+/* "part     m.1of2.onnx  1.2 MB  300 M MACs  data -> pool3": a line each. */
+static void parts_lines(mq_str *out, const json_t *parts)
+{
+    static const char *const keys[] = { "inputs", "outputs" };
+
+    for (size_t i = 0; i < json_array_size(parts); i++) {
+        const json_t *p = json_array_get(parts, i);
+
+        mq_str_add(out, "part     ");
+        cell(out, mq_json_get_text(p, "file"), 0);
+        mq_str_add(out, "  ");
+        mq_str_add_bytes(out, (uint64_t)mq_json_get_int(p, "bytes"));
+        mq_str_add(out, "  ");
+        if (json_is_integer(json_object_get(p, "macs"))) {
+            mq_str_add_count(out, (uint64_t)mq_json_get_int(p, "macs"));
+            mq_str_add(out, " MACs  ");
+        }
+        for (size_t k = 0; k < 2; k++) {
+            const json_t *names = json_object_get(p, keys[k]);
+
+            mq_str_add(out, k ? " -> " : "");
+            for (size_t n = 0; n < json_array_size(names) && n < 4; n++) {
+                mq_str_add(out, n ? ", " : "");
+                cell(out, json_string_value(json_array_get(names, n)), 0);
+            }
+            if (json_array_size(names) > 4)
+                mq_str_addf(out, " and %zu more", json_array_size(names) - 4);
+        }
+        mq_str_add(out, "\n");
+    }
+}
+
 /* "weights  62 changed (25.1 MB -> 6.3 MB), 3 kept". */
 static void weights_line(mq_str *out, const json_t *doc)
 {
@@ -269,6 +301,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
     size_line(out, doc);
     nodes_line(out, json_object_get(doc, "rewrites"));
     passes_line(out, json_object_get(json_object_get(doc, "rewrites"), "passes"));
+    parts_lines(out, json_object_get(doc, "parts"));
     weights_line(out, doc);
     saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {

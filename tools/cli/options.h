@@ -117,6 +117,10 @@ typedef enum cli_opt {
     /* check */
     OPT_AGAINST, /* text: a model */
     OPT_TESTS,   /* text: a folder */
+    /* split */
+    OPT_PARTS,   /* number */
+    OPT_AT,      /* items: names */
+    OPT_BALANCE, /* word: 0 bytes, 1 macs */
     /* quantize */
     OPT_MODE,        /* word: cli_mode */
     OPT_TYPE,        /* text: "int8"; word */

@@ -16,6 +16,7 @@
 #define WHICH "Which nodes and tensors"
 #define QUANTIZE "Quantization"
 #define CONVERT "Conversion"
+#define SPLIT "Splitting"
 #define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
 
 static const cli_row rows[N_OPTS] = {
@@ -247,6 +248,11 @@ static const cli_row rows[N_OPTS] = {
     [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
                     .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "
                             "(default: 2, or 0 when another job is given)" },
+    [OPT_PARTS] = { "--parts", 0, KIND_COUNT, SPLIT, "N", .fallback = "2", .min = 1, .max = 1000,
+                    .help = "how many parts, of about the same size" },
+    [OPT_AT] = { "--at", 0, KIND_LIST, SPLIT, "TENSOR", .help = "cut behind these tensors instead" },
+    [OPT_BALANCE] = { "--balance", 0, KIND_WORD, SPLIT, "bytes|macs", "bytes|macs", .fallback = "bytes",
+                      .help = "what parts have about as much of" },
     [OPT_PASSES] = { "--passes", 0, KIND_LIST, CONVERT, "NAME", .help = "only these rewrites, in their own order" },
     [OPT_DISABLE_PASS] = { "--disable-pass", 0, KIND_LIST, CONVERT, "NAME", .help = "not these rewrites" },
     [OPT_LIST_PASSES] = { "--list-passes", 0, KIND_SWITCH, CONVERT, .no_negation = true,

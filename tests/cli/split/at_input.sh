@@ -1,0 +1,2 @@
+cp "$TESTDATA/digits_cnn.onnx" m.onnx
+mq split m.onnx -o parts --at input
