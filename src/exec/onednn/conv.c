@@ -102,26 +102,17 @@ static bool suits_winograd(const mq_call *c, const conv_case *k)
     return fits;
 }
 
-/* Of 4x4 results at a time? For large images and few channels 1.3 to 1.5 times as fast as 2x2: weights become four times as
- * large when they are packed, and are 1.3 MB at most here. With 128 channels on both sides of 28x28, or 256 of 14x14, it is
- * no faster in a net, whose other nodes take the near cache. Its error is three times as large. */
-static bool suits_large(const conv_case *k)
-{
-    return k->v.in_ch >= 32 && k->v.in_ch * k->v.out_ch <= 96 * 96 && k->v.w.out[0] >= 40 && k->v.w.out[1] >= 40;
-}
-
 /* Whether the library has it may depend on the threads (with more than one image); what it computes does not. It is taken
  * where it is to be had with one thread. */
-static mq_status make_results(mq_call *c, const conv_case *k, int results, mq_dn_op **op)
+static mq_status make_winograd(mq_call *c, const conv_case *k, mq_dn_op **op)
 {
     const mq_dn_desc *bias = mq_call_has(c, 2) ? &k->bias : NULL;
     mq_dn_op *one = NULL;
     mq_status rc;
 
-    MQ_TRY(mq_dn_make_winograd(c, 1, results, &k->x_any, &k->weights_any, bias, &k->y_any, &k->w, &k->attr, &one));
+    MQ_TRY(mq_dn_make_winograd(c, 1, &k->x_any, &k->weights_any, bias, &k->y_any, &k->w, &k->attr, &one));
     if (k->threads > 1 && one)
-        MQ_TRY(mq_dn_make_winograd(c, k->threads, results, &k->x_any, &k->weights_any, bias, &k->y_any, &k->w, &k->attr,
-                                     op));
+        MQ_TRY(mq_dn_make_winograd(c, k->threads, &k->x_any, &k->weights_any, bias, &k->y_any, &k->w, &k->attr, op));
     if (!*op) {
         *op = one;
         one = NULL;
@@ -129,13 +120,6 @@ static mq_status make_results(mq_call *c, const conv_case *k, int results, mq_dn
 done:
     mq_dn_free(one);
     return rc;
-}
-
-static mq_status make_winograd(mq_call *c, const conv_case *k, mq_dn_op **op)
-{
-    mq_status rc = suits_large(k) ? make_results(c, k, 4, op) : MQ_OK;
-
-    return rc == MQ_OK && !*op ? make_results(c, k, 2, op) : rc;
 }
 
 /* A direct implementation: neither plain C++ nor one by matrix products, which takes and makes plain tensors. */

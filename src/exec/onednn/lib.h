@@ -121,8 +121,8 @@ typedef struct mq_dn_window {
 mq_status mq_dn_make_conv(mq_call *c, int threads, bool transposed, const mq_dn_desc *src, const mq_dn_desc *weights,
                           const mq_dn_desc *bias, const mq_dn_desc *dst, const mq_dn_window *w, const mq_dn_attr *a,
                           mq_dn_op **out);
-/* By Winograd's transformation of 2x2 or 4x4 results at a time (`results`: 2 or 4): windows of 3x3, all steps 1. */
-mq_status mq_dn_make_winograd(mq_call *c, int threads, int results, const mq_dn_desc *src, const mq_dn_desc *weights,
+/* By Winograd's transformation of 2x2 results at a time: windows of 3x3, all steps 1. */
+mq_status mq_dn_make_winograd(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights,
                               const mq_dn_desc *bias, const mq_dn_desc *dst, const mq_dn_window *w, const mq_dn_attr *a,
                               mq_dn_op **out);
 mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights,

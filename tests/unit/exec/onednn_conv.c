@@ -188,34 +188,12 @@ static void one_winograd(uint64_t seed)
     net_close(&t);
 }
 
-/* Large images: 4x4 results at a time, with an error three times as large. */
-static void one_large(uint64_t seed)
-{
-    static const int64_t some[] = { 31, 32, 48, 64 };
-    net t;
-
-    net_open(&t, seed);
-    const int64_t in = some[net_pick(&t, 0, 3)], out = 16 * net_pick(&t, 2, 7), h = net_pick(&t, 38, 48), pad = seed % 2;
-
-    net_input(&t, "x", MQ_FLOAT, 4, (int64_t[]){ 1 + seed % 3 / 2, in, h, net_pick(&t, 40, 44) });
-    net_const(&t, "w", MQ_FLOAT, 4, (int64_t[]){ out, in, 3, 3 });
-    net_const(&t, "b", MQ_FLOAT, 1, &out);
-    mq_node *n = net_node(&t, "com.microsoft", "FusedConv", "x,w,b", "y");
-    net_ints(n, "pads", 4, (int64_t[]){ pad, pad, pad, pad });
-    net_string(n, "activation", seed % 2 ? "Relu" : "Sigmoid");
-    net_output(&t, "y");
-    net_check(&t, 4 * bound_of(in * 9), 1);
-    net_close(&t);
-}
-
 static void test_winograd(void **state)
 {
     (void)state;
     for (uint64_t seed = 4001; seed <= 4080; seed++)
         one_winograd(seed);
     assert_true(n_winograd > 15 || !net_all_kernels());
-    for (uint64_t seed = 4101; seed <= 4124; seed++)
-        one_large(seed);
 }
 
 /* Subnormal weights count as zero, packed or not. */
