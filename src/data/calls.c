@@ -356,7 +356,8 @@ static mq_status fill_slots(mq_dataset *ds, size_t *n, mq_error *err)
             continue;
         }
         if (rc != MQ_OK)
-            return mq_fail(err, rc, "%s", why.text);
+            return mq_fail(err, rc, "%s%s", why.text,
+                           rc == MQ_ERR_INPUT && ds->end - ds->begin > 1 ? " (--skip-bad leaves it out)" : "");
         ds->at++;
         if (ds->opts.refuse_nonfinite && ds->counts.nonfinite)
             return refuse_nonfinite(ds, slot, err);
