@@ -118,7 +118,8 @@ typedef struct mq_quantize_opts {
     double min_sqnr;       /* of every output against the input's, in dB; -INFINITY (default): no bound. Runs both models */
     bool strict;           /* a warning counts as a missed bound (default false) */
     bool dry_run;          /* decide and report, write nothing */
-    bool hash;             /* SHA-256 of input and output into the report (reads both files once more; default false) */
+    bool hash;             /* SHA-256 of input and output into the report (reads both files once more; default false), and
+                            * where both models are run, and one computes with integers, their speed */
     const char *keep_failed; /* where a result that misses a bound is put; NULL: nowhere */
     mq_save_opts save;
 } mq_quantize_opts;

@@ -81,8 +81,9 @@ done:
 
 void mq_job_close(mq_job *j)
 {
+    mq_model_free(j->plain); /* borrows from the other */
     mq_model_free(j->model);
-    j->model = NULL;
+    j->plain = j->model = NULL;
 }
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------- */
@@ -126,6 +127,7 @@ static mq_status verify(mq_job *j, const mq_saving *saving)
 {
     const mq_proof_opts proof = { .verify = j->opts.verify, .source = j->opts.verify_on, .input = j->input,
                                   .input_bytes = j->bytes_before + j->data_before, .min_sqnr = j->opts.min_sqnr,
+                                  .ceiling = j->opts.ceiling, .plain = j->plain, .speed = j->opts.speed,
                                   .expected_sqnr = j->opts.expected_sqnr, .prepare = j->prepare, .user = j->user };
     mq_model *m = NULL;
     mq_check_result *result = NULL;

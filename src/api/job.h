@@ -19,6 +19,7 @@ typedef struct mq_job_opts {
     double expected_sqnr;   /* what every output must have when the models are run anyhow, dB; -INFINITY: nothing */
     double max_size_ratio;  /* 0: no bound */
     uint64_t max_size;      /* 0: no bound */
+    bool ceiling, speed;    /* where the models are run: as in prove.h */
     bool strict, dry_run, hash;
     const char *keep_failed;
 } mq_job_opts;
@@ -30,6 +31,7 @@ typedef struct mq_job {
     const mq_hooks *hooks;
     mq_error *err;
     mq_model *model;
+    mq_model *plain;        /* as in prove.h; freed with the model */
     mq_status (*prepare)(void *user, mq_model *original, mq_error *err); /* as in prove.h; NULL: nothing to do */
     void *user;
     uint64_t bytes_before, data_before;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/running.h"
 #include "base/str.h"
 #include "report/report.h"
 
@@ -123,6 +124,8 @@ mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *rep
     mq_against_result *r = NULL;
     mq_model *original = NULL;
     mq_error why = { 0 };
+    mq_data_source shaped;
+    mq_proven proven;
     mq_status rc;
 
     if (strcmp(o->input, "-") == 0)
@@ -133,7 +136,17 @@ mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *rep
     if (o->prepare)
         MQ_TRY(o->prepare(o->user, original, &why));
     MQ_TRY(mq_check_against(written, original, &against, report, hooks, &r, &why));
-    rc = report_proof(o, r, report, &why);
+    MQ_TRY(report_proof(o, r, report, &why));
+    shaped = *o->source;
+    shaped.n_shapes = shaped.n_dims = 0; /* both models have them by now */
+    proven = (mq_proven){ o->plain ? o->plain : written, original, &shaped, report, hooks };
+    if (o->ceiling && o->plain)
+        MQ_TRY(mq_source_declare(o->source, o->plain, &why));
+    if (o->ceiling)
+        MQ_TRY(mq_prove_ceiling(&proven, &why));
+    proven.written = written;
+    if (o->speed)
+        MQ_TRY(mq_prove_speed(&proven, &why));
 done:
     mq_against_result_free(r);
     mq_model_free(original);

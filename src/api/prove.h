@@ -17,6 +17,9 @@ typedef struct mq_proof_opts {
     /* Gives the original the written model's edges (inputs, outputs, sizes, names); NULL: it has them. */
     mq_status (*prepare)(void *user, mq_model *original, mq_error *err);
     void *user;
+    bool ceiling;          /* say how near the same model with 16-bit activations comes */
+    mq_model *plain;       /* the written one with QuantizeLinear and DequantizeLinear; NULL: it has them */
+    bool speed;            /* measure how long both take */
     double expected_sqnr;  /* the bound where none is asked for; it makes nothing run */
 } mq_proof_opts;
 
@@ -27,5 +30,20 @@ bool mq_proof_runs(const mq_proof_opts *o);
  * run is an error when running was asked for (MQ_ERR_UNSUPPORTED for the engine, MQ_ERR_INPUT for data), else a note in the
  * proof. */
 mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *report, const mq_hooks *hooks, mq_error *err);
+
+/* What a part of a proof is about: two models that have been run on the same data, with the shapes of these. */
+typedef struct mq_proven {
+    mq_model *written, *original;
+    const mq_data_source *source;
+    mq_report *report;
+    const mq_hooks *hooks;
+} mq_proven;
+
+/* ceiling.c: runs p->written with 16-bit activations of the same ranges; what each output then has goes beside its
+ * agreement ("ceiling_db"). Nothing when no activation has 8 bits, or that model cannot be run. */
+mq_status mq_prove_ceiling(const mq_proven *p, mq_error *err);
+/* speed.c: both models by turns, on one thread, for about half a second; the medians go into the report. Nothing when they
+ * take different inputs. */
+mq_status mq_prove_speed(const mq_proven *p, mq_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "api/quantize_job.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "graph/clone.h"
 #include "passes/pass.h"
 #include "quant/saturate.h"
 #include "quant/static.h"
@@ -133,6 +134,15 @@ done:
     return rc;
 }
 
+static void report_smoothed(const mq_quantize_job *j)
+{
+    const mq_smooth_result *s = &j->smoothed;
+
+    mq_report_set_smoothing(j->job.report, &(mq_report_smoothing){
+        .activations = s->n_folded + s->n_inserted, .inserted = s->n_inserted, .products = s->n_products,
+        .least_alpha = s->least_alpha, .most_alpha = s->most_alpha, .expected_gain_db = s->gain_db });
+}
+
 static mq_status smooth_channels(mq_quantize_job *j)
 {
     const mq_quantize_opts *o = j->opts;
@@ -144,6 +154,7 @@ static mq_status smooth_channels(mq_quantize_job *j)
     if (!j->looks_at_channels || !wants_smoothing(o))
         return MQ_OK;
     MQ_TRY(mq_smooth(j->job.model, &j->channels, &how, &j->smoothed, j->job.err));
+    report_smoothed(j);
     rc = mq_job_end_step(&j->job, "smooth");
 done:
     return rc;
@@ -152,13 +163,17 @@ done:
 mq_status mq_job_prepare_static(mq_quantize_job *j)
 {
     mq_cache_ask ask = { .model = j->job.model, .opts = j->opts, .hash = j->hash };
+    const bool equalize = j->opts->equalize == MQ_CHOICE_YES;
+    size_t n_equalized;
     mq_status rc = MQ_OK;
 
     if (j->opts->calibration_cache.n) /* it belongs to the model as it was read */
         MQ_TRY(mq_cache_hash_model(j->job.model, j->hash, j->job.err));
-    MQ_TRY(mq_static_prepare(j->job.model, j->opts->equalize == MQ_CHOICE_YES, j->job.hooks, j->job.err));
+    MQ_TRY(mq_static_prepare(j->job.model, equalize, j->job.hooks, &n_equalized, j->job.err));
+    if (equalize)
+        mq_report_set_equalization(j->job.report, n_equalized);
     MQ_TRY(mq_job_end_step(&j->job, "prepare"));
-    ask.prepared = mq_static_preparation(j->job.model, j->opts->equalize == MQ_CHOICE_YES, &j->smoothed);
+    ask.prepared = mq_static_preparation(j->job.model, equalize, &j->smoothed);
     MQ_TRY(mq_cache_open(&j->cache, &ask, j->job.hooks, j->job.err));
     MQ_TRY(look_at_channels(j));
     rc = smooth_channels(j);
@@ -173,6 +188,31 @@ void mq_job_release_static(mq_quantize_job *j)
     mq_channel_table_release(&j->seen);
 }
 
+/* How large what was added is, beside what was there. */
+static mq_status report_corrected(const mq_quantize_job *j)
+{
+    const mq_placement *p = j->plan.placement;
+    double shifts = 0, sizes = 0, count = 0;
+
+    for (size_t i = 0; i < p->biases.n; i++) {
+        const mq_bias *b = &p->biases.items[i];
+        mq_tensor *t = mq_value_constant(b->node->inputs[b->index], false);
+        const int64_t n = t && b->shift ? mq_tensor_count(t) : 0;
+        for (int64_t k = 0; k < n; k++) {
+            float bias;
+            mq_status rc = mq_tensor_read_f32(t, (uint64_t)k, 1, &bias, j->job.err);
+            if (rc != MQ_OK)
+                return rc;
+            shifts += (double)b->shift[k] * (double)b->shift[k];
+            sizes += (double)bias * (double)bias;
+        }
+        count += (double)n;
+    }
+    mq_report_set_bias_correction(j->job.report, j->n_corrected, count > 0 ? sqrt(shifts / count) : 0,
+                                  count > 0 ? sqrt(sizes / count) : 0);
+    return MQ_OK;
+}
+
 static mq_status correct_biases(mq_quantize_job *j)
 {
     mq_status rc = MQ_OK;
@@ -180,6 +220,7 @@ static mq_status correct_biases(mq_quantize_job *j)
     if (!j->looks_at_channels || !wants_correction(j->opts))
         return MQ_OK;
     MQ_TRY(mq_static_correct(j->plan.placement, &j->channels, j->job.hooks, &j->n_corrected, j->job.err));
+    MQ_TRY(report_corrected(j));
     rc = mq_job_end_step(&j->job, "correct biases");
 done:
     return rc;
@@ -308,6 +349,8 @@ mq_status mq_job_make_operators(mq_quantize_job *j)
     mq_status rc;
 
     MQ_TRY(mq_quant_make_all(&j->plan, j->job.hooks, j->job.err));
+    if (j->job.opts.ceiling)
+        MQ_TRY(mq_model_clone(&j->job.plain, j->job.model, j->job.err));
     MQ_TRY(mq_passes_run(j->job.model, mq_qoperator_passes, &(mq_pass_ctx){ 0 }, j->job.err));
     mq_model_drop_unused(j->job.model);
 done:

@@ -209,24 +209,31 @@ static void make_factors(const site *s, double alpha, double beta, double *f)
         f[i] = exp(f[i] - mean);
 }
 
+static double decibels(double before, double after)
+{
+    return before > 0 && after > 0 ? 10 * log10(before / after) : 0;
+}
+
 /* The factors to take, and their alpha; false: none are worth it. At 0.5 half of what a channel is larger by (in logarithms)
  * goes into the weights. The error expected of the samples often is least beyond that, but then channels that were small
  * on them have next to no room for what is larger elsewhere. */
-static bool choose_factors(const site *s, const mq_smooth_opts *o, double *f, double *room, double *alpha)
+static bool choose_factors(const site *s, const mq_smooth_opts *o, double *f, double *room, double *alpha, double *gain_db)
 {
     static const double alphas[] = { 0.25, 0.5 };
     const bool inserted = !s->has_first && !s->norm;
-    double least, error;
+    double plain, least, error;
 
-    *alpha = 0;
+    *alpha = *gain_db = 0;
+    for (size_t i = 0; i < s->seen->n; i++)
+        room[i] = 1;
+    plain = expected_error(s, room, o);
     if (!o->automatic) {
         make_factors(s, o->alpha, 1 - o->alpha, f);
         *alpha = o->alpha;
+        *gain_db = decibels(plain, expected_error(s, f, o));
         return true;
     }
-    for (size_t i = 0; i < s->seen->n; i++)
-        room[i] = 1;
-    least = expected_error(s, room, o) * (inserted ? WORTH_INSERTED : WORTH_FOLDED);
+    least = plain * (inserted ? WORTH_INSERTED : WORTH_FOLDED);
     for (size_t a = 0; a < MQ_ARRAY_LEN(alphas); a++) {
         make_factors(s, alphas[a], 0, room);
         error = expected_error(s, room, o);
@@ -236,6 +243,7 @@ static bool choose_factors(const site *s, const mq_smooth_opts *o, double *f, do
         *alpha = alphas[a];
         memcpy(f, room, s->seen->n * sizeof *f);
     }
+    *gain_db = decibels(plain, least);
     return *alpha > 0;
 }
 
@@ -326,9 +334,9 @@ done:
 
 /* What the factors are, and what they do to the statistics. */
 static mq_status note(const site *s, mq_channel_table *seen, mq_value *divided, const double *f, double alpha,
-                      mq_smooth_result *r, mq_error *err)
+                      double gain_db, mq_smooth_result *r, mq_error *err)
 {
-    const size_t n = s->seen->n;
+    const size_t n = s->seen->n, before = r->n_folded + r->n_inserted;
     float *stored = malloc((n + 1) * sizeof *stored);
     char digest[MQ_SHA256_HEX];
 
@@ -339,6 +347,7 @@ static mq_status note(const site *s, mq_channel_table *seen, mq_value *divided, 
     mq_sha256_bytes(stored, n * sizeof *stored, digest);
     free(stored);
     mq_sha256_chain(r->digest, digest);
+    r->gain_db = (r->gain_db * (double)before + gain_db) / (double)(before + 1);
     *(s->has_first || s->norm ? &r->n_folded : &r->n_inserted) += 1;
     r->least_alpha = r->n_products ? fmin(r->least_alpha, alpha) : alpha;
     r->most_alpha = fmax(r->most_alpha, alpha);
@@ -350,7 +359,7 @@ static mq_status smooth_one(mq_channel_table *table, const mq_channels *seen, co
                             mq_smooth_result *result, mq_error *err)
 {
     site s = { .seen = seen };
-    double alpha, *f = malloc((2 * seen->n + 1) * sizeof *f);
+    double alpha, gain_db, *f = malloc((2 * seen->n + 1) * sizeof *f);
     mq_value *divided;
     mq_status rc = f ? MQ_OK : mq_oom(err);
 
@@ -359,8 +368,8 @@ static mq_status smooth_one(mq_channel_table *table, const mq_channels *seen, co
     if (rc == MQ_OK && s.n)
         rc = find_first(&s, err);
     if (rc == MQ_OK && s.n && (s.has_first || s.norm || (seen->axis == -1 && is_normalized(seen->value, seen->n))) &&
-        choose_factors(&s, o, f, f + seen->n, &alpha) && (rc = apply_factors(&s, f, &divided, err)) == MQ_OK)
-        rc = note(&s, table, divided, f, alpha, result, err);
+        choose_factors(&s, o, f, f + seen->n, &alpha, &gain_db) && (rc = apply_factors(&s, f, &divided, err)) == MQ_OK)
+        rc = note(&s, table, divided, f, alpha, gain_db, result, err);
     site_release(&s);
     free(f);
     return rc;

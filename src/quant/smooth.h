@@ -26,6 +26,7 @@ typedef struct mq_smooth_opts {
 typedef struct mq_smooth_result {
     size_t n_folded, n_inserted; /* activations: into what makes them, by a Mul */
     size_t n_products;           /* that read them, whose weights took the factors */
+    double gain_db;              /* by which the error expected of the products falls, on average over the activations */
     double least_alpha, most_alpha; /* of the activations: the one asked for, or those chosen; 0 without any */
     char digest[MQ_SHA256_HEX];  /* of the factors; "" without any */
 } mq_smooth_result;

@@ -19,13 +19,14 @@
 
 /* ---- before ------------------------------------------------------------------------------------------------------- */
 
-mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, mq_error *err)
+mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, size_t *n_equalized, mq_error *err)
 {
     const bool must = m->has_ir_version && m->ir_version < 4; /* there all of them are, and mean nothing by it */
     const char *first = NULL;
-    size_t n = 0, n_pairs;
+    size_t n = 0;
     mq_status rc;
 
+    *n_equalized = 0;
     for (size_t i = 0; m->graph && i < m->graph->inits.n; i++) {
         mq_value *v = m->graph->inits.items[i];
         if (!v->is_input)
@@ -41,7 +42,7 @@ mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, m
         mq_quant_raise_ir(m, hooks);
     MQ_TRY(mq_passes_run(m, mq_quantize_passes, &(mq_pass_ctx){ 0 }, err));
     if (equalize)
-        MQ_TRY(mq_equalize(m, &n_pairs, err));
+        MQ_TRY(mq_equalize(m, n_equalized, err));
 done:
     return rc;
 }

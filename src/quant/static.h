@@ -24,8 +24,9 @@ typedef struct mq_static_opts {
 } mq_static_opts;
 
 /* Before anything is chosen: initializers that are listed as inputs become constants (warned about: "constant-input"), and
- * batch normalization goes into the weights before it. equalize: channels are rescaled between layers (equalize.h). */
-mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, mq_error *err);
+ * batch normalization goes into the weights before it. equalize: channels are rescaled between layers (equalize.h);
+ * *n_equalized: how many tensors. */
+mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, size_t *n_equalized, mq_error *err);
 /* Its name in files of calibrations: what was seen of a model prepared otherwise does not count for this one. NULL: out of
  * memory. */
 const char *mq_static_preparation(const mq_model *m, bool equalize, const mq_smooth_result *smoothed);

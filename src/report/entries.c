@@ -338,6 +338,38 @@ void mq_report_add_edge(mq_report *r, const mq_report_edge *edge)
     mq_report_put_int(r, e, "zero_point", edge->zero_point);
 }
 
+void mq_report_set_smoothing(mq_report *r, const mq_report_smoothing *s)
+{
+    json_t *o = mq_report_object(r, mq_report_section(r, "refinements"), "smoothing");
+
+    mq_report_put_int(r, o, "activations", (int64_t)s->activations);
+    mq_report_put_int(r, o, "inserted", (int64_t)s->inserted);
+    mq_report_put_int(r, o, "products", (int64_t)s->products);
+    if (!s->activations)
+        return;
+    mq_report_put_real(r, o, "least_alpha", s->least_alpha);
+    mq_report_put_real(r, o, "most_alpha", s->most_alpha);
+    mq_report_put_real(r, o, "expected_gain_db", s->expected_gain_db);
+}
+
+void mq_report_set_equalization(mq_report *r, size_t tensors)
+{
+    json_t *o = mq_report_object(r, mq_report_section(r, "refinements"), "equalization");
+
+    mq_report_put_int(r, o, "tensors", (int64_t)tensors);
+}
+
+void mq_report_set_bias_correction(mq_report *r, size_t biases, double rms_shift, double rms_bias)
+{
+    json_t *o = mq_report_object(r, mq_report_section(r, "refinements"), "bias_correction");
+
+    mq_report_put_int(r, o, "biases", (int64_t)biases);
+    if (!biases)
+        return;
+    mq_report_put_real(r, o, "rms_shift", rms_shift);
+    mq_report_put_real(r, o, "rms_bias", rms_bias);
+}
+
 void mq_report_add_kept(mq_report *r, const mq_report_kept *k)
 {
     json_t *e = mq_report_append(r, mq_report_section(r, "kept"));

@@ -52,6 +52,7 @@ static const mq_html_column FINDING[] = {
 };
 static const mq_html_column AGREEMENT[] = {
     { "", "ok", MQ_HTML_OK }, { "tensor", "tensor", MQ_HTML_NAME }, { "SQNR", "sqnr_db", MQ_HTML_AGREEMENT },
+    { "ceiling: 16-bit activations", "ceiling_db", MQ_HTML_REAL },
     { "largest error", "max_abs", MQ_HTML_REAL }, { "relative", "max_rel", MQ_HTML_REAL },
     { "cosine", "cosine", MQ_HTML_REAL }, { "arg-max agrees", "agreement", MQ_HTML_SHARE },
     { "outside", "outside", MQ_HTML_COUNT }, { "of", "elements", MQ_HTML_COUNT }, { "note", "note", MQ_HTML_TEXT }, { 0 },
@@ -258,6 +259,15 @@ static void note(mq_str *out, const char *what, const json_t *section, const cha
     mq_str_add(out, "</p>\n");
 }
 
+static void said(mq_str *out, const char *what, const json_t *facts, void (*say)(mq_str *out, const json_t *facts))
+{
+    if (!facts)
+        return;
+    mq_str_addf(out, "<p><b>%s</b>: ", what);
+    say(out, facts);
+    mq_str_add(out, "</p>\n");
+}
+
 /* The list called `key` of each model, under the model's name. */
 static void by_model(mq_str *out, const char *title, const json_t *models, const char *key, const mq_html_column *columns)
 {
@@ -346,6 +356,8 @@ void mq_render_html(const json_t *doc, mq_str *out)
     mq_html_section(out, "Parts", json_object_get(doc, "parts"), PART);
     mq_html_section(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"), REWRITE);
     note(out, "Proof", json_object_get(doc, "proof"), "mode");
+    said(out, "Refined", json_object_get(doc, "refinements"), mq_str_add_refinements);
+    said(out, "Speed", json_object_get(measured, "speed"), mq_str_add_speed);
     tensors(out, doc);
     mq_html_outline(out, "The model", json_object_get(doc, "model"), true);
     mq_html_outline(out, "Options", json_object_get(doc, "options"), false);

@@ -12,7 +12,7 @@
 
 /* Raised when a member changes its meaning or goes; members that are added keep it. */
 #define MQ_REPORT_SCHEMA_VERSION 1
-#define MQ_REPORT_N_SECTIONS 25
+#define MQ_REPORT_N_SECTIONS 26
 #define MQ_REPORT_N_WORST 5
 
 typedef struct mq_report_section_row {
@@ -30,6 +30,7 @@ struct mq_report {
     char *error;           /* NULL: the command did its work */
     int exit_status;
     json_t *steps;
+    json_t *speed;         /* NULL: not measured */
     int n_threads;         /* 0: nobody said */
     double started;
     bool failed;           /* out of memory somewhere */
@@ -68,6 +69,12 @@ void mq_str_add_scalar(mq_str *out, const json_t *v, void (*text)(mq_str *out, c
 void mq_str_add_sqnr(mq_str *out, const json_t *entry);
 /* The SQNR of an entry of `agreement`: "41.2 dB", "equal", "not finite". */
 void mq_str_add_agreement(mq_str *out, const json_t *entry);
+/* What stands beside it: " (ceiling 43.1 dB)"; nothing where none was measured. */
+void mq_str_add_ceiling(mq_str *out, const json_t *entry);
+/* "0.33 ms -> 0.21 ms (1.57 times as fast)" of `speed`. */
+void mq_str_add_speed(mq_str *out, const json_t *speed);
+/* What `refinements` says, in a sentence; "" adds nothing. */
+void mq_str_add_refinements(mq_str *out, const json_t *refinements);
 /* "-74.9%", "+0.3%", "" when `before` is 0. */
 void mq_str_add_change(mq_str *out, int64_t before, int64_t after);
 

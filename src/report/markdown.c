@@ -51,6 +51,7 @@ static void agreement_row(mq_str *out, const json_t *a)
         return;
     }
     mq_str_add_agreement(out, a);
+    mq_str_add_ceiling(out, a);
     figure(out, a, "max_abs", "%.3g", 1);
     figure(out, a, "max_rel", "%.3g", 1);
     figure(out, a, "cosine", "%.6f", 1);
@@ -433,6 +434,7 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
     const json_t *bounds = json_object_get(doc, "bounds"), *findings = json_object_get(doc, "findings");
     const json_t *worst = json_object_get(doc, "worst_layers"), *proof = json_object_get(doc, "proof");
     const json_t *mode = json_object_get(doc, "mode");
+    const json_t *speed = json_object_get(json_object_get(doc, "measured"), "speed");
 
     heading(out, doc);
     if (json_array_size(bounds))
@@ -464,6 +466,16 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
                     BUDGET_SHORT);
     mq_md_folded_table(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"),
                        "| rewrite | times | what |", rewrite_row, BUDGET_SHORT);
+    if (json_object_get(doc, "refinements")) {
+        mq_str_add(out, "Refined: ");
+        mq_str_add_refinements(out, json_object_get(doc, "refinements"));
+        mq_str_add(out, "\n\n");
+    }
+    if (speed) {
+        mq_str_add(out, "Speed: ");
+        mq_str_add_speed(out, speed);
+        mq_str_add(out, "\n\n");
+    }
     mq_md_folded_table(out, "Changed tensors", json_object_get(doc, "changed"), "| tensor | shape | type | SQNR | size |",
                  changed_row, BUDGET_LONG);
     mq_md_folded_table(out, "Activations", json_object_get(doc, "activations"),

@@ -33,6 +33,19 @@ void mq_report_set_threads(mq_report *r, int n_threads)
         r->n_threads = n_threads;
 }
 
+void mq_report_set_speed(mq_report *r, double before_ms, double after_ms, size_t runs)
+{
+    json_t *s;
+
+    if (!r || !(before_ms > 0) || !(after_ms > 0))
+        return;
+    s = json_pack("{s:f, s:f, s:f, s:I, s:i}", "before_ms", before_ms, "after_ms", after_ms, "speedup", before_ms / after_ms,
+                  "runs", (json_int_t)runs, "threads", 1);
+    r->failed |= !s;
+    json_decref(r->speed);
+    r->speed = s;
+}
+
 /* The number behind a key of a "key : value" file of /proc, or its text; false when there is none. */
 static bool proc_line(const char *file, const char *key, char *value, size_t size)
 {
@@ -89,6 +102,8 @@ json_t *mq_report_measured(const mq_report *r)
     bad |= json_object_set_new(m, "peak_memory_bytes", json_integer(peak_memory()));
     bad |= json_object_set_new(m, "threads", json_integer(r->n_threads > 0 ? r->n_threads : mq_threads(0)));
     bad |= json_object_set_new(m, "cpu", mq_json_text(cpu));
+    if (r->speed)
+        bad |= json_object_set(m, "speed", r->speed);
     bad |= json_object_set_new(m, "isa", json_string(mq_isa_name(mq_isa_now())));
     if (bad) {
         json_decref(m);

@@ -15,8 +15,8 @@
 /* Order of the document. The verdict and `tool` come first, `measured` last: a comparison of two reports drops that one. */
 const mq_report_section_row mq_report_sections[] = {
     { "bounds", true },   { "findings", true }, { "before", false },  { "after", false },
-    { "mode", false },    { "rewrites", false }, { "parts", true },   { "proof", false },   { "agreement", true },
-    { "tests", false },
+    { "mode", false },    { "rewrites", false }, { "refinements", false }, { "parts", true },
+    { "proof", false },   { "agreement", true }, { "tests", false },
     { "run", false },     { "models", true },   { "latency", true },      { "metrics", true },
     { "profile", true },  { "changed", true },  { "activations", true },  { "saturating", true }, { "io", true },
     { "kept", true },     { "warnings", true }, { "worst_layers", true }, { "model", false },   { "options", false },
@@ -65,6 +65,7 @@ void mq_report_free(mq_report *r)
     for (size_t i = 0; i < N_SECTIONS; i++)
         json_decref(r->sections[i]);
     json_decref(r->steps);
+    json_decref(r->speed);
     free(r->error);
     free(r->command);
     free(r);

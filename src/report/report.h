@@ -138,6 +138,20 @@ void mq_report_set_proof(mq_report *report, const char *mode, bool ok, const cha
 /* Threads that worked, under `measured`; without it the CPUs that the process may use are written. */
 void mq_report_set_threads(mq_report *report, int n_threads);
 
+/* The median time of one run of the model before and after, by turns on one thread, under `measured`. */
+void mq_report_set_speed(mq_report *report, double before_ms, double after_ms, size_t runs);
+
+/* What was done to the model so that less is lost, `refinements`: where, and what it was worth on the data. */
+typedef struct mq_report_smoothing {
+    size_t activations, products, inserted; /* inserted: of the activations, those with a Mul of their own */
+    double least_alpha, most_alpha;
+    double expected_gain_db; /* of the activations, on average */
+} mq_report_smoothing;
+void mq_report_set_smoothing(mq_report *report, const mq_report_smoothing *smoothing);
+void mq_report_set_equalization(mq_report *report, size_t tensors);
+/* rms_shift: what was added to biases; rms_bias: their size. */
+void mq_report_set_bias_correction(mq_report *report, size_t biases, double rms_shift, double rms_bias);
+
 /* ---- free-form access: for `model` (what inspect tells) and for sections of later commands ------------------------ */
 
 /* The object or array of a section, made when it is not there yet; borrowed. Only names listed in report.c. */

@@ -111,6 +111,7 @@ static void agreement(mq_str *out, const json_t *list)
             cell(out, mq_json_get_text(a, "note"), 0);
         else
             mq_str_add_agreement(out, a);
+        mq_str_add_ceiling(out, a);
         mq_str_add(out, "\n");
     }
     if (n > MQ_REPORT_N_WORST)
@@ -184,6 +185,22 @@ static void parts_lines(mq_str *out, const json_t *parts)
         }
         mq_str_add(out, "\n");
     }
+}
+
+/* Of the only output; several have theirs beside them. */
+static void ceiling(mq_str *out, const json_t *list)
+{
+    const json_t *a = json_array_get(list, 0);
+    double v;
+
+    if (!json_object_get(a, "ceiling_db") || mq_json_get_bool(json_array_get(list, 1), "output"))
+        return;
+    mq_str_add(out, "ceiling  ");
+    if (mq_json_get_real(a, "ceiling_db", &v))
+        mq_str_addf(out, "%.1f dB", v);
+    else
+        mq_str_add(out, "no difference");
+    mq_str_add(out, " with 16-bit activations in the same ranges\n");
 }
 
 /* "weights  62 changed (25.1 MB -> 6.3 MB), 3 kept". */
@@ -289,6 +306,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
 {
     const json_t *error = json_object_get(doc, "error"), *proof = json_object_get(doc, "proof");
     const json_t *mode = json_object_get(doc, "mode");
+    const json_t *speed = json_object_get(json_object_get(doc, "measured"), "speed");
 
     mq_str_addf(out, "verdict  %s", mq_json_get_text(doc, "verdict"));
     if (error) {
@@ -312,6 +330,17 @@ void mq_render_text(const json_t *doc, mq_str *out)
     if (*mq_json_get_text(proof, "note")) {
         mq_str_add(out, "proof    ");
         cell(out, mq_json_get_text(proof, "note"), 0);
+        mq_str_add(out, "\n");
+    }
+    ceiling(out, json_object_get(doc, "agreement"));
+    if (json_object_get(doc, "refinements")) {
+        mq_str_add(out, "refined  ");
+        mq_str_add_refinements(out, json_object_get(doc, "refinements"));
+        mq_str_add(out, "\n");
+    }
+    if (speed) {
+        mq_str_add(out, "speed    ");
+        mq_str_add_speed(out, speed);
         mq_str_add(out, "\n");
     }
     edges(out, json_object_get(doc, "io"));

@@ -232,6 +232,69 @@ void mq_str_add_agreement(mq_str *out, const json_t *entry)
         mq_str_add(out, mq_json_get_int(entry, "differ") ? "not finite" : "equal");
 }
 
+void mq_str_add_ceiling(mq_str *out, const json_t *entry)
+{
+    double v;
+
+    if (mq_json_get_real(entry, "ceiling_db", &v))
+        mq_str_addf(out, " (ceiling %.2f dB)", v);
+    else if (json_object_get(entry, "ceiling_db"))
+        mq_str_add(out, " (ceiling: equal)");
+}
+
+void mq_str_add_speed(mq_str *out, const json_t *speed)
+{
+    double before, after, speedup;
+
+    if (mq_json_get_real(speed, "before_ms", &before) && mq_json_get_real(speed, "after_ms", &after) &&
+        mq_json_get_real(speed, "speedup", &speedup))
+        mq_str_addf(out, "%.4g ms -> %.4g ms a run (%.2f times as fast), on one thread of this engine", before, after,
+                    speedup);
+}
+
+static void add_number(mq_str *out, int64_t n, const char *what, const char *done)
+{
+    const char *many = strcmp(what, "bias") == 0 ? "es" : "s";
+
+    mq_str_addf(out, "%lld %s%s %s", (long long)n, what, n == 1 ? "" : many, done);
+}
+
+static void add_smoothing(mq_str *out, const json_t *s)
+{
+    const int64_t n = mq_json_get_int(s, "activations");
+    double least, most, gain;
+
+    if (!s)
+        return;
+    add_number(out, n, "activation", "smoothed");
+    if (mq_json_get_real(s, "least_alpha", &least) && mq_json_get_real(s, "most_alpha", &most)) {
+        mq_str_addf(out, least < most ? " (alpha %g to %g" : " (alpha %g", least, most);
+        if (mq_json_get_real(s, "expected_gain_db", &gain))
+            mq_str_addf(out, ", expected gain %.1f dB", gain);
+        mq_str_add(out, ")");
+    }
+}
+
+void mq_str_add_refinements(mq_str *out, const json_t *r)
+{
+    const json_t *equal = json_object_get(r, "equalization"), *bias = json_object_get(r, "bias_correction");
+    const char *comma = json_object_get(r, "smoothing") ? ", " : "";
+    double shift, size;
+
+    add_smoothing(out, json_object_get(r, "smoothing"));
+    if (equal) {
+        mq_str_add(out, comma);
+        add_number(out, mq_json_get_int(equal, "tensors"), "tensor", "equalized");
+        comma = ", ";
+    }
+    if (!bias)
+        return;
+    mq_str_add(out, comma);
+    add_number(out, mq_json_get_int(bias, "biases"), "bias", "corrected");
+    if (mq_json_get_real(bias, "rms_shift", &shift) && mq_json_get_real(bias, "rms_bias", &size) && size > 0)
+        mq_str_addf(out, " (by %.2g%% of their size)", 100 * shift / size);
+}
+
 void mq_str_add_change(mq_str *out, int64_t before, int64_t after)
 {
     if (before > 0)

@@ -788,7 +788,7 @@ static void prepare(void)
 {
     mq_error err = { 0 };
 
-    if (mq_static_prepare(m, false, &noting, &err) != MQ_OK)
+    if (mq_static_prepare(m, false, &noting, &n_unseen, &err) != MQ_OK)
         fail_msg("%s", err.text);
     graph_check(m);
 }
