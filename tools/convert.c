@@ -12,7 +12,8 @@
 
 static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
-    OPT_PRECISION, OPT_KEEP_IO_TYPES, OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES,
+    OPT_PRECISION, OPT_IO_TYPE, OPT_IO_LAYOUT, OPT_EMBED_PREPROCESS, OPT_KEEP_IO_TYPES,
+    OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES,
     OPT_INPUTS,       OPT_OUTPUTS,     OPT_TO,    OPT_RENAME, OPT_STRIP,        OPT_NONE,
 };
 
@@ -22,13 +23,16 @@ static const cli_help_text helps[] = {
     { OPT_SHAPE, "write this shape of an input into the model, as 1x3x224x224 or batch,seq", false },
     { OPT_DIM, "write the size of a symbolic dimension into the model", false },
     { OPT_INPUTS, "cut the graph: these tensors become its inputs", false },
+    { OPT_IO_TYPE, "inputs and outputs as float, fp16, int8, uint8, int32 or int64, with a Cast; without a name all of "
+                   "floats, or of integers", true },
     { OPT_OUTPUTS, "cut the graph: these tensors become its outputs", false },
     { OPT_NONE, NULL, false },
 };
 
 /* Options that give the command another job than rewriting: rewrites then run when they are asked for. */
 static const cli_opt jobs[] = { OPT_OPSET,  OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_SHAPE, OPT_DIM, OPT_INPUTS,
-                                OPT_OUTPUTS, OPT_RENAME,       OPT_STRIP,              OPT_PRECISION };
+                                OPT_OUTPUTS, OPT_RENAME,       OPT_STRIP,              OPT_PRECISION,
+                                OPT_IO_TYPE, OPT_IO_LAYOUT,    OPT_EMBED_PREPROCESS };
 
 static const char *const strips[] = { "docs", "metadata", "names" };
 enum { N_STRIPS = sizeof strips / sizeof *strips };
@@ -77,6 +81,9 @@ static mq_convert_opts read_options(const cli_session *s)
     o.outputs = cli_names(s, OPT_OUTPUTS);
     o.shapes = cli_names(s, OPT_SHAPE);
     o.dims = cli_names(s, OPT_DIM);
+    o.io_types = cli_names(s, OPT_IO_TYPE);
+    o.io_layouts = cli_names(s, OPT_IO_LAYOUT);
+    o.pixels = cli_names(s, OPT_EMBED_PREPROCESS);
     o.renames = cli_names(s, OPT_RENAME);
     o.strip = strip_of(s->opts);
     if (cli_get(s, OPT_PRECISION)->given)

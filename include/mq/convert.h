@@ -35,6 +35,9 @@ typedef struct mq_convert_opts {
     int opset;             /* of the output; 0 (default): the input's */
     mq_names inputs, outputs; /* tensors to cut the graph at; default: its own */
     mq_names shapes, dims; /* "INPUT=1x3x224x224", "batch=8": written into the model */
+    mq_names io_types;     /* "[NAME=]TYPE": inputs and outputs in another type */
+    mq_names io_layouts;   /* "NAME=nchw" or "NAME=nhwc" */
+    mq_names pixels;       /* specs as of --preprocess without resizing: inputs that take uint8 pixels */
     mq_names renames;      /* "OLD=NEW": tensors */
     unsigned strip;        /* mq_strip; 0 (default): nothing */
     mq_precision_kind precision;

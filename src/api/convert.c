@@ -127,6 +127,21 @@ done:
     return rc;
 }
 
+/* Types and layouts of inputs and outputs, pixels. */
+static mq_status change_io(const mq_convert_opts *o, mq_model *m, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    if (!o->pixels.n && !o->io_types.n && !o->io_layouts.n)
+        return MQ_OK;
+    MQ_TRY(mq_convert_pixels(m, o->pixels.items, o->pixels.n, NULL, err));
+    MQ_TRY(mq_convert_io_types(m, o->io_types.items, o->io_types.n, err));
+    MQ_TRY(mq_convert_io_layouts(m, o->io_layouts.items, o->io_layouts.n, err));
+    rc = mq_infer_model(m, NULL, NULL, err);
+done:
+    return rc;
+}
+
 /* Inputs, outputs and sizes. Types have been inferred. */
 static mq_status change_edges(const mq_convert_opts *o, mq_model *m, mq_error *err)
 {
@@ -152,6 +167,8 @@ static mq_status give_edges(void *user, mq_model *original, mq_error *err)
     MQ_TRY(mq_infer_model(original, NULL, NULL, err));
     MQ_TRY(change_edges(j->opts, original, err));
     MQ_TRY(mq_convert_give_types(j, original, err));
+    MQ_TRY(mq_infer_model(original, NULL, NULL, err));
+    MQ_TRY(change_io(j->opts, original, err));
     MQ_TRY(mq_convert_rename(original, j->opts->renames.items, j->opts->renames.n, err));
 done:
     return rc;
@@ -200,6 +217,9 @@ static mq_status change(mq_convert_job *j)
     if (o->precision)
         make_constants(j);
     MQ_TRY(mq_convert_change_precision(j));
+    if (o->precision)
+        MQ_TRY(mq_infer_model(m, NULL, NULL, err));
+    MQ_TRY(change_io(o, m, err));
     MQ_TRY(mq_convert_rename(m, o->renames.items, o->renames.n, err));
     strip(m, o->strip);
     mq_convert_tidy(m);

@@ -26,6 +26,13 @@ mq_status mq_convert_lower_opset(mq_model *m, int to, mq_error *err);
 mq_status mq_convert_shapes(mq_model *m, const char *const *shapes, size_t n_shapes, const char *const *dims, size_t n_dims,
                             mq_error *err);
 
+/* "[NAME=]TYPE": an input or output (without a name: all of floats, or of integers) in another type, with a Cast. */
+mq_status mq_convert_io_types(mq_model *m, const char *const *items, size_t n, mq_error *err);
+/* "NAME=nchw", "NAME=nhwc": an input or output whose channels are last, or second, in the other layout, with a Transpose. */
+mq_status mq_convert_io_layouts(mq_model *m, const char *const *items, size_t n, mq_error *err);
+/* --preprocess specs without resizing: the input takes uint8 pixels, and their arithmetic is nodes. */
+mq_status mq_convert_pixels(mq_model *m, const char *const *specs, size_t n, const mq_hooks *hooks, mq_error *err);
+
 /* "OLD=NEW": tensors of any graph get other names. MQ_ERR_USAGE for a name that no tensor has, or that is taken. */
 mq_status mq_convert_rename(mq_model *m, const char *const *pairs, size_t n, mq_error *err);
 

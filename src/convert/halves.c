@@ -46,6 +46,13 @@ static void measure_at(const void *data, mq_dtype from, mq_dtype to, uint64_t st
     measure_block(to, x, y, n, s);
 }
 
+/* Weights are read from front to back, once to be measured and once to be written: memory need not hold them between. */
+static void give_back(const mq_tensor *t, const void *data)
+{
+    if (t->buf)
+        mq_buf_done_with(t->buf, data, (size_t)mq_tensor_size(t));
+}
+
 mq_status mq_halves_measure(mq_tensor *t, mq_dtype to, mq_precision_item *item, mq_error *err)
 {
     const int64_t count = mq_tensor_count(t);
@@ -60,6 +67,7 @@ mq_status mq_halves_measure(mq_tensor *t, mq_dtype to, mq_precision_item *item, 
     free(room);
     if (rc != MQ_OK)
         return rc;
+    give_back(t, data);
     item->from = t->dtype;
     item->to = to;
     item->count = count;
@@ -123,6 +131,7 @@ static mq_status make(void *user, mq_sink *sink, const mq_hooks *hooks, mq_error
     }
     if (rc != MQ_OK && err)
         *err = first;
+    give_back(r->source, data);
     return rc == MQ_OK ? mq_check_cancelled(hooks, err) : rc;
 }
 

@@ -163,6 +163,8 @@ typedef enum cli_opt {
     OPT_PRECISION,      /* given: word: cli_precision */
     OPT_KEEP_IO_TYPES,  /* on */
     OPT_TO,             /* given: word: cli_form */
+    OPT_IO_LAYOUT,      /* items: "NAME=nchw" */
+    OPT_EMBED_PREPROCESS, /* items, as written */
     OPT_RENAME,         /* items: "OLD=NEW" */
     OPT_STRIP,          /* items: names of cli_strip_words */
     N_OPTS

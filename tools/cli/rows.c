@@ -267,6 +267,11 @@ static const cli_row rows[N_OPTS] = {
     [OPT_TO] = { "--to", 0, KIND_WORD, CONVERT, "onnx|json", "onnx|json",
                  .help = "form of the output: a model, or json for reading, which nothing reads back (default: by the "
                          "name of -o)" },
+    [OPT_IO_LAYOUT] = { "--io-layout", 0, KIND_LIST, CONVERT, "NAME=nchw|nhwc",
+                        .help = "layout of an input or output, which has the other one, with a Transpose" },
+    [OPT_EMBED_PREPROCESS] = { "--embed-preprocess", 0, KIND_TEXTS, CONVERT, "SPEC",
+                               .help = "an input takes uint8 pixels: scale, mean, std, order and layout, as of "
+                                       "--preprocess, become nodes" },
     [OPT_RENAME] = { "--rename", 0, KIND_LIST, CONVERT, "OLD=NEW", .help = "another name for a tensor" },
     [OPT_STRIP] = { "--strip", 0, KIND_LIST, CONVERT, "docs|metadata|names",
                     .help = "leave out documentation, metadata, or the names of nodes; a list" },
