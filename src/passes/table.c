@@ -4,7 +4,6 @@
 #include "ops/ops.h"
 #include "passes/pass.h"
 
-extern const mq_pass mq_pass_close_inputs;
 extern const mq_pass mq_pass_drop_flatten;
 extern const mq_pass mq_pass_drop_identity;
 extern const mq_pass mq_pass_drop_noop;
@@ -25,7 +24,9 @@ extern const mq_pass mq_pass_fuse_norm;
 extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_inline_if;
 extern const mq_pass mq_pass_merge_equal;
+extern const mq_pass mq_pass_merge_numbers;
 extern const mq_pass mq_pass_merge_products;
+extern const mq_pass mq_pass_merge_slices;
 extern const mq_pass mq_pass_move_qdq;
 extern const mq_pass mq_pass_simplify_views;
 
@@ -67,7 +68,6 @@ const mq_pass *const mq_qoperator_passes[] = {
 
 /* First what makes constants, then what looks at them; what only renames or removes before what matches patterns. */
 const mq_convert_pass mq_convert_passes[] = {
-    { &mq_pass_close_inputs, 2, 7 },    /* first: what is constant then can be folded */
     { &mq_pass_drop_identity, 1, 7 },   /* patterns below need not look through them */
     { &mq_pass_fold_constants, 1, 7 },  /* the evaluator raises what it runs: any version will do */
     { &mq_pass_inline_if, 1, 7 },       /* conditions are constants now */
@@ -76,6 +76,8 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_merge_equal, 1, 7 },     /* before patterns, which want single readers */
     { &mq_pass_drop_flatten, 2, 7 },    /* products see their readers */
     { &mq_pass_simplify_views, 1, 7 },  /* shapes are constants now */
+    { &mq_pass_merge_slices, 1, 7 },    /* those that simplify-views has made, too */
+    { &mq_pass_merge_numbers, 2, 7 },   /* one constant goes into weights more easily than two */
     { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
     { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
     { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
