@@ -124,31 +124,52 @@ static mq_status fold(mq_node *n, const mq_pass_ctx *ctx, size_t *n_changed, mq_
     return rc;
 }
 
+/* Does inference know every element? */
+static bool is_known(const mq_value *v)
+{
+    const mq_dtype dtype = mq_value_dtype(v);
+    const int rank = mq_value_rank(v);
+
+    if (!v->known || !v->producer || rank < 0 || rank > 1 || (dtype != MQ_INT64 && dtype != MQ_INT32) ||
+        (rank == 0 && v->n_known != 1) || mq_value_constant(v, false))
+        return false;
+    for (size_t i = 0; i < v->n_known; i++)
+        if (v->known[i].value == INT64_MIN || v->known[i].symbol)
+            return false;
+    return true;
+}
+
+/* All outputs are known, or none becomes a constant: those of Split, one of many, must not be left out. */
+static bool outputs_are_known(const mq_node *n)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < n->n_outputs; i++) {
+        if (n->outputs[i] && !is_known(n->outputs[i]))
+            return false;
+        any |= n->outputs[i] != NULL;
+    }
+    return any;
+}
+
 /* A value whose contents inference knows becomes a constant. */
 static mq_status fold_known(mq_value *v, size_t *n_changed, mq_error *err)
 {
     mq_model *m = v->graph->model;
     const mq_dtype dtype = mq_value_dtype(v);
-    const int rank = mq_value_rank(v);
     const int64_t dim = (int64_t)v->n_known;
-    int64_t *wide;
+    int64_t *wide = mq_arena_calloc(m->arena, v->n_known, sizeof *wide);
     mq_tensor *t;
     mq_status rc;
 
-    if (!v->known || !v->producer || rank < 0 || rank > 1 || (dtype != MQ_INT64 && dtype != MQ_INT32) ||
-        (rank == 0 && dim != 1) ||
-        mq_value_constant(v, false))
-        return MQ_OK;
-    if (!(wide = mq_arena_calloc(m->arena, v->n_known, sizeof *wide)))
+    if (!wide)
         return mq_oom(err);
     for (size_t i = 0; i < v->n_known; i++) {
-        if (v->known[i].value == INT64_MIN || v->known[i].symbol)
-            return MQ_OK;
         wide[i] = v->known[i].value;
         if (dtype == MQ_INT32) /* little-endian: narrowed in place, front to back */
             ((int32_t *)(void *)wide)[i] = (int32_t)v->known[i].value;
     }
-    if (!(t = mq_tensor_create(m, v->name, dtype, rank, &dim, wide)))
+    if (!(t = mq_tensor_create(m, v->name, dtype, mq_value_rank(v), &dim, wide)))
         return mq_oom(err);
     if ((rc = mq_value_make_constant(v, t, err)) == MQ_OK)
         ++*n_changed;
@@ -160,8 +181,10 @@ static mq_status fold_all(mq_graph *g, const mq_pass_ctx *ctx, bool dequantize, 
     mq_status rc = MQ_OK;
 
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
+        const bool known = outputs_are_known(n);
+
         next = n->next;
-        for (size_t i = 0; i < n->n_outputs && rc == MQ_OK; i++)
+        for (size_t i = 0; known && i < n->n_outputs && rc == MQ_OK; i++)
             if (n->outputs[i])
                 rc = fold_known(n->outputs[i], n_changed, err);
         if (strcmp(n->op_type, "DequantizeLinear") == 0 && !dequantize)

@@ -99,6 +99,31 @@ static void not_folded_when_a_caller_may_override(void **state)
     assert_int_equal(pass_apply(&mq_pass_fold_constants, &ctx), 0);
 }
 
+static void not_folded_when_only_some_outputs_are_known(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,4,5,6");
+    make_longs("two", "2", (const int64_t[]){ 2, 2 });
+    make_node(g, "Shape", "x", "s");
+    node_int(make_node(g, "Split", "s,two", "y,z"), "axis", 0);
+    make_output(g, "y");
+    make_output(g, "z");
+    pass_leaves(&mq_pass_fold_constants);
+}
+
+static void all_outputs_of_a_split_are_folded(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "3,4,5,6");
+    make_longs("two", "2", (const int64_t[]){ 2, 2 });
+    make_node(g, "Shape", "x", "s");
+    node_int(make_node(g, "Split", "s,two", "y,z"), "axis", 0);
+    make_output(g, "y");
+    make_output(g, "z");
+    assert_true(pass_apply(&mq_pass_fold_constants, NULL) > 0);
+    pass_ops("");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +133,8 @@ int main(void)
         ON_MODEL(not_folded_when_much_larger),
         ON_MODEL(not_folded_when_the_evaluator_cannot),
         ON_MODEL(not_folded_when_a_caller_may_override),
+        ON_MODEL(not_folded_when_only_some_outputs_are_known),
+        ON_MODEL(all_outputs_of_a_split_are_folded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
