@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Bytes of images whose channels lie last, as the library's integer convolutions hand them on: QLinearConcat of channels,
+/* Bytes of images whose channels lie last, as the library's integer convolutions hand them on: QLinearConcat and Concat of
+ * channels (the library's own takes several times as long),
  * averages over whole images (QLinearGlobalAveragePool, QLinearAveragePool), QuantizeLinear and DequantizeLinear with one
  * scale, BatchNormalization of the floats between those, and mq::Lookup in any order without padding. The same arithmetic
  * as the reference kernels, which have these from plain memory. */
@@ -21,6 +22,7 @@ typedef struct bytes_state {
     size_t bytes;
     int64_t dims[MQ_MAX_RANK];
     int threads;
+    size_t first, each; /* of a concatenation: where the first tensor is, and inputs per tensor */
 } bytes_state;
 
 /* Describes an image of these dims with channels last. */
@@ -67,24 +69,33 @@ static int32_t zero_at(const mq_call *c, size_t i)
     return i < c->n_in && c->in[i] ? (int32_t)mq_array_i64(c->in[i], 0) : 0;
 }
 
-/* ---- QLinearConcat ------------------------------------------------------------------------------------------------ */
+/* ---- Concat, QLinearConcat ---------------------------------------------------------------------------------------- */
 
-enum { FIRST = 2, EACH = 3 }; /* the result's scale and zero point, then tensor, scale and zero point of each */
+/* The result's scale and zero point, then tensor, scale and zero point of each. */
+enum { QLINEAR_FIRST = 2, QLINEAR_EACH = 3 };
+
+static bool has_grids(const bytes_state *s)
+{
+    return s->each == QLINEAR_EACH;
+}
 
 static mq_status concat_run(mq_call *c, void *state)
 {
     const bytes_state *s = state;
-    const mq_array *first = c->in[FIRST];
+    const mq_array *first = c->in[s->first];
     const int64_t channels = s->dims[1], points = (int64_t)s->bytes / channels;
     uint8_t *y = NULL, table[MQ_LOOKUP_SIZE];
     int64_t at = 0;
     mq_status rc;
 
     MQ_TRY(mq_call_out_layout(c, 0, first->dtype, first->rank, s->dims, s->layout, s->bytes, (void **)&y));
-    for (size_t i = FIRST; i < c->n_in; i += EACH) {
+    for (int i = 0; i < MQ_LOOKUP_SIZE; i++)
+        table[i] = (uint8_t)i;
+    for (size_t i = s->first; i < c->n_in; i += s->each) {
         const uint8_t *x = c->in[i]->data;
         const int64_t n = c->in[i]->dims[1];
-        mq_i8_regrid(first->dtype, scale_at(c, i + 1), zero_at(c, i + 2), scale_at(c, 0), zero_at(c, 1), table);
+        if (has_grids(s))
+            mq_i8_regrid(first->dtype, scale_at(c, i + 1), zero_at(c, i + 2), scale_at(c, 0), zero_at(c, 1), table);
 #pragma omp parallel for num_threads(s->threads) schedule(static) if (s->threads > 1)
         for (int64_t k = 0; k < s->threads; k++) {
             const int64_t from = points * k / s->threads, to = points * (k + 1) / s->threads;
@@ -99,18 +110,19 @@ done:
 /* All inputs with channels last, of one type and but for the channels of one shape. */
 static bool concat_fits(const mq_call *c, bytes_state *s)
 {
-    const mq_array *first = c->n_in >= FIRST + EACH && (c->n_in - FIRST) % EACH == 0 ? c->in[FIRST] : NULL;
+    const bool whole = c->n_in >= s->first + s->each && (c->n_in - s->first) % s->each == 0;
+    const mq_array *first = whole ? c->in[s->first] : NULL;
     const int64_t axis = mq_node_attr_int(c->node, "axis", 0);
 
     if (!first || !mq_is_i8(first) || !has_channels_last(first) || (axis != 1 && axis != 1 - first->rank) ||
-        !is_grid(c, 0, first->dtype))
+        (has_grids(s) && !is_grid(c, 0, first->dtype)))
         return false;
     memcpy(s->dims, first->dims, sizeof first->dims);
     s->dims[1] = 0;
-    for (size_t i = FIRST; i < c->n_in; i += EACH) {
+    for (size_t i = s->first; i < c->n_in; i += s->each) {
         const mq_array *a = c->in[i];
 
-        if (!a || !has_channels_last(a) || !mq_dn_joins(a, first, 1) || !is_grid(c, i + 1, a->dtype))
+        if (!a || !has_channels_last(a) || !mq_dn_joins(a, first, 1) || (has_grids(s) && !is_grid(c, i + 1, a->dtype)))
             return false;
         s->dims[1] += a->dims[1];
     }
@@ -119,11 +131,12 @@ static bool concat_fits(const mq_call *c, bytes_state *s)
 
 static mq_status concat_prepare(mq_call *c, void **state)
 {
-    bytes_state s = { 0 }, *kept;
+    const bool plain = mq_node_is(c->node, "", "Concat");
+    bytes_state s = { .first = plain ? 0 : QLINEAR_FIRST, .each = plain ? 1 : QLINEAR_EACH }, *kept;
     mq_dn_desc made;
 
     if (!mq_call_readers_take_layout(c, 0) || !concat_fits(c, &s) ||
-        !last_desc(&made, c->in[FIRST]->dtype, c->in[FIRST]->rank, s.dims))
+        !last_desc(&made, c->in[s.first]->dtype, c->in[s.first]->rank, s.dims))
         return MQ_OK;
     s.bytes = mq_dn_bytes(&made);
     s.threads = mq_dn_threads_bytes(c, 2 * (double)s.bytes);
@@ -364,6 +377,7 @@ static mq_status lookup_prepare(mq_call *c, void **state)
 const mq_fast mq_dn_qbytes_rows[] = {
     /* inputs 2, 5, 8 ... 29 */
     { "com.microsoft", "QLinearConcat", "onednn:qconcat", concat_prepare, concat_run, free, 0x24924924 },
+    { "", "Concat", "onednn:qconcat", concat_prepare, concat_run, free, 0xffffffff },
     { "com.microsoft", "QLinearGlobalAveragePool", "onednn:qaverage", whole_prepare, average_run, free, 1 },
     { "com.microsoft", "QLinearAveragePool", "onednn:qaverage", window_prepare, average_run, free, 1 },
     { "", "QuantizeLinear", "onednn:quantize", quantize_prepare, convert_run, free, 1 },
