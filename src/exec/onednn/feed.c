@@ -79,6 +79,8 @@ static mq_block *flipped(const mq_array *a)
 static mq_status make_packed(mq_call *c, size_t i, void *user, void **out)
 {
     const mq_dn_feed *f = user;
+    mq_dn_desc bare;
+    const bool sums = mq_dn_without_sums(&f->want, &bare);
     mq_block *b = mq_block_create(mq_dn_bytes(&f->want)), *signed_copy = f->flip ? flipped(c->in[i]) : NULL;
     mq_dn_op *op = NULL;
     mq_status rc;
@@ -87,12 +89,14 @@ static mq_status make_packed(mq_call *c, size_t i, void *user, void **out)
         mq_block_unref(b);
         return mq_oom(c->err);
     }
-    rc = mq_dn_make_reorder(c->n_threads, &f->have, &f->want, &op, c->err);
+    rc = mq_dn_make_reorder(c->n_threads, &f->have, &bare, &op, c->err);
     if (rc == MQ_OK && !op)
         rc = mq_call_unsupported(c, "a constant cannot be put into the order of the kernel");
     if (rc == MQ_OK)
         rc = mq_dn_run(c, op, 2, (mq_dn_arg[]){ { DNNL_ARG_FROM, signed_copy ? signed_copy->data : c->in[i]->data },
                                                 { DNNL_ARG_TO, b->data } });
+    if (rc == MQ_OK && sums)
+        mq_dn_write_sums(&f->have, signed_copy ? signed_copy->data : c->in[i]->data, &bare, b->data);
     if (rc == MQ_OK && f->flush)
         flush(b->data, mq_dn_bytes(&f->want) / sizeof(float));
     mq_dn_free(op);

@@ -151,6 +151,11 @@ typedef struct mq_dn_lstm {
 mq_status mq_dn_make_lstm(mq_call *c, int threads, const mq_dn_lstm *l, mq_dn_op **out);
 mq_status mq_dn_make_reorder(int threads, const mq_dn_desc *src, const mq_dn_desc *dst, mq_dn_op **out, mq_error *err);
 
+/* Packed 8-bit weights, with what the library keeps behind them: is d such a matrix? *bare: the weights alone. */
+bool mq_dn_without_sums(const mq_dn_desc *d, mq_dn_desc *bare);
+/* What goes behind the bare weights at `to`, from the plain ones (strides as in `plain`). */
+void mq_dn_write_sums(const mq_dn_desc *plain, const int8_t *from, const mq_dn_desc *bare, void *to);
+
 /* ---- what kernels share (feed.c) ---------------------------------------------------------------------------------- */
 
 /* An input as the primitive wants it. */
