@@ -14,7 +14,7 @@ static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
     OPT_PRECISION, OPT_IO_TYPE, OPT_IO_LAYOUT, OPT_EMBED_PREPROCESS, OPT_KEEP_IO_TYPES,
     OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES,
-    OPT_INPUTS,       OPT_OUTPUTS,     OPT_TO,    OPT_RENAME, OPT_STRIP,        OPT_NONE,
+    OPT_INPUTS, OPT_OUTPUTS, OPT_TO, OPT_RENAME, OPT_WEIGHTS_IN, OPT_WEIGHTS_MAP, OPT_WEIGHTS_OUT, OPT_STRIP, OPT_NONE,
 };
 
 /* Where this command's default or meaning is not that of the others. */
@@ -32,7 +32,7 @@ static const cli_help_text helps[] = {
 /* Options that give the command another job than rewriting: rewrites then run when they are asked for. */
 static const cli_opt jobs[] = { OPT_OPSET,  OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_SHAPE, OPT_DIM, OPT_INPUTS,
                                 OPT_OUTPUTS, OPT_RENAME,       OPT_STRIP,              OPT_PRECISION,
-                                OPT_IO_TYPE, OPT_IO_LAYOUT,    OPT_EMBED_PREPROCESS };
+                                OPT_IO_TYPE, OPT_IO_LAYOUT,    OPT_EMBED_PREPROCESS,   OPT_WEIGHTS_IN, OPT_WEIGHTS_OUT };
 
 static const char *const strips[] = { "docs", "metadata", "names" };
 enum { N_STRIPS = sizeof strips / sizeof *strips };
@@ -84,6 +84,9 @@ static mq_convert_opts read_options(const cli_session *s)
     o.io_types = cli_names(s, OPT_IO_TYPE);
     o.io_layouts = cli_names(s, OPT_IO_LAYOUT);
     o.pixels = cli_names(s, OPT_EMBED_PREPROCESS);
+    o.weights_in = cli_get(s, OPT_WEIGHTS_IN)->text;
+    o.weights_map = cli_get(s, OPT_WEIGHTS_MAP)->text;
+    o.weights_out = cli_get(s, OPT_WEIGHTS_OUT)->text;
     o.renames = cli_names(s, OPT_RENAME);
     o.strip = strip_of(s->opts);
     if (cli_get(s, OPT_PRECISION)->given)
@@ -135,6 +138,8 @@ static mq_status check(const cli_options *o, mq_error *err)
     for (size_t i = 0; i < sizeof precision_only / sizeof *precision_only && !o->values[OPT_PRECISION].given; i++)
         if (o->values[precision_only[i]].given)
             return cli_fail(err, MQ_ERR_USAGE, "%s is for --precision", cli_row_of(precision_only[i])->label);
+    if (o->values[OPT_WEIGHTS_MAP].given && !o->values[OPT_WEIGHTS_IN].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--weights-map is for --weights-in");
     if (o->values[OPT_LEVEL].given && passes->given)
         return cli_fail(err, MQ_ERR_USAGE, "-O and --passes both choose the rewrites: one of them");
     if (level_of(o) == 0 && disable->given && !passes->given)

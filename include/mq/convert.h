@@ -38,6 +38,9 @@ typedef struct mq_convert_opts {
     mq_names io_types;     /* "[NAME=]TYPE": inputs and outputs in another type */
     mq_names io_layouts;   /* "NAME=nchw" or "NAME=nhwc" */
     mq_names pixels;       /* specs as of --preprocess without resizing: inputs that take uint8 pixels */
+    const char *weights_in;  /* .npz or .safetensors: arrays in the place of initializers; NULL: none */
+    const char *weights_map; /* JSON: names in that file to names in the model; NULL: the same */
+    const char *weights_out; /* .npz or .safetensors: the result's initializers; NULL: none is written */
     mq_names renames;      /* "OLD=NEW": tensors */
     unsigned strip;        /* mq_strip; 0 (default): nothing */
     mq_precision_kind precision;

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "base/threads.h"
 #include "convert/convert.h"
+#include "convert/weights.h"
 #include "exec/evaluate.h"
 #include "model/onnx_info.h"
 #include "ops/ops.h"
@@ -142,11 +143,15 @@ done:
     return rc;
 }
 
-/* Inputs, outputs and sizes. Types have been inferred. */
-static mq_status change_edges(const mq_convert_opts *o, mq_model *m, mq_error *err)
+/* Weights, inputs, outputs and sizes. Types have been inferred. */
+static mq_status change_edges(const mq_convert_opts *o, mq_model *m, const mq_hooks *hooks, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
+    if (o->weights_in) {
+        MQ_TRY(mq_weights_read(m, o->weights_in, o->weights_map, hooks, err));
+        MQ_TRY(mq_infer_model(m, NULL, NULL, err));
+    }
     MQ_TRY(mq_need_tensors(m, "--inputs", o->inputs.items, o->inputs.n, err));
     MQ_TRY(mq_need_tensors(m, "--outputs", o->outputs.items, o->outputs.n, err));
     if (o->inputs.n || o->outputs.n)
@@ -165,7 +170,7 @@ static mq_status give_edges(void *user, mq_model *original, mq_error *err)
 
     MQ_TRY(mq_sound_mend(original, j->job.input, NULL, err));
     MQ_TRY(mq_infer_model(original, NULL, NULL, err));
-    MQ_TRY(change_edges(j->opts, original, err));
+    MQ_TRY(change_edges(j->opts, original, NULL, err));
     MQ_TRY(mq_convert_give_types(j, original, err));
     MQ_TRY(mq_infer_model(original, NULL, NULL, err));
     MQ_TRY(change_io(j->opts, original, err));
@@ -210,7 +215,7 @@ static mq_status change(mq_convert_job *j)
     mq_error *err = j->job.err;
     mq_status rc = MQ_OK;
 
-    MQ_TRY(change_edges(o, m, err));
+    MQ_TRY(change_edges(o, m, j->job.hooks, err));
     if (o->opset)
         MQ_TRY(change_opset(j));
     MQ_TRY(rewrite(j));
@@ -289,6 +294,8 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
     j.job.prepare = give_edges;
     j.job.user = &j;
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
+    if (o.weights_out && !o.dry_run)
+        MQ_TRY(mq_outfile_try(o.weights_out, o.save.force, err));
     MQ_TRY(mq_job_open(&j.job));
     MQ_TRY(mq_infer_model(j.job.model, NULL, NULL, err));
     j.before = count(j.job.model);
@@ -297,7 +304,13 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
     MQ_TRY(mq_job_end_step(&j.job, "convert"));
     if (o.json)
         MQ_TRY(tell(&j));
-    rc = o.json ? write_json(&j) : mq_job_finish(&j.job, "write", tell, &j);
+    MQ_TRY(o.json ? write_json(&j) : mq_job_finish(&j.job, "write", tell, &j));
+    if (o.weights_out && !o.dry_run && !mq_job_missed(&j.job)) {
+        mq_note_file(hooks, o.weights_out, true);
+        rc = mq_weights_write(j.job.model, o.weights_out, o.save.force, hooks, err);
+        if (rc != MQ_OK)
+            mq_error_prefix(err, "the model was written and stays in place, but not its weights");
+    }
 done:
     mq_convert_release_precision(&j);
     mq_job_close(&j.job);

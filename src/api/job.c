@@ -115,7 +115,7 @@ static mq_status add_size_bound(const mq_job *j)
     return rc;
 }
 
-static bool missed(const mq_job *j)
+bool mq_job_missed(const mq_job *j)
 {
     return mq_report_n_missed(j->report) > 0 || (j->opts.strict && mq_report_n_warnings(j->report) > 0);
 }
@@ -201,7 +201,7 @@ static mq_status write_output(mq_job *j, const char *step, mq_status (*facts)(vo
     MQ_TRY(verify(j, saving));
     MQ_TRY(mq_job_end_step(j, "verify"));
     MQ_TRY(add_size_bound(j));
-    if (missed(j)) {
+    if (mq_job_missed(j)) {
         rc = keep_failed(j);
         goto done;
     }

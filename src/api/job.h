@@ -51,6 +51,9 @@ mq_status mq_job_open(mq_job *j);
  * it, judges the bounds, and puts it in place unless one is missed. `step` names the writing in the report. */
 mq_status mq_job_finish(mq_job *j, const char *step, mq_status (*facts)(void *user), void *user);
 
+/* Is a bound missed, or with `strict` something warned about? Then the result is not put in place. */
+bool mq_job_missed(const mq_job *j);
+
 /* Frees the model. */
 void mq_job_close(mq_job *j);
 

@@ -166,6 +166,9 @@ typedef enum cli_opt {
     OPT_IO_LAYOUT,      /* items: "NAME=nchw" */
     OPT_EMBED_PREPROCESS, /* items, as written */
     OPT_RENAME,         /* items: "OLD=NEW" */
+    OPT_WEIGHTS_IN,     /* text: a file */
+    OPT_WEIGHTS_MAP,    /* text: a file */
+    OPT_WEIGHTS_OUT,    /* text: a file */
     OPT_STRIP,          /* items: names of cli_strip_words */
     N_OPTS
 } cli_opt;

@@ -273,6 +273,13 @@ static const cli_row rows[N_OPTS] = {
                                .help = "an input takes uint8 pixels: scale, mean, std, order and layout, as of "
                                        "--preprocess, become nodes" },
     [OPT_RENAME] = { "--rename", 0, KIND_LIST, CONVERT, "OLD=NEW", .help = "another name for a tensor" },
+    [OPT_WEIGHTS_IN] = { "--weights-in", 0, KIND_TEXT, CONVERT, "FILE",
+                         .help = "put the arrays of a .npz or .safetensors file in the place of the initializers of their "
+                                 "names" },
+    [OPT_WEIGHTS_MAP] = { "--weights-map", 0, KIND_TEXT, CONVERT, "FILE.json",
+                          .help = "with --weights-in: an object of names in the file to names in the model" },
+    [OPT_WEIGHTS_OUT] = { "--weights-out", 0, KIND_TEXT, CONVERT, "FILE",
+                          .help = "write the result's initializers into a .npz or .safetensors file, too" },
     [OPT_STRIP] = { "--strip", 0, KIND_LIST, CONVERT, "docs|metadata|names",
                     .help = "leave out documentation, metadata, or the names of nodes; a list" },
 };
