@@ -171,7 +171,13 @@ static const char *gate(const product *p, mq_value *x, mq_value *other, double *
     return NULL;
 }
 
-static mq_status fuse(mq_node *n, size_t *n_changed, mq_error *err)
+/* The first opset of ai.onnx that has it. */
+static int64_t since(const char *op)
+{
+    return strcmp(op, "HardSwish") == 0 ? 14 : strcmp(op, "Gelu") == 0 ? 20 : 24;
+}
+
+static mq_status fuse(mq_node *n, int64_t opset, size_t *n_changed, mq_error *err)
 {
     const char *op = NULL;
     bool with_tanh = false;
@@ -187,7 +193,7 @@ static mq_status fuse(mq_node *n, size_t *n_changed, mq_error *err)
         x = p.factors[i];
         op = gate(&p, x, p.factors[1 - i], &alpha, &with_tanh);
     }
-    if (!op || !mq_same_shape(x, n->outputs[0]))
+    if (!op || opset < since(op) || !mq_same_shape(x, n->outputs[0]))
         return MQ_OK;
     MQ_TRY(mq_pass_insert(n, "", op, NULL, &x, 1, &made, err));
     if (with_tanh)
@@ -200,19 +206,37 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status fuse_all(mq_graph *g, int64_t opset, size_t *n_changed, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
-    (void)ctx;
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
         next = n->next;
         if ((mq_node_is(n, "", "Mul") || mq_node_is(n, "", "Div")) && n->n_outputs == 1 && n->outputs[0])
-            rc = fuse(n, n_changed, err);
+            rc = fuse(n, opset, n_changed, err);
     }
     return rc;
 }
 
+/* The engine's copy has every operator. */
+static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)ctx;
+    return fuse_all(g, INT64_MAX, n_changed, err);
+}
+
+static mq_status run_standard(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)ctx;
+    return fuse_all(g, mq_opset_of(g, ""), n_changed, err);
+}
+
 const mq_pass mq_pass_fuse_gelu = {
     .name = "fuse-gelu", .summary = "make one operator of Gelu, Swish and HardSwish written out", .run = run
+};
+
+const mq_pass mq_pass_fuse_gate = {
+    .name = "fuse-gate",
+    .summary = "make one operator of Gelu, Swish and HardSwish, where the opset has it",
+    .run = run_standard,
 };

@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "passes/pass.h"
 
+extern const mq_pass mq_pass_close_inputs;
 extern const mq_pass mq_pass_drop_flatten;
 extern const mq_pass mq_pass_drop_identity;
 extern const mq_pass mq_pass_drop_noop;
@@ -16,6 +17,7 @@ extern const mq_pass mq_pass_fuse_activation;
 extern const mq_pass mq_pass_fuse_attention;
 extern const mq_pass mq_pass_fuse_dynamic;
 extern const mq_pass mq_pass_fuse_elementwise;
+extern const mq_pass mq_pass_fuse_gate;
 extern const mq_pass mq_pass_fuse_gelu;
 extern const mq_pass mq_pass_fuse_layernorm;
 extern const mq_pass mq_pass_fuse_lookup;
@@ -68,6 +70,7 @@ const mq_pass *const mq_qoperator_passes[] = {
 
 /* First what makes constants, then what looks at them; what only renames or removes before what matches patterns. */
 const mq_convert_pass mq_convert_passes[] = {
+    { &mq_pass_close_inputs, 2, 7 },    /* first: what is constant then can be folded */
     { &mq_pass_drop_identity, 1, 7 },   /* patterns below need not look through them */
     { &mq_pass_fold_constants, 1, 7 },  /* the evaluator raises what it runs: any version will do */
     { &mq_pass_inline_if, 1, 7 },       /* conditions are constants now */
@@ -80,6 +83,7 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_merge_numbers, 2, 7 },   /* one constant goes into weights more easily than two */
     { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
     { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
+    { &mq_pass_fuse_gate, 2, 7 },       /* the same */
     { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
     { &mq_pass_merge_products, 2, 7 },  /* last: what belongs to one product only is in its weights */
     { NULL, 0, 0 },

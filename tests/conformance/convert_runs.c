@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert/convert.h"
 #include "exec/evaluate.h"
 #include "graph/verify.h"
 #include "mq/model.h"
@@ -71,7 +70,6 @@ static mq_status convert(const char *in, const char *out, char *what, size_t *n_
     MQ_TRY(mq_evaluator_create(&e, 1, err));
     MQ_TRY(mq_model_load(&m, in, err));
     MQ_TRY(mq_model_verify(m, err));
-    mq_convert_unlist(m);
     const mq_pass_ctx ctx = { .evaluate = mq_evaluator_run, .user = e, .fold_limit = FOLD_LIMIT };
 
     if (strcmp(what, "all") == 0)

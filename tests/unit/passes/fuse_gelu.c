@@ -9,7 +9,7 @@
 
 #include "pass_check.h"
 
-extern const mq_pass mq_pass_fuse_gelu;
+extern const mq_pass mq_pass_fuse_gelu, mq_pass_fuse_gate;
 
 #define TOLERANCE 2e-5
 
@@ -141,6 +141,82 @@ static void not_fused_when_another_value_is_gated(void **state)
     pass_leaves(&mq_pass_fuse_gelu);
 }
 
+/* ---- in a file of some opset --------------------------------------------------------------------------------------- */
+
+static void gelu_at(int opset)
+{
+    assert_int_equal(mq_opset_set(m, "", opset, NULL), MQ_OK);
+    constants();
+    make_node(g, "Div", "x,root2", "a");
+    make_node(g, "Erf", "a", "b");
+    make_node(g, "Add", "b,one", "c");
+    make_node(g, "Mul", "x,c", "d");
+    make_node(g, "Mul", "d,half", "y");
+    make_output(g, "y");
+}
+
+static void hard_swish_at(int opset)
+{
+    assert_int_equal(mq_opset_set(m, "", opset, NULL), MQ_OK);
+    constants();
+    make_node(g, "Add", "x,three", "a");
+    make_node(g, "Clip", "a,zero,six", "b");
+    make_node(g, "Mul", "x,b", "c");
+    make_node(g, "Div", "c,six", "y");
+    make_output(g, "y");
+}
+
+static void swish_at(int opset)
+{
+    assert_int_equal(mq_opset_set(m, "", opset, NULL), MQ_OK);
+    constants();
+    make_node(g, "Sigmoid", "x", "a");
+    make_node(g, "Mul", "x,a", "y");
+    make_output(g, "y");
+}
+
+static void a_file_has_gelu_from_20_on(void **state)
+{
+    (void)state;
+    gelu_at(20);
+    pass_becomes(&mq_pass_fuse_gate, "Gelu", TOLERANCE);
+}
+
+static void a_file_has_hard_swish_from_14_on(void **state)
+{
+    (void)state;
+    hard_swish_at(14);
+    pass_becomes(&mq_pass_fuse_gate, "HardSwish", TOLERANCE);
+}
+
+static void a_file_has_swish_from_24_on(void **state)
+{
+    (void)state;
+    swish_at(24);
+    pass_becomes(&mq_pass_fuse_gate, "Swish", TOLERANCE);
+}
+
+static void not_fused_when_the_opset_lacks_gelu(void **state)
+{
+    (void)state;
+    gelu_at(19);
+    pass_leaves(&mq_pass_fuse_gate);
+}
+
+static void not_fused_when_the_opset_lacks_hard_swish(void **state)
+{
+    (void)state;
+    hard_swish_at(13);
+    pass_leaves(&mq_pass_fuse_gate);
+}
+
+static void not_fused_when_the_opset_lacks_swish(void **state)
+{
+    (void)state;
+    swish_at(23);
+    pass_leaves(&mq_pass_fuse_gate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +228,12 @@ int main(void)
         ON_MODEL(not_fused_with_another_constant),
         ON_MODEL(not_fused_with_another_reader),
         ON_MODEL(not_fused_when_another_value_is_gated),
+        ON_MODEL(a_file_has_gelu_from_20_on),
+        ON_MODEL(a_file_has_hard_swish_from_14_on),
+        ON_MODEL(a_file_has_swish_from_24_on),
+        ON_MODEL(not_fused_when_the_opset_lacks_gelu),
+        ON_MODEL(not_fused_when_the_opset_lacks_hard_swish),
+        ON_MODEL(not_fused_when_the_opset_lacks_swish),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
