@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Attention of ai.onnx without caches, and mq::Attention (ops/attention_op.h): two products over all heads, which read heads
- * where they lie in [B, S, N * D], and between them scale, mask and Softmax in one pass over each row of scores. */
+ * where they lie in [B, S, N * D], and between them scale, mask and Softmax in one pass over each row of scores. Where the
+ * library would take its older matrix product, whose sums depend on the number of threads, each head has products of its
+ * own on one thread, and the threads share the heads. */
+#include <omp.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,44 +23,49 @@ enum { IN_Q, IN_K, IN_V, IN_MASK };
 typedef struct attention {
     int64_t batch, heads, queries, keys, size, v_size;
     float scale;
+    bool apart; /* [B, N, S, D] */
     bool mask, empty_is_nan;
     int64_t mask_at[3]; /* steps of the mask along batch, heads and queries; 0: one for all */
     int threads, row_threads;
-    mq_dn_op *scores, *sums;
+    int n_ops;               /* 1, or one for each thread that takes heads */
+    bool split;              /* head by head */
+    mq_dn_op **scores, **sums;
 } attention;
 
 static void release(void *state)
 {
     attention *s = state;
 
-    mq_dn_free(s->scores);
-    mq_dn_free(s->sums);
+    for (int i = 0; i < s->n_ops; i++) {
+        mq_dn_free(s->scores ? s->scores[i] : NULL);
+        mq_dn_free(s->sums ? s->sums[i] : NULL);
+    }
+    free(s->scores);
+    free(s->sums);
     free(s);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
-/* x times scale, and the mask; the largest, where NaN does not count. */
+/* x times scale, and the mask; the largest, where NaN does not count. A loop that does both stays scalar with AVX2. */
 MQ_CLONES(float, add_mask, (float *restrict x, const mq_unaligned_f32 *restrict mask, int64_t n, float scale),
           (x, mask, n, scale))
 {
-    float most[LANES];
+    float lane[LANES], most = -INFINITY;
     int64_t i = 0;
 
+    for (int64_t k = 0; k < n; k++)
+        x[k] = x[k] * scale + mask[k];
     for (int l = 0; l < LANES; l++)
-        most[l] = -INFINITY;
+        lane[l] = most;
     for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++) {
-            x[i + l] = x[i + l] * scale + mask[i + l];
-            most[l] = MORE(x[i + l], most[l]);
-        }
-    for (int l = 0; i < n; i++, l++) {
-        x[i] = x[i] * scale + mask[i];
-        most[l] = MORE(x[i], most[l]);
-    }
-    for (int l = 1; l < LANES; l++)
-        most[0] = MORE(most[l], most[0]);
-    return most[0];
+        for (int l = 0; l < LANES; l++)
+            lane[l] = MORE(x[i + l], lane[l]);
+    for (; i < n; i++)
+        most = MORE(x[i], most);
+    for (int l = 0; l < LANES; l++)
+        most = MORE(lane[l], most);
+    return most;
 }
 
 /* e^d for d <= 0. */
@@ -184,29 +192,96 @@ static void end_row(float *x, int64_t n, float most)
     share(x, n, most);
 }
 
-static void softmax(const attention *s, float *scores, const mq_unaligned_f32 *mask)
+/* Row r of all rows of scores. */
+static void softmax(const attention *s, float *scores, const mq_unaligned_f32 *mask, int64_t r)
 {
-    const int64_t rows = s->batch * s->heads * s->queries, n = s->keys;
+    const int64_t h = r / s->queries, n = s->keys;
+    const mq_unaligned_f32 *row = mask + h / s->heads * s->mask_at[0] + h % s->heads * s->mask_at[1] +
+                                  r % s->queries * s->mask_at[2];
+    float *x = scores + r * n;
+    const float most = start_row(x, row, n, s->scale);
 
+    if (most == -INFINITY && !s->empty_is_nan)
+        clear(x, row, n);
+    else
+        end_row(x, n, most);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------ */
+
+typedef struct operands {
+    const float *q, *k, *v;
+    const mq_unaligned_f32 *mask;
+    float *scores, *y;
+} operands;
+
+static mq_status run_whole(mq_call *c, const attention *s, const operands *o)
+{
+    const mq_dn_arg first[] = { { MQ_DN_SRC, o->q }, { MQ_DN_WEIGHTS, o->k }, { MQ_DN_DST, o->scores } };
+    const mq_dn_arg second[] = { { MQ_DN_SRC, o->scores }, { MQ_DN_WEIGHTS, o->v }, { MQ_DN_DST, o->y } };
+    const int64_t rows = s->batch * s->heads * s->queries;
+    mq_status rc;
+
+    MQ_TRY(mq_dn_run(c, s->scores[0], 3, first));
 #pragma omp parallel for num_threads(s->row_threads) schedule(static) if (s->row_threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
-        const int64_t h = r / s->queries, at = h / s->heads * s->mask_at[0] + h % s->heads * s->mask_at[1] +
-                                               r % s->queries * s->mask_at[2];
-        const mq_unaligned_f32 *row = mask + at;
-        float *x = scores + r * n;
-        const float most = start_row(x, row, n, s->scale);
+    for (int64_t r = 0; r < rows; r++)
+        softmax(s, o->scores, o->mask, r);
+    MQ_TRY(mq_dn_run(c, s->sums[0], 3, second));
+done:
+    return rc;
+}
 
-        if (most == -INFINITY && !s->empty_is_nan)
-            clear(x, row, n);
-        else
-            end_row(x, n, most);
+/* Where head i begins, of rows of n elements. */
+static int64_t head_at(const attention *s, int64_t i, int64_t rows, int64_t n)
+{
+    return s->apart ? i * rows * n : (i / s->heads * rows * s->heads + i % s->heads) * n;
+}
+
+static mq_status run_head(const attention *s, const operands *o, int64_t i, int t, void *scratch)
+{
+    float *x = o->scores + i * s->queries * s->keys;
+    const mq_dn_arg first[] = { { MQ_DN_SRC, o->q + head_at(s, i, s->queries, s->size) },
+                                { MQ_DN_WEIGHTS, o->k + head_at(s, i, s->keys, s->size) },
+                                { MQ_DN_DST, x } };
+    const mq_dn_arg second[] = { { MQ_DN_SRC, x },
+                                 { MQ_DN_WEIGHTS, o->v + head_at(s, i, s->keys, s->v_size) },
+                                 { MQ_DN_DST, o->y + head_at(s, i, s->queries, s->v_size) } };
+    mq_error ignored;
+    mq_status rc = mq_dn_execute(s->scores[t], 3, first, scratch, &ignored);
+
+    for (int64_t r = i * s->queries; r < (i + 1) * s->queries; r++)
+        softmax(s, o->scores, o->mask, r);
+    return rc == MQ_OK ? mq_dn_execute(s->sums[t], 3, second, scratch, &ignored) : rc;
+}
+
+static mq_status run_heads(mq_call *c, const attention *s, const operands *o)
+{
+    const size_t a = mq_dn_scratch_bytes(s->scores[0]), b = mq_dn_scratch_bytes(s->sums[0]);
+    const size_t size = ((a > b ? a : b) + 63) / 64 * 64;
+    char *scratch = size ? mq_call_scratch(c, size * (size_t)s->n_ops) : NULL;
+    const int64_t heads = s->batch * s->heads;
+    mq_status status = MQ_OK;
+
+    if (size && !scratch)
+        return MQ_ERR_NOMEM;
+#pragma omp parallel for num_threads(s->n_ops) schedule(static) if (s->n_ops > 1)
+    for (int64_t i = 0; i < heads; i++) {
+        const int t = omp_get_thread_num();
+        const mq_status done = run_head(s, o, i, t, scratch ? scratch + size * (size_t)t : NULL);
+
+        if (done != MQ_OK) {
+#pragma omp atomic write
+            status = done;
+        }
     }
+    if (status == MQ_OK)
+        return MQ_OK;
+    return status == MQ_ERR_NOMEM ? mq_oom(c->err) : mq_call_unsupported(c, "oneDNN fails");
 }
 
 static mq_status run(mq_call *c, void *state)
 {
     const attention *s = state;
-    const bool apart = c->in[IN_Q]->rank == 4;
     const int64_t dims[] = { s->batch, s->heads, s->queries, s->v_size };
     const int64_t joined[] = { s->batch, s->queries, s->heads * s->v_size };
     float *x = mq_call_scratch(c, (size_t)(s->batch * s->heads * s->queries * s->keys) * sizeof *x), *y = NULL;
@@ -217,55 +292,71 @@ static mq_status run(mq_call *c, void *state)
         return MQ_ERR_NOMEM;
     if (nothing)
         memset(nothing, 0, (size_t)s->keys * sizeof *nothing);
-    const mq_dn_arg first[] = { { MQ_DN_SRC, c->in[IN_Q]->data }, { MQ_DN_WEIGHTS, c->in[IN_K]->data }, { MQ_DN_DST, x } };
-    MQ_TRY(mq_dn_run(c, s->scores, 3, first));
-    softmax(s, x, s->mask ? c->in[IN_MASK]->data : nothing);
-    MQ_TRY(mq_call_out(c, 0, MQ_FLOAT, apart ? 4 : 3, apart ? dims : joined, (void **)&y));
-    const mq_dn_arg second[] = { { MQ_DN_SRC, x }, { MQ_DN_WEIGHTS, c->in[IN_V]->data }, { MQ_DN_DST, y } };
-    MQ_TRY(mq_dn_run(c, s->sums, 3, second));
+    MQ_TRY(mq_call_out(c, 0, MQ_FLOAT, s->apart ? 4 : 3, s->apart ? dims : joined, (void **)&y));
+    const operands o = { c->in[IN_Q]->data, c->in[IN_K]->data, c->in[IN_V]->data,
+                         s->mask ? c->in[IN_MASK]->data : nothing, x, y };
+    rc = s->split ? run_heads(c, s, &o) : run_whole(c, s, &o);
 done:
     return rc;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------- */
 
-/* Rows of n elements of all heads, apart or joined, as matrices; turned: their transposed ones. */
+/* Rows of n elements of all heads, apart or joined, as matrices; turned: their transposed ones. split: of one head. */
 static bool describe(mq_dn_desc *d, const attention *s, bool apart, int64_t rows, int64_t n, bool turned)
 {
     const int64_t row = apart ? n : s->heads * n, head = apart ? rows * n : n, all = s->heads * rows * n;
-
     const int64_t dims[] = { s->batch, s->heads, turned ? n : rows, turned ? rows : n };
+    const int64_t strides[] = { all, head, turned ? 1 : row, turned ? row : 1 };
 
-    return mq_dn_strided(d, MQ_FLOAT, 4, dims, (int64_t[]){ all, head, turned ? 1 : row, turned ? row : 1 });
+    return s->split ? mq_dn_strided(d, MQ_FLOAT, 2, dims + 2, strides + 2) : mq_dn_strided(d, MQ_FLOAT, 4, dims, strides);
 }
 
-/* The library's older product is made for one thread: its sums depend on their number. */
-static mq_status make_product(mq_call *c, int threads, const mq_dn_desc *a, const mq_dn_desc *b, const mq_dn_desc *y,
-                              mq_dn_op **op)
+/* Number i of the two products. */
+static mq_status make_pair(mq_call *c, attention *s, int threads, int i)
 {
-    mq_status rc = mq_dn_make_matmul(c, threads, a, b, NULL, y, NULL, op);
-
-    if (rc == MQ_OK && *op && threads > 1 && mq_dn_is_gemm(*op)) {
-        mq_dn_free(*op);
-        *op = NULL;
-        rc = mq_dn_make_matmul(c, 1, a, b, NULL, y, NULL, op);
-    }
-    return rc;
-}
-
-static mq_status make(mq_call *c, attention *s)
-{
-    const bool apart = c->in[IN_Q]->rank == 4;
     mq_dn_desc q, k, v, x, y;
     mq_status rc;
 
-    if (!describe(&q, s, apart, s->queries, s->size, false) || !describe(&k, s, apart, s->keys, s->size, true) ||
-        !describe(&v, s, apart, s->keys, s->v_size, false) || !describe(&x, s, true, s->queries, s->keys, false) ||
-        !describe(&y, s, apart, s->queries, s->v_size, false))
+    if (!describe(&q, s, s->apart, s->queries, s->size, false) || !describe(&k, s, s->apart, s->keys, s->size, true) ||
+        !describe(&v, s, s->apart, s->keys, s->v_size, false) || !describe(&x, s, true, s->queries, s->keys, false) ||
+        !describe(&y, s, s->apart, s->queries, s->v_size, false))
         return MQ_OK;
-    MQ_TRY(make_product(c, s->threads, &q, &k, &x, &s->scores));
-    MQ_TRY(make_product(c, s->threads, &x, &v, &y, &s->sums));
+    MQ_TRY(mq_dn_make_matmul(c, threads, &q, &k, NULL, &x, NULL, &s->scores[i]));
+    MQ_TRY(mq_dn_make_matmul(c, threads, &x, &v, NULL, &y, NULL, &s->sums[i]));
 done:
+    return rc;
+}
+
+static bool is_made(const attention *s)
+{
+    for (int i = 0; i < s->n_ops; i++)
+        if (!s->scores[i] || !s->sums[i] || mq_dn_is_slow(s->scores[i]) || mq_dn_is_slow(s->sums[i]))
+            return false;
+    return true;
+}
+
+/* What is chosen does not depend on the threads. */
+static mq_status make(mq_call *c, attention *s)
+{
+    const int64_t heads = s->batch * s->heads;
+    mq_status rc;
+
+    s->scores = calloc((size_t)s->threads, sizeof *s->scores);
+    s->sums = calloc((size_t)s->threads, sizeof *s->sums);
+    s->n_ops = s->scores && s->sums ? 1 : 0;
+    if (!s->n_ops)
+        return mq_oom(c->err);
+    rc = make_pair(c, s, s->threads, 0);
+    if (rc != MQ_OK || !s->scores[0] || !s->sums[0] || (!mq_dn_is_gemm(s->scores[0]) && !mq_dn_is_gemm(s->sums[0])))
+        return rc;
+    mq_dn_free(s->scores[0]);
+    mq_dn_free(s->sums[0]);
+    s->scores[0] = s->sums[0] = NULL;
+    s->split = true;
+    s->n_ops = heads < s->threads ? (int)heads : s->threads;
+    for (int i = 0; i < s->n_ops && rc == MQ_OK; i++)
+        rc = make_pair(c, s, 1, i);
     return rc;
 }
 
@@ -288,7 +379,8 @@ static bool read_operands(const mq_call *c, attention *s)
     const int64_t kv_heads = mq_node_attr_int(c->node, "kv_num_heads", 0);
     int64_t batch[2], rows, size;
 
-    s->heads = q->rank == 4 ? q->dims[1] : mq_node_attr_int(c->node, "q_num_heads", 0);
+    s->apart = q->rank == 4;
+    s->heads = s->apart ? q->dims[1] : mq_node_attr_int(c->node, "q_num_heads", 0);
     return q->rank == k->rank && q->rank == v->rank && (q->rank == 4 || (q->rank == 3 && kv_heads == s->heads)) &&
            cut(q, s->heads, &s->batch, &s->queries, &s->size) && cut(k, s->heads, &batch[0], &s->keys, &size) &&
            cut(v, s->heads, &batch[1], &rows, &s->v_size) && batch[0] == s->batch && batch[1] == s->batch &&
@@ -351,8 +443,7 @@ static mq_status prepare(mq_call *c, bool empty_is_nan, void **state)
         return mq_oom(c->err);
     *made = s;
     rc = make(c, made);
-    return mq_dn_prepared(rc, made->scores && made->sums && !mq_dn_is_slow(made->scores) && !mq_dn_is_slow(made->sums), made,
-                          release, state);
+    return mq_dn_prepared(rc, rc == MQ_OK && is_made(made), made, release, state);
 }
 
 static mq_status standard_prepare(mq_call *c, void **state)
