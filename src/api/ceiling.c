@@ -6,6 +6,7 @@
 
 #include "api/prove.h"
 #include "graph/clone.h"
+#include "passes/edges.h"
 #include "quant/widen.h"
 #include "report/report.h"
 
@@ -36,6 +37,7 @@ mq_status mq_prove_ceiling(const mq_proven *p, mq_error *err)
     against.source = *p->source;
     against.only_measure = true;
     MQ_TRY(mq_model_clone(&wide, p->written, err));
+    MQ_TRY(mq_edges_to_float(wide, NULL, err)); /* they are activations, too */
     MQ_TRY(mq_quant_widen(wide, &n, err));
     if (n)
         MQ_TRY(mq_check_against(wide, p->original, &against, NULL, &quiet, &r, err));

@@ -52,7 +52,7 @@ static const mq_html_column FINDING[] = {
 };
 static const mq_html_column AGREEMENT[] = {
     { "", "ok", MQ_HTML_OK }, { "tensor", "tensor", MQ_HTML_NAME }, { "SQNR", "sqnr_db", MQ_HTML_AGREEMENT },
-    { "ceiling: 16-bit activations", "ceiling_db", MQ_HTML_REAL },
+    { "ceiling", "ceiling_db", MQ_HTML_DECIBELS },
     { "largest error", "max_abs", MQ_HTML_REAL }, { "relative", "max_rel", MQ_HTML_REAL },
     { "cosine", "cosine", MQ_HTML_REAL }, { "arg-max agrees", "agreement", MQ_HTML_SHARE },
     { "outside", "outside", MQ_HTML_COUNT }, { "of", "elements", MQ_HTML_COUNT }, { "note", "note", MQ_HTML_TEXT }, { 0 },

@@ -19,9 +19,12 @@ assert speed["threads"] == 1 and speed["runs"] >= 3 and speed["before_ms"] > 0 a
 assert abs(speed["speedup"] - speed["before_ms"] / speed["after_ms"]) < 1e-3 * speed["speedup"], speed
 for form in ("r.md", "r.html"):
     text = open(form).read()
+    assert f"{a['ceiling_db']:.2f} dB" in text, form
     assert "biases corrected" in text and "times as fast" in text and "ceiling" in text, form
 P
 done
+mq quantize "$TESTDATA/digits_cnn.onnx" $data --io-type uint8 -o edges.onnx --report e.json -q
+python3 -c 'import json; a = json.load(open("e.json"))["agreement"][0]; assert a["ceiling_db"] > a["sqnr_db"] + 1, a'
 mq quantize "$TESTDATA/digits_cnn.onnx" $data --effort fast -o fast.onnx --report r.json >r.txt
 grep -q "^ceiling\|^refined" r.txt && echo "fast looked further"
 mq quantize "$TESTDATA/digits_cnn.onnx" $data --act-type int16 -o int16.onnx --report r.json >r.txt 2>/dev/null
