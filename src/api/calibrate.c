@@ -7,11 +7,13 @@
 
 #include "api/running.h"
 #include "base/threads.h"
+#include "quant/softmax_input.h"
 
 /* One run of a calibration: what the watcher needs to know. */
 struct watching {
     mq_calibration *c;
-    mq_channel_table *channels;  /* or this */
+    const mq_placement *placement; /* with that */
+    mq_channel_table *channels;    /* or this */
     const mq_data_call *call;
     int n_threads;
 };
@@ -43,6 +45,31 @@ static mq_array without_copies(const mq_array *a, const mq_data_call *call)
     return part;
 }
 
+/* The axis along which a Softmax, and nobody else, reads the tensor in the file's graph. */
+static bool softmax_reads(const mq_placement *p, const char *name, int *axis)
+{
+    for (size_t i = 0; i < p->points.n; i++)
+        if (strcmp(p->points.items[i]->value->name, name) == 0)
+            return mq_softmax_reads(p->points.items[i]->value, axis);
+    return false;
+}
+
+static mq_status add_values(const struct watching *w, mq_calibrated *t, mq_array *part, mq_error *err)
+{
+    float *lifted = NULL;
+    int axis;
+    mq_status rc;
+
+    if (part->dtype == MQ_FLOAT && softmax_reads(w->placement, t->name, &axis)) {
+        MQ_TRY(mq_softmax_lift(part, axis, &lifted, err));
+        part->data = lifted;
+    }
+    rc = mq_observer_add(&t->observer, part, w->n_threads, err);
+done:
+    free(lifted);
+    return rc;
+}
+
 static mq_status observe(void *user, const mq_value *value, mq_array *array, mq_error *err)
 {
     const struct watching *w = user;
@@ -54,7 +81,7 @@ static mq_status observe(void *user, const mq_value *value, mq_array *array, mq_
     if (!t && !ch)
         return MQ_OK;
     part = without_copies(array, w->call);
-    rc = t ? mq_observer_add(&t->observer, &part, w->n_threads, err) : mq_channels_add(ch, &part, err);
+    rc = t ? add_values(w, t, &part, err) : mq_channels_add(ch, &part, err);
     if (rc != MQ_OK)
         mq_error_prefix(err, "tensor '%s'", value->name);
     return rc;
@@ -141,7 +168,7 @@ done:
 mq_status mq_calibrate(mq_calibration *c, mq_model *m, const mq_placement *p, const mq_calibrate_on *on,
                        const mq_hooks *hooks, mq_error *err)
 {
-    struct watching w = { .c = c };
+    struct watching w = { .c = c, .placement = p };
     const char **names = NULL;
     bool generated;
     mq_status rc;
