@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "data_make.h"
+#include "model/onnx_info.h"
 
 static void one_input(const char *dims)
 {
@@ -43,6 +44,26 @@ static void arrays_are_batched(void **state)
     array_is(next()->in[0], "float[2,2]: 0 1 2 3");
     assert_string_equal(mq_dataset_look(ds, 0)->text, "float[2,2]");
     assert_true(mq_dataset_look(ds, 0)->max == 3);
+}
+
+/* An input of integers that the metadata explain takes numbers, and integers as they are. */
+static void integers_that_stand_for_numbers(void **state)
+{
+    mq_value *x = make_input(m->graph, "x", MQ_INT8, "N,2");
+    const mq_edge edge = { 0.02f, -100 };
+
+    (void)state;
+    make_node(m->graph, "Identity", "x", "y");
+    make_type(make_output(m->graph, "y"), MQ_INT8, "N,2");
+    put_floats("a.npy", "3,2"); /* 0 to 5 */
+    data.batch = 3;
+    REFUSED(MQ_ERR_INPUT, "float[3,2] does not fit input 'x', which is int8[N,2]", "a.npy");
+    assert_int_equal(mq_edge_set(x, &edge, NULL), MQ_OK);
+    DATA("a.npy");
+    array_is(next()->in[0], "int8[3,2]: -100 -50 0 50 100 127");
+    put_npy("q.npy", MQ_INT8, "1,2", "\x05\xfb");
+    DATA("q.npy");
+    array_is(next()->in[0], "int8[1,2]: 5 -5");
 }
 
 static void a_fixed_batch_is_filled_up(void **state)
@@ -441,6 +462,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_DATA(arrays_are_batched),
+        ON_DATA(integers_that_stand_for_numbers),
         ON_DATA(a_fixed_batch_is_filled_up),
         ON_DATA(rows_one_rank_above_are_runs),
         ON_DATA(inputs_without_a_batch_axis_are_whole),
