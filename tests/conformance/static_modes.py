@@ -36,6 +36,7 @@ AXES = {
     "--format": ("qdq", "qoperator"),
     "--act-type": (None, "uint8", "int8", "uint16", "int16"),
     "act": (None, "--act-symmetric", "--act-asymmetric"),
+    "--io-type": (None, "uint8", "int8", "int16"),
     "--type": ("int8", "uint8", "int4", "uint4", "int2", "uint2", "int16", "uint16"),
     "grain": (None, "--per-channel", "--per-tensor"),
     "sign": (None, "--symmetric", "--asymmetric"),
@@ -73,11 +74,13 @@ def refused(c):
         return "--asymmetric: --target"
     if c["--format"] == "qoperator" and (strict or target == "c"):
         return "--format qoperator: --target"
-    if c["--format"] == "qoperator" and (
-            c["--act-type"] not in EIGHT or (c["--act-type"], c["--type"]) == ("int8", "uint8")):
+    if c["--io-type"] and c["--act-type"] and c["--io-type"] != c["--act-type"]:
+        return f"--io-type {c['--io-type']}: activations are {c['--act-type']}"
+    act = c["--act-type"] or c["--io-type"]  # which it follows
+    if c["--format"] == "qoperator" and (act not in EIGHT or (act, c["--type"]) == ("int8", "uint8")):
         return "--format qoperator"
-    if (strict and c["--act-type"] not in ("int8", None)) or (target == "c" and c["--act-type"] not in EIGHT):
-        return f"--act-type {c['--act-type']}: --target {target}"
+    if (strict and act not in ("int8", None)) or (target == "c" and act not in EIGHT):
+        return f"{'--act-type' if c['--act-type'] else '--io-type'} {act}: --target {target}"
     if strict and c["act"] == "--act-asymmetric":
         return "--act-asymmetric: --target"
     return None
@@ -292,6 +295,8 @@ def decibels(want, got):
 def floor(name, c):
     """dB below which something is wrong, not only coarse. Divergence leaves out the few large values of a Softmax, and
     what lies beyond the many equal ones of a Concat with a Clip."""
+    if c["--io-type"] and c["--calibration"] == "entropy" and name == "conv_net":
+        return 0  # the Softmax is the output
     if c["--type"] in ("int4", "uint4") or (c["--calibration"] == "entropy" and name in ("attention_net", "conv_net")):
         return 3
     coarse = c["--calibration"] in ("entropy", "ema") or c["reduce"] or c["--op-types"] or c["grain"] == "--per-tensor"
@@ -306,6 +311,26 @@ def names_read(graph):
         for a in n.attribute:
             for g in [a.g] if a.HasField("g") else a.graphs:
                 yield from names_read(g)
+
+
+def edges(m):
+    """name: (scale, zero point, type) of inputs and outputs that hold integers"""
+    props = {p.key: p.value for p in m.metadata_props}
+    return {v.name: (np.float32(props[f"mq.io.{v.name}.scale"]), int(props[f"mq.io.{v.name}.zero_point"]),
+                     helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type))
+            for v in [*m.graph.input, *m.graph.output] if f"mq.io.{v.name}.scale" in props}
+
+
+def quantized(feed, known):
+    def one(x, scale, zero, dtype):
+        return np.clip(np.rint(x / scale) + zero, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
+
+    return {k: one(v, *known[k]) if k in known else v for k, v in feed.items()}
+
+
+def real_numbers(s, values, known):
+    return [(v.astype(np.float32) - known[o.name][1]) * known[o.name][0] if o.name in known else v
+            for o, v in zip(s.get_outputs(), values)]
 
 
 class Judge:
@@ -334,7 +359,7 @@ class Judge:
             s = session(self.out)
         except Exception as e:  # whatever they refuse it with
             return f"{type(e).__name__}: {str(e)[:900]}"
-        return self.structure(name, m, path) or self.values(name, path, feed, c, s) or "ok"
+        return self.structure(name, m, path, c) or self.values(name, path, feed, c, s, edges(m)) or "ok"
 
     def stranger(self, path, feed, c):
         """A model nobody has looked at: 'nothing' when it has no weight, else the same without a floor."""
@@ -345,19 +370,21 @@ class Judge:
                      *[w for d in sorted(names) for w in ("--dim", f"{d}={3 if d == 'N' else 5}")], *options(c))
         if p.returncode == 4 and "nothing to quantize" in p.stderr:
             return "nothing"
-        if p.returncode == 2 and ("quantized already" in p.stderr or "'*' matches nothing" in p.stderr):
+        if p.returncode == 2 and any(w in p.stderr for w in ("quantized already", "'*' matches nothing", "is float",
+                                                             "only float tensors are quantized")):
             return "nothing"
         if p.returncode:
             return f"exit status {p.returncode}: {p.stderr}"
         try:
             m = onnx.load(self.out)
             onnx.checker.check_model(m, full_check=True)
-            want, got = session(path).run(None, feed), session(self.out).run(None, feed)
+            want, s, known = session(path).run(None, feed), session(self.out), edges(m)
+            got = real_numbers(s, s.run(None, quantized(feed, known)), known)
         except Exception as e:  # as above
             return f"{type(e).__name__}: {str(e)[:900]}"
         if [(a.shape, a.dtype) for a in want] != [(a.shape, a.dtype) for a in got]:
             return "outputs of other shapes or types"
-        return self.structure(None, m, path) or "ok"
+        return self.structure(None, m, path, c) or "ok"
 
     def integers(self, path):
         """What is wrong with the default form: ONNX Runtime computes every product of it with integers."""
@@ -380,7 +407,7 @@ class Judge:
         quantized = [n.input[0] for n in m.graph.node if n.op_type == "QuantizeLinear"]
         return None if quantized == ["x", "b_unquantized"] else f"quantized: {quantized}"
 
-    def structure(self, name, m, path):
+    def structure(self, name, m, path, c):
         used = set(names_read(m.graph))
         before = onnx.load(path).graph
         idle = {t.name for t in before.initializer} - set(names_read(before))
@@ -393,15 +420,18 @@ class Judge:
         inits = {t.name for t in before.initializer}
         if [i.name for i in m.graph.input] != [i.name for i in before.input if i.name not in inits]:
             return "other inputs"
-        if name and not any(n.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for n in m.graph.node):
+        floats = [v.name for v in [*m.graph.input, *m.graph.output] if v.type.tensor_type.elem_type == TensorProto.FLOAT]
+        if name and bool(floats) == bool(c["--io-type"]):
+            return f"float at the edges: {floats}"
+        if name and not any(n.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul", "QGemm") for n in m.graph.node):
             return "no activation is quantized"
         return None
 
-    def values(self, name, path, feed, c, s):
+    def values(self, name, path, feed, c, s, known):
         want = self.float.setdefault(name, None) or outputs(session(path), feed)
         self.float[name] = want
         try:
-            got = outputs(s, feed)
+            got = outputs(s, quantized(feed, known))
         except Exception as e:  # some mistakes are found when a kernel runs
             return f"{type(e).__name__}: {str(e)[:900]}"
         p = self.run("run", self.out, "--data", self.data, "-o", self.engine, "-f", "-q")
@@ -409,6 +439,7 @@ class Judge:
             return f"the engine: {p.stderr}"
         mine = np.load(self.engine)
         mine = [mine[o.name].reshape(g.shape) for o, g in zip(s.get_outputs(), got)]
+        got, mine = real_numbers(s, got, known), real_numbers(s, mine, known)
         near, alike = decibels(want, got), decibels(got, mine)
         self.lowest[name] = min(self.lowest.get(name, 999), near)
         if not near >= floor(name, c):
