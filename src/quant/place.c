@@ -340,6 +340,27 @@ static void share_scales(struct placer *w)
     }
 }
 
+/* ONNX Runtime takes MatMul and Add of a vector for a Gemm, which it computes with integers only where the weight has zero
+ * points, and where integers are made of the result: without them it would multiply floats. */
+static void give_zero_points(const struct placer *w, const mq_node *n)
+{
+    mq_quant_item *it = (mq_quant_item *)item_of(w->plan, n->inputs[1]);
+    const mq_node *add = mq_only_reader(n->outputs[0]), *act;
+    const mq_tensor *t;
+
+    if (!mq_node_is(n, "", "MatMul") || !it || it->all_zero_points || mq_dtype_bits(it->weight.scheme.type) != 8 ||
+        mq_value_rank(n->inputs[0]) != 2 || it->weight.source.n_dims != 2 || !add || !mq_node_is(add, "", "Add") ||
+        !it->weight.scheme.symmetric || mq_scheme_middle(&it->weight.scheme))
+        return;
+    t = mq_constant_input(add, add->inputs[0] == n->outputs[0]);
+    act = fused_activation(w, add->outputs[0]);
+    if (!t || t->n_dims != 1 || t->dims[0] != it->weight.source.dims[1] ||
+        !mq_placement_find(w->p, act ? act->outputs[0] : add->outputs[0]))
+        return;
+    it->all_zero_points = true;
+    it->bytes_after += mq_weight_zero_point_bytes(&it->weight);
+}
+
 static mq_status add_bias(struct placer *w, mq_node *n)
 {
     const size_t at = mq_node_is(n, "", "MatMul") ? SIZE_MAX : 2;
@@ -386,8 +407,10 @@ static mq_status collect(struct placer *w)
             continue;
         w->p->n_products += c->role == ROLE_PRODUCT;
         w->p->n_carriers += c->role != ROLE_PRODUCT;
-        if (c->role == ROLE_PRODUCT)
+        if (c->role == ROLE_PRODUCT) {
+            give_zero_points(w, n);
             MQ_TRY(add_bias(w, n));
+        }
         if (mq_node_is(n, "", "Concat") && !mq_vec_push_in(w->plan->model->arena, &w->p->concats, n))
             rc = mq_oom(w->err);
     }

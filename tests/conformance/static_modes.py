@@ -53,7 +53,7 @@ FREE = {
     "--algorithm": (None, "mse", "hqq"),
     "--op-types": (None, "*"),
 }
-INTEGERS = ("gemm_net", "attention_net", "opset_9", "digits_cnn", "digits_cnn_opset9",
+INTEGERS = ("gemm_net", "attention_net", "opset_9", "digits_cnn", "digits_cnn_opset9", "digits_mlp",
             "resnet8_cifar10_ft")  # models whose products are all for integers
 EIGHT = ("int8", "uint8", None)
 

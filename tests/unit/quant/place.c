@@ -554,6 +554,40 @@ static void test_biases(void **state)
     assert_string_equal(plan.placement->biases.items[1].item->value->name, "w2");
 }
 
+/* MatMul, Add of a bias of that shape, Relu; k numbers the names. */
+static void dense(int k, const char *x, const char *bias)
+{
+    char w[8], b[8], m1[8], a[8], y[8], in[20];
+
+    snprintf(w, sizeof w, "w%d", k);
+    snprintf(b, sizeof b, "b%d", k);
+    snprintf(m1, sizeof m1, "m%d", k);
+    snprintf(a, sizeof a, "a%d", k);
+    snprintf(y, sizeof y, "r%d", k);
+    make_weight(g, w, "64,64");
+    make_weight(g, b, bias);
+    snprintf(in, sizeof in, "%s,%s", x, w);
+    make_node(g, "MatMul", in, m1);
+    snprintf(in, sizeof in, "%s,%s", m1, b);
+    make_node(g, "Add", in, a);
+    make_node(g, "Relu", a, y);
+}
+
+/* MatMul and Add become one Gemm in ONNX Runtime, which wants zero points to be one of integers. */
+static void test_zero_points_of_a_matmul_with_a_bias(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,64");
+    dense(0, "x", "64");
+    dense(1, "r0", "1,64");
+    dense(2, "r1", "64");
+    make_output(g, "r2");
+    points_are("x r0 r1");
+    assert_true(plan.items.items[0]->all_zero_points);
+    assert_false(plan.items.items[1]->all_zero_points); /* another form of bias */
+    assert_false(plan.items.items[2]->all_zero_points); /* floats are made */
+}
+
 /* A bias that comes from outside or is computed stays as it is. */
 static void test_bias_that_is_no_constant(void **state)
 {
@@ -614,6 +648,7 @@ int main(void)
         ON_MODEL(test_relu_beside_another_reader),
         ON_MODEL(test_graph_output_inside),
         ON_MODEL(test_biases),
+        ON_MODEL(test_zero_points_of_a_matmul_with_a_bias),
         ON_MODEL(test_bias_that_is_no_constant),
         cmocka_unit_test(test_joining),
     };
