@@ -177,6 +177,12 @@ static int64_t since(const char *op)
     return strcmp(op, "HardSwish") == 0 ? 14 : strcmp(op, "Gelu") == 0 ? 20 : 24;
 }
 
+/* Runtimes have these in float; in a file other types stay as they are. */
+static bool is_runnable(const mq_value *x, int64_t opset)
+{
+    return opset == INT64_MAX || mq_value_dtype(x) == MQ_FLOAT;
+}
+
 static mq_status fuse(mq_node *n, int64_t opset, size_t *n_changed, mq_error *err)
 {
     const char *op = NULL;
@@ -193,7 +199,7 @@ static mq_status fuse(mq_node *n, int64_t opset, size_t *n_changed, mq_error *er
         x = p.factors[i];
         op = gate(&p, x, p.factors[1 - i], &alpha, &with_tanh);
     }
-    if (!op || opset < since(op) || !mq_same_shape(x, n->outputs[0]))
+    if (!op || opset < since(op) || !is_runnable(x, opset) || !mq_same_shape(x, n->outputs[0]))
         return MQ_OK;
     MQ_TRY(mq_pass_insert(n, "", op, NULL, &x, 1, &made, err));
     if (with_tanh)

@@ -4,8 +4,8 @@
  *   x -> MatMul wq [-> Add bq], MatMul wk [-> Add bk], MatMul wv [-> Add bv]  =>  MatMul w -> Add b -> Split
  *   When each is followed by a Reshape into heads, and that by a Transpose, those become one too, in front of Split; a
  *       Transpose that differs from the others gets what is left of it behind Split.
- * Skipped for weights that are read elsewhere (the file would grow), when only some have a bias or when some value between
- * has another reader or is an output, and where it saves no node (two products without bias).
+ * A bias that not all have, or a product that others read too, stays behind Split. Skipped for weights that are read
+ * elsewhere (the file would grow), and where it saves no node (two products without bias).
  * Numerics: exact but for the order in which a library adds up. */
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +86,10 @@ static void collect(mq_node *first, group *g)
             continue;
         read_member(n, &g->m[g->n++]);
         g->sums &= g->m[g->n - 1].sum != NULL;
+    }
+    for (size_t i = 0; i < g->n && !g->sums; i++) {
+        g->m[i].sum = NULL; /* stays behind the Split */
+        g->m[i].end = g->m[i].product;
     }
 }
 

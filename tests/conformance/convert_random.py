@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: mq authors
-"""The rewrites of `mq convert` in random order on random models (random_patterns.py): the same outputs in ONNX Runtime.
+"""The rewrites of `mq convert` in random order on random models (random_exports.py): the same outputs in ONNX Runtime.
 
 usage: convert_random.py CONVERT_RUNS WORK [--count N] [--from SEED] [--long] [--keep]
 
@@ -16,9 +16,11 @@ import sys
 import time
 from pathlib import Path
 
+import engine_random
 import onnx
 from convert_models import Converter
 from engine_random import Case, save_list, session_of
+from random_exports import Exports
 
 
 def run_converted(case, path):
@@ -58,6 +60,7 @@ def main():
     count = args.count or (2500 if args.long else 300)
     passes = subprocess.run([args.convert_runs, "--passes"], capture_output=True, text=True, check=True).stdout.split()
     converter = Converter(args.convert_runs)
+    engine_random.Patterns = Exports  # what Case makes models with
     counts, start = collections.Counter(), time.monotonic()
     for seed in range(args.first, args.first + count):
         case = Case(seed, args.work)

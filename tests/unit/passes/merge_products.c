@@ -98,6 +98,19 @@ static void different_heads_are_split_before(void **state)
     pass_becomes(&mq_pass_merge_products, "MatMul Add Split Reshape Reshape Reshape", 1e-4);
 }
 
+static void a_bias_that_not_all_have_stays_behind(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,5,8");
+    make_projection("q", "8,8", "8", true);
+    make_projection("k", "8,8", "8", false);
+    make_projection("v", "8,8", "8", true);
+    make_output(g, "qa");
+    make_output(g, "kp");
+    make_output(g, "va");
+    pass_becomes(&mq_pass_merge_products, "MatMul Split Add Add", 1e-4);
+}
+
 static void not_merged_when_nothing_is_saved(void **state)
 {
     (void)state;
@@ -141,6 +154,7 @@ int main(void)
         ON_MODEL(before_opset_13_sizes_are_an_attribute),
         ON_MODEL(columns_may_differ_and_outputs_keep_their_names),
         ON_MODEL(different_heads_are_split_before),
+        ON_MODEL(a_bias_that_not_all_have_stays_behind),
         ON_MODEL(not_merged_when_nothing_is_saved),
         ON_MODEL(not_merged_when_weights_are_read_twice),
         ON_MODEL(not_merged_when_a_product_is_read_beside_its_sum),
