@@ -3,6 +3,7 @@
 /* Calibrations in memory: finding tensors, joining parts, writing the file. Reading it is calibration_load.c. */
 #include "quant/calibration.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,11 +283,17 @@ static int append(const char *text, size_t n, void *out)
 /* A JSON string; what it is goes into the sentence when it is not UTF-8. */
 static mq_status add_text(mq_str *s, const char *what, const char *text, mq_error *err)
 {
-    json_t *value = json_string(text);
-    int failed = !value || json_dump_callback(value, append, s, JSON_ENCODE_ANY) != 0;
+    json_t *value;
+    bool no_memory;
 
-    json_decref(value);
-    return failed ? mq_fail(err, MQ_ERR_INPUT, "%s '%s' is not UTF-8, as JSON wants it", what, text) : MQ_OK;
+    errno = 0;
+    value = json_string(text);
+    no_memory = value ? json_dump_callback(value, append, s, JSON_ENCODE_ANY) != 0 : errno == ENOMEM;
+    if (no_memory || value) {
+        json_decref(value);
+        return no_memory ? mq_oom(err) : MQ_OK;
+    }
+    return mq_fail(err, MQ_ERR_INPUT, "%s '%s' is not UTF-8, as JSON wants it", what, text);
 }
 
 /* As few digits as read back the same. */
