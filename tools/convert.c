@@ -116,6 +116,10 @@ static mq_convert_opts read_options(const cli_session *s)
 
 static const cli_opt precision_only[] = { OPT_KEEP_IO_TYPES, OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES };
 
+/* What says how a model is written, judged or run. */
+static const cli_opt model_only[] = { OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_MAX_SIZE, OPT_MIN_SQNR, OPT_KEEP_FAILED,
+                                      OPT_VAL_DATA };
+
 static mq_status check_strip(const cli_value *v, mq_error *err)
 {
     for (size_t i = 0; i < v->n_items; i++) {
@@ -138,6 +142,9 @@ static mq_status check(const cli_options *o, mq_error *err)
     for (size_t i = 0; i < sizeof precision_only / sizeof *precision_only && !o->values[OPT_PRECISION].given; i++)
         if (o->values[precision_only[i]].given)
             return cli_fail(err, MQ_ERR_USAGE, "%s is for --precision", cli_row_of(precision_only[i])->label);
+    for (size_t i = 0; is_json(o) && i < sizeof model_only / sizeof *model_only; i++)
+        if (o->values[model_only[i]].given)
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for a model: JSON is written", cli_row_of(model_only[i])->label);
     if (o->values[OPT_WEIGHTS_MAP].given && !o->values[OPT_WEIGHTS_IN].given)
         return cli_fail(err, MQ_ERR_USAGE, "--weights-map is for --weights-in");
     if (o->values[OPT_LEVEL].given && passes->given)

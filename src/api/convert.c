@@ -228,6 +228,7 @@ static mq_status change(mq_convert_job *j)
     MQ_TRY(mq_convert_rename(m, o->renames.items, o->renames.n, err));
     strip(m, o->strip);
     mq_convert_tidy(m);
+    mq_convert_raise_ir(m);
     MQ_TRY(mq_infer_model(m, NULL, NULL, err));
 done:
     return rc;

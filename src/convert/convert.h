@@ -18,6 +18,9 @@ mq_status mq_convert_cut(mq_model *m, const char *const *inputs, size_t n_inputs
  * overridden: then they are not counted, and the model is of version 4. */
 size_t mq_convert_unlist(mq_model *m);
 
+/* Initializers that are no inputs are of IR version 4: a model that has got some is, too. */
+void mq_convert_raise_ir(mq_model *m);
+
 /* Lowers ai.onnx of the model to `to`; types must have been inferred. MQ_ERR_UNSUPPORTED listing the nodes that have no
  * older form without loss (the model is then good for freeing only). */
 mq_status mq_convert_lower_opset(mq_model *m, int to, mq_error *err);

@@ -55,6 +55,15 @@ size_t mq_convert_unlist(mq_model *m)
     return old ? 0 : n;
 }
 
+void mq_convert_raise_ir(mq_model *m)
+{
+    const mq_value_vec *inits = &m->graph->inits;
+
+    for (size_t i = 0; m->has_ir_version && m->ir_version < 4 && i < inits->n; i++)
+        if (!inits->items[i]->is_input)
+            m->ir_version = 4;
+}
+
 /* ---- sizes --------------------------------------------------------------------------------------------------------- */
 
 /* An output's declaration as inference has it now; where that says nothing, only its element type stays. */

@@ -409,6 +409,7 @@ static mq_status conform(mq_node *n, const mq_op_schema *s, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
+    mq_node_trim_inputs(n);
     if (n->n_inputs < s->min_inputs || n->n_outputs < s->min_outputs)
         return mq_fail(err, MQ_ERR_UNSUPPORTED, "an input or output may not be left out before");
     MQ_TRY(conform_attrs(n, s, err));

@@ -207,8 +207,10 @@ mq_status mq_weights_read(mq_model *m, const char *path, const char *map, const 
 
     if (rc != MQ_OK)
         return rc;
-    if (map)
+    if (map) {
+        mq_note_file(hooks, map, false);
         MQ_TRY(read_map(&r, map));
+    }
     mq_note_file(hooks, path, false);
     MQ_TRY(safetensors ? read_safetensors(&r) : read_npz(&r));
     for (size_t i = 0; i < m->graphs.n; i++)

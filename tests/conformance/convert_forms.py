@@ -47,7 +47,7 @@ class Tally:
 
 def convert(mq, source, target, *args):
     target.unlink(missing_ok=True)
-    p = subprocess.run([mq, "convert", str(source), "-o", str(target), "-q", *args], capture_output=True, text=True, timeout=300)
+    p = subprocess.run([mq, "convert", str(source), "-o", str(target), "-q", "-f", *args], capture_output=True, text=True, timeout=300)
     return p.returncode, p.stderr.strip()
 
 

@@ -149,6 +149,18 @@ static void initializers_are_no_inputs(void **state)
     assert_int_equal(m->ir_version, 4);
 }
 
+static void new_initializers_raise_the_ir_version(void **state)
+{
+    (void)state;
+    m->ir_version = 3;
+    mq_convert_raise_ir(m);
+    assert_int_equal(m->ir_version, 4);
+    m->ir_version = 3;
+    assert_int_equal(mq_graph_add_input(g, mq_graph_find(g, "w"), NULL), MQ_OK);
+    mq_convert_raise_ir(m);
+    assert_int_equal(m->ir_version, 3);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -163,6 +175,7 @@ int main(void)
         TEST(names_change),
         TEST(not_renamed_when_taken_unknown_or_malformed),
         TEST(initializers_are_no_inputs),
+        TEST(new_initializers_raise_the_ir_version),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,17 @@ static void numbers_of_clip_topk_and_dropout(void **state)
     lowers(9);
 }
 
+static void absent_inputs_at_the_end(void **state)
+{
+    (void)state;
+    at_opset(11);
+    make_input(g, "x", MQ_FLOAT, "4");
+    make_node(g, "Clip", "x,-,-", "y");
+    make_output(g, "y");
+    lowers(10);
+    assert_int_equal(g->first->n_inputs, 1);
+}
+
 static void softmax_along_the_last_axis(void **state)
 {
     (void)state;
@@ -242,6 +253,7 @@ int main(void)
         ON_MODEL(not_lowered_when_slices_have_steps),
         ON_MODEL(not_lowered_when_parts_may_differ),
         ON_MODEL(numbers_of_clip_topk_and_dropout),
+        ON_MODEL(absent_inputs_at_the_end),
         ON_MODEL(softmax_along_the_last_axis),
         ON_MODEL(not_lowered_when_softmax_has_another_axis),
         ON_MODEL(resize_gets_what_it_leaves_out),
