@@ -97,10 +97,17 @@ static float margin_of(uint64_t samples, mq_calibration_method method)
     return method == MQ_CALIBRATE_MSE && samples ? 1 + 0.8f / sqrtf((float)samples) : 1;
 }
 
+/* Divergence is about what a network goes on to do with a tensor. What leaves it, or comes in, is to be near in numbers. */
+static mq_calibration_method method_of(const mq_point *p, const mq_static_opts *o)
+{
+    return p->edge && o->method == MQ_CALIBRATE_ENTROPY ? MQ_CALIBRATE_MSE : o->method;
+}
+
 /* The range of a point by itself. */
 static void find_range(mq_point *p, const mq_calibrated *c, uint64_t samples, const mq_static_opts *o)
 {
-    const float margin = margin_of(samples, o->method);
+    const mq_calibration_method method = method_of(p, o);
+    const float margin = margin_of(samples, method);
 
     p->scheme = o->scheme;
     if (!c || (!c->has_range && c->observer.n == 0))
@@ -109,11 +116,11 @@ static void find_range(mq_point *p, const mq_calibrated *c, uint64_t samples, co
         p->lo = c->lo;
         p->hi = c->hi;
     } else {
-        mq_observer_range(&c->observer, o->method, o->percentile, &p->scheme, &p->lo, &p->hi);
+        mq_observer_range(&c->observer, method, o->percentile, &p->scheme, &p->lo, &p->hi);
         p->lo = fmaxf(p->lo * margin, -FLT_MAX);
         p->hi = fminf(p->hi * margin, FLT_MAX);
         bound_range(p);
-        if (o->method == MQ_CALIBRATE_ENTROPY)
+        if (method == MQ_CALIBRATE_ENTROPY)
             keep_bounds(p, &c->observer);
     }
     mq_scheme_affine(&p->scheme, p->lo, p->hi, &p->scale, &p->zero_point);

@@ -901,6 +901,35 @@ static void test_edge_with_readers(void **state)
     assert_true(mq_node_is(mq_graph_find(g, "p")->producer, "", "QuantizeLinear"));
 }
 
+/* Divergence is not asked about what leaves the model. */
+static void test_edge_by_entropy(void **state)
+{
+    float values[3000], inside, by_error;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++)
+        values[i] = -5 * logf(((float)i + 0.5f) / 3000);
+    make_input(g, "x", MQ_FLOAT, "N,8");
+    floats("w", "8,8", -1, 0.0625f);
+    make_node(g, "MatMul", "x,w", "y");
+    make_node(g, "MatMul", "y,w", "z");
+    make_output(g, "y");
+    make_output(g, "z");
+    see_range("x", -1, 1);
+    see_range("z", -1, 1);
+    see_values("y", values, 3000);
+    how.method = MQ_CALIBRATE_MSE;
+    ranges();
+    by_error = point("y")->hi;
+    how.method = MQ_CALIBRATE_ENTROPY;
+    ranges();
+    inside = point("y")->hi;
+    opts.io_types = (mq_names){ all_uint8, 1 };
+    ranges();
+    assert_false(inside == by_error);
+    assert_true(point("y")->hi == by_error);
+}
+
 static void test_edge_that_nobody_saw(void **state)
 {
     mq_error err = { 0 };
@@ -918,6 +947,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STATIC(test_edges),
         ON_STATIC(test_edge_with_readers),
+        ON_STATIC(test_edge_by_entropy),
         ON_STATIC(test_edge_that_nobody_saw),
         ON_STATIC(test_scale_from_values),
         ON_STATIC(test_symmetric_int8),
