@@ -25,6 +25,7 @@ extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_norm;
 extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_inline_if;
+extern const mq_pass mq_pass_merge_constants;
 extern const mq_pass mq_pass_merge_equal;
 extern const mq_pass mq_pass_merge_numbers;
 extern const mq_pass mq_pass_merge_products;
@@ -85,7 +86,8 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
     { &mq_pass_fuse_gate, 2, 7 },       /* the same */
     { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
-    { &mq_pass_merge_products, 2, 7 },  /* last: what belongs to one product only is in its weights */
+    { &mq_pass_merge_products, 2, 7 },  /* what belongs to one product only is in its weights */
+    { &mq_pass_merge_constants, 1, 7 }, /* after all that wants weights with one reader */
     { NULL, 0, 0 },
 };
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import engine_random
 import onnx
 from convert_models import Converter
-from engine_random import Case, save_list, session_of
+from engine_random import Case, DECIDE, save_list, session_of
 from random_exports import Exports
 
 
@@ -71,14 +71,19 @@ def main():
         random.Random(seed).shuffle(order)
         for what in ("all", ",".join(order)):
             wrong = check(converter, case, what)
+            if wrong and DECIDE & {n.op_type for n in engine_random.all_nodes(case.model.graph)}:
+                counts["undecided"] += 1  # values that are equal but for rounding are put in order, or told apart
+                wrong = None
+                break
             counts["wrong" if wrong else "ok"] += 1
             if wrong:
                 print(f"wrong: seed {seed}: {what}: {wrong}", flush=True)
                 break
         if not wrong and not args.keep:
             shutil.rmtree(case.folder)
-    print(f"{counts['ok']} runs agree, {counts['wrong']} wrong, {counts['left out']} models left out ({time.monotonic() - start:.0f} s)")
-    sys.exit(counts["wrong"] > 0 or counts["left out"] > 0.2 * count)
+    print(f"{counts['ok']} runs agree, {counts['wrong']} wrong, {counts['undecided']} undecided, {counts['left out']} models "
+          f"left out ({time.monotonic() - start:.0f} s)")
+    sys.exit(counts["wrong"] > 0 or counts["undecided"] > 0.02 * count or counts["left out"] > 0.2 * count)
 
 
 if __name__ == "__main__":
