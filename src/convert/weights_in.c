@@ -129,7 +129,8 @@ static mq_status read_safetensors(reader *r)
         n |= (uint64_t)((const unsigned char *)buf->data)[i] << 8 * i;
     if (buf->size < 8 || n > MAX_HEADER || n > buf->size - 8)
         return mq_fail(r->err, MQ_ERR_INPUT, "%s: not a .safetensors file: its header does not fit", r->path);
-    if (!json_is_object(header = json_loadb((const char *)buf->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, NULL)))
+    header = json_loadb((const char *)buf->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(header))
         rc = mq_fail(r->err, MQ_ERR_INPUT, "%s: not a .safetensors file: its header is no JSON object", r->path);
     json_object_foreach(header, name, entry)
         if (rc == MQ_OK && strcmp(name, "__metadata__") != 0)
