@@ -301,14 +301,20 @@ def floor(name, c):
     return 10 if coarse else 15
 
 
-def names_read(graph):
-    """What nodes and outputs read, those of inner graphs included."""
-    yield from (o.name for o in graph.output)
+def inner_graphs(graph):
+    """The graph and all inside it."""
+    yield graph
     for n in graph.node:
-        yield from n.input
         for a in n.attribute:
             for g in [a.g] if a.HasField("g") else a.graphs:
-                yield from names_read(g)
+                yield from inner_graphs(g)
+
+
+def names_read(graph):
+    """What nodes and outputs read, those of inner graphs included."""
+    for g in inner_graphs(graph):
+        yield from (o.name for o in g.output)
+        yield from (x for n in g.node for x in n.input)
 
 
 def edges(m):
@@ -404,6 +410,18 @@ class Judge:
         onnx.checker.check_model(m)
         quantized = [n.input[0] for n in m.graph.node if n.op_type == "QuantizeLinear"]
         return None if quantized == ["x", "b_unquantized"] else f"quantized: {quantized}"
+
+    def inner(self, path):
+        """What is wrong with a model whose branches have products: their weights are integers, and that is said."""
+        onnx.save(inner_net(), path)
+        p = self.run("quantize", path, "-o", self.out, "-f", "--data", "random:2", "--max-size", "none", "--verify", "load")
+        if p.returncode or "2 products inside If, Loop or Scan (as 'e') stay float" not in p.stderr:
+            return f"exit status {p.returncode}: {p.stderr}"
+        m = onnx.load(self.out)
+        floats = [t.name for g in inner_graphs(m.graph) for t in g.initializer
+                  if t.data_type == TensorProto.FLOAT and len(t.dims) > 1]
+        quantized = [n.input[0] for n in m.graph.node if n.op_type == "QuantizeLinear"]
+        return None if not floats and quantized == ["f_unquantized"] else f"floats {floats}, quantized {quantized}"
 
     def structure(self, name, m, path, c):
         used = set(names_read(m.graph))
@@ -519,10 +537,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         judge = Judge(a.mq, folder)
-        complaint = judge.partial(folder / "custom.onnx")
-        if complaint:
-            tally.wrong += 1
-            print(f"a model that can be run in part: {complaint}")
+        for what, complaint in (("a model that can be run in part", judge.partial(folder / "custom.onnx")),
+                                ("products in branches", judge.inner(folder / "inner.onnx"))):
+            if complaint:
+                tally.wrong += 1
+                print(f"{what}: {complaint}")
         models = [*made(folder), *given(a.testdata), *real()]
         if a.all:
             tries = [(i % len(models), {**c, **draw(rng, FREE)}) for i, c in enumerate(table)]
