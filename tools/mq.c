@@ -24,12 +24,12 @@ static const cli_command *const commands[] = {
     &mq_command_bench,
     &mq_command_convert,
     &mq_command_split,
+    &mq_command_merge,
     NULL,
 };
 
 /* Names that are settled but do nothing yet. */
-static const char *const later[] = { "prune", "distill-export", "distill",
-                                     "merge", "diff" };
+static const char *const later[] = { "prune", "distill-export", "distill", "diff" };
 
 static const cli_command *find_command(const char *name)
 {

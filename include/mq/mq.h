@@ -9,6 +9,7 @@
 #include "mq/convert.h"
 #include "mq/inspect.h"
 #include "mq/isa.h"
+#include "mq/merge.h"
 #include "mq/model.h"
 #include "mq/quantize.h"
 #include "mq/report.h"

@@ -416,7 +416,7 @@ static mq_status report_verdict(const job *j, mq_report *report, const mq_agreem
     return rc;
 }
 
-static void report_agreement(mq_report *report, const mq_agreement *a)
+void mq_agreement_report(mq_report *report, const mq_agreement *a)
 {
     json_t *o = mq_report_append(report, mq_report_section(report, "agreement"));
 
@@ -467,7 +467,7 @@ static mq_status fill_report(const job *j, mq_report *report, const mq_agreement
 
         if (rc != MQ_OK)
             return rc;
-        report_agreement(report, order[i]);
+        mq_agreement_report(report, order[i]);
     }
     return MQ_OK;
 }

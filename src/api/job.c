@@ -39,13 +39,12 @@ mq_status mq_job_report_file(const mq_job *j, const char *role, const char *path
 }
 
 /* Sizes before, and the external files for those who keep track. */
-static mq_status describe_input(mq_job *j)
+static mq_status describe_input(mq_job *j, const mq_model *m)
 {
-    const mq_model *m = j->model;
     mq_map seen = { 0 };
     mq_status rc = MQ_OK;
 
-    j->bytes_before = m->file_bytes;
+    j->bytes_before += m->file_bytes;
     for (size_t i = 0; i < m->graphs.n; i++)
         for (size_t k = 0; rc == MQ_OK && k < m->graphs.items[i]->inits.n; k++) {
             const mq_tensor *t = m->graphs.items[i]->inits.items[k]->init;
@@ -62,20 +61,32 @@ static mq_status describe_input(mq_job *j)
             rc = mq_map_put(&seen, t->external.location, (void *)t) ? MQ_OK : mq_oom(j->err);
         }
     mq_map_release(&seen);
-    mq_report_set_model(j->report, MQ_REPORT_BEFORE, m, j->bytes_before, j->data_before);
+    return rc;
+}
+
+mq_status mq_job_open_one(mq_job *j, const char *input, mq_model **out)
+{
+    mq_model *m = NULL;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_model_load(&m, input, j->err));
+    MQ_TRY(describe_input(j, m));
+    MQ_TRY(mq_sound_mend(m, input, j->hooks, j->err));
+    MQ_TRY(mq_sound_check(m, input, NULL, j->hooks, j->err));
+    MQ_TRY(mq_job_report_file(j, "input", input, m->file_bytes));
+    *out = m;
+    m = NULL;
+done:
+    mq_model_free(m);
     return rc;
 }
 
 mq_status mq_job_open(mq_job *j)
 {
-    mq_status rc = MQ_OK;
+    const mq_status rc = mq_job_open_one(j, j->input, &j->model);
 
-    MQ_TRY(mq_model_load(&j->model, j->input, j->err));
-    MQ_TRY(describe_input(j));
-    MQ_TRY(mq_sound_mend(j->model, j->input, j->hooks, j->err));
-    MQ_TRY(mq_sound_check(j->model, j->input, NULL, j->hooks, j->err));
-    MQ_TRY(mq_job_report_file(j, "input", j->input, j->bytes_before));
-done:
+    if (rc == MQ_OK)
+        mq_report_set_model(j->report, MQ_REPORT_BEFORE, j->model, j->bytes_before, j->data_before);
     return rc;
 }
 
@@ -147,7 +158,7 @@ static mq_status verify(mq_job *j, const mq_saving *saving)
                      result->n_findings ? result->findings[0].place : "",
                      result->n_findings ? result->findings[0].text : "");
     else if (mq_proof_runs(&proof))
-        rc = mq_prove_run(&proof, m, j->report, j->hooks, j->err);
+        rc = j->prove ? j->prove(j->user, m, j->err) : mq_prove_run(&proof, m, j->report, j->hooks, j->err);
 done:
     mq_check_result_free(result);
     mq_model_free(m);

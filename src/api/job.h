@@ -33,6 +33,8 @@ typedef struct mq_job {
     mq_model *model;
     mq_model *plain;        /* as in prove.h; freed with the model */
     mq_status (*prepare)(void *user, mq_model *original, mq_error *err); /* as in prove.h; NULL: nothing to do */
+    /* What runs the written model instead of mq_prove_run, where there is no one model to run it against. */
+    mq_status (*prove)(void *user, mq_model *written, mq_error *err);
     void *user;
     uint64_t bytes_before, data_before;
     mq_saved after;
@@ -46,6 +48,8 @@ mq_status mq_job_report_file(const mq_job *j, const char *role, const char *path
 
 /* Loads the input, mends it, checks it; sizes and files go into the report. */
 mq_status mq_job_open(mq_job *j);
+/* The same of one of several inputs, whose model is the caller's; sizes are added up. */
+mq_status mq_job_open_one(mq_job *j, const char *input, mq_model **out);
 
 /* Writes the model beside its place (a dry run: estimates it), calls facts (may be NULL) when the sizes are known, proves
  * it, judges the bounds, and puts it in place unless one is missed. `step` names the writing in the report. */

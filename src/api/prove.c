@@ -89,7 +89,7 @@ static mq_status add_bound(const mq_proof_opts *o, const mq_against_result *r, m
     return rc;
 }
 
-static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r, mq_report *report, mq_error *err)
+mq_status mq_prove_judge(const mq_proof_opts *o, const mq_against_result *r, mq_report *report, mq_error *err)
 {
     const mq_agreement *worst = worst_output(r, false);
     mq_str note = { 0 };
@@ -97,8 +97,8 @@ static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r
 
     if (!worst)
         return mq_fail(err, MQ_ERR_INPUT, "the model has no output that could be compared");
-    mq_str_addf(&note, "run against the original on %llu %ssample%s: worst output '%s' has ",
-                (unsigned long long)r->n_samples,
+    mq_str_addf(&note, "run against %s on %llu %ssample%s: worst output '%s' has ",
+                o->beside ? o->beside : "the original", (unsigned long long)r->n_samples,
                 r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s", worst->name);
     if (*worst->note)
         mq_str_addf(&note, "not been compared: %s", worst->note);
@@ -115,6 +115,23 @@ static mq_status report_proof(const mq_proof_opts *o, const mq_against_result *r
     if (rc == MQ_OK)
         mq_report_set_proof(report, "run", true, note.s);
     mq_str_release(&note);
+    return rc;
+}
+
+mq_status mq_prove_settle(const mq_proof_opts *o, mq_status rc, const mq_error *why, mq_report *report, mq_error *err)
+{
+    if (may_fail(o, rc)) {
+        char note[MQ_ERROR_SIZE + 64];
+
+        snprintf(note, sizeof note, "the written file was read again and checked; not run: %s", why->text);
+        mq_report_set_proof(report, "load", true, note);
+        return MQ_OK;
+    }
+    if (rc == MQ_ERR_INPUT && !o->source->n_data)
+        return mq_fail(err, rc, "%s (on generated inputs: --val-data gives better ones, --shape and --dim sizes)",
+                       why->text);
+    if (rc != MQ_OK && err)
+        *err = *why;
     return rc;
 }
 
@@ -136,7 +153,7 @@ mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *rep
     if (o->prepare)
         MQ_TRY(o->prepare(o->user, original, &why));
     MQ_TRY(mq_check_against(written, original, &against, report, hooks, &r, &why));
-    MQ_TRY(report_proof(o, r, report, &why));
+    MQ_TRY(mq_prove_judge(o, r, report, &why));
     shaped = *o->source;
     shaped.n_shapes = shaped.n_dims = 0; /* both models have them by now */
     proven = (mq_proven){ o->plain ? o->plain : written, original, &shaped, report, hooks };
@@ -150,16 +167,5 @@ mq_status mq_prove_run(const mq_proof_opts *o, mq_model *written, mq_report *rep
 done:
     mq_against_result_free(r);
     mq_model_free(original);
-    if (may_fail(o, rc)) {
-        char note[MQ_ERROR_SIZE + 64];
-
-        snprintf(note, sizeof note, "the written file was read again and checked; not run: %s", why.text);
-        mq_report_set_proof(report, "load", true, note);
-        return MQ_OK;
-    }
-    if (rc == MQ_ERR_INPUT && !o->source->n_data)
-        return mq_fail(err, rc, "%s (on generated inputs: --val-data gives better ones, --shape and --dim sizes)", why.text);
-    if (rc != MQ_OK && err)
-        *err = why;
-    return rc;
+    return mq_prove_settle(o, rc, &why, report, err);
 }

@@ -21,6 +21,7 @@ typedef struct mq_proof_opts {
     mq_model *plain;       /* the written one with QuantizeLinear and DequantizeLinear; NULL: it has them */
     bool speed;            /* measure how long both take */
     double expected_sqnr;  /* the bound where none is asked for; it makes nothing run */
+    const char *beside;    /* what the written model is run against; NULL: "the original" */
 } mq_proof_opts;
 
 /* Does a proof of this kind run the models? */
@@ -45,5 +46,10 @@ mq_status mq_prove_ceiling(const mq_proven *p, mq_error *err);
 /* speed.c: both models by turns, on one thread, for about half a second; the medians go into the report. Nothing when they
  * take different inputs. */
 mq_status mq_prove_speed(const mq_proven *p, mq_error *err);
+
+/* The end of a proof, for those who have run models themselves: what was measured becomes proof and bound. */
+mq_status mq_prove_judge(const mq_proof_opts *o, const mq_against_result *r, mq_report *report, mq_error *err);
+/* What came of it, rc and why, becomes the call's outcome: where running was not asked for, no more than a note. */
+mq_status mq_prove_settle(const mq_proof_opts *o, mq_status rc, const mq_error *why, mq_report *report, mq_error *err);
 
 #endif

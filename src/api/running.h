@@ -53,6 +53,9 @@ mq_status mq_match_tensors(mq_model *m, const char *option, const char *const *p
 /* MQ_ERR_USAGE with the nearest names when the main graph has no tensor of one of these names. */
 mq_status mq_need_tensors(const mq_model *m, const char *option, const char *const *names, size_t n, mq_error *err);
 
+/* One tensor's entry in the report. */
+void mq_agreement_report(mq_report *report, const mq_agreement *a);
+
 /* Seconds on a clock that only goes forward. */
 double mq_seconds(void);
 

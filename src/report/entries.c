@@ -266,6 +266,16 @@ void mq_report_add_part(mq_report *r, const mq_report_part *p)
     put_edges(r, e, "outputs", &p->graph->outputs);
 }
 
+void mq_report_add_connection(mq_report *r, const char *from, const char *output, const char *to, const char *input)
+{
+    json_t *e = mq_report_append(r, mq_report_section(r, "connections"));
+
+    mq_report_put_text(r, e, "from", from);
+    mq_report_put_text(r, e, "output", output);
+    mq_report_put_text(r, e, "to", to);
+    mq_report_put_text(r, e, "input", input);
+}
+
 /* ---- tensors ------------------------------------------------------------------------------------------------------ */
 
 void mq_report_add_changed(mq_report *r, const mq_report_changed *c)

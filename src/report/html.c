@@ -83,6 +83,10 @@ static const mq_html_column PART[] = {
     { "part", "file", MQ_HTML_NAME }, { "size", "bytes", MQ_HTML_BYTES }, { "nodes", "nodes", MQ_HTML_COUNT },
     { "MACs", "macs", MQ_HTML_COUNT }, { "takes", "inputs", MQ_HTML_LIST }, { "gives", "outputs", MQ_HTML_LIST }, { 0 },
 };
+static const mq_html_column CONNECTION[] = {
+    { "from", "from", MQ_HTML_NAME }, { "output", "output", MQ_HTML_NAME }, { "to", "to", MQ_HTML_NAME },
+    { "input", "input", MQ_HTML_NAME }, { 0 },
+};
 static const mq_html_column CHANGED[] = {
     { "tensor", "name", MQ_HTML_NAME }, { "used by", "nodes", MQ_HTML_LIST }, { "shape", "shape", MQ_HTML_SHAPE },
     { "from", "from", MQ_HTML_TEXT }, { "to", "to", MQ_HTML_TEXT }, { "how", "treatment", MQ_HTML_TEXT },
@@ -354,6 +358,7 @@ void mq_render_html(const json_t *doc, mq_str *out)
     before_after(out, doc);
     note(out, "Mode", json_object_get(doc, "mode"), "name");
     mq_html_section(out, "Parts", json_object_get(doc, "parts"), PART);
+    mq_html_section(out, "Connections", json_object_get(doc, "connections"), CONNECTION);
     mq_html_section(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"), REWRITE);
     note(out, "Proof", json_object_get(doc, "proof"), "mode");
     said(out, "Refined", json_object_get(doc, "refinements"), mq_str_add_refinements);

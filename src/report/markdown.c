@@ -180,6 +180,18 @@ static void part_row(mq_str *out, const json_t *p)
     mq_str_add(out, "\n");
 }
 
+static void connection_row(mq_str *out, const json_t *c)
+{
+    static const char *const keys[] = { "from", "output", "to", "input" };
+
+    for (size_t i = 0; i < 4; i++) {
+        mq_str_add(out, "| ");
+        mq_md_code(out, mq_json_get_text(c, keys[i]));
+        mq_str_add(out, " ");
+    }
+    mq_str_add(out, "|\n");
+}
+
 static void changed_row(mq_str *out, const json_t *c)
 {
     mq_str_add(out, "| ");
@@ -463,6 +475,9 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
     }
     if (json_array_size(json_object_get(doc, "parts")))
         mq_md_table(out, json_object_get(doc, "parts"), "| part | size | nodes | MACs | takes | gives |", part_row,
+                    BUDGET_SHORT);
+    if (json_array_size(json_object_get(doc, "connections")))
+        mq_md_table(out, json_object_get(doc, "connections"), "| from | output | to | input |", connection_row,
                     BUDGET_SHORT);
     mq_md_folded_table(out, "Rewrites", json_object_get(json_object_get(doc, "rewrites"), "passes"),
                        "| rewrite | times | what |", rewrite_row, BUDGET_SHORT);

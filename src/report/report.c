@@ -15,7 +15,7 @@
 /* Order of the document. The verdict and `tool` come first, `measured` last: a comparison of two reports drops that one. */
 const mq_report_section_row mq_report_sections[] = {
     { "bounds", true },   { "findings", true }, { "before", false },  { "after", false },
-    { "mode", false },    { "rewrites", false }, { "refinements", false }, { "parts", true },
+    { "mode", false },    { "rewrites", false }, { "refinements", false }, { "parts", true }, { "connections", true },
     { "proof", false },   { "agreement", true }, { "tests", false },
     { "run", false },     { "models", true },   { "latency", true },      { "metrics", true },
     { "profile", true },  { "changed", true },  { "activations", true },  { "saturating", true }, { "io", true },

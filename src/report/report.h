@@ -132,6 +132,9 @@ typedef struct mq_report_part {
 } mq_report_part;
 void mq_report_add_part(mq_report *report, const mq_report_part *part);
 
+/* An output of one file that feeds an input of another in a model that was merged. */
+void mq_report_add_connection(mq_report *report, const char *from, const char *output, const char *to, const char *input);
+
 /* How the written model was proved: mode "none", "load" or "run"; note: what was done or why not, or NULL. */
 void mq_report_set_proof(mq_report *report, const char *mode, bool ok, const char *note);
 

@@ -81,11 +81,11 @@ static void size_line(mq_str *out, const json_t *doc)
     const json_t *after = json_object_get(json_object_get(doc, "after"), "size");
     int64_t a = mq_json_get_int(before, "total_bytes"), b = mq_json_get_int(after, "total_bytes");
 
-    if (!before)
+    if (!before && !after)
         return;
     mq_str_add(out, "size     ");
-    mq_str_add_bytes(out, (uint64_t)a);
-    if (after) {
+    mq_str_add_bytes(out, (uint64_t)(before ? a : b));
+    if (before && after) {
         mq_str_add(out, " -> ");
         mq_str_add_bytes(out, (uint64_t)b);
         mq_str_add(out, " (");
@@ -201,6 +201,24 @@ static void ceiling(mq_str *out, const json_t *list)
     else
         mq_str_add(out, "no difference");
     mq_str_add(out, " with 16-bit activations in the same ranges\n");
+}
+
+/* "connect  a.onnx 'features' -> b.onnx 'x'": a line each. */
+static void connection_lines(mq_str *out, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *c = json_array_get(list, i);
+
+        mq_str_add(out, "connect  ");
+        cell(out, mq_json_get_text(c, "from"), 0);
+        mq_str_add(out, " '");
+        cell(out, mq_json_get_text(c, "output"), 0);
+        mq_str_add(out, "' -> ");
+        cell(out, mq_json_get_text(c, "to"), 0);
+        mq_str_add(out, " '");
+        cell(out, mq_json_get_text(c, "input"), 0);
+        mq_str_add(out, "'\n");
+    }
 }
 
 /* "weights  62 changed (25.1 MB -> 6.3 MB), 3 kept". */
@@ -320,6 +338,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
     nodes_line(out, json_object_get(doc, "rewrites"));
     passes_line(out, json_object_get(json_object_get(doc, "rewrites"), "passes"));
     parts_lines(out, json_object_get(doc, "parts"));
+    connection_lines(out, json_object_get(doc, "connections"));
     weights_line(out, doc);
     saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {

@@ -121,6 +121,10 @@ typedef enum cli_opt {
     OPT_PARTS,   /* number */
     OPT_AT,      /* items: names */
     OPT_BALANCE, /* word: 0 bytes, 1 macs */
+    /* merge */
+    OPT_CONNECT, /* items: "OUT=IN" */
+    OPT_PREFIX,  /* items */
+    OPT_AVERAGE, /* on */
     /* quantize */
     OPT_MODE,        /* word: cli_mode */
     OPT_TYPE,        /* text: "int8"; word */

@@ -17,6 +17,7 @@
 #define QUANTIZE "Quantization"
 #define CONVERT "Conversion"
 #define SPLIT "Splitting"
+#define MERGE "Merging"
 #define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
 
 static const cli_row rows[N_OPTS] = {
@@ -253,6 +254,13 @@ static const cli_row rows[N_OPTS] = {
     [OPT_AT] = { "--at", 0, KIND_LIST, SPLIT, "TENSOR", .help = "cut behind these tensors instead" },
     [OPT_BALANCE] = { "--balance", 0, KIND_WORD, SPLIT, "bytes|macs", "bytes|macs", .fallback = "bytes",
                       .help = "what parts have about as much of" },
+    [OPT_CONNECT] = { "--connect", 0, KIND_LIST, MERGE, "OUT=IN",
+                      .help = "this output of one model feeds that input of another (default: those that agree in name, "
+                              "type and shape)" },
+    [OPT_PREFIX] = { "--prefix", 0, KIND_LIST, MERGE, "P",
+                     .help = "goes before all names of each model, or of each but the first" },
+    [OPT_AVERAGE] = { "--average", 0, KIND_SWITCH, MERGE,
+                      .help = "models with the same inputs side by side, their outputs averaged" },
     [OPT_PASSES] = { "--passes", 0, KIND_LIST, CONVERT, "NAME", .help = "only these rewrites, in their own order" },
     [OPT_DISABLE_PASS] = { "--disable-pass", 0, KIND_LIST, CONVERT, "NAME", .help = "not these rewrites" },
     [OPT_LIST_PASSES] = { "--list-passes", 0, KIND_SWITCH, CONVERT, .no_negation = true,
