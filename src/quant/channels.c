@@ -81,6 +81,7 @@ static mq_status copy(mq_channels *to, const mq_channels *from, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
+    clear(to);
     to->count = from->count;
     if (!from->n)
         return MQ_OK;
