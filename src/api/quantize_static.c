@@ -351,7 +351,7 @@ mq_status mq_job_make_operators(mq_quantize_job *j)
     MQ_TRY(mq_quant_make_all(&j->plan, j->job.hooks, j->job.err));
     if (j->job.opts.ceiling)
         MQ_TRY(mq_model_clone(&j->job.plain, j->job.model, j->job.err));
-    MQ_TRY(mq_passes_run(j->job.model, mq_qoperator_passes, &(mq_pass_ctx){ 0 }, j->job.err));
+    MQ_TRY(mq_passes_run(j->job.model, mq_qoperator_passes, &(mq_pass_ctx){ .for_file = true }, j->job.err));
     mq_model_drop_unused(j->job.model);
 done:
     return rc;

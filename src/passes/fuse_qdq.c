@@ -28,6 +28,7 @@ typedef struct site {
     const char *made;   /* the operator that takes op's place */
     mq_value **in;      /* its inputs */
     size_t n_in;
+    bool for_file;
 } site;
 
 /* ---- what is between ----------------------------------------------------------------------------------------------- */
@@ -192,6 +193,8 @@ static mq_status take_matmul(site *s, mq_error *err)
     mq_qdq a, b;
 
     if (s->op->n_inputs != 2 || !activation(s, 0, &a) || !right_side(s, &b) || mq_value_rank(a.codes) < 2)
+        return MQ_OK;
+    if (s->for_file && a.dtype == MQ_INT8 && b.dtype == MQ_UINT8) /* ONNX Runtime has kernels of the other three pairs */
         return MQ_OK;
     if (!s->out.node)
         return mq_value_constant(b.codes, false) ? take_matmul_float(s, &a, &b, err) : MQ_OK;
@@ -436,15 +439,16 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
     mq_node *next;
     site s;
 
-    (void)ctx;
     for (mq_node *n = g->first; n && rc == MQ_OK; n = next) {
         next = n->next;
-        if (find_site(n, &s))
-            rc = fuse(&s, n_changed, err);
+        if (!find_site(n, &s))
+            continue;
+        s.for_file = ctx->for_file;
+        rc = fuse(&s, n_changed, err);
     }
     for (mq_node *n = g->first; n && rc == MQ_OK; n = next) { /* what is left, without QuantizeLinear */
         next = n->next;
-        s = (site){ .g = g, .op = n, .last = n };
+        s = (site){ .g = g, .op = n, .last = n, .for_file = ctx->for_file };
         if (n->n_outputs == 1 && (mq_node_is(n, "", "MatMul") || mq_node_is(n, "", "Gemm")))
             rc = fuse(&s, n_changed, err);
     }

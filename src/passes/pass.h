@@ -18,6 +18,7 @@ typedef struct mq_pass_ctx {
     void *user;
     /* A folded result may be at most this many bytes larger than the constants it is made of. */
     uint64_t fold_limit;
+    bool for_file; /* what is made has to run in other engines, too */
 } mq_pass_ctx;
 
 typedef struct mq_pass {

@@ -154,6 +154,18 @@ static void matmul_of_activations(void **state)
     pass_becomes(&mq_pass_fuse_qdq, "QLinearMatMul", STEP);
 }
 
+/* ONNX Runtime has no kernel of these types: a file keeps them apart, here they are one. */
+static void matmul_of_int8_by_uint8(void **state)
+{
+    (void)state;
+    make_quantized("a", MQ_INT8, "N,2,3,5", 0.02f, 3);
+    make_quantized("b", MQ_UINT8, "N,2,5,4", 0.03f, 100);
+    make_node(g, "MatMul", "a,b", "t");
+    end("t", MQ_UINT8, 0.2f, 128);
+    assert_int_equal(pass_apply(&mq_pass_fuse_qdq, &(mq_pass_ctx){ .for_file = true }), 0);
+    pass_becomes(&mq_pass_fuse_qdq, "QLinearMatMul", STEP);
+}
+
 static void matmul_by_column(void **state)
 {
     (void)state;
@@ -342,6 +354,7 @@ int main(void)
         ON_MODEL(relu_becomes_a_bound),
         ON_MODEL(clip_keeps_what_it_cuts),
         ON_MODEL(matmul_of_activations),
+        ON_MODEL(matmul_of_int8_by_uint8),
         ON_MODEL(matmul_by_column),
         ON_MODEL(matmul_to_float),
         ON_MODEL(gemm),
