@@ -11,6 +11,7 @@ extern const mq_pass mq_pass_drop_noop;
 extern const mq_pass mq_pass_fold_batchnorm;
 extern const mq_pass mq_pass_fold_constants;
 extern const mq_pass mq_pass_fold_dequantized;
+extern const mq_pass mq_pass_fold_pad;
 extern const mq_pass mq_pass_fold_scale;
 extern const mq_pass mq_pass_fold_shapes;
 extern const mq_pass mq_pass_fuse_activation;
@@ -83,6 +84,7 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_merge_slices, 1, 7 },    /* those that simplify-views has made, too */
     { &mq_pass_merge_numbers, 2, 7 },   /* one constant goes into weights more easily than two */
     { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
+    { &mq_pass_fold_pad, 2, 7 },        /* pads are constants now */
     { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
     { &mq_pass_fuse_gate, 2, 7 },       /* the same */
     { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
