@@ -327,7 +327,7 @@ def edges(m):
 
 def quantized(feed, known):
     def one(x, scale, zero, dtype):
-        return np.clip(np.rint(x / scale) + zero, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
+        return np.asarray(np.clip(np.rint(x / scale) + zero, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype))
 
     return {k: one(v, *known[k]) if k in known else v for k, v in feed.items()}
 
