@@ -97,7 +97,7 @@ static mq_status check_names(const mq_copying *k, const mq_model *from)
 
             if (!name)
                 return mq_oom(k->err);
-            if (!(g == from->graph && mq_map_get(&k->bound, v->name)) && is_taken(k->to, name, g != from->graph))
+            if (!mq_map_get(&k->bound, v->name) && is_taken(k->to, name, g != from->graph))
                 return mq_fail(k->err, MQ_ERR_USAGE, "both models have a tensor '%s'", name);
         }
     }

@@ -22,6 +22,8 @@ static mq_status copy_tensor(const mq_copying *k, mq_tensor *t, mq_tensor **out)
         c->storage = MQ_STORE_RAW;
         c->data = data;
         c->n_bytes = (size_t)mq_tensor_size(t);
+        if (t->storage == MQ_STORE_EXTERNAL)
+            c->origin = NULL; /* its message has the bytes elsewhere */
     }
     c->unpacked = NULL;
     c->model = k->to;

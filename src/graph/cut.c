@@ -59,14 +59,14 @@ static mq_status mark(cutting *c, mq_value *of)
     return rc;
 }
 
-/* A value at an edge needs a declared type: elements at least. */
+/* A value at an edge needs a declared type: of a tensor the elements and, for the specification's checker, the rank. */
 static mq_status check_edge(const cutting *c, const mq_value *v, const char *what)
 {
     const mq_type *t = v->declared ? v->declared : v->type;
 
-    if (t && (t->kind != MQ_TYPE_TENSOR || t->dtype != MQ_UNDEFINED) && t->kind != MQ_TYPE_UNKNOWN)
+    if (t && (t->kind != MQ_TYPE_TENSOR || (t->dtype != MQ_UNDEFINED && t->rank >= 0)) && t->kind != MQ_TYPE_UNKNOWN)
         return MQ_OK;
-    return mq_fail(c->err, MQ_ERR_UNSUPPORTED, "tensor '%s' cannot be an %s: its type is not known", v->name, what);
+    return mq_fail(c->err, MQ_ERR_UNSUPPORTED, "tensor '%s' cannot be an %s: its type is not known, or its rank", v->name, what);
 }
 
 static mq_status look(cutting *c)

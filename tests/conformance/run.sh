@@ -60,6 +60,7 @@ run engine_random "$python" "$here/engine_random.py" "$build/tests/engine_runs" 
 if [ -d "$data/models" ]; then
     mapfile -t real < <(find "$data/models" -name '*.onnx' | sort)
     run engine_models "$python" "$here/engine_models.py" "$build/tools/mq" "$work/engine_models" "${real[@]}"
+    run split_models "$python" "$here/split_models.py" "$build/tools/mq" "$work/split" "$root"/testdata/*.onnx "${real[@]}"
     run engine_quantized "$python" "$here/engine_quantized.py" "$build/tools/mq" "$data" "$work/engine_quantized"
     mapfile -t some < <(printf '%s\n' "${real[@]}" | grep -E '/(minilm-l6|mobilenetv2_fp32|squeezenet1.1|silero_vad)\.onnx$')
     run engine_memory "$python" "$here/engine_memory.py" "$build/tools/mq" "$work/engine_memory" "${some[@]}" \
