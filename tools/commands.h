@@ -14,5 +14,6 @@ extern const cli_command mq_command_bench;
 extern const cli_command mq_command_convert;
 extern const cli_command mq_command_split;
 extern const cli_command mq_command_merge;
+extern const cli_command mq_command_diff;
 
 #endif

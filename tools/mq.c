@@ -25,11 +25,12 @@ static const cli_command *const commands[] = {
     &mq_command_convert,
     &mq_command_split,
     &mq_command_merge,
+    &mq_command_diff,
     NULL,
 };
 
 /* Names that are settled but do nothing yet. */
-static const char *const later[] = { "prune", "distill-export", "distill", "diff" };
+static const char *const later[] = { "prune", "distill-export", "distill" };
 
 static const cli_command *find_command(const char *name)
 {

@@ -7,6 +7,7 @@
 #include "mq/bench.h"
 #include "mq/check.h"
 #include "mq/convert.h"
+#include "mq/diff.h"
 #include "mq/inspect.h"
 #include "mq/isa.h"
 #include "mq/merge.h"

@@ -66,7 +66,8 @@ static mq_status check_edge(const cutting *c, const mq_value *v, const char *wha
 
     if (t && (t->kind != MQ_TYPE_TENSOR || (t->dtype != MQ_UNDEFINED && t->rank >= 0)) && t->kind != MQ_TYPE_UNKNOWN)
         return MQ_OK;
-    return mq_fail(c->err, MQ_ERR_UNSUPPORTED, "tensor '%s' cannot be an %s: its type is not known, or its rank", v->name, what);
+    return mq_fail(c->err, MQ_ERR_UNSUPPORTED, "tensor '%s' cannot be an %s: its type is not known, or its rank", v->name,
+                   what);
 }
 
 static mq_status look(cutting *c)

@@ -27,7 +27,7 @@ unset NO_COLOR MQ_THREADS OMP_NUM_THREADS MQ_ISA MQ_PYTHON
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
-for name in mq mq-quantize mq-inspect mq-check mq-run mq-bench mq-convert mq-split mq-merge; do
+for name in mq mq-quantize mq-inspect mq-check mq-run mq-bench mq-convert mq-split mq-merge mq-diff; do
     ln -s "$MQ" "$work/bin/$name"
 done
 export PATH="$work/bin:$PATH"
