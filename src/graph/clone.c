@@ -18,6 +18,7 @@ static mq_status copy_tensor(const mq_copying *k, mq_tensor *t, mq_tensor **out)
         return mq_oom(k->err);
     if (k->resolve_files && t->storage == MQ_STORE_EXTERNAL)
         rc = mq_tensor_bytes(t, &data, k->err);
+    c->buf = t->buf; /* known by now */
     if (data) { /* the original's conversion serves the copy too */
         c->storage = MQ_STORE_RAW;
         c->data = data;
