@@ -8,6 +8,7 @@
 
 #include "api/bench_parts.h"
 #include "base/file.h"
+#include "base/json_print.h"
 
 enum { MOST_RUNS = 100, TRACED_RUNS = 3 };
 #define PROFILE_SECONDS 1.0
@@ -153,7 +154,7 @@ static mq_status trace_run(json_t *events, const mq_bench_entry *e, const span *
 static mq_status write_trace(const mq_bench_job *j, json_t *events, mq_error *err)
 {
     json_t *doc = json_pack("{s:O, s:s}", "traceEvents", events, "displayTimeUnit", "ms");
-    char *text = doc ? json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    char *text = doc ? mq_json_print(doc, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
     mq_status rc = text ? mq_file_put(j->opts->trace, text, strlen(text), err) : mq_oom(err);
 
     free(text);

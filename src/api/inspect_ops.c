@@ -279,7 +279,7 @@ mq_status mq_inspect_targets(mq_inspect_ctx *c, mq_error *err)
 /* "dir/model.onnx" -> "dir/model.int8.onnx". */
 static const char *int8_name(mq_inspect_ctx *c, const char *path)
 {
-    static const char *const endings[] = { ".onnx.gz", ".onnx", ".ort", ".pb" };
+    static const char *const endings[] = { ".onnx.gz", ".onnx", ".ort", ".pb", ".parts.json" };
     size_t n = strlen(path);
 
     for (size_t i = 0; i < MQ_ARRAY_LEN(endings); i++) {

@@ -45,6 +45,8 @@ static mq_status describe_input(mq_job *j, const mq_model *m)
     mq_status rc = MQ_OK;
 
     j->bytes_before += m->file_bytes;
+    for (size_t i = 0; i < m->part_files.n; i++)
+        mq_note_file(j->hooks, m->part_files.items[i], false);
     for (size_t i = 0; i < m->graphs.n; i++)
         for (size_t k = 0; rc == MQ_OK && k < m->graphs.items[i]->inits.n; k++) {
             const mq_tensor *t = m->graphs.items[i]->inits.items[k]->init;

@@ -58,13 +58,13 @@ static mq_status stem_of(const split_job *j, mq_str *stem)
 {
     const char *slash = strrchr(j->job.input, '/'), *name = slash ? slash + 1 : j->job.input;
     size_t n = strlen(name);
-    const char *const ends[] = { ".gz", ".onnx" };
+    const char *const ends[] = { ".gz", ".onnx", ".parts.json" };
 
     if (strcmp(name, "-") == 0) {
         name = "model";
         n = strlen(name);
     }
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < MQ_ARRAY_LEN(ends); i++)
         if (n > strlen(ends[i]) && strncmp(name + n - strlen(ends[i]), ends[i], strlen(ends[i])) == 0)
             n -= strlen(ends[i]);
     mq_str_add(stem, j->job.output);
@@ -279,39 +279,90 @@ done:
     return rc;
 }
 
-/* The list goes last: with it the parts are a model. */
-static mq_status put_in_place(split_job *j)
+/* What the list says. */
+static mq_status write_list(const split_job *j, mq_outfile **list)
 {
     const char *slash = strrchr(j->job.input, '/');
     mq_parts_entry *entries = calloc(j->n, sizeof *entries);
+    mq_outfile *f = NULL;
     char *text = NULL;
     mq_status rc = MQ_OK;
 
     if (!entries)
         return mq_oom(j->job.err);
     for (size_t i = 0; i < j->n; i++) {
-        const part_file *f = &j->parts[i];
+        const part_file *p = &j->parts[i];
 
-        entries[i] = (mq_parts_entry){ strrchr(f->path, '/') + 1, f->size.model_bytes + f->size.data_bytes, f->macs,
-                                       f->model->graph };
+        entries[i] = (mq_parts_entry){ strrchr(p->path, '/') + 1, p->size.model_bytes + p->size.data_bytes, p->macs,
+                                       p->model->graph };
     }
     if (!(text = mq_parts_text(slash ? slash + 1 : j->job.input, j->job.model->graph, entries, j->n)))
         MQ_TRY(mq_oom(j->job.err));
-    for (size_t i = 0; i < j->n; i++) {
-        part_file *f = &j->parts[i];
-        mq_saving *saving = f->saving;
-
-        f->saving = NULL;
-        MQ_TRY(mq_saving_commit(saving, j->job.err));
-        mq_note_file(j->job.hooks, f->path, true);
-        MQ_TRY(mq_job_report_file(&j->job, "output", f->path, f->size.model_bytes));
-    }
-    MQ_TRY(mq_file_put(j->list_path, text, strlen(text), j->job.err));
-    mq_note_file(j->job.hooks, j->list_path, true);
-    MQ_TRY(mq_job_report_file(&j->job, "list", j->list_path, strlen(text)));
+    MQ_TRY(mq_outfile_open(&f, j->list_path, j->opts->save.force, j->job.err));
+    MQ_TRY(mq_outfile_write(f, text, strlen(text), j->job.err));
+    *list = f;
+    f = NULL;
 done:
+    mq_outfile_abort(f);
     free(entries);
     free(text);
+    return rc;
+}
+
+/* Data files of part i, for those who keep track. */
+static mq_status note_data(split_job *j, size_t i)
+{
+    const char *data;
+    uint64_t bytes;
+
+    for (size_t k = 0; (data = mq_saving_data_file(j->parts[i].saving, k, &bytes)); k++) {
+        const char *copy = mq_arena_strdup(j->job.model->arena, data);
+
+        if (!copy)
+            return mq_oom(j->job.err);
+        mq_note_file(j->job.hooks, copy, true);
+        mq_report_add_file(j->job.report, "output-data", copy, bytes, NULL);
+    }
+    return MQ_OK;
+}
+
+static mq_status report_files(split_job *j, uint64_t list_bytes)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < j->n; i++)
+        MQ_TRY(mq_job_report_file(&j->job, "output", j->parts[i].path, j->parts[i].size.model_bytes));
+    MQ_TRY(mq_job_report_file(&j->job, "list", j->list_path, list_bytes));
+done:
+    if (rc != MQ_OK)
+        mq_error_prefix(j->job.err, "the parts were written and stay in place, but not their report");
+    return rc;
+}
+
+static mq_status put_in_place(split_job *j)
+{
+    mq_saving **all = calloc(j->n, sizeof *all);
+    mq_outfile *list = NULL;
+    uint64_t list_bytes;
+    mq_status rc = MQ_OK;
+
+    if (!all)
+        return mq_oom(j->job.err);
+    for (size_t i = 0; i < j->n; i++) {
+        MQ_TRY(note_data(j, i));
+        mq_note_file(j->job.hooks, j->parts[i].path, true);
+    }
+    mq_note_file(j->job.hooks, j->list_path, true);
+    MQ_TRY(write_list(j, &list));
+    list_bytes = mq_outfile_pos(list);
+    for (size_t i = 0; i < j->n; i++) {
+        all[i] = j->parts[i].saving;
+        j->parts[i].saving = NULL;
+    }
+    MQ_TRY(mq_saving_commit_all(all, j->n, list, j->opts->save.sync, j->job.err));
+    rc = report_files(j, list_bytes);
+done:
+    free(all);
     return rc;
 }
 

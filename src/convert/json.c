@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_print.h"
 #include "convert/convert.h"
 #include "report/report.h"
 
@@ -245,7 +246,7 @@ mq_status mq_convert_json(const mq_model *m, mq_str *out, mq_error *err)
     put(&w, o, "graph", graph(&w, m->graph, 0));
     if (m->n_functions)
         put(&w, o, "functions", functions(&w, m));
-    text = w.failed ? NULL : json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    text = w.failed ? NULL : mq_json_print(o, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     json_decref(o);
     if (text) {
         mq_str_add(out, text);

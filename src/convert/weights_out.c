@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/json_print.h"
 #include "convert/weights.h"
 #include "data/npy.h"
 #include "data/npz_zip.h"
@@ -195,7 +196,7 @@ static mq_status put_safetensors(writer *w, const mq_model *m, size_t *n_left, m
     if (!(w->header = json_object()))
         return mq_oom(err);
     MQ_TRY(each(m, true, describe, w, n_left, err));
-    if (!(text = json_dumps(w->header, JSON_COMPACT))) {
+    if (!(text = mq_json_print(w->header, JSON_COMPACT))) {
         rc = mq_oom(err);
         goto done;
     }

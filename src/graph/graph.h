@@ -287,6 +287,7 @@ struct mq_model {
     mq_map function_names; /* name -> the first function called so; the others follow by same_name */
     MQ_VEC(mq_buf *) bufs;       /* references kept until the model is freed */
     MQ_VEC(mq_model *) joined;   /* models that this one borrows from, freed with it */
+    MQ_VEC(const char *) part_files; /* of a model in parts: their paths; path is the list's */
     MQ_VEC(mq_tensor *) tensors; /* with something on the heap to free (unpacked) */
     MQ_VEC(mq_graph *) graphs;   /* every graph, for release and for walking */
     mq_map external;             /* location -> mq_buf of opened external files */

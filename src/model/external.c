@@ -29,31 +29,36 @@ static bool inside(const char *path, const char *folder)
     return ok;
 }
 
-mq_status mq_external_path(const mq_model *m, const char *location, char **path, mq_error *err)
+mq_status mq_external_find(const char *folder, const char *location, const char *what, char **path, mq_error *err)
 {
     struct stat st;
     char *p = NULL;
     mq_status rc = MQ_OK;
 
-    if (!m->dir)
-        return mq_fail(err, MQ_ERR_INPUT,
-                       "external file '%s' cannot be found: the model has no folder (it came through a pipe)", location);
     if (!*location || *location == '/' || has_dotdot(location))
-        return mq_fail(err, MQ_ERR_INPUT, "external file '%s' is outside the model's folder", location);
-    if (asprintf(&p, "%s%s%s", m->dir, *m->dir ? "/" : "", location) < 0)
+        return mq_fail(err, MQ_ERR_INPUT, "%s '%s' is outside the model's folder", what, location);
+    if (asprintf(&p, "%s%s%s", folder, *folder ? "/" : "", location) < 0)
         return mq_oom(err);
     if (stat(p, &st) != 0)
-        rc = errno == ENOENT ? mq_fail(err, MQ_ERR_INPUT, "external file '%s' is missing", p)
-                             : mq_fail_errno(err, MQ_ERR_INPUT, "open external file", p);
+        rc = errno == ENOENT ? mq_fail(err, MQ_ERR_INPUT, "%s '%s' is missing", what, p)
+                             : mq_fail(err, MQ_ERR_INPUT, "cannot open %s '%s': %s", what, p, strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        rc = mq_fail(err, MQ_ERR_INPUT, "external file '%s' is no regular file", p);
-    else if (!inside(p, m->dir))
-        rc = mq_fail(err, MQ_ERR_INPUT, "external file '%s' is a link out of the model's folder", p);
+        rc = mq_fail(err, MQ_ERR_INPUT, "%s '%s' is no regular file", what, p);
+    else if (!inside(p, folder))
+        rc = mq_fail(err, MQ_ERR_INPUT, "%s '%s' is a link out of the model's folder", what, p);
     if (rc == MQ_OK)
         *path = p;
     else
         free(p);
     return rc;
+}
+
+mq_status mq_external_path(const mq_model *m, const char *location, char **path, mq_error *err)
+{
+    if (!m->dir)
+        return mq_fail(err, MQ_ERR_INPUT,
+                       "external file '%s' cannot be found: the model has no folder (it came through a pipe)", location);
+    return mq_external_find(m->dir, location, "external file", path, err);
 }
 
 mq_status mq_external_open(mq_model *m, const char *location, mq_buf **out, mq_error *err)

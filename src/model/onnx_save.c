@@ -311,6 +311,33 @@ mq_status mq_saving_commit(mq_saving *s, mq_error *err)
     return rc;
 }
 
+mq_status mq_saving_commit_all(mq_saving **all, size_t n, mq_outfile *list, bool sync, mq_error *err)
+{
+    mq_outfile **files;
+    size_t n_files = 0;
+    mq_status rc;
+
+    for (size_t i = 0; i < n; i++)
+        n_files += all[i]->plan.files.n + 1;
+    if (!(files = calloc(n_files + 1, sizeof *files))) {
+        mq_outfile_abort(list);
+        for (size_t i = 0; i < n; i++)
+            mq_saving_abort(all[i]);
+        return mq_oom(err);
+    }
+    n_files = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < all[i]->plan.files.n; k++)
+            files[n_files++] = all[i]->data[k];
+        files[n_files++] = all[i]->target;
+    }
+    rc = mq_outfile_commit_with(list, files, n_files, sync, err);
+    for (size_t i = 0; i < n; i++)
+        saving_free(all[i]);
+    free(files);
+    return rc;
+}
+
 void mq_saving_abort(mq_saving *s)
 {
     if (!s)

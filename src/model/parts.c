@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_print.h"
 #include "base/str.h"
 #include "graph/clone.h"
+#include "model/external.h"
 #include "model/save.h"
 
 #define VERSION 1
@@ -142,21 +144,35 @@ static mq_status read_names(const json_t *from, const char *key, const char ***n
 }
 
 /* A part lies beside the manifest: nothing else is read because a file says so. */
-static mq_status load_part(mq_model **out, const char *path, const json_t *part, mq_error *err)
+static mq_status load_part(mq_model **out, const char *folder, const json_t *part, mq_error *err)
 {
-    const char *file = json_string_value(json_object_get(part, "file")), *slash = strrchr(path, '/');
-    mq_str full = { 0 };
+    const char *file = json_string_value(json_object_get(part, "file"));
+    char *path = NULL;
     mq_status rc;
 
     if (!file || !*file || strchr(file, '/') || strcmp(file, "..") == 0 || strcmp(file, "-") == 0)
         return mq_fail(err, MQ_ERR_INPUT, "'file' of a part is no name of a file beside it");
-    mq_str_addf(&full, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, file);
-    rc = full.failed ? mq_oom(err) : mq_model_load_single(out, full.s, err);
-    mq_str_release(&full);
+    rc = mq_external_find(folder, file, "part", &path, err);
+    if (rc == MQ_OK)
+        rc = mq_model_load_single(out, path, err);
+    free(path);
     return rc;
 }
 
-static mq_status load_all(mq_model **out, const json_t *doc, const char *path, mq_error *err)
+/* The model is called by its list from here on, and knows its files. */
+static mq_status name_list(mq_model *m, const char *path, mq_error *err)
+{
+    const char *first = m->path;
+
+    if (!(m->path = mq_arena_strdup(m->arena, path)) || !mq_vec_push_in(m->arena, &m->part_files, first))
+        return mq_oom(err);
+    for (size_t i = 0; i < m->joined.n; i++)
+        if (!mq_vec_push_in(m->arena, &m->part_files, m->joined.items[i]->path))
+            return mq_oom(err);
+    return MQ_OK;
+}
+
+static mq_status load_all(mq_model **out, const json_t *doc, const char *folder, mq_error *err)
 {
     const json_t *list = json_object_get(doc, "parts");
     const size_t n = json_array_size(list);
@@ -172,7 +188,7 @@ static mq_status load_all(mq_model **out, const json_t *doc, const char *path, m
     MQ_TRY(read_names(doc, "inputs", &inputs, &n_inputs, err));
     MQ_TRY(read_names(doc, "outputs", &outputs, &n_outputs, err));
     for (; n_loaded < n; n_loaded++)
-        MQ_TRY(load_part(&parts[n_loaded], path, json_array_get(list, n_loaded), err));
+        MQ_TRY(load_part(&parts[n_loaded], folder, json_array_get(list, n_loaded), err));
     n_loaded = 0;
     rc = mq_parts_join(out, parts, n, inputs, n_inputs, outputs, n_outputs, err);
 done:
@@ -181,6 +197,28 @@ done:
     free(parts);
     free(inputs);
     free(outputs);
+    return rc;
+}
+
+/* Loads the parts from the folder of the list. */
+static mq_status load_beside(mq_model **out, const json_t *doc, const char *path, mq_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    mq_str folder = { 0 };
+    mq_model *m = NULL;
+    mq_status rc;
+
+    if (strcmp(path, "-") == 0)
+        return mq_fail(err, MQ_ERR_INPUT, "the parts cannot be found: the list came through a pipe");
+    mq_str_addf(&folder, "%.*s", slash ? (int)(slash + (slash == path) - path) : 0, path);
+    rc = folder.failed ? mq_oom(err) : load_all(&m, doc, folder.s ? folder.s : "", err);
+    mq_str_release(&folder);
+    if (rc == MQ_OK)
+        rc = name_list(m, path, err);
+    if (rc == MQ_OK)
+        *out = m;
+    else
+        mq_model_free(m);
     return rc;
 }
 
@@ -198,7 +236,7 @@ mq_status mq_parts_load(mq_model **out, const mq_buf *text, const char *path, mq
                      path);
     else if (json_integer_value(json_object_get(doc, "version")) != VERSION)
         rc = mq_fail(err, MQ_ERR_INPUT, "%s: this mq reads version %d of lists of parts", path, VERSION);
-    else if ((rc = load_all(out, doc, path, err)) != MQ_OK && strncmp(err->text, path, strlen(path)) != 0)
+    else if ((rc = load_beside(out, doc, path, err)) != MQ_OK && strncmp(err->text, path, strlen(path)) != 0)
         mq_error_prefix(err, "%s", path);
     json_decref(doc);
     return rc;
@@ -243,7 +281,7 @@ char *mq_parts_text(const char *model_name, const mq_graph *whole, const mq_part
     doc = json_pack("{s:s, s:i, s:s, s:o, s:o, s:o}", "format", "mq-parts", "version", VERSION, "model", model_name,
                     "inputs", names_of(&whole->inputs), "outputs", names_of(&whole->outputs), "parts", list);
     if (doc)
-        text = json_dumps(doc, JSON_INDENT(2));
+        text = mq_json_print(doc, JSON_INDENT(2));
     json_decref(doc);
     return text;
 }

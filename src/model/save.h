@@ -4,6 +4,7 @@
 #ifndef MQ_MODEL_SAVE_H
 #define MQ_MODEL_SAVE_H
 
+#include "base/file.h"
 #include "graph/graph.h"
 #include "mq/model.h"
 
@@ -24,6 +25,9 @@ const char *mq_saving_data_file(const mq_saving *s, size_t i, uint64_t *bytes);
 
 /* Puts all in place; frees s, also on failure. */
 mq_status mq_saving_commit(mq_saving *s, mq_error *err);
+/* Puts n saved models in place that a file `list` makes one of, the list last: at every moment there are the old ones with
+ * the old list, the new ones with the new list, or no list. Frees all, also on failure. */
+mq_status mq_saving_commit_all(mq_saving **all, size_t n, mq_outfile *list, bool sync, mq_error *err);
 /* Throws all away; NULL is fine. */
 void mq_saving_abort(mq_saving *s);
 

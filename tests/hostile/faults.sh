@@ -55,7 +55,10 @@ each() {
             [[ -d before ]] && old_model
             run "$kind $n of $total${all:+ and all after}: ${*/$MQ/mq}" "$allowed" \
                 env FAIL_CALL="$kind" FAIL_AT=$n ${all:+FAIL_ALL=1} LD_PRELOAD="$preload" "$@"
-            if [[ -d before ]]; then
+            if [[ -d before && $2 == split ]]; then
+                # a process that cannot rename anything cannot rename back either
+                parts_as_one "$kind $n${all:+ and all after} ${*/$MQ/mq}" "$([[ $kind != place ]] || echo "$all")"
+            elif [[ -d before ]]; then
                 as_one "$kind $n${all:+ and all after} ${*/$MQ/mq}"
                 # shellcheck disable=SC2046 # names
                 [[ $kind == place && $all ]] || only work $(ls work | grep -x -e out.onnx -e w.data -e report.json)
@@ -89,5 +92,42 @@ external=(--external-data w.data --external-threshold 16)
 "$MQ" quantize -q --verify load "${external[@]}" -o after/out.onnx "$model" || exit 2
 for kind in write place descriptor; do
     each $kind "$MQ" quantize --verify load -f "${external[@]}" -o work/out.onnx "$model"
+done
+
+convert=(convert -O2 --precision fp16 --verify load -f "${external[@]}")
+rm -rf after
+mkdir after
+"$MQ" "${convert[@]}" -q -o after/out.onnx "$model" || exit 2
+for kind in alloc write place descriptor; do
+    each $kind "$MQ" "${convert[@]}" -j 1 -o work/out.onnx "$model"
+done
+
+# parts: a list stands beside all of its parts, the old ones or the new ones
+parts_as_one() {
+    local set f state=none
+    if [[ -e work/m.parts.json ]]; then
+        for set in before after; do
+            state=$set
+            for f in "$set"/*; do
+                cmp -s "$f" "work/${f#"$set/"}" || state=mixed
+            done
+            [[ $state == mixed ]] || break
+        done
+    fi
+    [[ $state != mixed ]] || wrong "$1: list and parts do not belong together"
+    ((status)) || [[ $state == after ]] || wrong "$1: success without the new parts ($state)"
+    # after a failed report the parts stay in place, which is said
+    ((status == 0)) || [[ $state != after ]] || grep -q -E 'stays? in place' .err || wrong "$1: a failure replaced the parts"
+    [[ -z $(find work -type f ! -name 'm.?of2.onnx' ! -name m.parts.json) || $2 ]] || wrong "$1: in 'work' there is: $(ls -A work)"
+}
+rm -rf before after
+cp "$TESTDATA/digits_cnn.onnx" m.onnx
+"$MQ" split -q --verify load m.onnx -o before || exit 2
+cp -f "$model" m.onnx
+split=(split --verify load -f m.onnx -j 1 --sync)
+"$MQ" "${split[@]}" -q -o after || exit 2
+step=1
+for kind in alloc write place descriptor; do
+    each $kind "$MQ" "${split[@]}" -o work
 done
 finish

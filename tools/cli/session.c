@@ -404,10 +404,20 @@ done:
     return rc;
 }
 
+static bool writes(const cli_session *s)
+{
+    return cli_get(s, OPT_OUTPUT)->given && !on(s, OPT_DRY_RUN);
+}
+
+static void say_in_place(cli_session *s)
+{
+    print_line(s, NULL, STYLE_BOLD, NULL, "the model was written and stays in place");
+}
+
 /* Reports and depfile; a failure there leaves the model where it is, and says so. */
 static int write_files(cli_session *s, int code)
 {
-    bool in_place = code == EXIT_DONE && cli_get(s, OPT_OUTPUT)->given && !on(s, OPT_DRY_RUN);
+    bool in_place = code == EXIT_DONE && writes(s);
     mq_error err = { 0 };
     mq_status rc = write_reports(s, &err);
 
@@ -417,7 +427,7 @@ static int write_files(cli_session *s, int code)
         return code;
     print_error(s, NULL, err.text);
     if (in_place)
-        print_line(s, NULL, STYLE_BOLD, NULL, "the model was written and stays in place");
+        say_in_place(s);
     return worse(code, rc == MQ_ERR_USAGE ? MQ_ERR_SYSTEM : rc);
 }
 
@@ -448,6 +458,8 @@ static int close_session(cli_session *s, mq_status rc, const mq_error *err)
             mq_report_set_error(s->report, code, err->text, NULL);
     } else if (s->priv->report_error.text[0]) {
         print_error(s, NULL, s->priv->report_error.text);
+        if (writes(s) && !cli_missed(s))
+            say_in_place(s);
         code = EXIT_SYSTEM;
     } else if (cli_missed(s)) {
         code = EXIT_MISSED;

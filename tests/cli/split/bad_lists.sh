@@ -17,3 +17,8 @@ bad '{"format":"mq-parts","version":1,'"$edges"',"parts":[{"file":"bad.parts.jso
 bad '{"format":"mq-parts","version":1,'"$edges"',"parts":[{"file":"none.onnx"}]}'
 bad '{"format":"mq-parts","version":1,"inputs":["nothing"],"outputs":["logits"],"parts":[{"file":"m.onnx"}]}'
 bad '{"format":"mq-parts","version":1,"inputs":["input"],"outputs":["nothing"],"parts":[{"file":"m.onnx"}]}'
+mkfifo pipe.onnx
+bad '{"format":"mq-parts","version":1,'"$edges"',"parts":[{"file":"pipe.onnx"}]}'
+ln -s "$TESTDATA/digits_cnn.onnx" link.onnx
+bad '{"format":"mq-parts","version":1,'"$edges"',"parts":[{"file":"link.onnx"}]}'
+mq inspect - <m.parts.json && exit 9 || test $? = 3
