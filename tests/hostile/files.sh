@@ -9,7 +9,10 @@ every_command() {
     run "inspect $1" "$2" "$MQ" inspect "$1"
     run "check $1" "$2" "$MQ" check "$1"
     run "quantize $1" "$2" "$MQ" quantize -f -o out.onnx "$1"
-    [[ ! -e out.onnx ]] || wrong "quantize $1: wrote something"
+    run "convert $1" "$2" "$MQ" convert -f -o out.onnx "$1"
+    [[ ! -e out.onnx ]] || wrong "quantize or convert $1: wrote something"
+    run "split $1" "$2" "$MQ" split -f -o out.parts "$1"
+    [[ -z $(ls -A out.parts 2>/dev/null) ]] || wrong "split $1: wrote something"
 }
 
 # ---- inputs
@@ -62,9 +65,14 @@ refused() { # NAME TEXT: check has findings, quantize refuses, inspect goes on; 
     run "check $1" 1 "$MQ" check "ext/$1/model.onnx"
     cat .out >>.err
     says "$2"
-    run "quantize $1" 3 "$MQ" quantize -o "ext/$1/out.onnx" "ext/$1/model.onnx"
+    for command in quantize convert; do
+        run "$command $1" 3 "$MQ" $command -o "ext/$1/out.onnx" "ext/$1/model.onnx"
+        says "$2"
+        [[ ! -e ext/$1/out.onnx ]] || wrong "$command $1: wrote something"
+    done
+    run "split $1" 3 "$MQ" split -o "ext/$1/out" "ext/$1/model.onnx"
     says "$2"
-    [[ ! -e ext/$1/out.onnx ]] || wrong "quantize $1: wrote something"
+    [[ -z $(ls -A "ext/$1/out" 2>/dev/null) ]] || wrong "split $1: wrote something"
 }
 mkdir ext
 head -c 16384 /dev/zero | tr '\0' '\101' >ext/outside.bin

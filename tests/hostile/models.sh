@@ -7,6 +7,20 @@
 
 sanitized || ulimit -v 2000000
 mkdir models out
+
+# nothing_half COMMAND: nothing is left behind by a failure; what was written is a model that can be read
+nothing_half() {
+    local written
+    if ((status)); then
+        [[ -z $(ls -A out) ]] || wrong "$1 $name: something was left behind"
+    fi
+    for written in out/*.onnx out/*.json; do
+        [[ ! -e $written ]] || run "check what $1 made of $name" '0 1' "$MQ" check -q "$written"
+    done
+    rm -rf out
+    mkdir out
+}
+
 "$TOOLS/make_models" models || exit 2
 while read -r model; do
     name=${model##*/}
@@ -14,10 +28,14 @@ while read -r model; do
     run "inspect --nodes --tensors $name" '0 2 3' "$MQ" inspect '--nodes=*' '--tensors=*' --json "$model"
     run "check $name" '0 1 3' "$MQ" check --target portable --report .report.md "$model"
     run "quantize $name" '0 1 2 3 4' "$MQ" quantize -f -o out/model.onnx --report .report.json "$model"
-    if ((status)); then
-        [[ -z $(ls -A out) ]] || wrong "quantize $name: something was left behind"
-    fi
-    rm -rf out
-    mkdir out
+    nothing_half quantize
+    verify=auto
+    [[ $model != models/* ]] || verify=load # to run some of these is work for minutes
+    run "convert $name" '0 1 2 3 4' "$MQ" convert -O3 -f -o out/model.onnx --verify $verify --report .report.json "$model"
+    nothing_half convert
+    run "convert to fp16 $name" '0 1 2 3 4' "$MQ" convert -O1 --precision fp16 --verify load -f -o out/model.onnx "$model"
+    nothing_half 'convert to fp16'
+    run "split $name" '0 1 2 3 4' "$MQ" split -f -o out --verify $verify "$model"
+    nothing_half split
 done < <(find "$TESTDATA/bad" "$TESTDATA/odd" models -name '*.onnx' | sort)
 finish
