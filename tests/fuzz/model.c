@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Fuzz target: any bytes as a model file through everything that the commands do: load, save unchanged, check, inspect,
- * and what is in model_tools.c: quantize, run. Built without a fuzzer (MQ_REPLAY) it is a program that runs the files and
+ * and what is in model_tools.c: quantize, convert, run. Built without a fuzzer (MQ_REPLAY) it is a program that runs the files and
  * folders named on its command line. Besides crashes it looks for broken promises: saving is stable, a valid model stays
  * valid. */
 #include "model.h"
@@ -258,6 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_saving(data, size);
     quantize(data, size, clean, &c);
     run_model(data, size, &c);
+    convert(data, size, clean, &c);
     return 0;
 }
 

@@ -30,6 +30,8 @@ void render(const mq_report *report);
 
 /* Quantizes from file to file, in some mode, form and type. clean: check has no finding. */
 void quantize(const uint8_t *data, size_t size, bool clean, choices *c);
+/* Converts from file to file, at some level, precision and opset. */
+void convert(const uint8_t *data, size_t size, bool clean, choices *c);
 /* Runs the model, where that is little work, and against itself. */
 void run_model(const uint8_t *data, size_t size, choices *c);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The fuzz target `model`: quantizing and running. Runs are short: a model that says it has much work is not run, and what
+/* The fuzz target `model`: quantizing, converting and running. Runs are short: a model that says it has much work is not run, and what
  * takes long is stopped between two steps, as a user would. */
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "lib/rng.h"
 #include "model.h"
+#include "mq/convert.h"
 #include "mq/inspect.h"
 #include "mq/quantize.h"
 #include "mq/run.h"
@@ -128,6 +129,44 @@ void quantize(const uint8_t *data, size_t size, bool clean, choices *c)
     if (rc == MQ_ERR_SYSTEM || rc == MQ_ERR_NOMEM)
         broken("a quantized model is written and valid", &err);
     if (rc == MQ_ERR_INPUT && clean && opts.mode != MQ_MODE_STATIC) /* which runs it, on numbers it may refuse */
+        broken("a model without findings is not refused", &err);
+    if (rc != MQ_OK && !err.text[0])
+        broken("a failure has a sentence", &err);
+    if (rc == MQ_OK)
+        render(report);
+    mq_report_free(report);
+    close(fd);
+}
+
+/* ---- convert ------------------------------------------------------------------------------------------------------ */
+
+/* The bound on the size cannot hold, so that nothing is put in place. What is written is read again and checked, and run
+ * beside the input where that is little work: outputs may differ (numbers nobody made for float16), the model has to be
+ * valid. */
+void convert(const uint8_t *data, size_t size, bool clean, choices *c)
+{
+    mq_convert_opts opts = mq_convert_opts_default();
+    mq_report *report = new_report("convert");
+    unsigned steps = 0;
+    const mq_hooks hooks = { .user = &steps, .cancelled = too_late };
+    mq_error err = { 0 };
+    int fd = file_of(data, size);
+    char input[64];
+    mq_status rc;
+
+    snprintf(input, sizeof input, "/proc/self/fd/%d", fd);
+    opts.level = (int)choose(c, 4);
+    opts.precision = choose(c, 2) ? MQ_PRECISION_KEEP : (mq_precision_kind)choose(c, MQ_PRECISION_BF16 + 1);
+    opts.keep_io_types = choose(c, 2);
+    opts.opset = choose(c, 4) ? 0 : 7 + (int)choose(c, 20);
+    opts.strip = choose(c, 4) ? 0 : choose(c, 8);
+    opts.fold_limit = choose(c, 2) ? opts.fold_limit : choose(c, 4096);
+    opts.max_size = 1;
+    opts.verify = little_work(data, size) ? MQ_VERIFY_AUTO : MQ_VERIFY_LOAD;
+    rc = mq_convert_file(input, OUTPUT, &opts, report, &hooks, &err);
+    if (rc == MQ_ERR_SYSTEM || rc == MQ_ERR_NOMEM)
+        broken("a converted model is written and valid", &err);
+    if (rc == MQ_ERR_INPUT && clean)
         broken("a model without findings is not refused", &err);
     if (rc != MQ_OK && !err.text[0])
         broken("a failure has a sentence", &err);
