@@ -153,6 +153,10 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--disable-pass has nothing to leave out: no rewrites run without -O here");
     if (o->values[OPT_VAL_DATA].given && cli_runs_nothing(o))
         return cli_fail(err, MQ_ERR_USAGE, "--val-data is for --verify run or auto: nothing is run");
+    if (o->values[OPT_DATA].given && !o->values[OPT_PRECISION].given && cli_runs_nothing(o))
+        return cli_fail(err, MQ_ERR_USAGE, "--data is for --precision, and --verify run or auto: nothing is run");
+    if (o->values[OPT_FOLD_LIMIT].given && !passes->given && level_of(o) == 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--fold-limit has nothing to limit: no rewrites run without -O here");
     CLI_TRY(check_strip(&o->values[OPT_STRIP], err));
     CLI_TRY(mq_convert_check_passes("--passes", &only, err));
     CLI_TRY(mq_convert_check_passes("--disable-pass", &not, err));

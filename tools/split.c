@@ -54,8 +54,9 @@ static mq_status check(const cli_options *o, mq_error *err)
                         external->text);
     if (o->values[OPT_OUTPUT].given && o->values[OPT_OUTPUT].text[0] == '-' && !o->values[OPT_OUTPUT].text[1])
         return cli_fail(err, MQ_ERR_USAGE, "-o - would be one file: give a folder");
-    if (o->values[OPT_VAL_DATA].given && cli_runs_nothing(o))
-        return cli_fail(err, MQ_ERR_USAGE, "--val-data is for --verify run or auto: nothing is run");
+    for (size_t i = 0; i < 2; i++)
+        if (o->values[i ? OPT_VAL_DATA : OPT_DATA].given && cli_runs_nothing(o))
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --verify run or auto: nothing is run", i ? "--val-data" : "--data");
     return MQ_OK;
 }
 
