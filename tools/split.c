@@ -56,7 +56,8 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "-o - would be one file: give a folder");
     for (size_t i = 0; i < 2; i++)
         if (o->values[i ? OPT_VAL_DATA : OPT_DATA].given && cli_runs_nothing(o))
-            return cli_fail(err, MQ_ERR_USAGE, "%s is for --verify run or auto: nothing is run", i ? "--val-data" : "--data");
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --verify run or auto: nothing is run",
+                            i ? "--val-data" : "--data");
     return MQ_OK;
 }
 

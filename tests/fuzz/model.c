@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* Fuzz target: any bytes as a model file through everything that the commands do: load, save unchanged, check, inspect,
- * and what is in model_tools.c: quantize, convert, run. Built without a fuzzer (MQ_REPLAY) it is a program that runs the files and
- * folders named on its command line. Besides crashes it looks for broken promises: saving is stable, a valid model stays
- * valid. */
+ * and what is in model_tools.c: quantize, convert, run. Built without a fuzzer (MQ_REPLAY) it is a program that runs
+ * the files and folders named on its command line. Besides crashes it looks for broken promises: saving is stable, a
+ * valid model stays valid. */
 #include "model.h"
 
 #include <fcntl.h>

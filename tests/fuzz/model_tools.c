@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The fuzz target `model`: quantizing, converting and running. Runs are short: a model that says it has much work is not run, and what
- * takes long is stopped between two steps, as a user would. */
+/* The fuzz target `model`: quantizing, converting and running. Runs are short: a model that says it has much work is
+ * not run, and what takes long is stopped between two steps, as a user would. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
