@@ -19,6 +19,13 @@ full() {
         [[ $(cat work/out.onnx) == old ]] || wrong "$where $extra: the old output is gone"
         only work out.onnx
     done
+    run "$where convert" 5 "$@" "$MQ" convert --opset latest --verify none -f -o work/out.onnx large.onnx
+    says "cannot write"
+    [[ $(cat work/out.onnx) == old ]] || wrong "$where convert: the old output is gone"
+    only work out.onnx
+    run "$where split" 5 "$@" "$MQ" split --verify none -o work large.onnx
+    says "cannot write"
+    only work out.onnx
     run "$where .gz" 5 "$@" "$MQ" quantize -f -o work/out.onnx.gz large.onnx
     only work out.onnx
     run "$where -o -" 5 "$@" bash -c "TMPDIR=work '$MQ' quantize -o - large.onnx >work/piped"
