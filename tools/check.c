@@ -27,6 +27,13 @@ static const cli_help_text helps[] = {
     { OPT_NONE, NULL },
 };
 
+/* A line begins with what it is about; a name may hold a line break. */
+static void print_place(const char *place)
+{
+    cli_put_safe(stdout, place);
+    printf(": ");
+}
+
 static void print_finding(cli_session *s, const mq_finding *f)
 {
     bool is_error = f->severity == MQ_SEVERITY_ERROR;
@@ -37,7 +44,8 @@ static void print_finding(cli_session *s, const mq_finding *f)
         cli_annotate_error(s, line);
     if (cli_stdout_taken(s) || (cli_get(s, OPT_QUIET)->on && !is_error))
         return;
-    printf("%s: %s: ", s->file, is_error ? "error" : "warning");
+    print_place(s->file);
+    print_place(is_error ? "error" : "warning");
     cli_put_safe(stdout, line);
     printf(" [%s]\n", f->code);
 }
@@ -60,9 +68,11 @@ static void print_summary(const cli_session *s, const mq_check_result *r)
 {
     if (cli_stdout_taken(s) || (cli_get(s, OPT_QUIET)->on && r->ok))
         return;
-    if (r->n_errors + r->n_warnings > r->n_findings)
-        printf("%s: %zu more findings are not shown\n", s->file, r->n_errors + r->n_warnings - r->n_findings);
-    printf("%s: ", s->file);
+    print_place(s->file);
+    if (r->n_errors + r->n_warnings > r->n_findings) {
+        printf("%zu more findings are not shown\n", r->n_errors + r->n_warnings - r->n_findings);
+        print_place(s->file);
+    }
     print_verdict(s, r);
     printf(" (");
     if (r->opset)
@@ -135,7 +145,8 @@ static void print_refused(cli_session *s, const mq_against_result *r)
     cli_annotate_error(s, r->refused);
     if (cli_stdout_taken(s))
         return;
-    printf("%s: error: ", s->file);
+    print_place(s->file);
+    print_place("error");
     cli_put_safe(stdout, r->refused);
     printf(" [onnxruntime-refuses]\n");
 }
@@ -159,10 +170,11 @@ static void print_against(cli_session *s, const mq_against_result *r)
         headed |= a->differ != 0;
         print_agreement(a, width);
     }
-    if (!cli_stdout_taken(s) && !(quiet && r->ok))
-        printf("%s: %s%s%s on %" PRIu64 " %ssample%s\n", s->file, r->ok ? "agrees" : "differs",
-               *r->engine ? r->ok ? " with " : " from " : "", r->engine, r->n_samples, r->generated ? "generated " : "",
-               r->n_samples == 1 ? "" : "s");
+    if (cli_stdout_taken(s) || (quiet && r->ok))
+        return;
+    print_place(s->file);
+    printf("%s%s%s on %" PRIu64 " %ssample%s\n", r->ok ? "agrees" : "differs", *r->engine ? r->ok ? " with " : " from " : "",
+           r->engine, r->n_samples, r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s");
 }
 
 static mq_status run_against(cli_session *s, mq_error *err)
