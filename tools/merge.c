@@ -51,9 +51,7 @@ static mq_status check(const cli_options *o, mq_error *err)
     if (given && given != n && given + 1 != n)
         return cli_fail(err, MQ_ERR_USAGE, "--prefix: %zu models have %zu prefixes, or %zu when the first keeps its names, "
                         "not %zu", n, n, n - 1, given);
-    if (o->values[OPT_VAL_DATA].given && cli_runs_nothing(o))
-        return cli_fail(err, MQ_ERR_USAGE, "--val-data is for --verify run or auto: nothing is run");
-    return MQ_OK;
+    return cli_check_proof_data(o, err);
 }
 
 static mq_status run(cli_session *s, mq_error *err)

@@ -54,11 +54,7 @@ static mq_status check(const cli_options *o, mq_error *err)
                         external->text);
     if (o->values[OPT_OUTPUT].given && o->values[OPT_OUTPUT].text[0] == '-' && !o->values[OPT_OUTPUT].text[1])
         return cli_fail(err, MQ_ERR_USAGE, "-o - would be one file: give a folder");
-    for (size_t i = 0; i < 2; i++)
-        if (o->values[i ? OPT_VAL_DATA : OPT_DATA].given && cli_runs_nothing(o))
-            return cli_fail(err, MQ_ERR_USAGE, "%s is for --verify run or auto: nothing is run",
-                            i ? "--val-data" : "--data");
-    return MQ_OK;
+    return cli_check_proof_data(o, err);
 }
 
 static mq_status run(cli_session *s, mq_error *err)

@@ -77,6 +77,16 @@ bool cli_runs_nothing(const cli_options *o)
     return (verify == VERIFY_NONE || verify == VERIFY_LOAD) && !o->values[OPT_MIN_SQNR].given;
 }
 
+mq_status cli_check_proof_data(const cli_options *o, mq_error *err)
+{
+    static const cli_opt data[] = { OPT_DATA, OPT_VAL_DATA };
+
+    for (size_t i = 0; i < 2; i++)
+        if (o->values[data[i]].given && cli_runs_nothing(o))
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --verify run or auto: nothing is run", cli_row_of(data[i])->label);
+    return MQ_OK;
+}
+
 /* What a person wants to know when nothing else was asked for: the report's summary. */
 static mq_status print_summary(cli_session *s, mq_error *err)
 {
