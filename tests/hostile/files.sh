@@ -10,7 +10,9 @@ every_command() {
     run "check $1" "$2" "$MQ" check "$1"
     run "quantize $1" "$2" "$MQ" quantize -f -o out.onnx "$1"
     run "convert $1" "$2" "$MQ" convert -f -o out.onnx "$1"
-    [[ ! -e out.onnx ]] || wrong "quantize or convert $1: wrote something"
+    run "merge $1" "$2" "$MQ" merge -f -o out.onnx "$model" "$1"
+    run "diff $1" "$2" "$MQ" diff "$model" "$1"
+    [[ ! -e out.onnx ]] || wrong "quantize, convert or merge $1: wrote something"
     run "split $1" "$2" "$MQ" split -f -o out.parts "$1"
     [[ -z $(ls -A out.parts 2>/dev/null) ]] || wrong "split $1: wrote something"
 }
