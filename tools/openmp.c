@@ -63,6 +63,7 @@ typedef struct team {
     gate go, done, barrier; /* count regions begun, regions ended, barriers passed */
     atomic_int left, arrived;
     atomic_bool over;
+    atomic_int cpu;      /* that the thread which opens regions was on when it opened the last one */
     atomic_bool patient; /* each thread has a CPU: waiting threads may spin */
     int n, n_workers;
     pthread_mutex_t lock; /* of loops */
@@ -134,6 +135,21 @@ static void rest(void)
 #endif
 }
 
+/* On the CPU of the thread that it works for a worker would only take turns with it, until the kernel sees that another CPU
+ * has nothing to do: it goes there itself. Afterwards it may be anywhere again. */
+static void leave_cpu_of(const team *t)
+{
+    const int cpu = atomic_load(&t->cpu);
+    cpu_set_t all, others;
+
+    if (cpu < 0 || sched_getcpu() != cpu || sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    others = all;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof all, &all);
+}
+
 static void wait_for_change(gate *g, unsigned from, bool patient)
 {
     for (int64_t began = now_ns(), now = began; patient && now - began < YIELD_NS; now = now_ns())
@@ -193,6 +209,7 @@ static void *work(void *user)
     for (;;) {
         wait_for_change(&t->go, w->seen, t->patient);
         w->seen = atomic_load(&t->go.word);
+        leave_cpu_of(t);
         if (atomic_load(&t->over))
             return NULL;
         run_parts(t);
@@ -297,6 +314,7 @@ static void run_region(void (*body)(void *), void *data, unsigned wanted, const 
     atomic_store(&t->arrived, 0);
     atomic_store(&t->left, n);
     atomic_store(&t->parts, ((atomic_load(&t->parts) >> 2 * PART_BITS) + 1) << 2 * PART_BITS | (uint64_t)n << PART_BITS | 1);
+    atomic_store(&t->cpu, sched_getcpu());
     advance(&t->go, n - 1);
     run_part(t, 0);
     run_parts(t);

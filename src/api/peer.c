@@ -29,9 +29,11 @@ extern char **environ;
 
 /* Arguments: model, threads, folder. Says "has VERSION" or "none WHY", then "ready" or "refused WHY". Then answers orders:
  * "hold" (in.npz of the folder) and "drop" with "done", "time CALL COUNT" with as many nanoseconds, "run CALL" with "done"
- * when out.npz is there. */
+ * when out.npz is there. It ends with this process, however that ends: it may be stopped then (see rest). */
 static const char program[] =
-    "import gc, sys, time\n"
+    "import ctypes, gc, signal, sys, time\n"
+    "PR_SET_PDEATHSIG = 1\n"
+    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))\n"
     "def say(*words):\n"
     "    print(*words, flush=True)\n"
     "def fail(word, why):\n"
@@ -47,7 +49,6 @@ static const char program[] =
     "    options.intra_op_num_threads = int(sys.argv[2])\n"
     "    options.inter_op_num_threads = 1\n"
     "    options.log_severity_level = 3\n"
-    "    options.add_session_config_entry('session.force_spinning_stop', '1')\n"
     "    session = onnxruntime.InferenceSession(sys.argv[1], options, providers=['CPUExecutionProvider'])\n"
     "    wanted = [i.name for i in session.get_inputs() + session.get_overridable_initializers()]\n"
     "except Exception as e:\n"
@@ -84,6 +85,7 @@ static const char program[] =
 
 struct mq_peer {
     pid_t pid;
+    bool rests;
     int fd;
     char name[64];
     char folder[256]; /* "": none */
@@ -121,11 +123,21 @@ static bool read_line(mq_peer *p)
     }
 }
 
+/* ONNX Runtime's threads go on spinning for some 30 ms after a run, on the CPUs of whose turn comes next. While it is not
+ * its turn the process is stopped: they spin on where they were when it goes on. */
+static void rest(mq_peer *p, bool rests)
+{
+    if (p->rests != rests && p->pid > 0)
+        kill(p->pid, rests ? SIGSTOP : SIGCONT);
+    p->rests = rests;
+}
+
 /* Sends an order and reads the answer into p->line. */
 static mq_status ask(mq_peer *p, const char *order, mq_error *err)
 {
     const size_t n = strlen(order);
 
+    rest(p, false);
     if (send(p->fd, order, n, MSG_NOSIGNAL) != (ssize_t)n || !read_line(p))
         return mq_fail(err, MQ_ERR_SYSTEM, "the process with ONNX Runtime has ended");
     if (strncmp(p->line, "refused ", 8) == 0)
@@ -247,6 +259,7 @@ void mq_peer_stop(mq_peer *p)
         close(p->fd);
     if (p->pid > 0)
         kill(p->pid, SIGTERM); /* it may be in the middle of a run */
+    rest(p, false);
     while (p->pid > 0 && waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     for (size_t i = 0; *p->folder && i < sizeof files / sizeof *files; i++) {
@@ -314,6 +327,7 @@ mq_status mq_peer_time(mq_peer *p, size_t call, size_t n, double *ms, mq_error *
     snprintf(order, sizeof order, "time %zu %zu\n", call, n);
     if ((rc = ask(p, order, err)) != MQ_OK)
         return rc;
+    rest(p, true);
     for (size_t i = 0; i < n; i++) {
         char *end;
 
