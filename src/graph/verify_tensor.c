@@ -143,10 +143,12 @@ static bool has_wide_code(const mq_tensor *t)
 static void check_field(const mq_tensor *t, uint64_t count, int field, mq_place at, mq_findings *fs)
 {
     int right = field_of(t->dtype);
-    uint64_t need = items_needed(t->dtype, count);
+    const int bits = mq_dtype_bits(t->dtype);
+    uint64_t need = items_needed(t->dtype, count), most;
 
     if (t->dtype == MQ_COMPLEX64 || t->dtype == MQ_COMPLEX128)
         need *= 2; /* fits: shape_ok counted 8 or 16 bytes for each */
+    most = bits == 2 || bits == 4 ? (uint64_t)mq_tensor_size(t) : need; /* one item per byte */
     if (field != right)
         mq_finding_add(fs, MQ_SEVERITY_ERROR, "tensor-data", at,
                        "%s elements are in %s, but must be in %s or raw_data",
@@ -157,6 +159,10 @@ static void check_field(const mq_tensor *t, uint64_t count, int field, mq_place 
                        need);
     else if (has_wide_code(t))
         error(fs, at, "tensor-data", "an item of int32_data has more than 6 bits");
+    else if (items_of(t) > most)
+        mq_finding_add(fs, MQ_SEVERITY_WARNING, "tensor-extra", at,
+                       "%s has %" PRIu64 " items, its type and shape need only %" PRIu64, field_names[field], items_of(t),
+                       most);
 }
 
 void mq_tensor_verify(const mq_tensor *t, mq_place at, mq_findings *fs)

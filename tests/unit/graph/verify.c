@@ -350,6 +350,9 @@ static void data_must_fit(void **state)
     assert_string_equal(judge(MQ_FLOAT6E2M3, five, 1, RAW, 4), "");
     assert_string_equal(judge(MQ_FLOAT6E2M3, five, 1, RAW, 3), "tensor-data");
     assert_string_equal(judge(MQ_INT8, five, 1, INT32S, 5), "");
+    assert_string_equal(judge(MQ_INT8, five, 1, INT32S, 6), "tensor-extra");
+    assert_string_equal(judge(MQ_INT4, five, 1, INT32S, 3), ""); /* one item per byte */
+    assert_string_equal(judge(MQ_INT4, five, 1, INT32S, 4), "tensor-extra");
     assert_string_equal(judge(MQ_INT8, five, 1, INT32S, 4), "tensor-data");
     assert_string_equal(judge(MQ_FLOAT, five, 1, INT32S, 5), "tensor-data");
     assert_string_equal(judge(MQ_STRING, five, 1, RAW, 5), "tensor-data");
