@@ -4,7 +4,7 @@
 """Changes the precision and the opset of models and hands the results to the onnx checker, to ONNX Runtime and to the node tests'
 own data. Rewrites have a test of their own, convert_models.py.
 
-usage: convert_forms.py MQ NODES PATH... [--only NAME] [--verbose]
+usage: convert_forms.py MQ NODES PATH... [--only NAME] [--every N] [--verbose]
 
 NODES holds the node test folders (node_models.py); PATHs are models, or folders searched for *.onnx.
 1. --precision fp16: a result passes the checker where the input does, and loads in ONNX Runtime where the input does; with
@@ -154,9 +154,10 @@ def main():
     p.add_argument("paths", nargs="*")
     p.add_argument("--only", choices=JOBS)
     p.add_argument("--match", default="", help="only node tests and models whose names hold this")
+    p.add_argument("--every", type=int, default=1, help="only each n-th node test")
     p.add_argument("--verbose", action="store_true")
     a = p.parse_args()
-    folders = sorted(f for f in a.nodes.iterdir() if (f / "model.onnx").exists())
+    folders = sorted(f for f in a.nodes.iterdir() if (f / "model.onnx").exists())[::a.every]
     models = [m for m in quantize_loads.find(a.paths) if not {"bad", "odd"} & set(m.parts)]
     sources = [(f / "model.onnx", f) for f in folders if a.match in f.name] + [(m, None) for m in models if a.match in m.name]
     wrong = 0
