@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/random.h"
+
 enum {
     STRETCHES = 20,   /* that a series is cut into to see how it wanders */
     ENOUGH = 100,     /* below that many times stretches say nothing */
@@ -19,11 +21,7 @@ enum {
 
 uint64_t mq_stats_below(uint64_t *state, uint64_t n)
 {
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return (z ^ z >> 31) % n;
+    return mq_random_next(state) % n;
 }
 
 static int compare(const void *a, const void *b)

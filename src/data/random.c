@@ -5,24 +5,15 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/random.h"
 #include "data/convert.h"
 #include "data/data.h"
 #include "data/fill.h"
 
-/* splitmix64 (Steele, Lea, Flood 2014). */
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 /* 0 <= x < 1 */
 static double uniform(uint64_t *state)
 {
-    return (double)(next(state) >> 11) * 0x1p-53;
+    return mq_random_unit(mq_random_next(state));
 }
 
 /* The sum of twelve uniform numbers less 6: mean 0, variance 1, near enough to normal for data that stand for
@@ -32,7 +23,7 @@ static double normal(uint64_t *state)
     uint64_t sum = 0;
 
     for (int i = 0; i < 3; i++) {
-        const uint64_t r = next(state);
+        const uint64_t r = mq_random_next(state);
 
         sum += (r & 0xffff) + (r >> 16 & 0xffff) + (r >> 32 & 0xffff) + (r >> 48);
     }
@@ -77,7 +68,7 @@ static void put_strings(mq_bytes *out, size_t n, uint64_t *state)
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzabcdefgh";
 
     for (size_t i = 0; i < n; i++)
-        out[i] = (mq_bytes){ letters + next(state) % 26, 1 + next(state) % 8 };
+        out[i] = (mq_bytes){ letters + mq_random_next(state) % 26, 1 + mq_random_next(state) % 8 };
 }
 
 static void put_values(mq_array *a, size_t at, size_t n, int64_t limit, const mq_distribution *d, uint64_t state)
@@ -104,9 +95,9 @@ mq_status mq_random_fill(mq_array *a, const mq_fill_run *run, size_t index, int6
     for (size_t r = 0; r < rows; r++) {
         uint64_t state = run->seed;
 
-        state = next(&state) ^ index;
-        state = next(&state) ^ (run->n ? run->samples[r < run->n ? r : run->n - 1] : 0);
-        put_values(a, r * each, each, limit, d, next(&state));
+        state = mq_random_next(&state) ^ index;
+        state = mq_random_next(&state) ^ (run->n ? run->samples[r < run->n ? r : run->n - 1] : 0);
+        put_values(a, r * each, each, limit, d, mq_random_next(&state));
     }
     return MQ_OK;
 }

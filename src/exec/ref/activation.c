@@ -4,6 +4,7 @@
  * the C library. NaN goes through. */
 #include <math.h>
 
+#include "base/random.h"
 #include "exec/ref/families.h"
 #include "exec/ref/lanes.h"
 #include "exec/ref/vmath.h"
@@ -307,14 +308,10 @@ static mq_status op_fast_gelu(mq_call *c)
 
 /* ---- Dropout ----------------------------------------------------------------------------------------------------- */
 
-/* splitmix64 of element i: every element has a number of its own, whichever thread asks. In [0, 1). */
+/* Every element has a number of its own, whichever thread asks. In [0, 1). */
 static double uniform(uint64_t seed, uint64_t i)
 {
-    uint64_t z = seed + (i + 1) * 0x9e3779b97f4a7c15u;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
+    return mq_random_unit(mq_random_at(seed, i));
 }
 
 /* 256 elements at a time (which is a whole number of bytes), as float; double by itself. */

@@ -5,21 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "exec/ref/util.h"
-
-static uint64_t mix(uint64_t seed, uint64_t i)
-{
-    uint64_t z = seed + (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* In [0, 1): 53 bits. */
 static double uniform(uint64_t seed, uint64_t i)
 {
-    return (double)(mix(seed, i) >> 11) * 0x1p-53;
+    return mq_random_unit(mq_random_at(seed, i));
 }
 
 /* Mean 0, variance 1 (Box and Muller). */
@@ -36,9 +28,9 @@ static uint64_t stream_of(const mq_call *c)
     uint32_t bits;
 
     if (!mq_node_attr(c->node, "seed"))
-        return mix(c->seed, 0);
+        return mq_random_at(c->seed, 0);
     memcpy(&bits, &seed, sizeof bits);
-    return mix(bits, 1);
+    return mq_random_at(bits, 1);
 }
 
 /* ---- RandomNormal, RandomUniform ---------------------------------------------------------------------------------- */
