@@ -19,7 +19,8 @@ mq_status mq_augment_parse(mq_augment *out, const char *text, mq_error *err);
 bool mq_augment_any(const mq_augment *a);
 
 /* Images of axis 0, in place: [n,C,H,W], or [n,H,W,C] when the last axis has 1, 3 or 4 elements and axis 1 has not; any type
- * of whole bytes. samples: their numbers. MQ_ERR_USAGE when x is no batch of images, or the crop is not smaller than they are. */
+ * of whole bytes. samples: their numbers. MQ_ERR_USAGE when x is no batch of images, or the crop is not smaller than they
+ * are. */
 mq_status mq_augment_batch(const mq_augment *a, mq_array *x, const uint64_t *samples, uint64_t seed, uint64_t epoch,
                            int n_threads, mq_error *err);
 

@@ -4,7 +4,8 @@
  * all. Numbers are little-endian as in memory here: a checkpoint belongs to the machine it was made on, as the bits of its
  * training do.
  *
- *   "mqtrain1", uint64 records, uint64 XXH3 of all that follows, then per record uint64 length of the name, uint64 bytes, name, bytes */
+ *   "mqtrain1", uint64 records, uint64 XXH3 of all that follows; then per record uint64 length of the name, uint64 bytes,
+ *   name, bytes */
 #ifndef MQ_TRAIN_CHECKPOINT_H
 #define MQ_TRAIN_CHECKPOINT_H
 

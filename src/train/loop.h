@@ -3,9 +3,9 @@
 /* Epochs: shuffled batches, augmented, stepped through; a metric after each epoch; the best epoch kept; checkpoints.
  *
  * Order: epoch e (from 0) goes through the samples in an order that Fisher and Yates' shuffle draws from base/random.h
- * with the seed mq_random_at(seed, e), from the last place to the first; what is left of a batch is not used in that epoch. So order and augmentation
- * (augment.h) depend on seed, epoch and sample alone: nothing else has to be kept to go on after a stop, and a
- * resumed training gives the same bits. */
+ * with the seed mq_random_at(seed, e), from the last place to the first; what is left of a batch is not used in that epoch.
+ * So order and augmentation (augment.h) depend on seed, epoch and sample alone: nothing else has to be kept to go on after
+ * a stop, and a resumed training gives the same bits. */
 #ifndef MQ_TRAIN_LOOP_H
 #define MQ_TRAIN_LOOP_H
 
