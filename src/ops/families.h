@@ -35,7 +35,8 @@
     X(loss)            \
     X(contrib)         \
     X(contrib_attention) \
-    X(contrib_quant)
+    X(contrib_quant)   \
+    X(grad)
 
 #define MQ_DECLARE_FAMILY(name)              \
     extern const mq_op_rule mq_rules_##name[]; \

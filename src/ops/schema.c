@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "ops/grad_ops.h"
 #include "ops/schema.inc"
 
 #define TENSOR_BITS (((mq_type_set)1 << MQ_N_DTYPES) - 1)
@@ -45,6 +46,8 @@ const mq_op_schema *mq_schema_find(const char *domain, const char *op_type, int6
     size_t lo = 0, hi = MQ_ARRAY_LEN(schemas);
     const mq_op_schema *s;
 
+    if (strcmp(domain, MQ_GRAD_DOMAIN) == 0)
+        return version > 0 ? mq_grad_schema_find(op_type) : NULL;
     while (lo < hi) {
         const size_t mid = lo + (hi - lo) / 2;
 

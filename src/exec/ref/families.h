@@ -26,6 +26,11 @@
     F(einsum) \
     F(flex_attention) \
     F(gather) \
+    F(grad) \
+    F(grad_conv) \
+    F(grad_norm) \
+    F(grad_pool) \
+    F(grad_softmax) \
     F(grid_sample) \
     F(image) \
     F(index) \

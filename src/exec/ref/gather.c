@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Picking elements or runs of elements by index: Gather and its relatives, Compress, ReverseSequence, OneHot. */
+/* Picking elements or runs of elements by index: Gather, its gradient (ops/grad_ops.h) and its relatives, Compress,
+ * ReverseSequence, OneHot. */
 #include "exec/ref/move.h"
+#include "ops/grad_ops.h"
 
 #include <string.h>
 
@@ -94,6 +96,70 @@ static mq_status op_gather(mq_call *c)
     if (out && c->out[0]->count > 0)
         pick(c, in->data, out, mq_span(in->dims, 0, axis), in->dims[axis], indices, (int64_t)at->count,
              (size_t)mq_span(in->dims, axis + 1, in->rank) * mq_array_elem_size(in));
+done:
+    return rc;
+}
+
+/* ---- the gradient of Gather --------------------------------------------------------------------------------------- */
+
+#define ADD_RUNS(T)                                                                                                 \
+    static void add_runs_##T(const T *dy, const int64_t *at, int64_t n, int64_t run, int64_t from, int64_t to, T *dx) \
+    {                                                                                                               \
+        for (int64_t k = 0; k < n; k++)                                                                             \
+            for (int64_t i = from; i < to; i++)                                                                     \
+                dx[at[k] + i] += dy[k * run + i];                                                                   \
+    }
+ADD_RUNS(float)
+ADD_RUNS(double)
+
+/* Each thread has a part of every run, so that what meets adds up in the order of the indices. */
+static void add_all(mq_call *c, const int64_t *at, int64_t n, int64_t outer, int64_t step, int64_t run)
+{
+    const mq_array *dy = c->in[0];
+    const int64_t part = 256, parts = (run + part - 1) / part;
+    const int threads = mq_call_threads(c, (int64_t)dy->count);
+
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t k = 0; k < outer * parts; k++) {
+        const int64_t o = k / parts, from = k % parts * part, to = from + part < run ? from + part : run;
+
+        if (dy->dtype == MQ_FLOAT)
+            add_runs_float((const float *)dy->data + o * n * run, at, n, run, from, to,
+                           (float *)c->out[0]->data + o * step);
+        else
+            add_runs_double((const double *)dy->data + o * n * run, at, n, run, from, to,
+                            (double *)c->out[0]->data + o * step);
+    }
+}
+
+static mq_status op_gather_grad(mq_call *c)
+{
+    const mq_array *dy, *like;
+    int64_t outer, run, *indices;
+    int axis = 0;
+    void *dx;
+    mq_status rc;
+
+    MQ_TRY(mq_call_need(c, 3));
+    dy = c->in[0];
+    like = c->in[2];
+    if (like->dtype != dy->dtype || (dy->dtype != MQ_FLOAT && dy->dtype != MQ_DOUBLE))
+        return mq_call_bad_type(c, dy->dtype);
+    MQ_TRY(mq_call_axis(c, mq_node_attr_int(c->node, "axis", 0), like->rank, &axis));
+    outer = mq_span(like->dims, 0, axis);
+    run = mq_span(like->dims, axis + 1, like->rank);
+    if (dy->rank != like->rank - 1 + c->in[1]->rank || mq_span(dy->dims, 0, axis) != outer ||
+        mq_span(dy->dims, axis + c->in[1]->rank, dy->rank) != run ||
+        mq_span(dy->dims, axis, axis + c->in[1]->rank) != (int64_t)c->in[1]->count)
+        return mq_call_fail(c, "the gradient has not the shape of what was gathered");
+    MQ_TRY(mq_call_out(c, 0, like->dtype, like->rank, like->dims, &dx));
+    if (!(indices = get_indices(c, 1, like->dims[axis], run, &rc)))
+        return rc;
+    if (!dx || like->count == 0)
+        return MQ_OK;
+    memset(dx, 0, mq_array_bytes(c->out[0]));
+    if (dy->count > 0)
+        add_all(c, indices, (int64_t)c->in[1]->count, outer, like->dims[axis] * run, run);
 done:
     return rc;
 }
@@ -338,5 +404,6 @@ const mq_kernel mq_kernels_gather[] = {
     { "", "GatherND", op_gather_nd, MQ_KERNEL_MOVES },
     { "", "OneHot", op_one_hot, MQ_KERNEL_MOVES },
     { "", "ReverseSequence", op_reverse_sequence, MQ_KERNEL_MOVES },
+    { MQ_GRAD_DOMAIN, "GatherGrad", op_gather_grad, 0 },
     { 0 },
 };

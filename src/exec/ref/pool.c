@@ -80,28 +80,6 @@ MQ_CLONES(void, narrow_sum, (const void *x, int64_t at, int64_t step, int64_t n,
         a[j] += v[j * step];
 }
 
-/* Along dim d, tap t lies inside the image for results [*from, *to). */
-static void inside(const mq_window *w, int d, int64_t t, int64_t *from, int64_t *to)
-{
-    const int64_t shift = t * w->dilation[d] - w->lo[d], stride = w->stride[d], left = w->in[d] - 1 - shift;
-
-    *from = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-    *to = left < 0 ? 0 : left / stride + 1;
-    if (*to > w->out[d])
-        *to = w->out[d];
-}
-
-/* Taps [*from, *to) of a window that starts at `first` along dim d lie in [low, high). */
-static void tap_range(const mq_window *w, int d, int64_t first, int64_t low, int64_t high, int64_t *from, int64_t *to)
-{
-    const int64_t step = w->dilation[d];
-
-    *from = first >= low ? 0 : (low - first + step - 1) / step;
-    *to = high <= first ? 0 : (high - first - 1) / step + 1;
-    if (*to > w->kernel[d])
-        *to = w->kernel[d];
-}
-
 /* Every tap that meets the image of the row of results at at[] (all dims but the last). */
 static void run_row(const mq_window *w, const int64_t *strides, const void *x, const int64_t *at, tap_fn fn, size_t elem,
                     char *acc, int64_t *where, double p)
@@ -111,21 +89,21 @@ static void run_row(const mq_window *w, const int64_t *strides, const void *x, c
 
     for (int d = 0; d < last; d++) {
         const int64_t first = at[d] * w->stride[d] - w->lo[d];
-        tap_range(w, d, first, 0, w->in[d], &from, &to);
+        mq_window_taps_in(w, d, first, 0, w->in[d], &from, &to);
         if (from >= to)
             return;
         start[d] = first + from * w->dilation[d];
         taps[d] = to - from;
     }
-    tap_range(w, last, -w->lo[last], 0, w->in[last], &unused, &to);
-    tap_range(w, last, (w->out[last] - 1) * w->stride[last] - w->lo[last], 0, w->in[last], &from, &unused);
+    mq_window_taps_in(w, last, -w->lo[last], 0, w->in[last], &unused, &to);
+    mq_window_taps_in(w, last, (w->out[last] - 1) * w->stride[last] - w->lo[last], 0, w->in[last], &from, &unused);
     do {
         int64_t row = 0;
         for (int d = 0; d < last; d++)
             row += (start[d] + tap[d] * w->dilation[d]) * strides[d];
         for (int64_t t = from; t < to; t++) {
             int64_t left, right;
-            inside(w, last, t, &left, &right);
+            mq_window_inside(w, last, t, &left, &right);
             if (left < right)
                 fn(x, row + left * w->stride[last] + t * w->dilation[last] - w->lo[last], w->stride[last], right - left,
                    acc + (size_t)left * elem, where ? where + left : NULL, p);
@@ -149,16 +127,6 @@ done:
 
 /* ---- sums --------------------------------------------------------------------------------------------------------- */
 
-/* Taps that count for result o along dim d. */
-static int64_t count_taps(const mq_window *w, int d, int64_t o, bool pads)
-{
-    const int64_t low = pads ? -w->lo[d] : 0, high = pads ? w->in[d] + w->hi[d] : w->in[d]; /* places that count */
-    int64_t from, to;
-
-    tap_range(w, d, o * w->stride[d] - w->lo[d], low, high, &from, &to);
-    return to > from ? to - from : 0;
-}
-
 typedef struct sum_job {
     const mq_window *w;
     int64_t strides[MQ_MAX_WINDOW];
@@ -178,7 +146,7 @@ static void finish_row(const sum_job *s, const int64_t *at, const double *acc, v
     double outer = 1;
 
     for (int d = 0; s->p == 0 && d < w->rank - 1; d++)
-        outer *= (double)count_taps(w, d, at[d], s->pads);
+        outer *= (double)mq_window_count_taps(w, d, at[d], s->pads);
     for (int64_t j = 0; j < w->out[w->rank - 1]; j++) {
         double v = s->narrow ? (double)((const float *)acc)[j] : acc[j];
         if (s->p == 0) {
@@ -229,7 +197,7 @@ static mq_status sum_planes(mq_call *c, sum_job *s, int64_t planes, const void *
     if (!counts || !acc)
         return MQ_ERR_NOMEM;
     for (int64_t j = 0; j < n; j++)
-        counts[j] = count_taps(w, w->rank - 1, j, s->pads);
+        counts[j] = mq_window_count_taps(w, w->rank - 1, j, s->pads);
     s->last_counts = counts;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t p = 0; p < planes; p++) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Slice, Split and Concat. */
+/* Slice and its gradient (ops/grad_ops.h), Split and Concat. */
 #include "exec/ref/move.h"
+#include "ops/grad_ops.h"
+
+#include <string.h>
 
 /* One axis as Python's slice(start, end, step).indices(dim) sees it: the first element, how many. */
 static void slice_axis(int64_t dim, int64_t *start, int64_t end, int64_t *step, int64_t *n)
@@ -27,59 +30,73 @@ typedef struct slice_args {
     size_t n;
 } slice_args;
 
-static mq_status get_slice(mq_call *c, slice_args *a)
+/* Inputs from `at` on: starts, ends, axes, steps. */
+static mq_status get_slice(mq_call *c, size_t at, slice_args *a)
 {
     size_t n_ends = 0, n_axes, n_steps;
     mq_status rc;
 
-    MQ_TRY(mq_call_need(c, 3));
-    MQ_TRY(mq_call_ints(c, 1, a->starts, MQ_MAX_RANK, &a->n));
-    MQ_TRY(mq_call_ints(c, 2, a->ends, MQ_MAX_RANK, &n_ends));
+    MQ_TRY(mq_call_need(c, at + 2));
+    MQ_TRY(mq_call_ints(c, at, a->starts, MQ_MAX_RANK, &a->n));
+    MQ_TRY(mq_call_ints(c, at + 1, a->ends, MQ_MAX_RANK, &n_ends));
     n_axes = n_steps = a->n;
     for (size_t i = 0; i < a->n; i++) {
         a->axes[i] = (int64_t)i;
         a->steps[i] = 1;
     }
-    if (mq_call_has(c, 3))
-        MQ_TRY(mq_call_ints(c, 3, a->axes, MQ_MAX_RANK, &n_axes));
-    if (mq_call_has(c, 4))
-        MQ_TRY(mq_call_ints(c, 4, a->steps, MQ_MAX_RANK, &n_steps));
+    if (mq_call_has(c, at + 2))
+        MQ_TRY(mq_call_ints(c, at + 2, a->axes, MQ_MAX_RANK, &n_axes));
+    if (mq_call_has(c, at + 3))
+        MQ_TRY(mq_call_ints(c, at + 3, a->steps, MQ_MAX_RANK, &n_steps));
     if (n_ends != a->n || n_axes != a->n || n_steps != a->n)
         rc = mq_call_fail(c, "there are %zu starts, %zu ends, %zu axes and %zu steps", a->n, n_ends, n_axes, n_steps);
 done:
     return rc;
 }
 
-static mq_status op_slice(mq_call *c)
+/* What is taken of `in`, as inputs from `at` on say: sizes and strides as m's source, and the first element. */
+static mq_status taken(mq_call *c, size_t at, const mq_array *in, mq_move *m, int64_t *first, bool *whole)
 {
     slice_args a = { .n = 0 };
     bool seen[MQ_MAX_RANK] = { 0 };
-    const mq_array *in;
-    mq_move m = { 0 };
-    int64_t first = 0;
-    bool whole = true;
     int axis;
-    void *out;
     mq_status rc;
 
-    MQ_TRY(get_slice(c, &a));
-    in = c->in[0];
-    m.rank = in->rank;
-    mq_strides(in->rank, in->dims, m.src);
+    MQ_TRY(get_slice(c, at, &a));
+    *first = 0;
+    *whole = true;
+    m->rank = in->rank;
+    mq_strides(in->rank, in->dims, m->src);
     for (int i = 0; i < in->rank; i++)
-        m.dims[i] = in->dims[i];
+        m->dims[i] = in->dims[i];
     for (size_t i = 0; i < a.n; i++) {
         MQ_TRY(mq_call_axis(c, a.axes[i], in->rank, &axis));
         if (seen[axis] || a.steps[i] == 0)
             return mq_call_fail(c, seen[axis] ? "axis %d is given twice" : "the step of axis %d is 0", axis);
         seen[axis] = true;
-        slice_axis(in->dims[axis], &a.starts[i], a.ends[i], &a.steps[i], &m.dims[axis]);
-        whole &= m.dims[axis] == in->dims[axis] && a.steps[i] == 1;
-        if (m.dims[axis] > 0 && in->count > 0) {
-            first += a.starts[i] * m.src[axis];
-            m.src[axis] *= a.steps[i];
+        slice_axis(in->dims[axis], &a.starts[i], a.ends[i], &a.steps[i], &m->dims[axis]);
+        *whole &= m->dims[axis] == in->dims[axis] && a.steps[i] == 1;
+        if (m->dims[axis] > 0 && in->count > 0) {
+            *first += a.starts[i] * m->src[axis];
+            m->src[axis] *= a.steps[i];
         }
     }
+done:
+    return rc;
+}
+
+static mq_status op_slice(mq_call *c)
+{
+    const mq_array *in;
+    mq_move m = { 0 };
+    int64_t first = 0;
+    bool whole = true;
+    void *out;
+    mq_status rc;
+
+    MQ_TRY(mq_call_need(c, 3));
+    in = c->in[0];
+    MQ_TRY(taken(c, 1, in, &m, &first, &whole));
     if (whole)
         return mq_call_out_view(c, 0, 0, in->rank, in->dims);
     MQ_TRY(mq_call_out(c, 0, in->dtype, m.rank, m.dims, &out));
@@ -88,6 +105,36 @@ static mq_status op_slice(mq_call *c)
     mq_strides(m.rank, m.dims, m.dst);
     mq_move_run(&m, (const char *)in->data + first * (int64_t)mq_array_elem_size(in), out, mq_array_elem_size(in),
                 c->n_threads);
+done:
+    return rc;
+}
+
+/* dy goes to where the slice was taken from, into zeros. */
+static mq_status op_slice_grad(mq_call *c)
+{
+    const mq_array *dy, *x;
+    mq_move m = { 0 };
+    int64_t first = 0;
+    bool whole = true;
+    char *dx;
+    mq_status rc;
+
+    MQ_TRY(mq_call_need(c, 4));
+    dy = c->in[0];
+    x = c->in[1];
+    MQ_TRY(taken(c, 2, x, &m, &first, &whole));
+    if (dy->rank != m.rank || dy->dtype != x->dtype || memcmp(dy->dims, m.dims, (size_t)m.rank * sizeof *m.dims) != 0)
+        return mq_call_fail(c, "the gradient has not the type and shape of the slice");
+    if (whole)
+        return mq_call_out_view(c, 0, 0, x->rank, x->dims);
+    MQ_TRY(mq_call_out(c, 0, x->dtype, x->rank, x->dims, (void **)&dx));
+    if (!dx || x->count == 0)
+        return MQ_OK;
+    memset(dx, 0, mq_array_bytes(c->out[0]));
+    memcpy(m.dst, m.src, sizeof m.dst);
+    mq_strides(m.rank, m.dims, m.src);
+    if (dy->count > 0)
+        mq_move_run(&m, dy->data, dx + first * (int64_t)mq_array_elem_size(x), mq_array_elem_size(x), c->n_threads);
 done:
     return rc;
 }
@@ -230,5 +277,6 @@ const mq_kernel mq_kernels_slice[] = {
     { "", "Concat", op_concat, MQ_KERNEL_MOVES },
     { "", "Slice", op_slice, MQ_KERNEL_MOVES },
     { "", "Split", op_split, MQ_KERNEL_MOVES },
+    { MQ_GRAD_DOMAIN, "SliceGrad", op_slice_grad, 0 },
     { 0 },
 };

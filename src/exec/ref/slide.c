@@ -162,3 +162,32 @@ mq_status mq_call_window(mq_call *c, int rank, const int64_t *in, const int64_t 
 done:
     return rc;
 }
+
+void mq_window_inside(const mq_window *w, int d, int64_t t, int64_t *from, int64_t *to)
+{
+    const int64_t shift = t * w->dilation[d] - w->lo[d], stride = w->stride[d], left = w->in[d] - 1 - shift;
+
+    *from = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+    *to = left < 0 ? 0 : left / stride + 1;
+    if (*to > w->out[d])
+        *to = w->out[d];
+}
+
+void mq_window_taps_in(const mq_window *w, int d, int64_t first, int64_t low, int64_t high, int64_t *from, int64_t *to)
+{
+    const int64_t step = w->dilation[d];
+
+    *from = first >= low ? 0 : (low - first + step - 1) / step;
+    *to = high <= first ? 0 : (high - first - 1) / step + 1;
+    if (*to > w->kernel[d])
+        *to = w->kernel[d];
+}
+
+int64_t mq_window_count_taps(const mq_window *w, int d, int64_t o, bool pads)
+{
+    const int64_t low = pads ? -w->lo[d] : 0, high = pads ? w->in[d] + w->hi[d] : w->in[d]; /* places that count */
+    int64_t from, to;
+
+    mq_window_taps_in(w, d, o * w->stride[d] - w->lo[d], low, high, &from, &to);
+    return to > from ? to - from : 0;
+}

@@ -34,4 +34,11 @@ int64_t mq_window_count(int rank, const int64_t *dims);
 /* Advances position at[] in dims[]; false: it was the last one. */
 bool mq_window_next(int rank, const int64_t *dims, int64_t *at);
 
+/* Along dim d, tap t lies inside the image for results [*from, *to). */
+void mq_window_inside(const mq_window *w, int d, int64_t t, int64_t *from, int64_t *to);
+/* Taps [*from, *to) of a window that starts at `first` along dim d lie in [low, high). */
+void mq_window_taps_in(const mq_window *w, int d, int64_t first, int64_t low, int64_t high, int64_t *from, int64_t *to);
+/* Taps that count for result o along dim d of an average; pads: those in the padding too. */
+int64_t mq_window_count_taps(const mq_window *w, int d, int64_t o, bool pads);
+
 #endif
