@@ -26,7 +26,7 @@ static const cli_help_text helps[] = {
     { OPT_IO_TYPE, "inputs and outputs as float, fp16, int8, uint8, int32 or int64, with a Cast; without a name all of "
                    "floats, or of integers", true },
     { OPT_OUTPUTS, "cut the graph: these tensors become its outputs", false },
-    { OPT_NONE, NULL, false },
+    { OPT_NONE, NULL },
 };
 
 /* Options that give the command another job than rewriting: rewrites then run when they are asked for. */

@@ -15,7 +15,7 @@ static const cli_help_text helps[] = {
     { OPT_EXTERNAL_DATA, "where large tensors go; auto: outside when one of the models has them there, and over 2 GB",
       false },
     { OPT_MAX_SIZE, "largest file with its external data, or its share of the inputs' (default: none)", true },
-    { OPT_NONE, NULL, false },
+    { OPT_NONE, NULL },
 };
 
 static mq_merge_opts read_options(const cli_session *s)

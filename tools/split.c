@@ -14,11 +14,12 @@ static const cli_opt takes[] = {
 };
 
 static const cli_help_text helps[] = {
-    { OPT_OUTPUT, "the folder for the parts and MODEL.parts.json (required)", false },
+    { OPT_OUTPUT, "the folder for the parts and MODEL.parts.json (required)", .arg = "FOLDER" },
     { OPT_MAX_SIZE, "largest file of a part with its external data; without --parts: as few parts as that takes "
-                    "(default: none)", true },
-    { OPT_EXTERNAL_DATA, "where large tensors of each part go; auto: as in the input, and outside over 2 GB", false },
-    { OPT_NONE, NULL, false },
+                    "(default: none)", true, "SIZE|none" },
+    { OPT_EXTERNAL_DATA, "where large tensors of each part go; auto: as in the input, and outside over 2 GB",
+      .arg = "auto|none|per-tensor" },
+    { OPT_NONE, NULL },
 };
 
 static mq_split_opts read_options(const cli_session *s)

@@ -4,8 +4,11 @@
  * model against the input, and only then put them in place. Where to cut is decided in src/convert/split.c. */
 #include "mq/split.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -217,7 +220,27 @@ static mq_status name_list(const mq_value_vec *values, const char ***names, mq_e
     return MQ_OK;
 }
 
-/* The parts as they were written, each checked, joined again. */
+/* A part as it was written, checked. */
+static mq_status reload_part(const split_job *j, const part_file *f, mq_model **out)
+{
+    mq_check_result *result = NULL;
+    mq_model *m = NULL;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_saving_reload(f->saving, &m, j->job.err));
+    MQ_TRY(mq_check(m, NULL, NULL, j->job.hooks, &result, j->job.err));
+    if (!result->valid)
+        MQ_TRY(mq_fail(j->job.err, MQ_ERR_SYSTEM, "%s: the part is not valid: %s: %s (please report this)", f->path,
+                       result->findings[0].place, result->findings[0].text));
+    *out = m;
+    m = NULL;
+done:
+    mq_check_result_free(result);
+    mq_model_free(m);
+    return rc;
+}
+
+/* The parts as they were written, joined again. */
 static mq_status reload(split_job *j, mq_model **whole)
 {
     const mq_graph *g = j->job.model->graph;
@@ -228,20 +251,8 @@ static mq_status reload(split_job *j, mq_model **whole)
 
     if (!models)
         return mq_oom(j->job.err);
-    for (; n_loaded < j->n; n_loaded++) {
-        mq_check_result *result = NULL;
-
-        MQ_TRY(mq_saving_reload(j->parts[n_loaded].saving, &models[n_loaded], j->job.err));
-        rc = mq_check(models[n_loaded], NULL, NULL, j->job.hooks, &result, j->job.err);
-        if (rc == MQ_OK && !result->valid)
-            rc = mq_fail(j->job.err, MQ_ERR_SYSTEM, "%s: the part is not valid: %s: %s (please report this)",
-                         j->parts[n_loaded].path, result->findings[0].place, result->findings[0].text);
-        mq_check_result_free(result);
-        if (rc != MQ_OK) {
-            n_loaded++;
-            goto done;
-        }
-    }
+    for (; n_loaded < j->n; n_loaded++)
+        MQ_TRY(reload_part(j, &j->parts[n_loaded], &models[n_loaded]));
     MQ_TRY(name_list(&g->inputs, &inputs, j->job.err));
     MQ_TRY(name_list(&g->outputs, &outputs, j->job.err));
     for (size_t i = 0; i < g->inputs.n; i++) /* those that a caller gives, and that some part reads */
@@ -339,6 +350,36 @@ done:
     return rc;
 }
 
+/* "STEM.3of4.onnx" with another number of parts than these? */
+static bool is_old_part(const char *name, const char *stem, size_t n_stem, size_t n_parts)
+{
+    size_t i, n;
+    int end = 0;
+
+    return strncmp(name, stem, n_stem) == 0 && isdigit((unsigned char)name[n_stem]) &&
+           sscanf(name + n_stem, "%zuof%zu.onnx%n", &i, &n, &end) == 2 && end && !name[n_stem + (size_t)end] && n != n_parts;
+}
+
+/* Parts of an earlier split into another number are not replaced. */
+static void warn_of_old_parts(const split_job *j)
+{
+    const char *list = strrchr(j->list_path, '/') + 1;
+    const size_t n_stem = strlen(list) - strlen("parts.json");
+    DIR *d = opendir(j->job.output);
+    const struct dirent *e;
+    char first[256] = "";
+    size_t n = 0;
+
+    while (d && (e = readdir(d)))
+        if (is_old_part(e->d_name, list, n_stem, j->n) && (n++ == 0 || strcmp(e->d_name, first) < 0))
+            snprintf(first, sizeof first, "%s", e->d_name);
+    if (d)
+        closedir(d);
+    if (n)
+        mq_warn(j->job.hooks, "parts-left", first, "%zu part%s of another split lie%s in the folder: the list does not name "
+                "%s", n, n == 1 ? "" : "s", n == 1 ? "s" : "", n == 1 ? "it" : "them");
+}
+
 static mq_status put_in_place(split_job *j)
 {
     mq_saving **all = calloc(j->n, sizeof *all);
@@ -360,6 +401,7 @@ static mq_status put_in_place(split_job *j)
         j->parts[i].saving = NULL;
     }
     MQ_TRY(mq_saving_commit_all(all, j->n, list, j->opts->save.sync, j->job.err));
+    warn_of_old_parts(j);
     rc = report_files(j, list_bytes);
 done:
     free(all);

@@ -4,48 +4,18 @@
  * cut between two of them has a price (the bytes handed over), a part has a cost. First the least cost of the dearest part
  * is found, by bisection, then the greatest cost of the cheapest one; then, with a tenth allowed either way, the cuts of the
  * least price. Each is dynamic programming over the ends of parts. */
-#include "convert/split.h"
+#include "convert/split_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "exec/kernel.h"
+#include "graph/cut.h"
 
 #define SLACK 10 /* a tenth */
 #define BISECTIONS 12 /* of the cheapest part's cost */
 #define NODE_BYTES 48 /* of a node's message besides its names */
-#define NONE SIZE_MAX
-
-typedef struct step {
-    mq_node *node;
-    uint64_t own;        /* cost without initializers */
-    size_t first_init, n_inits; /* in splitting.used */
-    uint64_t price;      /* bytes handed over when a part begins here */
-    size_t part;
-} step;
-
-
-typedef struct splitting {
-    mq_graph *g;
-    const mq_split_plan_opts *o;
-    step *steps;
-    size_t n;
-    MQ_VEC(size_t) used; /* initializers, by index, step after step */
-    uint64_t *init_bytes;
-    size_t *seen; /* per value: the last step that looked at it, + 1; later, per initializer: how often the window has it */
-    size_t *first, *last; /* [end]: beginnings of a part that ends before step `end` for which it is neither too dear nor too
-                           * cheap: first <= beginning < last */
-    mq_error *err;
-} splitting;
-
-/* Tags: of main-graph nodes, their step, or for those that constants determine NONE less the length of the chain of such
- * nodes before them; of initializers, their index. */
-#define LONGEST_CHAIN 64
-
-static bool is_set_aside(const mq_node *n)
-{
-    return n->tag >= NONE - LONGEST_CHAIN;
-}
+#define MOST_MORE 16  /* parts beyond the fewest, where cuts are not possible everywhere */
 
 static uint64_t tensor_bytes(const mq_tensor *t)
 {
@@ -55,11 +25,6 @@ static uint64_t tensor_bytes(const mq_tensor *t)
 }
 
 /* ---- what constants determine -------------------------------------------------------------------------------------- */
-
-static bool is_fixed(const mq_value *v)
-{
-    return !v || v->init || v->sparse || (v->producer && v->producer->graph == v->graph && is_set_aside(v->producer));
-}
 
 /* How long the chain of nodes is that constants determine and that ends here; 0: this one is none. */
 static size_t chain_length(const mq_node *n)
@@ -77,17 +42,17 @@ static size_t chain_length(const mq_node *n)
     for (size_t i = 0; i < n->n_inputs; i++) {
         const mq_value *v = n->inputs[i];
 
-        if (!is_fixed(v) || (v && v->is_input))
+        if (!mq_split_is_fixed(v) || (v && v->is_input))
             return 0;
-        if (v && v->producer && NONE - v->producer->tag > longest)
-            longest = NONE - v->producer->tag;
+        if (v && v->producer && MQ_SPLIT_NONE - v->producer->tag > longest)
+            longest = MQ_SPLIT_NONE - v->producer->tag;
     }
-    return longest < LONGEST_CHAIN ? longest + 1 : 0;
+    return longest < MQ_SPLIT_CHAIN ? longest + 1 : 0;
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------------- */
 
-static uint64_t structure_bytes(const mq_node *n)
+static uint64_t node_bytes(const mq_node *n)
 {
     uint64_t bytes = NODE_BYTES + strlen(n->name) + strlen(n->op_type);
 
@@ -103,7 +68,7 @@ static uint64_t structure_bytes(const mq_node *n)
             bytes += tensor_bytes(a->tensors[k]);
         for (size_t k = 0; a->graphs && k < a->n; k++) {
             for (const mq_node *inner = a->graphs[k]->first; inner; inner = inner->next)
-                bytes += structure_bytes(inner);
+                bytes += node_bytes(inner);
             for (size_t j = 0; j < a->graphs[k]->inits.n; j++)
                 bytes += a->graphs[k]->inits.items[j]->init ? tensor_bytes(a->graphs[k]->inits.items[j]->init) : 0;
         }
@@ -111,10 +76,10 @@ static uint64_t structure_bytes(const mq_node *n)
     return bytes;
 }
 
-static mq_status use_value(splitting *s, step *at, const mq_value *v);
+static mq_status use_value(mq_splitting *s, mq_split_step *at, const mq_value *v);
 
 /* The values that a node takes from the main graph, its inner graphs included. */
-static mq_status each_input(splitting *s, step *at, const mq_node *n)
+static mq_status each_input(mq_splitting *s, mq_split_step *at, const mq_node *n)
 {
     mq_status rc = MQ_OK;
 
@@ -133,7 +98,7 @@ static mq_status each_input(splitting *s, step *at, const mq_node *n)
 }
 
 /* Notes the initializers behind v, through what constants determine. */
-static mq_status use_value(splitting *s, step *at, const mq_value *v)
+static mq_status use_value(mq_splitting *s, mq_split_step *at, const mq_value *v)
 {
     const size_t now = (size_t)(at - s->steps) + 1;
     const mq_node *by = v && v->graph == s->g ? v->producer : NULL;
@@ -146,16 +111,16 @@ static mq_status use_value(splitting *s, step *at, const mq_value *v)
         if (!mq_vec_push(&s->used, v->tag))
             return mq_oom(s->err);
         at->n_inits++;
-    } else if (by && is_set_aside(by) && s->seen[v->tag] != now) {
+    } else if (by && mq_split_is_aside(by) && s->seen[v->tag] != now) {
         s->seen[v->tag] = now;
-        at->own += s->o->macs ? 0 : structure_bytes(by);
+        at->own += s->o->macs ? 0 : node_bytes(by);
         rc = each_input(s, at, by); /* no deeper than chains of constants are long */
     }
     return rc;
 }
 
 /* Every value of the main graph gets an index: initializers first, so that init_bytes is short. */
-static mq_status number_values(splitting *s)
+static mq_status number_values(mq_splitting *s)
 {
     size_t next = 0;
 
@@ -175,7 +140,7 @@ static mq_status number_values(splitting *s)
     return MQ_OK;
 }
 
-static mq_status make_steps(splitting *s)
+static mq_status make_steps(mq_splitting *s)
 {
     mq_status rc = number_values(s);
 
@@ -183,15 +148,15 @@ static mq_status make_steps(splitting *s)
         return rc == MQ_OK ? mq_oom(s->err) : rc;
     for (mq_node *n = s->g->first; n && rc == MQ_OK; n = n->next) {
         const size_t chain = chain_length(n);
-        step *at = &s->steps[s->n];
+        mq_split_step *at = &s->steps[s->n];
 
-        n->tag = chain ? NONE - chain : s->n;
+        n->tag = chain ? MQ_SPLIT_NONE - chain : s->n;
         if (chain)
             continue;
         s->n++;
         at->node = n;
         at->first_init = s->used.n;
-        at->own = structure_bytes(n);
+        at->own = node_bytes(n);
         if (s->o->macs) {
             const int64_t macs = s->o->macs(n);
             at->own = macs > 0 ? (uint64_t)macs + 1 : 1;
@@ -223,15 +188,15 @@ static uint64_t value_bytes(const mq_value *v)
     return n * (uint64_t)((mq_dtype_bits(v->type->dtype) + 7) / 8);
 }
 
-/* The last step that reads v; NONE: none. */
-static size_t last_use(const splitting *s, const mq_value *v)
+/* The last step that reads v; MQ_SPLIT_NONE: none. */
+static size_t last_use(const mq_splitting *s, const mq_value *v)
 {
-    size_t last = NONE;
+    size_t last = MQ_SPLIT_NONE;
 
     for (size_t i = 0; i < v->uses.n; i++) {
         const mq_node *n = outermost(s->g, v->uses.items[i].node);
 
-        if (n && !is_set_aside(n) && (last == NONE || n->tag > last))
+        if (n && !mq_split_is_aside(n) && (last == MQ_SPLIT_NONE || n->tag > last))
             last = n->tag;
     }
     /* an inner graph may give v out without a node that reads it */
@@ -240,35 +205,39 @@ static size_t last_use(const splitting *s, const mq_value *v)
             for (size_t i = 0; i < s->steps[t].node->n_attrs; i++)
                 for (size_t k = 0; s->steps[t].node->attrs[i]->graphs && k < s->steps[t].node->attrs[i]->n; k++)
                     for (size_t o = 0; o < s->steps[t].node->attrs[i]->graphs[k]->outputs.n; o++)
-                        if (s->steps[t].node->attrs[i]->graphs[k]->outputs.items[o] == v && (last == NONE || t > last))
+                        if (s->steps[t].node->attrs[i]->graphs[k]->outputs.items[o] == v &&
+                            (last == MQ_SPLIT_NONE || t > last))
                             last = t;
     return last;
 }
 
-static void set_prices(splitting *s)
+static void set_prices(mq_splitting *s)
 {
     int64_t sum = 0;
 
     for (size_t i = 0; i < s->n; i++)
         for (size_t o = 0; o < s->steps[i].node->n_outputs; o++) {
             const mq_value *v = s->steps[i].node->outputs[o];
-            const size_t last = v ? last_use(s, v) : NONE;
+            const size_t last = v ? last_use(s, v) : MQ_SPLIT_NONE;
 
-            if (last == NONE || last <= i)
+            if (last == MQ_SPLIT_NONE || last <= i)
                 continue;
             s->steps[i + 1].price += value_bytes(v); /* differences first: it lives from here … */
             s->steps[last + 1].price -= value_bytes(v); /* … to there; steps has one more than n */
+            s->steps[i + 1].closed += !mq_can_be_edge(v);
+            s->steps[last + 1].closed -= !mq_can_be_edge(v);
         }
     for (size_t i = 0; i <= s->n; i++) {
         sum += (int64_t)s->steps[i].price;
         s->steps[i].price = (uint64_t)sum;
+        s->steps[i].closed += i ? s->steps[i - 1].closed : 0;
     }
 }
 
 /* ---- cuts ---------------------------------------------------------------------------------------------------------- */
 
 /* The cost that step t adds to the window, or takes from it. */
-static uint64_t enter(splitting *s, size_t t)
+static uint64_t enter(mq_splitting *s, size_t t)
 {
     uint64_t cost = s->steps[t].own;
 
@@ -280,7 +249,7 @@ static uint64_t enter(splitting *s, size_t t)
     return cost;
 }
 
-static uint64_t leave(splitting *s, size_t t)
+static uint64_t leave(mq_splitting *s, size_t t)
 {
     uint64_t cost = s->steps[t].own;
 
@@ -293,7 +262,7 @@ static uint64_t leave(splitting *s, size_t t)
 }
 
 /* Sets `first` for parts of at most `most`; the fewest parts that will do, or the step that is dearer alone (in *alone). */
-static size_t fewest_parts(splitting *s, uint64_t most, size_t *alone)
+static size_t fewest_parts(mq_splitting *s, uint64_t most, size_t *alone)
 {
     uint64_t cost = 0;
     size_t from = 0, n = 0;
@@ -306,7 +275,7 @@ static size_t fewest_parts(splitting *s, uint64_t most, size_t *alone)
             cost -= leave(s, from++);
         if (from == end) {
             *alone = end - 1;
-            return NONE;
+            return MQ_SPLIT_NONE;
         }
         s->first[end] = from;
     }
@@ -316,7 +285,7 @@ static size_t fewest_parts(splitting *s, uint64_t most, size_t *alone)
 }
 
 /* Sets `last` for parts of at least `least`. */
-static void set_last(splitting *s, uint64_t least)
+static void set_last(mq_splitting *s, uint64_t least)
 {
     uint64_t cost = 0;
     size_t from = 0;
@@ -331,15 +300,22 @@ static void set_last(splitting *s, uint64_t least)
     }
 }
 
-/* The least that the dearest of n parts can cost. */
-static uint64_t least_maximum(splitting *s, size_t n_parts)
+static uint64_t total_cost(mq_splitting *s)
 {
-    uint64_t low = 0, high = 0;
-    size_t alone;
+    uint64_t cost = 0;
 
     memset(s->seen, 0, (s->g->inits.n + 1) * sizeof *s->seen);
     for (size_t t = 0; t < s->n; t++)
-        high += enter(s, t);
+        cost += enter(s, t);
+    return cost;
+}
+
+/* The least that the dearest of n parts can cost. */
+static uint64_t least_maximum(mq_splitting *s, size_t n_parts)
+{
+    uint64_t low = 0, high = total_cost(s);
+    size_t alone;
+
     while (low < high) {
         const uint64_t middle = low + (high - low) / 2;
 
@@ -357,13 +333,13 @@ typedef struct cutting {
     size_t *queue;          /* beginnings that may be the best yet, dearer ones behind */
 } cutting;
 
-static uint64_t price_from(const splitting *s, const cutting *c, size_t from)
+static uint64_t price_from(const mq_splitting *s, const cutting *c, size_t from)
 {
-    return c->before[from] == UINT64_MAX ? UINT64_MAX : c->before[from] + s->steps[from].price;
+    return c->before[from] == UINT64_MAX || s->steps[from].closed ? UINT64_MAX : c->before[from] + s->steps[from].price;
 }
 
 /* One part more. The best beginning of a part that ends at `end` is the least of a window that only moves on. */
-static void add_part(const splitting *s, cutting *c, size_t k)
+static void add_part(const mq_splitting *s, cutting *c, size_t k)
 {
     size_t head = 0, tail = 0, next = 0;
 
@@ -384,7 +360,7 @@ static void add_part(const splitting *s, cutting *c, size_t k)
 }
 
 /* Is there a way, `first` and `last` being set? The tables then say which is the cheapest. */
-static bool find(splitting *s, cutting *c, size_t n_parts)
+static bool find(mq_splitting *s, cutting *c, size_t n_parts)
 {
     for (size_t i = 0; i <= s->n; i++)
         c->before[i] = i == 0 ? 0 : UINT64_MAX;
@@ -399,7 +375,7 @@ static bool find(splitting *s, cutting *c, size_t n_parts)
 }
 
 /* The most that the cheapest part can cost. */
-static uint64_t greatest_minimum(splitting *s, cutting *c, size_t n_parts, uint64_t most)
+static uint64_t greatest_minimum(mq_splitting *s, cutting *c, size_t n_parts, uint64_t most)
 {
     uint64_t low = 0, high = most;
 
@@ -415,8 +391,8 @@ static uint64_t greatest_minimum(splitting *s, cutting *c, size_t n_parts, uint6
     return low;
 }
 
-/* The cheapest cuts into n_parts of at most `most`, `first` being set. */
-static mq_status cut(splitting *s, size_t n_parts, uint64_t most)
+/* The cheapest cuts into n_parts of at most `most`, `first` being set; *found: there are some. */
+static mq_status cut(mq_splitting *s, size_t n_parts, uint64_t most, bool *found)
 {
     const size_t width = s->n + 1;
     cutting c = { 0 };
@@ -427,7 +403,9 @@ static mq_status cut(splitting *s, size_t n_parts, uint64_t most)
         !(c.before = malloc(width * sizeof *c.before)) || !(c.now = malloc(width * sizeof *c.now)) ||
         !(c.queue = malloc(width * sizeof *c.queue)))
         rc = mq_oom(s->err);
-    if (rc == MQ_OK) {
+    set_last(s, 0);
+    *found = rc == MQ_OK && find(s, &c, n_parts);
+    if (*found) {
         const uint64_t least = greatest_minimum(s, &c, n_parts, most);
 
         set_last(s, least - least / SLACK);
@@ -447,177 +425,56 @@ static mq_status cut(splitting *s, size_t n_parts, uint64_t most)
     return rc;
 }
 
-static mq_status by_balance(splitting *s, size_t *n_parts)
+static mq_status no_cut(const mq_splitting *s, const char *option)
 {
+    return mq_fail(s->err, MQ_ERR_UNSUPPORTED, "%s: the types or ranks of the tensors between the nodes are not known where "
+                   "the model would be cut (--at names another place)", option);
+}
+
+/* Where cuts are not possible everywhere, parts may be less alike. */
+static mq_status by_balance(mq_splitting *s, size_t *n_parts)
+{
+    const uint64_t total = total_cost(s);
+    uint64_t most;
     size_t alone;
+    bool found = false;
+    mq_status rc = MQ_OK;
 
     *n_parts = s->o->n_parts;
     if (*n_parts > s->n)
         return mq_fail(s->err, MQ_ERR_USAGE, "--parts %zu: the model has %zu node%s that can be apart", *n_parts, s->n,
                        s->n == 1 ? "" : "s");
-    const uint64_t least = least_maximum(s, *n_parts);
-    fewest_parts(s, least + least / SLACK, &alone);
-    return cut(s, *n_parts, least + least / SLACK);
+    most = least_maximum(s, *n_parts);
+    for (most += most / SLACK;; most = most < total / 2 ? 2 * most : total) {
+        fewest_parts(s, most, &alone);
+        rc = cut(s, *n_parts, most, &found);
+        if (rc != MQ_OK || found || most >= total)
+            break;
+    }
+    return rc == MQ_OK && !found ? no_cut(s, "--parts") : rc;
 }
 
-static mq_status by_size(splitting *s, size_t *n_parts)
+static mq_status by_size(mq_splitting *s, size_t *n_parts)
 {
     size_t alone = 0;
+    bool found = false;
+    mq_status rc = MQ_OK;
 
     *n_parts = fewest_parts(s, s->o->max_bytes, &alone);
-    if (*n_parts != NONE)
-        return cut(s, *n_parts, s->o->max_bytes);
-    memset(s->seen, 0, (s->g->inits.n + 1) * sizeof *s->seen);
-    return mq_fail(s->err, MQ_ERR_UNSUPPORTED, "--max-size: node '%s' (%s) alone needs %llu bytes",
-                   mq_node_label(s->steps[alone].node), s->steps[alone].node->op_type, (unsigned long long)enter(s, alone));
-}
-
-/* ---- at given tensors ---------------------------------------------------------------------------------------------- */
-
-static int by_place(const void *a, const void *b)
-{
-    const size_t x = (*(mq_value *const *)a)->producer->tag, y = (*(mq_value *const *)b)->producer->tag;
-
-    return x < y ? -1 : x > y;
-}
-
-static void claim(splitting *s, const mq_node *n, size_t part);
-
-static void claim_value(splitting *s, const mq_value *v, size_t part)
-{
-    if (v && v->graph == s->g && v->producer && !is_set_aside(v->producer) && s->steps[v->producer->tag].part > part)
-        s->steps[v->producer->tag].part = part;
-}
-
-/* Marks what n reads; walked from the last step to the first, all it needs is marked. */
-static void claim(splitting *s, const mq_node *n, size_t part)
-{
-    for (size_t i = 0; i < n->n_inputs; i++)
-        claim_value(s, n->inputs[i], part);
-    for (size_t i = 0; i < n->n_attrs; i++)
-        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n; k++) {
-            for (const mq_node *inner = n->attrs[i]->graphs[k]->first; inner; inner = inner->next)
-                claim(s, inner, part);
-            for (size_t o = 0; o < n->attrs[i]->graphs[k]->outputs.n; o++)
-                claim_value(s, n->attrs[i]->graphs[k]->outputs.items[o], part);
-        }
-}
-
-static mq_status by_tensors(splitting *s, size_t *n_parts)
-{
-    const size_t n = s->o->n_at;
-    mq_value **at = malloc((n + 1) * sizeof *at);
-    bool *some = calloc(n + 1, sizeof *some);
-    mq_status rc = at && some ? MQ_OK : mq_oom(s->err);
-
-    for (size_t i = 0; i < n && rc == MQ_OK; i++) {
-        at[i] = s->o->at[i];
-        if (at[i]->graph != s->g || !at[i]->producer || is_set_aside(at[i]->producer))
-            rc = mq_fail(s->err, MQ_ERR_USAGE, "--at %s: no node computes it from the model's inputs", at[i]->name);
+    if (*n_parts == MQ_SPLIT_NONE) {
+        memset(s->seen, 0, (s->g->inits.n + 1) * sizeof *s->seen);
+        return mq_fail(s->err, MQ_ERR_UNSUPPORTED, "--max-size: node '%s' (%s) alone needs %llu bytes",
+                       mq_node_label(s->steps[alone].node), s->steps[alone].node->op_type,
+                       (unsigned long long)enter(s, alone));
     }
-    if (rc == MQ_OK)
-        qsort(at, n, sizeof *at, by_place);
-    for (size_t t = 0; t < s->n && rc == MQ_OK; t++)
-        s->steps[t].part = n;
-    for (size_t i = 0; i < n && rc == MQ_OK; i++)
-        claim_value(s, at[i], i);
-    for (size_t t = s->n; t-- > 0 && rc == MQ_OK;)
-        claim(s, s->steps[t].node, s->steps[t].part);
-    for (size_t t = 0; t < s->n && rc == MQ_OK; t++)
-        some[s->steps[t].part] = true;
-    for (size_t i = 0; i <= n && rc == MQ_OK; i++)
-        if (!some[i])
-            rc = mq_fail(s->err, MQ_ERR_USAGE, "--at %s: nothing is left %s", at[i < n ? i : n - 1]->name,
-                         i < n ? "before it" : "behind it");
-    *n_parts = n + 1;
-    free(at);
-    free(some);
-    return rc;
-}
-
-/* ---- parts --------------------------------------------------------------------------------------------------------- */
-
-static bool has(const mq_value_vec *vec, const mq_value *v)
-{
-    for (size_t i = vec->n; i-- > 0;)
-        if (vec->items[i] == v)
-            return true;
-    return false;
-}
-
-static mq_status put(splitting *s, mq_value_vec *vec, mq_value *v)
-{
-    return has(vec, v) || mq_vec_push_in(s->g->model->arena, vec, v) ? MQ_OK : mq_oom(s->err);
-}
-
-/* v goes from where it is made (NONE: the model's input) to the part that reads it. */
-static mq_status hand_over(splitting *s, mq_split_part *parts, mq_value *v, size_t to)
-{
-    const size_t from = v->producer ? s->steps[v->producer->tag].part : NONE;
-    mq_status rc = MQ_OK;
-
-    if (from == to)
-        return MQ_OK;
-    if (from != NONE)
-        rc = put(s, &parts[from].outputs, v);
-    return rc == MQ_OK ? put(s, &parts[to].inputs, v) : rc;
-}
-
-static mq_status collect(splitting *s, mq_split_part *parts, const mq_node *n, size_t part)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; i < n->n_inputs && rc == MQ_OK; i++)
-        if (n->inputs[i] && n->inputs[i]->graph == s->g && !is_fixed(n->inputs[i]))
-            rc = hand_over(s, parts, n->inputs[i], part);
-    for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
-        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n && rc == MQ_OK; k++) {
-            const mq_graph *body = n->attrs[i]->graphs[k];
-
-            for (const mq_node *inner = body->first; inner && rc == MQ_OK; inner = inner->next)
-                rc = collect(s, parts, inner, part);
-            for (size_t o = 0; o < body->outputs.n && rc == MQ_OK; o++)
-                if (body->outputs.items[o]->graph == s->g && !is_fixed(body->outputs.items[o]))
-                    rc = hand_over(s, parts, body->outputs.items[o], part);
-        }
-    return rc;
-}
-
-static mq_status make_parts(splitting *s, mq_split_part **out, size_t n)
-{
-    mq_split_part *parts = mq_arena_calloc(s->g->model->arena, n, sizeof *parts);
-    size_t *last = calloc(s->g->inits.n + 1, sizeof *last); /* part that counted the initializer, + 1 */
-    mq_status rc = parts && last ? MQ_OK : mq_oom(s->err);
-
-    for (size_t t = 0; t < s->n && rc == MQ_OK; t++) {
-        mq_split_part *p = &parts[s->steps[t].part];
-
-        p->n_nodes++;
-        p->bytes += structure_bytes(s->steps[t].node);
-        for (size_t i = 0; i < s->steps[t].n_inits; i++) {
-            const size_t init = s->used.items[s->steps[t].first_init + i];
-
-            p->bytes += last[init] == s->steps[t].part + 1 ? 0 : s->init_bytes[init];
-            last[init] = s->steps[t].part + 1;
-        }
-        rc = collect(s, parts, s->steps[t].node, s->steps[t].part);
-    }
-    for (size_t i = 0; i < s->g->outputs.n && rc == MQ_OK; i++) {
-        mq_value *v = s->g->outputs.items[i];
-        const bool made = v->producer && !is_set_aside(v->producer);
-
-        rc = put(s, &parts[made ? s->steps[v->producer->tag].part : 0].outputs, v);
-        if (rc == MQ_OK && v->is_input && !v->init)
-            rc = put(s, &parts[0].inputs, v); /* straight through */
-    }
-    free(last);
-    *out = parts;
-    return rc;
+    for (size_t more = 0; more < MOST_MORE && *n_parts <= s->n && rc == MQ_OK && !found; more++, *n_parts += !found)
+        rc = cut(s, *n_parts, s->o->max_bytes, &found);
+    return rc == MQ_OK && !found ? no_cut(s, "--max-size") : rc;
 }
 
 mq_status mq_split_plan(mq_model *m, const mq_split_plan_opts *o, mq_split_part **parts, size_t *n_parts, mq_error *err)
 {
-    splitting s = { .g = m->graph, .o = o, .err = err };
+    mq_splitting s = { .g = m->graph, .o = o, .err = err };
     mq_status rc;
 
     MQ_TRY(make_steps(&s));
@@ -626,8 +483,8 @@ mq_status mq_split_plan(mq_model *m, const mq_split_plan_opts *o, mq_split_part 
     if (s.n == 0)
         MQ_TRY(mq_fail(err, MQ_ERR_USAGE, "the model computes nothing from its inputs"));
     set_prices(&s);
-    MQ_TRY(o->n_at ? by_tensors(&s, n_parts) : o->n_parts ? by_balance(&s, n_parts) : by_size(&s, n_parts));
-    rc = make_parts(&s, parts, *n_parts);
+    MQ_TRY(o->n_at ? mq_split_at_tensors(&s, n_parts) : o->n_parts ? by_balance(&s, n_parts) : by_size(&s, n_parts));
+    rc = mq_split_make_parts(&s, parts, *n_parts);
 done:
     mq_vec_release(&s.used);
     free(s.steps);

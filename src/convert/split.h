@@ -17,7 +17,6 @@ typedef struct mq_split_plan_opts {
 /* One part: what it takes from the model's inputs and from parts before it, and what it gives to later ones or outside. */
 typedef struct mq_split_part {
     mq_value_vec inputs, outputs;
-    uint64_t bytes;  /* weights, and an estimate of the structure */
     size_t n_nodes;  /* computed from inputs; what constants alone determine is repeated in each part that needs it */
 } mq_split_part;
 

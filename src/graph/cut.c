@@ -59,12 +59,16 @@ static mq_status mark(cutting *c, mq_value *of)
     return rc;
 }
 
-/* A value at an edge needs a declared type: of a tensor the elements and, for the specification's checker, the rank. */
-static mq_status check_edge(const cutting *c, const mq_value *v, const char *what)
+bool mq_can_be_edge(const mq_value *v)
 {
     const mq_type *t = v->declared ? v->declared : v->type;
 
-    if (t && (t->kind != MQ_TYPE_TENSOR || (t->dtype != MQ_UNDEFINED && t->rank >= 0)) && t->kind != MQ_TYPE_UNKNOWN)
+    return t && (t->kind != MQ_TYPE_TENSOR || (t->dtype != MQ_UNDEFINED && t->rank >= 0)) && t->kind != MQ_TYPE_UNKNOWN;
+}
+
+static mq_status check_edge(const cutting *c, const mq_value *v, const char *what)
+{
+    if (mq_can_be_edge(v))
         return MQ_OK;
     return mq_fail(c->err, MQ_ERR_UNSUPPORTED, "tensor '%s' cannot be an %s: its type is not known, or its rank", v->name,
                    what);

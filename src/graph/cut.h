@@ -16,4 +16,8 @@
 mq_status mq_model_cut(mq_model *m, mq_value *const *inputs, size_t n_inputs, mq_value *const *outputs, size_t n_outputs,
                        bool keep_inputs, mq_error *err);
 
+/* Can v be an input or output of a part? A file has to say its type, and of a tensor the elements and, for the
+ * specification's checker, the rank. */
+bool mq_can_be_edge(const mq_value *v);
+
 #endif

@@ -121,7 +121,7 @@ static void zsh_spec(const cli_command *cmd, cli_opt id, FILE *f)
     putc(']', f);
     if (row->arg) {
         putc(':', f);
-        zsh_text(row->arg, f);
+        zsh_text(cli_arg_of(cmd, id), f);
         putc(':', f);
         if (row->words) {
             putc('(', f);

@@ -36,26 +36,40 @@ static void print_wrapped(FILE *f, const char *text, int at, int column, int wid
     }
 }
 
-const char *cli_help_of(const cli_command *cmd, cli_opt id)
+/* What the command itself says of the option; NULL: nothing. */
+static const cli_help_text *own_text(const cli_command *cmd, cli_opt id)
 {
     for (const cli_help_text *h = cmd->helps; h && h->id != OPT_NONE; h++)
         if (h->id == id)
-            return h->text;
-    return cli_row_of(id)->help;
+            return h;
+    return NULL;
+}
+
+const char *cli_help_of(const cli_command *cmd, cli_opt id)
+{
+    const cli_help_text *own = own_text(cmd, id);
+
+    return own ? own->text : cli_row_of(id)->help;
+}
+
+const char *cli_arg_of(const cli_command *cmd, cli_opt id)
+{
+    const cli_help_text *own = own_text(cmd, id);
+
+    return own && own->arg ? own->arg : cli_row_of(id)->arg;
 }
 
 static bool hides_default(const cli_command *cmd, cli_opt id)
 {
-    for (const cli_help_text *h = cmd->helps; h && h->id != OPT_NONE; h++)
-        if (h->id == id)
-            return h->no_default;
-    return false;
+    const cli_help_text *own = own_text(cmd, id);
+
+    return own && own->no_default;
 }
 
 static void print_row(const cli_command *cmd, cli_opt id, FILE *f, int width)
 {
     const cli_row *row = cli_row_of(id);
-    const char *help = cli_help_of(cmd, id);
+    const char *help = cli_help_of(cmd, id), *arg = cli_arg_of(cmd, id);
     char text[512];
     bool is_long = row->label[1] == '-';
     int at = 0;
@@ -64,7 +78,7 @@ static void print_row(const cli_command *cmd, cli_opt id, FILE *f, int width)
         at += fprintf(f, "  -%c%s", row->letter, is_long ? ", " : "");
     else
         at += fprintf(f, "      ");
-    at += fprintf(f, "%s%s%s", is_long ? row->label : "", row->arg ? " " : "", row->arg ? row->arg : "");
+    at += fprintf(f, "%s%s%s", is_long ? row->label : "", arg ? " " : "", arg ? arg : "");
     if (row->fallback && row->kind != KIND_SWITCH && !hides_default(cmd, id))
         snprintf(text, sizeof text, "%s (default: %s)", help, row->fallback);
     else
@@ -86,7 +100,8 @@ void cli_help_print(const cli_command *cmd, FILE *f)
     const char *common = cli_row_of(OPT_HELP)->group, *last = common;
     int width = cli_width(f) < MAX_WIDTH ? cli_width(f) : MAX_WIDTH;
 
-    fprintf(f, "usage: mq %s %s%s [options]\n\n", cmd->name, cmd->files, cmd->needs_output ? " -o FILE" : "");
+    fprintf(f, "usage: mq %s %s%s%s [options]\n\n", cmd->name, cmd->files, cmd->needs_output ? " -o " : "",
+            cmd->needs_output ? cli_arg_of(cmd, OPT_OUTPUT) : "");
     print_wrapped(f, cmd->summary, 0, 0, width);
     for (int id = OPT_NONE + 1; id < N_OPTS; id++) {
         const char *group = cli_row_of((cli_opt)id)->group;

@@ -260,6 +260,7 @@ typedef struct cli_help_text {
     cli_opt id; /* OPT_NONE ends a list */
     const char *text;
     bool no_default; /* the row's default is not this command's */
+    const char *arg; /* what it takes, where that is less than the row says; NULL: what the row says */
 } cli_help_text;
 
 /* A command. */
