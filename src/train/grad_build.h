@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "graph/graph.h"
+#include "ops/grad_ops.h"
 
 typedef struct mq_grad {
     mq_graph *g;
@@ -63,7 +64,6 @@ mq_value *mq_grad_first(const mq_node *n);
     mq_grad_node(k, domain, op, like, (mq_value *[]){ __VA_ARGS__ }, MQ_ARRAY_LEN(((mq_value *[]){ __VA_ARGS__ })), n_out)
 #define mq_grad_op(k, op, ...) mq_grad_first(mq_grad_make(k, "", op, NULL, 1, __VA_ARGS__))
 #define mq_grad_own(k, op, ...) mq_grad_first(mq_grad_make(k, MQ_GRAD_DOMAIN, op, NULL, 1, __VA_ARGS__))
-#define MQ_GRAD_DOMAIN "mq"
 
 /* A scalar of the rule's type. */
 mq_value *mq_grad_number(mq_grad *k, double v);
@@ -102,5 +102,8 @@ void mq_grad_give(mq_grad *k, size_t i, mq_value *v);
 void mq_grad_give_summed(mq_grad *k, size_t i, mq_value *v);
 /* Input 0's gradient is dy * by (output 0's): for what works element by element. */
 void mq_grad_give_product(mq_grad *k, mq_value *by);
+/* The same for an operator that picks or repeats elements of input 0 and leaves them as they are: it is run once more, on
+ * their numbers, and GatherGrad adds up where they say (grad_index.c). */
+void mq_grad_give_picked(mq_grad *k);
 
 #endif

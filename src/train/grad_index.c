@@ -22,7 +22,7 @@ static mq_value *flattened(mq_grad *k, mq_value *v)
 }
 
 /* Input 0's gradient: dy[i] goes to the element that picked[i] says. */
-static void give_picked(mq_grad *k, mq_value *picked)
+static void add_picked(mq_grad *k, mq_value *picked)
 {
     mq_value *x = mq_grad_in(k, 0);
     mq_value *sums = mq_grad_own(k, "GatherGrad", flattened(k, k->dy[0]), flattened(k, picked), flattened(k, x));
@@ -30,8 +30,7 @@ static void give_picked(mq_grad *k, mq_value *picked)
     mq_grad_give(k, 0, mq_grad_reshape(k, sums, x));
 }
 
-/* The node once more, on the numbers of input 0's elements: with its other inputs and attributes. */
-static void repeat(mq_grad *k)
+void mq_grad_give_picked(mq_grad *k)
 {
     mq_value **in = mq_arena_calloc(k->g->model->arena, k->n->n_inputs + 1, sizeof(mq_value *));
 
@@ -41,7 +40,7 @@ static void repeat(mq_grad *k)
         return;
     memcpy(in, k->n->inputs, k->n->n_inputs * sizeof *in);
     in[0] = numbered(k, in[0]);
-    give_picked(k, mq_grad_first(mq_grad_node(k, "", k->n->op_type, k->n, in, k->n->n_inputs, 1)));
+    add_picked(k, mq_grad_first(mq_grad_node(k, "", k->n->op_type, k->n, in, k->n->n_inputs, 1)));
 }
 
 static void gather(mq_grad *k)
@@ -88,7 +87,7 @@ static void pad(mq_grad *k)
     if (mq_grad_wants(k, 2))
         mq_grad_refuse(k, "the value it fills in depends on a parameter");
     if (mode && !mq_node_attr_is(k->n, "mode", "constant")) {
-        repeat(k);
+        mq_grad_give_picked(k);
         return;
     }
     pads = mq_grad_op(k, "Neg", pads);
@@ -101,7 +100,7 @@ static void depth_to_space(mq_grad *k)
     const int64_t size = mq_node_attr_int(k->n, "blocksize", 1);
 
     if (mq_node_attr_is(k->n, "mode", "CRD"))
-        repeat(k);
+        mq_grad_give_picked(k);
     else
         mq_grad_give(k, 0, mq_grad_set_int(k, mq_grad_make(k, "", "SpaceToDepth", NULL, 1, k->dy[0]), "blocksize", size));
 }
@@ -111,7 +110,7 @@ static void space_to_depth(mq_grad *k)
     const int64_t size = mq_node_attr_int(k->n, "blocksize", 1);
 
     if (mq_node_attr_is(k->n, "mode", "CRD"))
-        repeat(k);
+        mq_grad_give_picked(k);
     else
         mq_grad_give(k, 0, mq_grad_set_int(k, mq_grad_make(k, "", "DepthToSpace", NULL, 1, k->dy[0]), "blocksize", size));
 }
@@ -134,11 +133,11 @@ const mq_grad_rule mq_grad_rules_index[] = {
     { "", "DepthToSpace", depth_to_space },
     { "", "Gather", gather },
     { "", "GatherElements", gather_elements },
-    { "", "GatherND", repeat },
+    { "", "GatherND", mq_grad_give_picked },
     { "", "Pad", pad },
     { "", "Slice", slice },
     { "", "SpaceToDepth", space_to_depth },
-    { "", "Tile", repeat },
+    { "", "Tile", mq_grad_give_picked },
     { "", "TopK", top_k },
     { "", "Trilu", trilu },
     { 0 },

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Each operator's gradient compared with differences. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "grad_check.h"
+
+static void check_all(const grad_case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        grad_check_case(&cases[i]);
+}
+
+#define CHECK(cases) check_all(cases, MQ_ARRAY_LEN(cases))
+
+static void elementary(void **state)
+{
+    static const grad_case cases[] = {
+        { "Neg", "f2x3", NULL, 0, 0 },
+        { "Abs", "f2x3", NULL, 0, 0 },
+        { "Exp", "f2x3", NULL, 0, 0 },
+        { "Log", "f2x3", NULL, 0.1, 3 },
+        { "Sqrt", "f2x3", NULL, 0.1, 3 },
+        { "Reciprocal", "f2x3", NULL, 0.3, 3 },
+        { "Erf", "f2x3", NULL, -2, 2 },
+        { "Sin", "f2x3", NULL, -3, 3 },
+        { "Cos", "f2x3", NULL, -3, 3 },
+        { "Tan", "f2x3", NULL, 0, 0 },
+        { "Sinh", "f2x3", NULL, 0, 0 },
+        { "Cosh", "f2x3", NULL, 0, 0 },
+        { "Atan", "f2x3", NULL, -2, 2 },
+        { "Floor", "f2x3", NULL, -2, 2 },
+        { "Round", "f2x3", NULL, -2, 2 },
+        { "Identity", "f2x3", NULL, 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void activations(void **state)
+{
+    static const grad_case cases[] = {
+        { "Relu", "f3x5", NULL, -3, 3 },
+        { "LeakyRelu", "f3x5", NULL, -3, 3 },
+        { "LeakyRelu", "f3x5", "alpha=0.3", -3, 3 },
+        { "Elu", "f3x5", "alpha=0.7", -3, 3 },
+        { "Celu", "f3x5", "alpha=0.7", -3, 3 },
+        { "Selu", "f3x5", NULL, -3, 3 },
+        { "Selu", "f3x5", "alpha=0.5 gamma=1.5", -3, 3 },
+        { "ThresholdedRelu", "f3x5", "alpha=0.5", -3, 3 },
+        { "Shrink", "f3x5", "lambd=1.0 bias=0.5", -3, 3 },
+        { "Sigmoid", "f3x5", NULL, -3, 3 },
+        { "Tanh", "f3x5", NULL, -3, 3 },
+        { "Softplus", "f3x5", NULL, -3, 3 },
+        { "Softsign", "f3x5", NULL, -3, 3 },
+        { "Swish", "f3x5", NULL, -3, 3 },
+        { "Swish", "f3x5", "alpha=0.5", -3, 3 },
+        { "Mish", "f3x5", NULL, -3, 3 },
+        { "Gelu", "f3x5", NULL, -3, 3 },
+        { "Gelu", "f3x5", "approximate=tanh", -3, 3 },
+        { "HardSigmoid", "f3x5", NULL, -5, 5 },
+        { "HardSigmoid", "f3x5", "alpha=0.4 beta=0.1", -5, 5 },
+        { "HardSwish", "f3x5", NULL, -5, 5 },
+        { "Clip", "f3x5 d-0.5 d0.7", NULL, -2, 2 },
+        { "Clip", "f3x5 - d0.7", NULL, -2, 2 },
+        { "Clip", "f3x5 d0.1", NULL, -2, 2 },
+        { "PRelu", "f2x3x4 f3x1", NULL, -2, 2 },
+        { "PRelu", "f2x3x4 f", NULL, -2, 2 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void arithmetic(void **state)
+{
+    static const grad_case cases[] = {
+        { "Add", "f2x3 f2x3", NULL, 0, 0 },
+        { "Add", "f2x1x3 f4x1", NULL, 0, 0 },
+        { "Add", "f f2", NULL, 0, 0 },
+        { "Sub", "f2x3 f3", NULL, 0, 0 },
+        { "Sub", "f3 f2x3", NULL, 0, 0 },
+        { "Mul", "f2x3 f1x3", NULL, 0, 0 },
+        { "Mul", "f2x3 n3", NULL, 0, 0 },
+        { "Div", "f2x3 f3", NULL, 0.3, 2 },
+        { "Div", "f f2x3", NULL, 0.3, 2 },
+        { "Pow", "f2x3 f3", NULL, 0.3, 2 },
+        { "Pow", "f2x3 d2", NULL, -2, 2 },
+        { "Pow", "f2x3 d0", NULL, -2, 2 },
+        { "Pow", "f2x3 d3", NULL, -2, 2 },
+        { "Pow", "f2x3 s2", NULL, -2, 2 },
+        { "Pow", "f2x3 d0.5", NULL, 0.2, 2 },
+        { "Sum", "f2x3 f3 f2x1", NULL, 0, 0 },
+        { "Mean", "f2x3 f3 f2x1", NULL, 0, 0 },
+        { "Max", "f2x3 f3 f2x1", NULL, 0, 0 },
+        { "Min", "f2x3 f3", NULL, 0, 0 },
+        { "Min", "f2x3", NULL, 0, 0 },
+        { "Where", "b2x3 f2x3 f3", NULL, 0, 0 },
+        { "Where", "b3 f f2x3", NULL, 0, 0 },
+        { "Dropout", "f2x3 d0.5 o", NULL, 0, 0 },
+        { "CastLike", "f2x3 n1", NULL, 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void products(void **state)
+{
+    static const grad_case cases[] = {
+        { "MatMul", "f2x3 f3x4", NULL, 0, 0 },
+        { "MatMul", "f5x2x3 f3x4", NULL, 0, 0 },
+        { "MatMul", "f2x5x2x3 f3x4", NULL, 0, 0 },
+        { "MatMul", "f5x2x3 f5x3x4", NULL, 0, 0 },
+        { "MatMul", "f2x1x2x3 f5x3x4", NULL, 0, 0 },
+        { "MatMul", "f2x3 f5x3x4", NULL, 0, 0 },
+        { "MatMul", "f3 f3", NULL, 0, 0 },
+        { "MatMul", "f3 f3x4", NULL, 0, 0 },
+        { "MatMul", "f3 f2x3x4", NULL, 0, 0 },
+        { "MatMul", "f2x3 f3", NULL, 0, 0 },
+        { "MatMul", "f5x2x3 f3", NULL, 0, 0 },
+        { "Gemm", "f2x3 f3x4", NULL, 0, 0 },
+        { "Gemm", "f2x3 f3x4 f4", "alpha=0.5 beta=0.25", 0, 0 },
+        { "Gemm", "f3x2 f3x4 f2x1", "transA=1", 0, 0 },
+        { "Gemm", "f2x3 f4x3 f2x4", "transB=1", 0, 0 },
+        { "Gemm", "f3x2 f4x3 f", "transA=1 transB=1 alpha=2.0", 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void reductions(void **state)
+{
+    static const char *const ops[] = { "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceLogSum", "ReduceMax", "ReduceMean",
+                                       "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare" };
+
+    (void)state;
+    for (size_t i = 0; i < MQ_ARRAY_LEN(ops); i++) {
+        const grad_case cases[] = {
+            { ops[i], "f2x3x4", NULL, 0.2, 2 },
+            { ops[i], "f2x3x4", "keepdims=0", 0.2, 2 },
+            { ops[i], "f2x3x4 i1,", NULL, 0.2, 2 },
+            { ops[i], "f2x3x4 i-1,0", "keepdims=0", 0.2, 2 },
+            { ops[i], "f2x3", "noop_with_empty_axes=1", 0.2, 2 },
+        };
+        CHECK(cases);
+    }
+}
+
+static void shapes(void **state)
+{
+    static const grad_case cases[] = {
+        { "Reshape", "f2x3x4 i0,-1", NULL, 0, 0 },
+        { "Flatten", "f2x3x4", "axis=2", 0, 0 },
+        { "Squeeze", "f2x1x4 i1,", NULL, 0, 0 },
+        { "Unsqueeze", "f2x4 i0,-1", NULL, 0, 0 },
+        { "Transpose", "f2x3x4", "perm=1,2,0", 0, 0 },
+        { "Transpose", "f2x3x4", NULL, 0, 0 },
+        { "Concat", "f2x3 f2x1 n2x2 f2x4", "axis=1", 0, 0 },
+        { "Concat", "f2x3 f1x3", "axis=-2", 0, 0 },
+        { "Split", "f2x6", "axis=1 num_outputs=3", 0, 0, 3 },
+        { "Split", "f2x6 i1,3,2", "axis=-1", 0, 0, 3 },
+        { "Expand", "f3x1 i2,3,4", NULL, 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void picking(void **state)
+{
+    static const grad_case cases[] = {
+        { "Slice", "f4x5 i1, i3,", NULL, 0, 0 },
+        { "Slice", "f4x5 i1,4 i3,0 i0,1 i1,-2", NULL, 0, 0 },
+        { "Gather", "f4x5 j3x2:4", NULL, 0, 0 },
+        { "Gather", "f4x5 j7:5", "axis=-1", 0, 0 },
+        { "GatherElements", "f4x5 j3x5:4", NULL, 0, 0 },
+        { "GatherElements", "f4x5 j4x2:5", "axis=1", 0, 0 },
+        { "GatherND", "f4x3x2 j5x2:3", NULL, 0, 0 },
+        { "GatherND", "f4x3x2 j4x2x1:3", "batch_dims=1", 0, 0 },
+        { "Tile", "f2x3 i2,3", NULL, 0, 0 },
+        { "Pad", "f2x3 i1,0,2,1", NULL, 0, 0 },
+        { "Pad", "f4x5 i1,-1,-2,1", NULL, 0, 0 },
+        { "Pad", "f4x5 i2,1 d0.5 i1,", NULL, 0, 0 },
+        { "Pad", "f4x5 i2,1,1,2", "mode=reflect", 0, 0 },
+        { "Pad", "f4x5 i2,1,1,2", "mode=edge", 0, 0 },
+        { "Pad", "f4x5 i2,1,1,2", "mode=wrap", 0, 0 },
+        { "DepthToSpace", "f1x8x2x3", "blocksize=2", 0, 0 },
+        { "DepthToSpace", "f1x8x2x3", "blocksize=2 mode=CRD", 0, 0 },
+        { "SpaceToDepth", "f1x2x4x6", "blocksize=2", 0, 0 },
+        { "CumSum", "f3x4 s1", NULL, 0, 0 },
+        { "CumSum", "f3x4 s-2", "exclusive=1 reverse=1", 0, 0 },
+        { "TopK", "f3x5 i2,", NULL, 0, 0, 2 },
+        { "TopK", "f5x3 i2,", "axis=0 largest=0", 0, 0, 2 },
+        { "Trilu", "f2x3x4 s1", "upper=0", 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void resizing(void **state)
+{
+    static const grad_case cases[] = {
+        { "Resize", "f1x2x3x4 - - i1,2,6,8", "mode=nearest", 0, 0 },
+        { "Resize", "f1x2x5x4 - - i3,2", "mode=nearest axes=2,3", 0, 0 },
+        { "Resize", "f1x2x3x4 - - i1,2,6,7", "mode=linear", 0, 0 },
+        { "Resize", "f1x2x5x4 - - i3,7", "mode=linear axes=2,3 coordinate_transformation_mode=align_corners", 0, 0 },
+        { "Resize", "f1x2x5x7 - - i3,4", "mode=linear axes=2,3 antialias=1", 0, 0 },
+        { "Resize", "f1x2x5x4 - - i6,", "mode=cubic axes=2, exclude_outside=1", 0, 0 },
+        { "Resize", "f2x4 - c1.0,1.7", "mode=linear coordinate_transformation_mode=asymmetric", 0, 0 },
+        { "Resize", "f2x4 - c1.0,1.7", "mode=nearest", 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void einsum(void **state)
+{
+    static const grad_case cases[] = {
+        { "Einsum", "f2x3 f3x4", "equation=ij,jk->ik", 0, 0 },
+        { "Einsum", "f2x3x4 f2x5x4", "equation=bij,bkj->bik", 0, 0 },
+        { "Einsum", "f2x3 f3x4 f4", "equation=ij,jk,k->i", 0, 0 },
+        { "Einsum", "f2x3", "equation=ij->ji", 0, 0 },
+        { "Einsum", "f3 f4", "equation=i,j", 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void convolutions(void **state)
+{
+    static const grad_case cases[] = {
+        { "Conv", "f2x3x5x6 f4x3x3x3 f4", NULL, 0, 0 },
+        { "Conv", "f2x3x5x6 f4x3x3x3", "pads=1,1,1,1 strides=2,2", 0, 0 },
+        { "Conv", "f1x4x5x6 f6x2x3x2 f6", "group=2 pads=1,0,0,2 dilations=2,1", 0, 0 },
+        { "Conv", "f2x3x6 f3x1x3", "group=3 auto_pad=SAME_UPPER", 0, 0 },
+        { "Conv", "f1x2x3x4x3 f2x2x2x2x2 f2", NULL, 0, 0 },
+        { "ConvTranspose", "f2x3x4x3 f3x4x3x2 f4", NULL, 0, 0 },
+        { "ConvTranspose", "f1x4x3x4 f4x2x3x3 f4", "group=2 strides=2,2 pads=1,1,1,1 output_padding=1,1", 0, 0 },
+        { "ConvTranspose", "f2x3x4 f3x2x3", "dilations=2, strides=3,", 0, 0 },
+        { "MaxPool", "f2x3x5x6", "kernel_shape=3,2 strides=2,1", 0, 0 },
+        { "MaxPool", "f1x2x5x6", "kernel_shape=3,3 pads=1,1,1,1 strides=2,2 ceil_mode=1", 0, 0 },
+        { "MaxPool", "f1x2x9", "kernel_shape=3, dilations=2,", 0, 0, 2 },
+        { "AveragePool", "f2x3x5x6", "kernel_shape=3,2 strides=2,1", 0, 0 },
+        { "AveragePool", "f1x2x5x6", "kernel_shape=3,3 pads=1,1,1,1 strides=2,2", 0, 0 },
+        { "AveragePool", "f1x2x5x6", "kernel_shape=3,3 pads=1,1,1,1 strides=2,2 count_include_pad=1 ceil_mode=1", 0, 0 },
+        { "GlobalAveragePool", "f2x3x4x5", NULL, 0, 0 },
+        { "GlobalMaxPool", "f2x3x4x5", NULL, 0, 0 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void normalizations(void **state)
+{
+    static const grad_case cases[] = {
+        { "BatchNormalization", "f2x3x4 f3 f3 n3 n3", NULL, 0.5, 2 },
+        { "BatchNormalization", "f4x3 f3 f3 n3 n3", "epsilon=0.01", 0.5, 2 },
+        { "BatchNormTrain", "f2x3x4 f3 f3 n3 n3", "epsilon=0.01", 0.5, 2, 1, "mq" },
+        { "BatchNormTrain", "f5x3 f3 f3 n3 n3", NULL, 0.5, 2, 1, "mq" },
+        { "LayerNormalization", "f2x3x4 f4 f4", NULL, -2, 2 },
+        { "LayerNormalization", "f2x3x4 f3x4", "axis=1 epsilon=0.01", -2, 2 },
+        { "LayerNormalization", "f2x3x4 f4 f", NULL, -2, 2 },
+        { "InstanceNormalization", "f2x3x4x2 f3 f3", NULL, -2, 2 },
+        { "GroupNormalization", "f2x6x4 f6 f6", "num_groups=3 epsilon=0.01", -2, 2 },
+        { "RMSNormalization", "f2x3x4 f4", NULL, -2, 2 },
+        { "RMSNormalization", "f2x3x4 f4", "axis=1", -2, 2 },
+        { "Softmax", "f2x3x4", NULL, -2, 2 },
+        { "Softmax", "f2x3x4", "axis=1", -2, 2 },
+        { "LogSoftmax", "f2x3x4", NULL, -2, 2 },
+        { "LogSoftmax", "f2x3x4", "axis=0", -2, 2 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+static void losses(void **state)
+{
+    static const grad_case cases[] = {
+        { "SoftmaxCrossEntropyLoss", "f4x5 j4:5", NULL, -2, 2 },
+        { "SoftmaxCrossEntropyLoss", "f4x5 j4:5 n5", "reduction=sum", 0.5, 2 },
+        { "SoftmaxCrossEntropyLoss", "f4x5x3 j4x3:5 n5", "ignore_index=2", 0.5, 2, 2 },
+        { "SoftmaxCrossEntropyLoss", "f4x5x3 j4x3:5", "reduction=none", -2, 2, 2 },
+        { "NegativeLogLikelihoodLoss", "f4x5 j4:5", NULL, -2, 2 },
+        { "NegativeLogLikelihoodLoss", "f4x5x3 j4x3:5 n5", "ignore_index=2", 0.5, 2 },
+        { "NegativeLogLikelihoodLoss", "f4x5 j4:5", "reduction=none", -2, 2 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elementary),
+        cmocka_unit_test(activations),
+        cmocka_unit_test(arithmetic),
+        cmocka_unit_test(products),
+        cmocka_unit_test(reductions),
+        cmocka_unit_test(shapes),
+        cmocka_unit_test(picking),
+        cmocka_unit_test(resizing),
+        cmocka_unit_test(einsum),
+        cmocka_unit_test(convolutions),
+        cmocka_unit_test(normalizations),
+        cmocka_unit_test(losses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
