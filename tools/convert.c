@@ -13,7 +13,8 @@
 static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
     OPT_PRECISION, OPT_IO_TYPE, OPT_IO_LAYOUT, OPT_EMBED_PREPROCESS, OPT_KEEP_IO_TYPES,
-    OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES,
+    OPT_NODES, OPT_EXCLUDE_NODES, OPT_OP_TYPES, OPT_EXCLUDE_OP_TYPES, OPT_MAX_MACS, OPT_MAX_RAM, OPT_MAX_DROP,
+    OPT_METRIC, OPT_EVAL_CMD, OPT_LOWER_IS_BETTER, OPT_MAX_EVALS, OPT_WITH_ONNXRUNTIME,
     OPT_INPUTS, OPT_OUTPUTS, OPT_TO, OPT_RENAME, OPT_WEIGHTS_IN, OPT_WEIGHTS_MAP, OPT_WEIGHTS_OUT, OPT_STRIP, OPT_NONE,
 };
 
@@ -26,6 +27,15 @@ static const cli_help_text helps[] = {
     { OPT_IO_TYPE, "inputs and outputs as float, fp16, int8, uint8, int32 or int64, with a Cast; without a name all of "
                    "floats, or of integers", true },
     { OPT_OUTPUTS, "cut the graph: these tensors become its outputs", false },
+    { OPT_MAX_MACS, "most multiply-accumulates of a run, or their share of the input's" },
+    { OPT_MAX_DROP, "by how much --eval-cmd may say that the result is worse: points for numbers between 0 and 1, else a "
+                    "share of the input's" },
+    { OPT_METRIC, "the key that counts when --eval-cmd prints a JSON object" },
+    { OPT_MAX_EVALS, "most runs of --eval-cmd behind the first: one is enough" },
+    { OPT_WITH_ONNXRUNTIME, "run the result in ONNX Runtime, too, in a Python that has it ($MQ_PYTHON, else python3): every "
+                            "output must be the same there" },
+    { OPT_NODES, "rewrite only these nodes, change only their precision: exact name, glob, re:REGEX, @FILE; a list" },
+    { OPT_OP_TYPES, "only these operators (default: all)" },
     { OPT_NONE, NULL },
 };
 
@@ -68,6 +78,20 @@ static unsigned strip_of(const cli_options *o)
     return what;
 }
 
+static void read_bounds(const cli_session *s, mq_convert_opts *o)
+{
+    const cli_value *macs = cli_get(s, OPT_MAX_MACS);
+
+    o->max_macs = macs->given && !macs->is_ratio ? macs->real : 0;
+    o->max_macs_ratio = macs->given && macs->is_ratio ? macs->ratio : 0;
+    o->max_ram = cli_get(s, OPT_MAX_RAM)->number;
+    o->eval_cmd = cli_get(s, OPT_EVAL_CMD)->text;
+    o->metric = cli_get(s, OPT_METRIC)->text;
+    o->lower_is_better = cli_get(s, OPT_LOWER_IS_BETTER)->on;
+    o->max_drop = cli_get(s, OPT_MAX_DROP)->ratio;
+    o->with_onnxruntime = cli_get(s, OPT_WITH_ONNXRUNTIME)->on;
+}
+
 static mq_convert_opts read_options(const cli_session *s)
 {
     mq_convert_opts o = mq_convert_opts_default();
@@ -92,7 +116,9 @@ static mq_convert_opts read_options(const cli_session *s)
     if (cli_get(s, OPT_PRECISION)->given)
         o.precision = (mq_precision_kind)(cli_get(s, OPT_PRECISION)->word + MQ_PRECISION_FP32);
     o.keep_io_types = cli_get(s, OPT_KEEP_IO_TYPES)->on;
+    o.nodes = cli_names(s, OPT_NODES);
     o.exclude_nodes = cli_names(s, OPT_EXCLUDE_NODES);
+    o.op_types = cli_names(s, OPT_OP_TYPES);
     o.exclude_op_types = cli_names(s, OPT_EXCLUDE_OP_TYPES);
     o.seen_on = cli_source(s);
     o.json = is_json(s->opts);
@@ -105,6 +131,7 @@ static mq_convert_opts read_options(const cli_session *s)
         cli_max_size(s, &o.max_size, &o.max_size_ratio);
     if (cli_get(s, OPT_MIN_SQNR)->given)
         o.min_sqnr = cli_get(s, OPT_MIN_SQNR)->real;
+    read_bounds(s, &o);
     o.strict = cli_get(s, OPT_STRICT)->on;
     o.dry_run = cli_get(s, OPT_DRY_RUN)->on;
     o.hash = cli_wants_hash(s);
@@ -114,11 +141,15 @@ static mq_convert_opts read_options(const cli_session *s)
 
 /* ---- options against each other ----------------------------------------------------------------------------------- */
 
-static const cli_opt precision_only[] = { OPT_KEEP_IO_TYPES, OPT_EXCLUDE_NODES, OPT_EXCLUDE_OP_TYPES };
+/* What says which nodes are meant. */
+static const cli_opt nodes_only[] = { OPT_NODES, OPT_EXCLUDE_NODES, OPT_OP_TYPES, OPT_EXCLUDE_OP_TYPES };
+
+/* What is for --eval-cmd. */
+static const cli_opt eval_only[] = { OPT_MAX_DROP, OPT_METRIC, OPT_LOWER_IS_BETTER, OPT_MAX_EVALS };
 
 /* What says how a model is written, judged or run. */
 static const cli_opt model_only[] = { OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_MAX_SIZE, OPT_MIN_SQNR, OPT_KEEP_FAILED,
-                                      OPT_VAL_DATA };
+                                      OPT_VAL_DATA, OPT_MAX_MACS, OPT_MAX_RAM, OPT_EVAL_CMD, OPT_WITH_ONNXRUNTIME };
 
 static mq_status check_strip(const cli_value *v, mq_error *err)
 {
@@ -133,15 +164,48 @@ static mq_status check_strip(const cli_value *v, mq_error *err)
     return MQ_OK;
 }
 
+static mq_status check_choice(const cli_options *o, mq_error *err)
+{
+    const bool precision = o->values[OPT_PRECISION].given;
+
+    if (o->values[OPT_KEEP_IO_TYPES].given && !precision)
+        return cli_fail(err, MQ_ERR_USAGE, "--keep-io-types is for --precision");
+    for (size_t i = 0; i < sizeof nodes_only / sizeof *nodes_only; i++)
+        if (o->values[nodes_only[i]].given && !precision && level_of(o) == 0 && !o->values[OPT_PASSES].given)
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --precision and for rewrites, and none run without -O here",
+                            cli_row_of(nodes_only[i])->label);
+    return MQ_OK;
+}
+
+static mq_status check_eval(const cli_options *o, mq_error *err)
+{
+    const cli_value *evals = &o->values[OPT_MAX_EVALS];
+    const bool eval = o->values[OPT_EVAL_CMD].given, peer = o->values[OPT_WITH_ONNXRUNTIME].on;
+    const bool pipe = o->n_files && strcmp(o->files[0], "-") == 0;
+
+    for (size_t i = 0; i < sizeof eval_only / sizeof *eval_only && !eval; i++)
+        if (o->values[eval_only[i]].given)
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --eval-cmd", cli_row_of(eval_only[i])->label);
+    if (eval && !o->values[OPT_MAX_DROP].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--eval-cmd is for --max-drop: how much worse the result may be");
+    if (evals->given && evals->number < 1)
+        return cli_fail(err, MQ_ERR_USAGE, "--max-evals 0: the result is measured once");
+    if (eval && pipe)
+        return cli_fail(err, MQ_ERR_USAGE, "--eval-cmd needs a model with a name, not standard input");
+    if ((eval || peer) && o->values[OPT_DRY_RUN].on)
+        return cli_fail(err, MQ_ERR_USAGE, "%s runs what is written: --dry-run writes nothing",
+                        eval ? "--eval-cmd" : "--with-onnxruntime");
+    return MQ_OK;
+}
+
 static mq_status check(const cli_options *o, mq_error *err)
 {
     const cli_value *passes = &o->values[OPT_PASSES], *disable = &o->values[OPT_DISABLE_PASS];
     const mq_names only = { passes->items, passes->n_items }, not = { disable->items, disable->n_items };
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; i < sizeof precision_only / sizeof *precision_only && !o->values[OPT_PRECISION].given; i++)
-        if (o->values[precision_only[i]].given)
-            return cli_fail(err, MQ_ERR_USAGE, "%s is for --precision", cli_row_of(precision_only[i])->label);
+    CLI_TRY(check_choice(o, err));
+    CLI_TRY(check_eval(o, err));
     for (size_t i = 0; is_json(o) && i < sizeof model_only / sizeof *model_only; i++)
         if (o->values[model_only[i]].given)
             return cli_fail(err, MQ_ERR_USAGE, "%s is for a model: JSON is written", cli_row_of(model_only[i])->label);

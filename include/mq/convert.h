@@ -45,7 +45,8 @@ typedef struct mq_convert_opts {
     unsigned strip;        /* mq_strip; 0 (default): nothing */
     mq_precision_kind precision;
     bool keep_io_types;    /* with it: inputs and outputs keep their types (default false) */
-    mq_names exclude_nodes, exclude_op_types; /* with it: these stay float */
+    mq_names nodes, exclude_nodes, op_types, exclude_op_types; /* which nodes are rewritten and change their precision
+                                                                * (default: all) */
     mq_data_source seen_on; /* with it: nodes whose values leave the range on these data stay float; n_data 0: nothing is
                              * run */
     bool json;             /* write JSON for reading instead of a model (default false) */
@@ -54,6 +55,14 @@ typedef struct mq_convert_opts {
     double min_sqnr;       /* of every output against the input's, in dB; -INFINITY (default): when they are run, 80 */
     double max_size_ratio; /* of the input's bytes, external data included; 0 (default): no bound */
     uint64_t max_size;     /* in bytes; 0 (default): no bound */
+    double max_macs, max_macs_ratio; /* multiply-accumulates of a run, their share of the input's; 0 (default): no bound */
+    uint64_t max_ram;      /* bytes of activations at one time, as mq_inspect counts them; 0 (default): no bound */
+    const char *eval_cmd;  /* for sh -c: measures the model {}, run for the input and for the result; NULL: none */
+    const char *metric;    /* the key that counts when it prints a JSON object; NULL: it prints a number */
+    bool lower_is_better;  /* of its number (default false) */
+    double max_drop;       /* by how much the result may be worse: points where both are between 0 and 1, else a share of the
+                            * input's (default 0) */
+    bool with_onnxruntime; /* run the result there, too: every output must be the same there, within min_sqnr, else 40 dB */
     bool strict;           /* a warning counts as a missed bound (default false) */
     bool dry_run;          /* decide and report, write nothing */
     bool hash;             /* SHA-256 of input and output into the report (default false) */

@@ -82,10 +82,6 @@ mq_status mq_bench_check_quality(const mq_bench_job *j, mq_error *err);
 /* bench_eval.c: --eval-cmd for each model. */
 mq_status mq_bench_eval(mq_bench_job *j, mq_error *err);
 
-/* By how much a metric is worse than the first model's: points when both are between 0 and 1, else a share of the first's
- * value; negative: better. */
-double mq_bench_drop(double first, double value, bool lower_is_better);
-
 /* bench_report.c */
 mq_status mq_bench_fill_report(const mq_bench_job *j, mq_error *err);
 

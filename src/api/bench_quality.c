@@ -10,6 +10,7 @@
 
 #include "api/against_peer.h"
 #include "api/bench_parts.h"
+#include "api/eval_cmd.h"
 #include "base/threads.h"
 #include "data/class_names.h"
 #include "exec/metrics.h"
@@ -55,16 +56,6 @@ static judged *first_of(const trial *t, const judged *m)
 static mq_array *const *outputs_of(const judged *m)
 {
     return m->side.peer ? m->side.out : m->entry->run.out;
-}
-
-double mq_bench_drop(double first, double value, bool lower_is_better)
-{
-    const double worse = lower_is_better ? value - first : first - value;
-    const bool shares = first >= 0 && first <= 1 && value >= 0 && value <= 1;
-
-    if (shares || first == 0)
-        return worse;
-    return worse / fabs(first);
 }
 
 /* ---- what is judged ------------------------------------------------------------------------------------------------ */
@@ -360,7 +351,7 @@ static void set_drop(const trial *t, const judged *m, mq_metric which, mq_bench_
     out->has_drop = isfinite(first) && isfinite(out->value);
     if (!out->has_drop && first == out->value)
         out->has_drop = true;
-    out->drop.value = first == out->value ? 0 : mq_bench_drop(first, out->value, out->lower_is_better);
+    out->drop.value = first == out->value ? 0 : mq_eval_drop(first, out->value, out->lower_is_better);
     out->drop.lo = out->drop.hi = out->drop.value;
     if (which != t->main || m->n_pairs < 2 || !out->has_drop)
         return;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "api/convert_job.h"
-#include "api/inspect_parts.h"
 #include "api/running.h"
 #include "api/sound.h"
 #include "base/file.h"
@@ -20,6 +19,7 @@
 #include "exec/evaluate.h"
 #include "model/onnx_info.h"
 #include "ops/ops.h"
+#include "passes/hide.h"
 #include "report/census.h"
 
 mq_convert_opts mq_convert_opts_default(void)
@@ -93,25 +93,33 @@ char *mq_convert_list_passes(void)
 /* ---- counting ------------------------------------------------------------------------------------------------------ */
 
 /* Nodes of all graphs and function bodies without Constant nodes. Types have been inferred. */
-static mq_report_graph count(const mq_model *m)
+static mq_status count(mq_convert_job *j, mq_report_graph *c)
 {
-    mq_report_graph c = { .macs = mq_model_macs(m) };
+    const mq_model *m = j->job.model;
+
+    c->nodes = 0;
 
     for (size_t i = 0; i < m->graphs.n; i++) {
         if (!mq_graph_is_live(m->graphs.items[i]))
             continue;
         for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
-            c.nodes += !mq_node_is(n, "", "Constant");
+            c->nodes += !mq_node_is(n, "", "Constant");
     }
-    return c;
+    return mq_convert_count_macs(j, &c->macs);
 }
 
 /* ---- changing ------------------------------------------------------------------------------------------------------ */
+
+static bool takes(void *user, const mq_node *n)
+{
+    return mq_which_takes(user, n);
+}
 
 static mq_status rewrite(mq_convert_job *j)
 {
     mq_evaluator *e = NULL;
     const mq_hooks *hooks = j->job.hooks;
+    mq_hidden hidden = { 0 };
     bool any = false;
     mq_status rc = choose_passes(&j->run, j->opts, &any, j->job.err);
 
@@ -119,13 +127,16 @@ static mq_status rewrite(mq_convert_job *j)
         return rc;
     MQ_TRY(mq_evaluator_create(&e, hooks ? hooks->n_threads : 0, j->job.err));
     j->run.hooks = hooks;
+    if (j->which)
+        MQ_TRY(mq_nodes_hide(j->job.model, takes, j->which, &hidden, j->job.err));
     MQ_TRY(mq_passes_settle(j->job.model, &j->run, &(mq_pass_ctx){ .evaluate = mq_evaluator_run, .user = e,
                                                                    .fold_limit = j->opts->fold_limit }, j->job.err));
     if (!j->run.settled)
         mq_warn(hooks, "passes-unsettled", "", "rewrites still found something after %d rounds", MQ_CONVERT_ROUNDS);
 done:
+    mq_nodes_show(&hidden);
     mq_evaluator_free(e);
-    return rc;
+    return rc == MQ_OK && j->which ? mq_infer_model(j->job.model, NULL, NULL, j->job.err) : rc;
 }
 
 /* Types and layouts of inputs and outputs, pixels. */
@@ -218,6 +229,8 @@ static mq_status change(mq_convert_job *j)
     MQ_TRY(change_edges(o, m, j->job.hooks, err));
     if (o->opset)
         MQ_TRY(change_opset(j));
+    MQ_TRY(mq_which_create(&j->which, &(mq_which_names){ o->nodes, o->exclude_nodes, o->op_types, o->exclude_op_types }, m,
+                           err));
     MQ_TRY(rewrite(j));
     if (o->precision)
         make_constants(j);
@@ -265,15 +278,20 @@ done:
 static mq_status tell(void *user)
 {
     mq_convert_job *j = user;
-    const mq_report_graph after = count(j->job.model);
+    mq_report_graph after;
+    mq_status rc = MQ_OK;
 
+    MQ_TRY(count(j, &after));
     mq_report_set_rewrites(j->job.report, &j->before, &after);
     for (size_t i = 0; mq_convert_passes[i].pass; i++)
         if (j->run.on[i])
             mq_report_add_rewrite(j->job.report, mq_convert_passes[i].pass->name, mq_convert_passes[i].pass->summary,
                                   j->run.n_changed[i]);
     mq_convert_report_precision(j);
-    return mq_report_status(j->job.report, j->job.err);
+    MQ_TRY(mq_convert_bound_cost(j));
+    rc = mq_report_status(j->job.report, j->job.err);
+done:
+    return rc;
 }
 
 static mq_job_opts job_opts(const mq_convert_opts *o)
@@ -293,13 +311,15 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
     mq_status rc = MQ_OK;
 
     j.job.prepare = give_edges;
+    j.job.judge = mq_convert_judge;
     j.job.user = &j;
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
     if (o.weights_out && !o.dry_run)
         MQ_TRY(mq_outfile_try(o.weights_out, o.save.force, err));
     MQ_TRY(mq_job_open(&j.job));
     MQ_TRY(mq_infer_model(j.job.model, NULL, NULL, err));
-    j.before = count(j.job.model);
+    MQ_TRY(count(&j, &j.before));
+    MQ_TRY(mq_convert_count_before(&j));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     MQ_TRY(change(&j));
     MQ_TRY(mq_job_end_step(&j.job, "convert"));
@@ -314,6 +334,7 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
     }
 done:
     mq_convert_release_precision(&j);
+    mq_which_free(j.which);
     mq_job_close(&j.job);
     return rc;
 }

@@ -10,14 +10,33 @@
 #include "passes/pass.h"
 #include "report/report.h"
 
+/* What running costs, as mq inspect counts it. */
+typedef struct mq_convert_cost {
+    uint64_t macs, macs_unknown, peak, sizes_unknown;
+} mq_convert_cost;
+
 typedef struct mq_convert_job {
     mq_job job;
     const mq_convert_opts *opts;
     mq_convert_run run;
+    mq_which *which; /* what is rewritten, and changes its precision; NULL: all */
     mq_report_graph before;
+    mq_convert_cost cost; /* before, where a bound is a share of it */
     mq_precision precision;
     mq_map seen; /* for the precision: name of a tensor -> double[2] in the model's arena */
 } mq_convert_job;
+
+/* ---- bounds (convert_judge.c) --------------------------------------------------------------------------------------- */
+
+/* MACs of the model as it is, first sizes that nobody knows counted as 1; -1: not known. Types must be inferred, and are
+ * afterwards. */
+mq_status mq_convert_count_macs(mq_convert_job *j, int64_t *macs);
+/* What the bounds need to know of the input; likewise. */
+mq_status mq_convert_count_before(mq_convert_job *j);
+/* --max-macs, --max-ram. */
+mq_status mq_convert_bound_cost(mq_convert_job *j);
+/* --eval-cmd with --max-drop, --with-onnxruntime: for mq_job.judge. */
+mq_status mq_convert_judge(void *user);
 
 /* ---- --precision (convert_precision.c) ------------------------------------------------------------------------------ */
 

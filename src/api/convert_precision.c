@@ -96,11 +96,6 @@ done:
 
 /* ---- the change ---------------------------------------------------------------------------------------------------- */
 
-static mq_status compile(mq_patterns **out, const char *option, const mq_names *names, mq_error *err)
-{
-    return names->n ? mq_patterns_create(out, option, names->items, names->n, err) : MQ_OK;
-}
-
 mq_status mq_convert_change_precision(mq_convert_job *j)
 {
     mq_precision *p = &j->precision;
@@ -109,9 +104,8 @@ mq_status mq_convert_change_precision(mq_convert_job *j)
 
     if (j->opts->precision == MQ_PRECISION_KEEP)
         return MQ_OK;
-    *p = (mq_precision){ .to = type_of(j->opts), .keep_io = j->opts->keep_io_types, .hooks = j->job.hooks };
-    MQ_TRY(compile(&p->exclude_nodes, "--exclude-nodes", &j->opts->exclude_nodes, err));
-    MQ_TRY(compile(&p->exclude_op_types, "--exclude-op-types", &j->opts->exclude_op_types, err));
+    *p = (mq_precision){ .to = type_of(j->opts), .keep_io = j->opts->keep_io_types, .which = j->which,
+                         .hooks = j->job.hooks };
     if (j->opts->seen_on.n_data && p->to != MQ_FLOAT) {
         MQ_TRY(see(j));
         p->seen = &j->seen;
@@ -200,8 +194,6 @@ void mq_convert_report_precision(const mq_convert_job *j)
 
 void mq_convert_release_precision(mq_convert_job *j)
 {
-    mq_patterns_free(j->precision.exclude_nodes);
-    mq_patterns_free(j->precision.exclude_op_types);
     mq_precision_release(&j->precision);
     mq_map_release(&j->seen);
 }

@@ -212,6 +212,8 @@ static mq_status write_output(mq_job *j, const char *step, mq_status (*facts)(vo
         MQ_TRY(facts(user));
     MQ_TRY(mq_job_end_step(j, step));
     MQ_TRY(verify(j, saving));
+    if (j->judge)
+        MQ_TRY(j->judge(j->user));
     MQ_TRY(mq_job_end_step(j, "verify"));
     MQ_TRY(add_size_bound(j));
     if (mq_job_missed(j)) {

@@ -35,6 +35,8 @@ typedef struct mq_job {
     mq_status (*prepare)(void *user, mq_model *original, mq_error *err); /* as in prove.h; NULL: nothing to do */
     /* What runs the written model instead of mq_prove_run, where there is no one model to run it against. */
     mq_status (*prove)(void *user, mq_model *written, mq_error *err);
+    /* More bounds, of what was written: j->model is its graph. NULL: none. */
+    mq_status (*judge)(void *user);
     void *user;
     uint64_t bytes_before, data_before;
     mq_saved after;

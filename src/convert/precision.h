@@ -5,9 +5,8 @@
 #define MQ_CONVERT_PRECISION_H
 
 #include "base/map.h"
-#include "base/pattern.h"
 #include "base/vec.h"
-#include "graph/graph.h"
+#include "convert/which.h"
 
 /* What became of a constant. */
 typedef struct mq_precision_item {
@@ -26,7 +25,7 @@ typedef struct mq_precision_item {
 typedef struct mq_precision {
     mq_dtype to;     /* MQ_FLOAT16, MQ_BFLOAT16 or MQ_FLOAT */
     bool keep_io;    /* inputs and outputs of the model keep their types */
-    mq_patterns *exclude_nodes, *exclude_op_types; /* NULL: none */
+    mq_which *which; /* other nodes stay as they are; NULL: all may change */
     const mq_map *seen;  /* name of a tensor -> double[2], the least (but 0) and largest size seen in runs; NULL: no runs */
     const mq_hooks *hooks;
     /* out */

@@ -228,14 +228,6 @@ static bool reads_wide(const mq_node *n)
     return false;
 }
 
-static bool excluded(const mq_precision *p, const mq_node *n)
-{
-    const bool a = p->exclude_nodes && mq_patterns_match(p->exclude_nodes, mq_node_label(n));
-    const bool b = p->exclude_op_types && mq_patterns_match(p->exclude_op_types, n->op_type);
-
-    return a || b;
-}
-
 /* ---- deciding ------------------------------------------------------------------------------------------------------ */
 
 /* Moves values that stay in float, or only looks at them: to change them here and back is nothing but work. */
@@ -251,8 +243,8 @@ static bool follows_float(const mq_node *n)
 
 static mq_status decide(mq_precision *p, mq_node *n, mq_error *err)
 {
-    const bool out_of_reach = excluded(p, n);
-    bool half = !out_of_reach && can(n, p->to) && values_fit(p, n) && !follows_float(n), overflows = false, wide;
+    bool half = mq_which_takes(p->which, n) && can(n, p->to) && values_fit(p, n) && !follows_float(n);
+    bool overflows = false, wide;
     mq_status rc = MQ_OK;
 
     if (half)
@@ -289,34 +281,16 @@ static mq_status choose_graph(mq_precision *p, mq_graph *g, mq_error *err)
     return rc;
 }
 
-static void offer_names(const mq_model *m, mq_precision *p)
-{
-    for (size_t i = 0; i < m->graphs.n; i++)
-        for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next) {
-            if (p->exclude_nodes)
-                mq_patterns_offer(p->exclude_nodes, mq_node_label(n));
-            if (p->exclude_op_types)
-                mq_patterns_offer(p->exclude_op_types, n->op_type);
-        }
-}
-
 mq_status mq_precision_choose(mq_model *m, mq_precision *p, mq_error *err)
 {
-    mq_status rc = MQ_OK;
-
     for (size_t i = 0; i < m->graphs.n; i++)
         for (size_t k = 0; k < m->graphs.items[i]->values.n; k++)
             m->graphs.items[i]->values.items[k]->tag = 0;
-    offer_names(m, p);
     for (size_t i = 0; i < m->graph->inputs.n && !p->keep_io; i++) {
         mq_value *v = m->graph->inputs.items[i];
 
         if (mq_precision_is_float(v) && !v->init && !seen_outside(p, v))
             v->tag = MQ_HALF;
     }
-    MQ_TRY(choose_graph(p, m->graph, err));
-    MQ_TRY(p->exclude_nodes ? mq_patterns_check_used(p->exclude_nodes, err) : MQ_OK);
-    MQ_TRY(p->exclude_op_types ? mq_patterns_check_used(p->exclude_op_types, err) : MQ_OK);
-done:
-    return rc;
+    return choose_graph(p, m->graph, err);
 }

@@ -118,15 +118,17 @@ static void agreement(mq_str *out, const json_t *list)
         mq_str_addf(out, "         and %zu more\n", n - MQ_REPORT_N_WORST);
 }
 
-/* "nodes    615 -> 506 (-17.7%)": what a graph has without Constant nodes. */
-static void nodes_line(mq_str *out, const json_t *rewrites)
+/* "nodes    615 -> 506 (-17.7%)": what a graph has without Constant nodes; "MACs" the same of multiply-accumulates, where
+ * both are known. */
+static void count_line(mq_str *out, const char *label, const char *key, const json_t *rewrites)
 {
-    const int64_t before = mq_json_get_int(json_object_get(rewrites, "before"), "nodes");
-    const int64_t after = mq_json_get_int(json_object_get(rewrites, "after"), "nodes");
+    const json_t *first = json_object_get(json_object_get(rewrites, "before"), key);
+    const json_t *second = json_object_get(json_object_get(rewrites, "after"), key);
+    const int64_t before = json_integer_value(first), after = json_integer_value(second);
 
-    if (!rewrites)
+    if (!json_is_integer(first) || !json_is_integer(second))
         return;
-    mq_str_add(out, "nodes    ");
+    mq_str_addf(out, "%-9s", label);
     mq_str_add_count(out, (uint64_t)before);
     mq_str_add(out, " -> ");
     mq_str_add_count(out, (uint64_t)after);
@@ -335,7 +337,8 @@ void mq_render_text(const json_t *doc, mq_str *out)
     bounds(out, json_object_get(doc, "bounds"));
     findings(out, json_object_get(doc, "findings"));
     size_line(out, doc);
-    nodes_line(out, json_object_get(doc, "rewrites"));
+    count_line(out, "nodes", "nodes", json_object_get(doc, "rewrites"));
+    count_line(out, "MACs", "macs", json_object_get(doc, "rewrites"));
     passes_line(out, json_object_get(json_object_get(doc, "rewrites"), "passes"));
     parts_lines(out, json_object_get(doc, "parts"));
     connection_lines(out, json_object_get(doc, "connections"));
