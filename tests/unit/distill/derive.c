@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../passes/pass_check.h"
+#include "distill/derive.h"
+
+static mq_derived derive(mq_derive_opts opts)
+{
+    mq_derived d;
+    mq_error err = { 0 };
+
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    if (mq_student_derive(m, &opts, &d, &err) != MQ_OK)
+        fail_msg("%s", err.text);
+    graph_check(m);
+    if (mq_model_verify(m, &err) != MQ_OK)
+        fail_msg("%s", err.text);
+    return d;
+}
+
+static void runs(const char *dims)
+{
+    pass_io io = { .n_in = 0 };
+    int64_t want[8];
+
+    pass_run(&io);
+    assert_int_equal(io.out[0]->rank, make_dims(dims, want));
+    assert_memory_equal(io.out[0]->dims, want, (size_t)io.out[0]->rank * sizeof *want);
+    pass_release(io.in, io.n_in);
+    pass_release(io.out, io.n_out);
+}
+
+/* op(in, weight): the name of what it makes. */
+static const char *layer(const char *op, const char *in, const char *weight, const char *dims, int i)
+{
+    const char *w = mq_arena_printf(m->arena, "%s%d", weight, i), *out = mq_arena_printf(m->arena, "o%s", w);
+
+    make_random(w, MQ_FLOAT, dims);
+    make_node(g, op, mq_arena_printf(m->arena, "%s,%s", in, w), out);
+    return out;
+}
+
+static const char *relu(const char *in)
+{
+    const char *out = mq_arena_printf(m->arena, "r%s", in);
+
+    make_node(g, "Relu", in, out);
+    return out;
+}
+
+static void make_end(const char *in, const char *dims)
+{
+    make_random("wf", MQ_FLOAT, dims);
+    make_node(g, "MatMul", mq_arena_printf(m->arena, "%s,wf", in), "y");
+    make_output(g, "y");
+}
+
+/* relu(x + conv(relu(conv x))), `n` times behind a first layer of 32 channels. */
+static void make_residual(int n)
+{
+    const char *x = "x";
+
+    make_input(g, x, MQ_FLOAT, "n,3,6,6");
+    x = relu(layer("Conv", x, "w", "32,3,1,1", 0));
+    for (int i = 1; i <= n; i++) {
+        const char *y = layer("Conv", relu(layer("Conv", x, "u", "20,32,1,1", i)), "v", "32,20,1,1", i);
+        const char *sum = mq_arena_printf(m->arena, "s%d", i);
+
+        make_node(g, "Add", mq_arena_printf(m->arena, "%s,%s", x, y), sum);
+        x = relu(sum);
+    }
+    make_node(g, "GlobalAveragePool", x, "pool");
+    make_node(g, "Flatten", "pool", "flat");
+    make_end("flat", "32,5");
+}
+
+static size_t count(const char *op)
+{
+    size_t n = 0;
+
+    for (const mq_node *node = g->first; node; node = node->next)
+        n += strcmp(node->op_type, op) == 0;
+    return n;
+}
+
+static void channels_come_in_eights(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_width_left(64, 0.5, false), 32);
+    assert_int_equal(mq_width_left(20, 0.5, false), 8);
+    assert_int_equal(mq_width_left(100, 0.01, false), 8);
+    assert_int_equal(mq_width_left(16, 0.3, false), 5);
+    assert_int_equal(mq_width_left(3, 0.1, false), 1);
+    assert_int_equal(mq_width_left(24, 0.5, true), 12);
+    assert_int_equal(mq_width_left(17, 1, false), 16);
+}
+
+static void half_as_wide(void **state)
+{
+    mq_derived d;
+
+    (void)state;
+    make_residual(2);
+    d = derive((mq_derive_opts){ .width = 0.5, .depth = 1 });
+    assert_int_equal(d.n_groups, 3);
+    assert_int_equal(d.channels_before, 72);
+    assert_int_equal(d.channels_after, 32);
+    assert_int_equal(mq_graph_find_here(g, "wf")->init->dims[0], 16);
+    runs("3,5");
+}
+
+/* The rows that are copied are the largest. */
+static void important_channels_stay(void **state)
+{
+    const float w[] = { 1, 1, -5, -5, 0, 0, 3, 4 };
+    const float *left;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,2");
+    make_init(g, "w", MQ_FLOAT, "4,2", w);
+    node_int(make_node(g, "Gemm", "x,w", "p"), "transB", 1);
+    make_end("p", "4,3");
+    derive((mq_derive_opts){ .width = 0.5, .depth = 1 });
+    left = mq_graph_find_here(g, "w")->init->data;
+    assert_true(left[0] == -5 && left[1] == -5 && left[2] == 3 && left[3] == 4);
+    runs("3,3");
+}
+
+static void half_as_deep(void **state)
+{
+    mq_derived d;
+
+    (void)state;
+    make_residual(4);
+    d = derive((mq_derive_opts){ .width = 1, .depth = 0.5 });
+    assert_int_equal(d.n_blocks, 4);
+    assert_int_equal(d.n_dropped, 2);
+    assert_int_equal(count("Add"), 2);
+    assert_int_equal(count("Conv"), 5);
+    runs("3,5");
+}
+
+/* At least one of a run stays. */
+static void never_without_any(void **state)
+{
+    mq_derived d;
+
+    (void)state;
+    make_residual(3);
+    d = derive((mq_derive_opts){ .width = 1, .depth = 0 });
+    assert_int_equal(d.n_dropped, 2);
+    assert_int_equal(count("Add"), 1);
+    runs("3,5");
+}
+
+static void layers_of_one_size(void **state)
+{
+    const char *x = "x";
+    mq_derived d;
+
+    (void)state;
+    make_input(g, x, MQ_FLOAT, "n,8");
+    for (int i = 0; i < 6; i++)
+        x = relu(layer("MatMul", x, "w", "8,8", i));
+    make_end(x, "8,2");
+    d = derive((mq_derive_opts){ .width = 0.5, .depth = 0.4 });
+    assert_true(d.n_dropped > 0 && d.n_dropped < d.n_blocks);
+    assert_int_equal(count("MatMul"), 7 - d.n_dropped);
+    runs("3,2");
+}
+
+static void drawn_weights_are_those_of_the_seed(void **state)
+{
+    const mq_derive_opts opts = { .width = 1, .depth = 1, .random = true, .seed = 7 };
+    float first[96];
+    double sum = 0;
+    const float *w;
+
+    (void)state;
+    make_residual(1);
+    derive(opts);
+    w = mq_graph_find_here(g, "w0")->init->data;
+    memcpy(first, w, sizeof first);
+    for (int i = 0; i < 96; i++) {
+        assert_true(fabsf(w[i]) <= 1.4143f); /* 3 inputs: the root of 6 / 3 */
+        sum += (double)w[i] * (double)w[i];
+    }
+    assert_true(sum / 96 > 0.4 && sum / 96 < 1);
+    derive(opts);
+    assert_memory_equal(mq_graph_find_here(g, "w0")->init->data, first, sizeof first);
+    derive((mq_derive_opts){ .width = 1, .depth = 1, .random = true, .seed = 8 });
+    assert_memory_not_equal(mq_graph_find_here(g, "w0")->init->data, first, sizeof first);
+    runs("3,5");
+}
+
+static void not_without_channels(void **state)
+{
+    const mq_derive_opts opts = { .width = 0.5, .depth = 1 };
+    mq_derived d;
+    mq_error err = { 0 };
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,6");
+    make_end("x", "6,8");
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(mq_student_derive(m, &opts, &d, &err), MQ_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "no channels can go: those of 'y' stay because 'y' is an output of the model");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_MODEL(channels_come_in_eights),
+        ON_MODEL(half_as_wide),
+        ON_MODEL(important_channels_stay),
+        ON_MODEL(half_as_deep),
+        ON_MODEL(never_without_any),
+        ON_MODEL(layers_of_one_size),
+        ON_MODEL(drawn_weights_are_those_of_the_seed),
+        ON_MODEL(not_without_channels),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
