@@ -5,7 +5,7 @@
 
     make_train_values.py optimizers|losses|cnn
 
-Needs torch (2.x) and, for cnn, the ONNX file testdata/train/tiny_cnn.onnx. Everything is computed in float on one thread.
+Needs torch (2.x). Everything is computed in float on one thread.
 """
 import sys
 
@@ -15,7 +15,7 @@ torch.set_num_threads(1)
 
 
 def row(values):
-    return ", ".join(f"{float(v):.9g}f" for v in values)
+    return ", ".join(f"{float(v.detach()):.9g}" for v in values)
 
 
 def optimizers():
@@ -41,7 +41,74 @@ def optimizers():
             print(f'    {{ "{name}", {clip}, {{ {row(p.detach())} }} }},')
 
 
+def wave(count, speed, shift=0.0):
+    """sin(speed * i + shift), rounded to float: what the tests compute as well."""
+    return torch.sin(speed * torch.arange(count, dtype=torch.float64) + shift).float()
+
+
+def losses():
+    """Value and gradient of each loss at z = 2 sin(1.3 i) of shape [3,4]; the target is cos-like, shift 1."""
+    f = torch.nn.functional
+    t = 2 * wave(12, 0.7, 1).reshape(3, 4)
+    p = torch.softmax(t, 1)
+    labels = torch.tensor([1, -1, 2])
+
+    def kl(z):
+        return 9 * f.kl_div(torch.log_softmax(z / 3, 1), torch.softmax(t / 3, 1), reduction="batchmean")
+
+    cases = {
+        "ce": lambda z: f.cross_entropy(z, labels, ignore_index=-1),
+        "ce smooth": lambda z: f.cross_entropy(z, labels, ignore_index=-1, label_smoothing=0.1),
+        "soft-ce": lambda z: f.cross_entropy(z, p),
+        "kl": kl,
+        "mse": lambda z: f.mse_loss(z, t),
+        "cosine": lambda z: f.cosine_embedding_loss(z, t, torch.ones(3)),
+        "sum": lambda z: 0.9 * kl(z) + 0.1 * f.cross_entropy(z, labels, ignore_index=-1),
+    }
+    for name, loss in cases.items():
+        z = (2 * wave(12, 1.3)).reshape(3, 4).requires_grad_()
+        value = loss(z)
+        value.backward()
+        print(f'    {{ "{name}", {float(value.detach()):.9g}, {{ {row(z.grad.flatten())} }} }},')
+
+
+class TinyCnn(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(1, 3, 3, padding=1, bias=False)
+        self.bn = torch.nn.BatchNorm2d(3)
+        self.conv2 = torch.nn.Conv2d(3, 4, 3, stride=2)
+        self.fc = torch.nn.Linear(4, 3)
+        for k, p in enumerate(self.parameters()):
+            p.data = (0.5 * wave(p.numel(), 1.1, k)).reshape(p.shape) + (1 if p is self.bn.weight else 0)
+
+    def forward(self, x):
+        x = torch.max_pool2d(torch.relu(self.bn(self.conv1(x))), 2)
+        return self.fc(torch.relu(self.conv2(x)).mean((2, 3)))
+
+
+def cnn():
+    """Five steps of a small network with batch normalization on the same four images. (A bias before the normalization
+    has no gradient but roundings, which Adam would make large.)"""
+    x = wave(4 * 64, 0.37).reshape(4, 1, 8, 8)
+    labels = torch.tensor([0, 1, 2, 1])
+    net = TinyCnn()
+    opt = torch.optim.Adam(net.parameters(), lr=0.01)
+    steps = []
+    for _ in range(5):
+        loss = torch.nn.functional.cross_entropy(net(x), labels)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        steps.append(loss)
+    print(f"losses {row(steps)}")
+    for name, p in net.named_parameters():
+        print(f'    {{ "{name}", {float(p.detach().norm()):.9g}, {{ {row(p.flatten()[:3])} }} }},')
+    print(f"running mean {row(net.bn.running_mean)}")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in ("optimizers",):
+    parts = {"optimizers": optimizers, "losses": losses, "cnn": cnn}
+    if len(sys.argv) != 2 or sys.argv[1] not in parts:
         sys.exit(__doc__)
-    {"optimizers": optimizers}[sys.argv[1]]()
+    parts[sys.argv[1]]()

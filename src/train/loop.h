@@ -13,7 +13,8 @@
 #include "train/schedule.h"
 #include "train/trainer.h"
 
-/* What there is to learn from. Both functions hand over new references; arrays have n rows along axis 0. */
+/* What there is to learn from. Both functions hand over new references (also when they fail half-way), which may be written
+ * to, at most 64 of them; arrays have n rows along axis 0. */
 typedef struct mq_loop_source {
     void *user;
     uint64_t n; /* samples */
