@@ -7,8 +7,8 @@
 #include "graph/graph.h"
 
 typedef struct mq_derive_opts {
-    double width;  /* share of the channels of each group that stay, 0 < width <= 1. Groups of more than 16 channels come down
-                      to the nearest multiple of 8, no group below 1 */
+    double width;  /* share of the channels of each group that stay, 0 < width <= 1. Groups of more than 16 channels come
+                      down to the nearest multiple of 8, no group below 1 */
     double depth;  /* share of the blocks that stay, 0 <= depth <= 1; at least one of each run of equal blocks does */
     bool random;   /* weights are drawn (mq_weights_draw) instead of taken from the most important channels (by L1 norm) */
     uint64_t seed; /* of that */
@@ -35,8 +35,8 @@ mq_status mq_blocks_drop(mq_model *m, double depth, size_t *n_blocks, size_t *n_
 
 /* Fresh weights for everything that is trained (derive_init.c): Conv, ConvTranspose, and products before a Relu after He et
  * al. 2015 (uniform, variance 2/fan_in); other products after Glorot and Bengio 2010 (uniform, variance 2/(fan_in+fan_out));
- * recurrent layers uniform within 1/sqrt(units); embeddings with variance 1/width; biases and means 0, scales and variances 1.
- * The same seed gives the same weights. */
+ * recurrent layers uniform within 1/sqrt(units); embeddings with variance 1/width; biases and means 0, scales and
+ * variances 1. The same seed gives the same weights. */
 mq_status mq_weights_draw(mq_model *m, uint64_t seed, mq_error *err);
 
 #endif
