@@ -79,10 +79,17 @@ char *mq_convert_list_passes(void)
     mq_str s = { 0 };
 
     mq_str_add(&s, "pass                   from  what it does\n");
-    for (size_t i = 0; mq_convert_passes[i].pass; i++)
-        mq_str_addf(&s, "%-21s  -O%d   %s\n", mq_convert_passes[i].pass->name, mq_convert_passes[i].level,
-                    mq_convert_passes[i].pass->summary);
-    mq_str_add(&s, "\nThey run in this order, again and again until none finds anything.\n");
+    for (size_t i = 0; mq_convert_passes[i].pass; i++) {
+        const mq_convert_pass *p = &mq_convert_passes[i];
+
+        mq_str_addf(&s, "%-21s  ", p->pass->name);
+        if (p->level < MQ_CONVERT_NAMED)
+            mq_str_addf(&s, "-O%d   %s\n", p->level, p->pass->summary);
+        else
+            mq_str_addf(&s, "named %s\n", p->pass->summary);
+    }
+    mq_str_add(&s, "\nThey run in this order, again and again until none finds anything; named ones only where --passes\n"
+                   "has them.\n");
     if (s.failed) {
         mq_str_release(&s);
         return NULL;

@@ -4,20 +4,24 @@
  *   MatMul(Q, K transposed) -> [Mul or Div by a number] -> [Add of a mask] -> Softmax -> MatMul(V)  =>  mq::Attention
  * (ops/attention_op.h). Numbers may also stand before the first product, on either side. Where Q, K, V and the result are
  * cut into heads by Reshape [B, S, N, D] and Transpose, these go too, and the operator takes and gives [B, S, N * D]; else
- * it takes and gives [B, N, S, D].
+ * it takes and gives [B, N, S, D]. In a file (fuse-heads) it is Attention of ai.onnx, from opset 23 on.
  * Skipped when what is inside has another reader or is an output, when it is not float, or when batches, heads or the mask's
- * sizes are not known to agree: what is broadcast here is the mask alone.
- * Numerics: the same sums in another order; a scale before a product is taken behind it. */
+ * sizes are not known to agree: what is broadcast here is the mask alone. In a file also when the mask is one row for all
+ * queries: ONNX Runtime 1.31 refuses that.
+ * Numerics: the same sums in another order; a scale before a product is taken behind it. Where a mask hides everything,
+ * Attention of ai.onnx gives 0, where Softmax gave NaN. */
 #include <string.h>
 
 #include "ops/attention_op.h"
 #include "passes/pass.h"
 
 #define MAX_SCALES 4 /* in a row */
+#define ATTENTION_SINCE 23
 
 typedef struct attention {
     mq_node *last;           /* whose output is replaced */
     mq_value *q, *k, *v, *mask;
+    const mq_value *scores;  /* what the mask is added to */
     mq_dim heads;
     double scale;
 } attention;
@@ -202,49 +206,75 @@ static bool read_attention(mq_node *n, attention *t)
         !same_heads(first->inputs[0], first->inputs[1]) || !same_heads(first->inputs[0], n->inputs[1]))
         return false;
     t->heads = mq_value_dim(first->inputs[0], 1);
+    t->scores = first->outputs[0];
     return read_heads(first, n, t) || read_apart(first, n, t);
 }
 
 /* ---- rewriting ----------------------------------------------------------------------------------------------------- */
 
-static mq_status fuse(attention *t, size_t *n_changed, mq_error *err)
+static mq_status fuse(attention *t, bool standard, size_t *n_changed, mq_error *err)
 {
     mq_value *const in[] = { t->q, t->k, t->v, t->mask };
     mq_node *made;
     mq_status rc;
 
-    MQ_TRY(mq_pass_insert(t->last, MQ_ATTENTION_DOMAIN, MQ_ATTENTION_OP, NULL, in, t->mask ? 4 : 3, &made, err));
+    MQ_TRY(mq_pass_insert(t->last, standard ? "" : MQ_ATTENTION_DOMAIN, standard ? "Attention" : MQ_ATTENTION_OP, NULL, in,
+                          t->mask ? 4 : 3, &made, err));
     if (mq_value_rank(t->q) == 3) {
         MQ_TRY(mq_node_set_attr_int(made, "q_num_heads", t->heads.value, err));
         MQ_TRY(mq_node_set_attr_int(made, "kv_num_heads", t->heads.value, err));
     }
     MQ_TRY(mq_node_set_attr_float(made, "scale", (float)t->scale, err));
     MQ_TRY(mq_pass_take_over(made, t->last, err));
-    mq_pass_keep_type(made->outputs[0]); /* no schema says it */
+    if (!standard)
+        mq_pass_keep_type(made->outputs[0]); /* no schema says it */
     ++*n_changed;
 done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+/* A mask with a row for each query. */
+static bool has_all_rows(const attention *t)
+{
+    return !t->mask || (mq_value_rank(t->mask) >= 2 && mq_dim_equal(mq_value_dim(t->mask, -2), mq_value_dim(t->scores, -2)));
+}
+
+static mq_status fuse_all(mq_graph *g, bool standard, size_t *n_changed, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
-    (void)ctx;
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
         attention t;
 
         next = n->next;
-        if (read_attention(n, &t)) {
-            rc = fuse(&t, n_changed, err);
+        if (read_attention(n, &t) && (!standard || has_all_rows(&t))) {
+            rc = fuse(&t, standard, n_changed, err);
             next = g->first; /* which of the nodes around n have gone is not known */
         }
     }
     return rc;
 }
 
+static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)ctx;
+    return fuse_all(g, false, n_changed, err);
+}
+
+static mq_status run_standard(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)ctx;
+    return mq_opset_of(g, "") < ATTENTION_SINCE ? MQ_OK : fuse_all(g, true, n_changed, err);
+}
+
 const mq_pass mq_pass_fuse_attention = {
     .name = "fuse-attention",
     .summary = "make one operator of the products of attention and the Softmax between them",
     .run = run,
+};
+
+const mq_pass mq_pass_fuse_heads = {
+    .name = "fuse-heads",
+    .summary = "make one operator of attention written out (opset 23)",
+    .run = run_standard,
 };

@@ -4,12 +4,15 @@
  *   0.5 * x * (1 + Erf(x / sqrt(2)))                               =>  Gelu
  *   0.5 * x * (1 + Tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))      =>  Gelu, approximate = tanh
  *   x * Sigmoid(a * x)                                             =>  Swish
+ *   a * Clip(k * x + b, 0, 1 / a), Min and Max for Clip            =>  HardSigmoid
  *   x * HardSigmoid(x) with a sixth and a half, x * Clip(x + 3, 0, 6) / 6  =>  HardSwish
+ *   Log(1 + Exp(x))                                                =>  Softplus
+ *   x * Tanh(Softplus(x))                                          =>  Mish
  * A product is read as a whole: factors in any order, in any nesting of Mul and Div, constants anywhere.
  * Skipped when what is inside has another reader or is an output, and when a constant is more than 1e-4 off.
- * Numerics: the same function; roundings between are fewer, and constants become exact. */
+ * Numerics: the same function; roundings between are fewer, and constants become exact. Softplus of what Exp makes infinite
+ * is finite. */
 #include <math.h>
-#include <string.h>
 
 #include "passes/pass.h"
 
@@ -144,105 +147,260 @@ static bool is_tanh_argument(mq_value *v, const mq_value *x)
     return rest && is_multiple(rest, x, 3, &k) && near(k, 0.044715);
 }
 
-/* What the other factor beside x makes of the product. */
-static const char *gate(const product *p, mq_value *x, mq_value *other, double *alpha, bool *with_tanh)
-{
-    mq_value *one = added_to(other, 1), *sum;
-    mq_node *n;
-    double low, high;
+/* ---- bounds -------------------------------------------------------------------------------------------------------- */
 
-    if (near(p->number, 0.5) && one && (n = inner(one, "Erf")) && is_multiple(n->inputs[0], x, 1, alpha) &&
-        near(*alpha, M_SQRT1_2))
-        return "Gelu";
-    *with_tanh = true;
-    if (near(p->number, 0.5) && one && (n = inner(one, "Tanh")) && is_tanh_argument(n->inputs[0], x))
-        return "Gelu";
-    *with_tanh = false;
-    if (p->number == 1 && (n = inner(other, "Sigmoid")) && is_multiple(n->inputs[0], x, 1, alpha))
-        return "Swish";
-    if (p->number == 1 && (n = inner(other, "HardSigmoid")) && n->inputs[0] == x &&
-        near((double)mq_node_attr_float(n, "alpha", 0.2f), 1.0 / 6) &&
-        near((double)mq_node_attr_float(n, "beta", 0.5f), 0.5))
-        return "HardSwish";
-    if (near(p->number, 1.0 / 6) && (n = inner(other, "Clip")) && n->n_inputs == 3 && n->inputs[1] && n->inputs[2] &&
-        mq_constant_number(n->inputs[1], &low) && mq_constant_number(n->inputs[2], &high) && low == 0 && high == 6 &&
-        (sum = added_to(n->inputs[0], 3)) == x)
-        return "HardSwish";
+/* Both bounds of a Clip, which were attributes before opset 11. */
+static bool read_clip(const mq_node *n, double *low, double *high)
+{
+    if (n->n_inputs == 3)
+        return n->inputs[1] && n->inputs[2] && mq_constant_number(n->inputs[1], low) &&
+               mq_constant_number(n->inputs[2], high);
+    *low = (double)mq_node_attr_float(n, "min", -INFINITY);
+    *high = (double)mq_node_attr_float(n, "max", INFINITY);
+    return n->n_inputs == 1 && isfinite(*low) && isfinite(*high);
+}
+
+/* v against a number, by Min or Max: the other side. */
+static mq_value *bounded(const mq_node *n, double *bound)
+{
+    for (size_t i = 0; n && n->n_inputs == 2 && i < 2; i++)
+        if (n->inputs[i] && n->inputs[1 - i] && mq_constant_number(n->inputs[i], bound))
+            return n->inputs[1 - i];
     return NULL;
 }
 
-/* The first opset of ai.onnx that has it. */
-static int64_t since(const char *op)
+/* n keeps a value between 0 and *high: that value; NULL: it does not. */
+static mq_value *clamped(const mq_node *n, double *high)
 {
-    return strcmp(op, "HardSwish") == 0 ? 14 : strcmp(op, "Gelu") == 0 ? 20 : 24;
+    const bool is_min = mq_node_is(n, "", "Min");
+    const mq_node *before;
+    mq_value *v;
+    double low = 0;
+
+    if (mq_node_is(n, "", "Clip"))
+        return read_clip(n, &low, high) && low == 0 ? n->inputs[0] : NULL;
+    if (!is_min && !mq_node_is(n, "", "Max"))
+        return NULL;
+    if (!(v = bounded(n, is_min ? high : &low)))
+        return NULL;
+    if (is_min && (before = inner(v, "Relu")))
+        return before->inputs[0];
+    v = bounded(inner(v, is_min ? "Max" : "Min"), is_min ? &low : high);
+    return low == 0 ? v : NULL;
 }
 
-/* Runtimes have these in float; in a file other types stay as they are. */
-static bool is_runnable(const mq_value *x, int64_t opset)
+/* The node that makes v for nobody but its reader, when it can be asked for bounds. */
+static const mq_node *clamp_of(const mq_value *v)
 {
-    return opset == INT64_MAX || mq_value_dtype(x) == MQ_FLOAT;
+    const mq_node *n = inner(v, "Clip");
+
+    n = n ? n : inner(v, "Min");
+    return n ? n : inner(v, "Max");
 }
 
-static mq_status fuse(mq_node *n, int64_t opset, size_t *n_changed, mq_error *err)
+/* v = k * x + b, in one of its spellings; without an Add b is 0. */
+static mq_value *read_line(mq_value *v, double *k, double *b)
 {
-    const char *op = NULL;
-    bool with_tanh = false;
-    double alpha = 1;
-    mq_status rc = MQ_OK;
-    mq_node *made;
-    mq_value *x;
+    const mq_node *n = inner(v, "Add");
     product p;
 
-    if (!read_product(n, &p) || p.n != 2)
-        return MQ_OK;
-    for (size_t i = 0; i < 2 && !op; i++) {
-        x = p.factors[i];
-        op = gate(&p, x, p.factors[1 - i], &alpha, &with_tanh);
+    *b = 0;
+    for (size_t i = 0; n && n->n_inputs == 2 && i < 2; i++)
+        if (n->inputs[1 - i] && mq_constant_number(n->inputs[i], b)) {
+            v = n->inputs[1 - i];
+            break;
+        }
+    *k = 1;
+    if (!read_value(v, &p) || p.n != 1)
+        return v;
+    *k = p.number;
+    return p.factors[0];
+}
+
+/* ---- activations --------------------------------------------------------------------------------------------------- */
+
+/* What a file may get: from which opset on, and whether only by fuse-swish, because runtimes take longer for it. */
+typedef struct kind {
+    const char *op;
+    int64_t since;
+    bool slow;
+} kind;
+
+enum { GELU, HARD_SIGMOID, HARD_SWISH, MISH, SOFTPLUS, SWISH, NOTHING };
+
+static const kind kinds[] = {
+    [GELU] = { "Gelu", 20, false },
+    [HARD_SIGMOID] = { "HardSigmoid", 6, false },
+    [HARD_SWISH] = { "HardSwish", 14, false },
+    [MISH] = { "Mish", 18, false },
+    [SOFTPLUS] = { "Softplus", 1, false },
+    [SWISH] = { "Swish", 24, true }, /* ONNX Runtime 1.31 has no kernel for it, but one for Sigmoid and Mul together */
+};
+
+typedef struct activation {
+    int kind;
+    mq_value *x;
+    bool with_tanh;      /* Gelu */
+    double alpha, beta;  /* Swish, HardSigmoid */
+} activation;
+
+static bool is_hard_sigmoid(const mq_node *n, const mq_value *x)
+{
+    return n && n->inputs[0] == x && near((double)mq_node_attr_float(n, "alpha", 0.2f), 1.0 / 6) &&
+           near((double)mq_node_attr_float(n, "beta", 0.5f), 0.5);
+}
+
+/* What the factor `other` beside a->x makes of a product times `number`. */
+static int gate(double number, mq_value *other, activation *a)
+{
+    mq_value *one = near(number, 0.5) ? added_to(other, 1) : NULL, *x = a->x;
+    const mq_node *n;
+    double high;
+
+    if (one && (n = inner(one, "Erf")) && is_multiple(n->inputs[0], x, 1, &a->alpha) && near(a->alpha, M_SQRT1_2))
+        return GELU;
+    if (one && (n = inner(one, "Tanh")) && is_tanh_argument(n->inputs[0], x)) {
+        a->with_tanh = true;
+        return GELU;
     }
-    if (!op || opset < since(op) || !is_runnable(x, opset) || !mq_same_shape(x, n->outputs[0]))
+    if (number == 1 && (n = inner(other, "Sigmoid")) && is_multiple(n->inputs[0], x, 1, &a->alpha))
+        return SWISH;
+    if (number == 1 && is_hard_sigmoid(inner(other, "HardSigmoid"), x))
+        return HARD_SWISH;
+    if (number == 1 && (n = inner(other, "Tanh")) && (n = inner(n->inputs[0], "Softplus")) && n->inputs[0] == x)
+        return MISH;
+    if (near(number, 1.0 / 6) && (n = clamp_of(other)) && (other = clamped(n, &high)) && high == 6 &&
+        added_to(other, 3) == x)
+        return HARD_SWISH;
+    return NOTHING;
+}
+
+/* number * Clip(k * x + b, 0, high), where the product is no more than 1. */
+static int ramp(double number, const mq_node *clamp, activation *a)
+{
+    double high;
+    mq_value *v = clamp ? clamped(clamp, &high) : NULL;
+
+    if (!v || !near(number * high, 1))
+        return NOTHING;
+    a->x = read_line(v, &a->alpha, &a->beta);
+    a->alpha *= number;
+    a->beta *= number;
+    return a->alpha == 1 && a->beta == 0 ? NOTHING : HARD_SIGMOID; /* bounds alone are what Clip is for */
+}
+
+/* The activation that ends in n. */
+static void read_activation(mq_node *n, activation *a)
+{
+    product p;
+
+    *a = (activation){ .kind = NOTHING, .alpha = 1 };
+    if (mq_node_is(n, "", "Log")) {
+        mq_value *sum = added_to(n->inputs[0], 1);
+        const mq_node *e = sum ? inner(sum, "Exp") : NULL;
+
+        a->x = e ? e->inputs[0] : NULL;
+        a->kind = e ? SOFTPLUS : NOTHING;
+    } else if (!mq_node_is(n, "", "Mul") && !mq_node_is(n, "", "Div")) {
+        a->kind = ramp(1, n, a);
+    } else if (!read_product(n, &p)) {
+        return;
+    } else if (p.n == 1) {
+        a->kind = ramp(p.number, clamp_of(p.factors[0]), a);
+    } else if (p.n == 2) {
+        for (size_t i = 0; i < 2 && a->kind == NOTHING; i++) {
+            a->x = p.factors[i];
+            a->kind = gate(p.number, p.factors[1 - i], a);
+        }
+    }
+}
+
+/* ---- rewriting ----------------------------------------------------------------------------------------------------- */
+
+/* What the graph may get; opset INT64_MAX: the engine's copy has every operator, in every type. */
+typedef struct range {
+    int64_t opset;
+    bool slow;
+} range;
+
+static bool wanted(const activation *a, const range *r, const mq_node *n)
+{
+    const bool all = r->opset == INT64_MAX;
+
+    if (a->kind == NOTHING || r->opset < kinds[a->kind].since || (!all && kinds[a->kind].slow != r->slow))
+        return false;
+    /* runtimes have these in float; in a file other types stay as they are */
+    if (all ? !mq_dtype_is_float(mq_value_dtype(a->x)) : mq_value_dtype(a->x) != MQ_FLOAT)
+        return false;
+    return mq_same_shape(a->x, n->outputs[0]);
+}
+
+static mq_status fuse(mq_node *n, const range *r, size_t *n_changed, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+    mq_node *made;
+    activation a;
+
+    read_activation(n, &a);
+    if (!wanted(&a, r, n))
         return MQ_OK;
-    MQ_TRY(mq_pass_insert(n, "", op, NULL, &x, 1, &made, err));
-    if (with_tanh)
+    MQ_TRY(mq_pass_insert(n, "", kinds[a.kind].op, NULL, &a.x, 1, &made, err));
+    if (a.with_tanh)
         MQ_TRY(mq_node_set_attr_string(made, "approximate", "tanh", err));
-    if (strcmp(op, "Swish") == 0)
-        MQ_TRY(mq_node_set_attr_float(made, "alpha", (float)alpha, err));
+    if (a.kind == SWISH || a.kind == HARD_SIGMOID)
+        MQ_TRY(mq_node_set_attr_float(made, "alpha", (float)a.alpha, err));
+    if (a.kind == HARD_SIGMOID)
+        MQ_TRY(mq_node_set_attr_float(made, "beta", (float)a.beta, err));
     MQ_TRY(mq_pass_take_over(made, n, err));
     ++*n_changed;
 done:
     return rc;
 }
 
-static mq_status fuse_all(mq_graph *g, int64_t opset, size_t *n_changed, mq_error *err)
+static mq_status fuse_all(mq_graph *g, const range *r, size_t *n_changed, mq_error *err)
 {
+    static const char *const ends[] = { "Clip", "Div", "Log", "Max", "Min", "Mul" };
     mq_status rc = MQ_OK;
 
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
         next = n->next;
-        if ((mq_node_is(n, "", "Mul") || mq_node_is(n, "", "Div")) && n->n_outputs == 1 && n->outputs[0])
-            rc = fuse(n, opset, n_changed, err);
+        if (n->n_outputs == 1 && n->outputs[0] && n->n_inputs && n->inputs[0] &&
+            mq_node_is_any(n, "", ends, sizeof ends / sizeof *ends))
+            rc = fuse(n, r, n_changed, err);
     }
     return rc;
 }
 
-/* The engine's copy has every operator. */
 static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
     (void)ctx;
-    return fuse_all(g, INT64_MAX, n_changed, err);
+    return fuse_all(g, &(range){ .opset = INT64_MAX }, n_changed, err);
 }
 
 static mq_status run_standard(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
     (void)ctx;
-    return fuse_all(g, mq_opset_of(g, ""), n_changed, err);
+    return fuse_all(g, &(range){ .opset = mq_opset_of(g, "") }, n_changed, err);
+}
+
+static mq_status run_slow(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    (void)ctx;
+    return fuse_all(g, &(range){ .opset = mq_opset_of(g, ""), .slow = true }, n_changed, err);
 }
 
 const mq_pass mq_pass_fuse_gelu = {
-    .name = "fuse-gelu", .summary = "make one operator of Gelu, Swish and HardSwish written out", .run = run
+    .name = "fuse-gelu", .summary = "make one operator of activations written out", .run = run
 };
 
 const mq_pass mq_pass_fuse_gate = {
     .name = "fuse-gate",
-    .summary = "make one operator of Gelu, Swish and HardSwish, where the opset has it",
+    .summary = "make one operator of activations written out, where the opset has it",
     .run = run_standard,
+};
+
+const mq_pass mq_pass_fuse_swish = {
+    .name = "fuse-swish",
+    .summary = "make one operator of a product with its own Sigmoid (opset 24)",
+    .run = run_slow,
 };

@@ -5,7 +5,8 @@
  *   the same as x * s + (bias - ReduceMean(x) * s) with s = Reciprocal(Sqrt(...)) * scale, which TensorFlow writes
  *   x / Sqrt(ReduceMean(x^2) + epsilon) * scale                                       =>  RMSNormalization
  *   Add of two tensors of one shape -> LayerNormalization                              =>  SkipLayerNormalization
- * d^2 as Pow or Mul, the quotient as Div or as a product with Reciprocal. Scale and bias: constant rows of the last axis.
+ * d^2 as Pow or Mul, the quotient as Div or as a product with Reciprocal, 1 / Sqrt or Pow(..., -0.5). Scale
+ * and bias: constant rows of the last axis.
  * Skipped when what is inside has another reader, when the axis is not the last one, for other types than float.
  * Numerics: the same function; sums are in another order. */
 #include <string.h>
@@ -28,64 +29,60 @@ typedef struct norm {
     mq_value *centre, *root; /* TensorFlow's form: x - mean, and the square root */
 } norm;
 
-static mq_node *producer(const mq_value *v, const char *op)
-{
-    if (!v || !v->producer || v->producer_index != 0 || !v->producer->n_inputs || !v->producer->inputs[0])
-        return NULL;
-    return mq_node_is(v->producer, "", op) ? v->producer : NULL;
-}
-
-/* The one axis, an attribute before opset 18. */
-static bool read_axis(const mq_node *n, double *axis)
-{
-    size_t count;
-    const int64_t *axes = mq_node_attr_ints(n, "axes", &count);
-
-    if (n->n_inputs > 1)
-        return n->inputs[1] && mq_constant_number(n->inputs[1], axis);
-    if (count != 1)
-        return false;
-    *axis = (double)axes[0];
-    return true;
-}
-
 /* ReduceMean over the last axis, which stays with size 1. */
 static mq_node *last_mean(const mq_value *v)
 {
-    mq_node *n = producer(v, "ReduceMean");
-    const int rank = n ? mq_value_rank(n->inputs[0]) : -1;
-    double axis;
+    mq_node *n = mq_pass_producer(v, "ReduceMean");
 
-    if (rank < 1 || !mq_node_attr_int(n, "keepdims", 1) || !read_axis(n, &axis))
-        return NULL;
-    return axis == -1 || axis == rank - 1 ? n : NULL;
+    return n && mq_pass_reduces_last(n) ? n : NULL;
 }
 
-/* v = Sqrt(ReduceMean(d^2) + epsilon), each for nobody else. */
-static bool is_deviation(const mq_value *v, const mq_value *d, double *epsilon)
+/* v = ReduceMean(d^2) + epsilon, each for nobody else. */
+static bool is_variance(const mq_value *v, const mq_value *d, double *epsilon)
 {
-    const mq_node *root = mq_pass_only_producer(v, "Sqrt"), *add, *mean, *square;
+    const mq_node *add = mq_pass_only_producer(v, "Add"), *mean, *square;
     double two;
 
-    add = root ? mq_pass_only_producer(root->inputs[0], "Add") : NULL;
-    if (!add || add->n_inputs != 2 || !add->inputs[0] || !add->inputs[1])
+    if (!add || add->n_inputs != 2 || !add->inputs[1])
         return false;
     mean = mq_constant_number(add->inputs[1], epsilon) ? last_mean(add->inputs[0])
            : mq_constant_number(add->inputs[0], epsilon) ? last_mean(add->inputs[1])
                                                          : NULL;
     if (!mean || !mq_only_reader(mean->outputs[0]) || !mq_only_reader(mean->inputs[0]))
         return false;
-    if ((square = producer(mean->inputs[0], "Pow")))
+    if ((square = mq_pass_producer(mean->inputs[0], "Pow")))
         return square->inputs[0] == d && square->n_inputs == 2 && mq_constant_number(square->inputs[1], &two) && two == 2;
-    square = producer(mean->inputs[0], "Mul");
+    square = mq_pass_producer(mean->inputs[0], "Mul");
     return square && square->n_inputs == 2 && square->inputs[0] == d && square->inputs[1] == d;
 }
 
-/* The quotient d / deviation, or d * Reciprocal(deviation). */
+/* v = Sqrt of that. */
+static bool is_deviation(const mq_value *v, const mq_value *d, double *epsilon)
+{
+    const mq_node *root = mq_pass_only_producer(v, "Sqrt");
+
+    return root && is_variance(root->inputs[0], d, epsilon);
+}
+
+/* v = 1 / deviation, in one of its spellings. */
+static bool is_inverse(const mq_value *v, const mq_value *d, double *epsilon)
+{
+    const mq_node *n = mq_pass_only_producer(v, "Reciprocal");
+    double x;
+
+    if (n)
+        return is_deviation(n->inputs[0], d, epsilon);
+    if ((n = mq_pass_only_producer(v, "Pow")))
+        return n->n_inputs == 2 && mq_constant_number(n->inputs[1], &x) && x == -0.5 &&
+               is_variance(n->inputs[0], d, epsilon);
+    n = mq_pass_only_producer(v, "Div");
+    return n && n->n_inputs == 2 && mq_constant_number(n->inputs[0], &x) && x == 1 &&
+           is_deviation(n->inputs[1], d, epsilon);
+}
+
+/* The quotient d / deviation, or d * (1 / deviation). */
 static bool read_quotient(mq_node *n, mq_value **d, double *epsilon)
 {
-    const mq_node *inverse;
-
     if (n->n_inputs != 2 || !n->inputs[0] || !n->inputs[1])
         return false;
     if (mq_node_is(n, "", "Div")) {
@@ -96,8 +93,7 @@ static bool read_quotient(mq_node *n, mq_value **d, double *epsilon)
         return false;
     for (size_t i = 0; i < 2; i++) {
         *d = n->inputs[1 - i];
-        inverse = mq_pass_only_producer(n->inputs[i], "Reciprocal");
-        if (inverse && is_deviation(inverse->inputs[0], *d, epsilon))
+        if (is_inverse(n->inputs[i], *d, epsilon))
             return true;
     }
     return false;
@@ -106,7 +102,7 @@ static bool read_quotient(mq_node *n, mq_value **d, double *epsilon)
 /* Is d = x - mean(x), read only by the quotient and its square? */
 static bool is_centered(const mq_value *d, mq_value **x)
 {
-    const mq_node *sub = producer(d, "Sub"), *mean;
+    const mq_node *sub = mq_pass_producer(d, "Sub"), *mean;
     const size_t most = 3; /* Mul(d, d) reads it twice */
 
     if (!sub || sub->n_inputs != 2 || d->n_output_uses || d->uses.n > most || !(mean = last_mean(sub->inputs[1])) ||
@@ -171,7 +167,7 @@ static mq_value *beside(const mq_node *n, const mq_value *v)
 /* s = Reciprocal(deviation of x) * scale, where mean is x's. */
 static bool is_factor(const mq_value *s, const mq_value *mean, norm *t)
 {
-    const mq_node *product = producer(s, "Mul"), *inverse = NULL;
+    const mq_node *product = mq_pass_producer(s, "Mul"), *inverse = NULL;
 
     for (size_t i = 0; product && product->n_inputs == 2 && i < 2 && !inverse; i++) {
         inverse = mq_pass_only_producer(product->inputs[i], "Reciprocal");
@@ -282,7 +278,7 @@ static bool adds_same(const mq_node *add)
 /* Add -> LayerNormalization. The sum stays as output 3 when others read it. */
 static mq_status fuse_skip(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_node *add = n->n_inputs >= 2 && n->inputs[1] ? producer(n->inputs[0], "Add") : NULL, *made;
+    mq_node *add = n->n_inputs >= 2 && n->inputs[1] ? mq_pass_producer(n->inputs[0], "Add") : NULL, *made;
     mq_value *sum;
     mq_status rc = MQ_OK;
 

@@ -38,9 +38,11 @@ extern const mq_pass *const mq_qoperator_passes[];
 
 /* What `mq convert` runs on a model that is to be written, in order, again and again until nothing changes: each pass is
  * listed once. Standard operators only. Ends with a NULL pass. */
+#define MQ_CONVERT_NAMED 4
 typedef struct mq_convert_pass {
     const mq_pass *pass;
-    int level; /* from -O1, -O2 or -O3 on. 1: every bit of the outputs stays; 2: roundings may differ; 3: may take long */
+    int level; /* from -O1, -O2 or -O3 on. 1: every bit of the outputs stays; 2: roundings may differ; 3: may take long;
+                  MQ_CONVERT_NAMED: no level has it, --passes does: fewer nodes, but ONNX Runtime takes longer for them */
     int opset; /* the oldest ai.onnx whose operators the pass reads rightly: a file keeps its opset, where the engine's copy
                   is at the newest; older models are left alone */
 } mq_convert_pass;
@@ -113,6 +115,13 @@ void mq_pass_keep_type(mq_value *v);
 /* The producer of v when it is this operator of ai.onnx, with an input 0, and v is read only once (by the node asking), in
  * the graph where it is made; else NULL. */
 mq_node *mq_pass_only_producer(const mq_value *v, const char *op);
+/* v's producer when it is this operator of ai.onnx with an input 0, whoever else reads v; else NULL. */
+mq_node *mq_pass_producer(const mq_value *v, const char *op);
+/* The one axis, from 0 on, that n (one of the Reduce operators) reduces to size 1; -1: it does something else, or the rank
+ * is not known. */
+int mq_pass_reduced_axis(const mq_node *n);
+/* The same axis, and it is the last one. */
+bool mq_pass_reduces_last(const mq_node *n);
 /* A constant of exactly one element, as a number; false: v is none. */
 bool mq_constant_number(const mq_value *v, double *out);
 /* The count elements of a float constant, in the arena; NULL: v is no float constant of that many elements, or out of

@@ -20,11 +20,16 @@ extern const mq_pass mq_pass_fuse_dynamic;
 extern const mq_pass mq_pass_fuse_elementwise;
 extern const mq_pass mq_pass_fuse_gate;
 extern const mq_pass mq_pass_fuse_gelu;
+extern const mq_pass mq_pass_fuse_groupnorm;
+extern const mq_pass mq_pass_fuse_heads;
 extern const mq_pass mq_pass_fuse_layernorm;
+extern const mq_pass mq_pass_fuse_length;
 extern const mq_pass mq_pass_fuse_lookup;
 extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_norm;
 extern const mq_pass mq_pass_fuse_qdq;
+extern const mq_pass mq_pass_fuse_softmax;
+extern const mq_pass mq_pass_fuse_swish;
 extern const mq_pass mq_pass_inline_if;
 extern const mq_pass mq_pass_merge_constants;
 extern const mq_pass mq_pass_merge_equal;
@@ -86,7 +91,12 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
     { &mq_pass_fold_pad, 2, 7 },        /* pads are constants now */
     { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
+    { &mq_pass_fuse_groupnorm, MQ_CONVERT_NAMED, 7 }, /* the same */
+    { &mq_pass_fuse_length, 2, 7 },     /* the same */
+    { &mq_pass_fuse_softmax, 2, 7 },    /* the same */
     { &mq_pass_fuse_gate, 2, 7 },       /* the same */
+    { &mq_pass_fuse_swish, MQ_CONVERT_NAMED, 7 }, /* the same */
+    { &mq_pass_fuse_heads, 2, 7 },      /* after fuse-softmax, and while scales are numbers */
     { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
     { &mq_pass_merge_products, 2, 7 },  /* what belongs to one product only is in its weights */
     { &mq_pass_merge_constants, 1, 7 }, /* after all that wants weights with one reader */

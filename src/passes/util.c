@@ -217,6 +217,36 @@ mq_node *mq_pass_only_producer(const mq_value *v, const char *op)
     return mq_node_is(v->producer, "", op) ? v->producer : NULL;
 }
 
+mq_node *mq_pass_producer(const mq_value *v, const char *op)
+{
+    if (!v || !v->producer || v->producer_index != 0 || !v->producer->n_inputs || !v->producer->inputs[0])
+        return NULL;
+    return mq_node_is(v->producer, "", op) ? v->producer : NULL;
+}
+
+int mq_pass_reduced_axis(const mq_node *n)
+{
+    const int rank = mq_value_rank(n->inputs[0]);
+    size_t count;
+    const int64_t *axes = mq_node_attr_ints(n, "axes", &count); /* an input in newer opsets */
+    double axis = 0;
+
+    if (!mq_node_attr_int(n, "keepdims", 1) || n->n_inputs > 2)
+        return -1;
+    if (n->n_inputs == 2 ? !n->inputs[1] || !mq_constant_number(n->inputs[1], &axis) : count != 1)
+        return -1;
+    axis = n->n_inputs == 2 ? axis : (double)axes[0];
+    axis = axis < 0 ? axis + rank : axis;
+    return axis >= 0 && axis < rank ? (int)axis : -1;
+}
+
+bool mq_pass_reduces_last(const mq_node *n)
+{
+    const int axis = mq_pass_reduced_axis(n);
+
+    return axis >= 0 && axis == mq_value_rank(n->inputs[0]) - 1;
+}
+
 bool mq_constant_number(const mq_value *v, double *out)
 {
     mq_tensor *t = v ? mq_value_constant(v, false) : NULL;

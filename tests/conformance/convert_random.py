@@ -22,6 +22,10 @@ from convert_models import Converter
 from engine_random import Case, DECIDE, save_list, session_of
 from random_exports import Exports
 
+# What only patterns become.
+MADE = ("Attention", "Gelu", "GroupNormalization", "HardSigmoid", "HardSwish", "LayerNormalization", "LogSoftmax",
+        "LpNormalization", "Mish", "RMSNormalization", "Softmax", "Softplus", "Swish")
+
 
 def run_converted(case, path):
     """Runs the model at `path` on the case's inputs and leaves the outputs where Case.difference looks."""
@@ -48,6 +52,10 @@ def check(converter, case, what):
     return None if (status, text) == ("ok", "0") else f"the second run: {status} {text}"
 
 
+def operators(model):
+    return collections.Counter(n.op_type for n in engine_random.all_nodes(model.graph))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("convert_runs")
@@ -61,7 +69,7 @@ def main():
     passes = subprocess.run([args.convert_runs, "--passes"], capture_output=True, text=True, check=True).stdout.split()
     converter = Converter(args.convert_runs)
     engine_random.Patterns = Exports  # what Case makes models with
-    counts, start = collections.Counter(), time.monotonic()
+    counts, start, made = collections.Counter(), time.monotonic(), collections.Counter()
     for seed in range(args.first, args.first + count):
         case = Case(seed, args.work)
         if case.refused:
@@ -71,6 +79,8 @@ def main():
         random.Random(seed).shuffle(order)
         for what in ("all", ",".join(order)):
             wrong = check(converter, case, what)
+            if not wrong and what == "all":
+                made += operators(onnx.load(case.folder / "result.onnx")) - operators(case.model)
             if wrong and DECIDE & {n.op_type for n in engine_random.all_nodes(case.model.graph)}:
                 counts["undecided"] += 1  # values that are equal but for rounding are put in order, or told apart
                 wrong = None
@@ -83,6 +93,7 @@ def main():
             shutil.rmtree(case.folder)
     print(f"{counts['ok']} runs agree, {counts['wrong']} wrong, {counts['undecided']} undecided, {counts['left out']} models "
           f"left out ({time.monotonic() - start:.0f} s)")
+    print("made: " + ", ".join(f"{made[op]} {op}" for op in MADE))
     sys.exit(counts["wrong"] > 0 or counts["undecided"] > 0.02 * count or counts["left out"] > 0.2 * count)
 
 

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: mq authors
 """Random models with what exporters write and rewrites take apart: attention with heads and computed shapes, flattened products,
-channel shuffles, parts of a tensor, rows of views, numbers in a row; and the same with one thing else."""
+channel shuffles, parts of a tensor, rows of views, numbers in a row, Softmax, normalizations and activations in elementary
+operators; and the same with one thing else."""
 import numpy as np
-from random_graphs import F, I64
+from random_graphs import F, I64, Unfit
 from random_patterns import Patterns
 
 
 class Exports(Patterns):
-    COMMON = Patterns.COMMON + ["attention", "attention", "flat_product", "shuffle", "parts", "views", "views", "numbers", "numbers"]
+    COMMON = Patterns.COMMON + ["attention", "attention", "flat_product", "shuffle", "parts", "views", "views", "numbers", "numbers",
+                                "softmax", "softmax", "length", "length", "root_mean", "root_mean", "group_norm", "gate", "gate"]
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.opset = self.rng.choice([self.opset, 21, 23, 24])  # ONNX Runtime 1.31 lacks operators of 25
 
     def matrix(self):
         return self.some(lambda o: o.dtype == F and o.rank == 3 and not isinstance(o.dims[-1], str))
@@ -56,7 +62,9 @@ class Exports(Patterns):
         s = self.node("MatMul", [q, k], F, q.dims[:3] + (k.dims[3],))
         if self.chance(0.8):
             s = self.node("Div", [s, self.scalar(size ** 0.5, s)], F, s.dims)
-        p = self.node("Softmax", [s], F, s.dims, axis=-1)
+        if self.chance(0.2) and all(isinstance(d, int) for d in s.dims[-2:]):
+            s = self.node("Add", [s, self.weight(s.dims[-2:], F)], F, s.dims)
+        p = self.node("Softmax", [s], F, s.dims, axis=-1) if self.chance(0.8) else self.softmax_of(s, 3)
         y = self.node("MatMul", [p, v], F, v.dims)
         y = self.node("Transpose", [y], F, tuple(y.dims[i] for i in (0, 2, 1, 3)), perm=[0, 2, 1, 3])
         y = self.node("Reshape", [y, self.shape(x, (n,))], F, x.dims[:2] + (n,))
@@ -137,3 +145,106 @@ class Exports(Patterns):
             c = self.const(self.np.uniform(0.5, 2, (v.dims[-1],) if row else ()), F)
             pair = [v, c] if self.chance(0.8) else [c, v]
             v = self.node(self.rng.choice(["Add", "Sub", "Mul", "Mul", "Mul"] + (["Div"] if pair[0] is v else [])), pair, F, v.dims)
+
+    # ---- one operator, written out
+
+    def along(self, op, v, axis):
+        """Over one axis, which stays: an attribute in older opsets."""
+        dims = v.dims[:axis] + (1,) + v.dims[axis + 1:]
+        axis = axis - v.rank if self.chance(0.5) else axis
+        if self.opset >= (13 if op == "ReduceSum" else 18):
+            return self.node(op, [v, self.ints(axis)], v.dtype, dims)
+        return self.node(op, [v], v.dtype, dims, axes=[axis])
+
+    def row(self):
+        """A float value of at least two axes, within what Exp takes, and the axis to work along, mostly the last."""
+        v = self.some(lambda o: o.dtype == F and o.rank >= 2)
+        if not v:
+            raise Unfit
+        return self.tame(v), v.rank - 1 if self.chance(0.85) else v.rank - 2
+
+    def softmax_of(self, v, axis, log=False):
+        if self.chance(0.6):
+            v = self.node("Sub", [v, self.along("ReduceMax", v, axis)], v.dtype, v.dims)
+        if log and self.chance(0.3):
+            return self.node("Sub", [v, self.along("ReduceLogSumExp", v, axis)], v.dtype, v.dims)
+        e = self.node("Exp", [v], v.dtype, v.dims)
+        total = self.along("ReduceSum" if self.chance(0.9) else "ReduceMean", e, axis)
+        if log:
+            return self.node("Sub", [v, self.node("Log", [total], v.dtype, total.dims)], v.dtype, v.dims)
+        if self.chance(0.7):
+            return self.node("Div", [e, total], v.dtype, v.dims)
+        return self.node("Mul", [e, self.node("Reciprocal", [total], v.dtype, total.dims)], v.dtype, v.dims)
+
+    def softmax(self):
+        v, axis = self.row()
+        which = self.rng.randrange(3)
+        if which == 2:
+            self.node("Log", [self.node("Softmax", [v], v.dtype, v.dims, axis=axis)], v.dtype, v.dims)
+        else:
+            self.softmax_of(v, axis, log=which == 1)
+
+    def length(self):
+        v, axis = self.row()
+        if self.chance(0.6):
+            n = self.along("ReduceL2" if self.chance(0.7) else "ReduceL1", v, axis)
+        else:
+            square = self.node("Mul", [v, v], F, v.dims)
+            n = self.along("ReduceSum", square, axis)
+            n = self.node("Sqrt", [n], F, n.dims)
+        n = self.node("Clip", [n, self.scalar(1e-12 if self.chance(0.8) else 0.5, n, False)], F, n.dims)
+        if self.chance(0.4):
+            n = self.node("Expand", [n, self.node("Shape", [v], I64, (v.rank,))], F, v.dims)
+        self.node("Div", [v, n], F, v.dims)
+
+    def root_mean(self):
+        v, axis = self.row()
+        mean = self.along("ReduceMean", self.node("Pow", [v, self.scalar(2.0, v)], F, v.dims), axis)
+        s = self.node("Add", [mean, self.scalar(0.01, mean)], F, mean.dims)
+        if self.chance(0.3):
+            s = self.node("Pow", [s, self.scalar(-0.5 if self.chance(0.8) else 0.5, s)], F, s.dims)
+        else:
+            s = self.node("Sqrt", [s], F, s.dims)
+            s = self.node("Div", [self.scalar(1.0, s), s], F, s.dims) if self.chance(0.4) else self.node("Reciprocal", [s], F, s.dims)
+        y = self.node("Mul", [v, s], F, v.dims)
+        if isinstance(v.dims[-1], int) and self.chance(0.8):
+            self.node("Mul", [self.weight((v.dims[-1],), F), y], F, v.dims)
+
+    def group_norm(self):
+        v = self.some(lambda o: o.dtype == F and o.rank == 4 and isinstance(o.dims[1], int) and o.dims[1] % 2 == 0)
+        if not v:
+            return
+        c = v.dims[1]
+        groups = self.rng.choice([2, c // 2, c])
+        x = self.node("Reshape", [v, self.ints(0, groups, -1)], F, (v.dims[0], groups, "?"))
+        x = self.node("InstanceNormalization", [x, self.weight((groups,), F), self.weight((groups,), F)], F, x.dims, epsilon=0.01)
+        y = self.node("Reshape", [x, self.node("Shape", [v], I64, (4,))], F, v.dims)
+        if self.chance(0.8):
+            y = self.node("Mul", [y, self.weight((c, 1, 1) if self.chance(0.8) else (), F)], F, v.dims)
+        if self.chance(0.8):
+            self.node("Add", [y, self.weight((1, c, 1, 1) if self.chance(0.8) else (1,), F)], F, v.dims)
+
+    def gate(self):
+        v = self.float_value()
+        which = self.rng.randrange(4)
+        if which == 0 and v.dtype == F:
+            e = self.node("Exp", [self.tame(v)], F, v.dims)
+            e = self.node("Add", [e, self.scalar(1.0 if self.chance(0.8) else 2.0, v)], F, v.dims)
+            self.node("Log", [e], F, v.dims)
+        elif which == 1 and v.dtype == F:
+            t = self.node("Tanh", [self.node("Softplus", [v], F, v.dims)], F, v.dims)
+            self.node("Mul", [v, t] if self.chance(0.9) else [t, t], F, v.dims)
+        elif which == 2:
+            self.node("Mul", [self.node("Sigmoid", [v], v.dtype, v.dims), v], v.dtype, v.dims)
+        elif which == 3:
+            high = self.rng.choice([1.0, 6.0])
+            x = self.node("Mul", [v, self.scalar(0.3, v)], v.dtype, v.dims) if self.chance(0.5) else v
+            x = self.node("Add", [x, self.scalar(high / 2, v)], v.dtype, v.dims)
+            if self.chance(0.7):
+                x = self.node("Clip", [x, self.scalar(0.0, v, False), self.scalar(high, v, False)], v.dtype, v.dims)
+            else:
+                x = self.node("Min", [self.node("Relu", [x], v.dtype, v.dims), self.scalar(high, v)], v.dtype, v.dims)
+            if high > 1 or self.chance(0.2):
+                x = self.node("Div", [x, self.scalar(high, v)], v.dtype, v.dims)
+            if self.chance(0.4):
+                self.node("Mul", [v, x], v.dtype, v.dims)

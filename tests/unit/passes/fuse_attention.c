@@ -9,7 +9,7 @@
 
 #include "pass_check.h"
 
-extern const mq_pass mq_pass_fuse_attention;
+extern const mq_pass mq_pass_fuse_attention, mq_pass_fuse_heads;
 
 #define TOLERANCE 1e-5
 
@@ -211,6 +211,64 @@ static void one_batch_for_all_stays(void **state)
     pass_leaves(&mq_pass_fuse_attention);
 }
 
+/* ---- in a file ----------------------------------------------------------------------------------------------------- */
+
+static void scores_with(const char *mask)
+{
+    operands();
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Mul", "s,scale", "t");
+    if (mask) {
+        make_input(g, "mask", MQ_FLOAT, mask);
+        make_node(g, "Add", "t,mask", "u");
+    }
+    make_node(g, "Softmax", mask ? "u" : "t", "p");
+    ending("p");
+}
+
+static void a_file_has_the_operator_from_23_on(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 23, NULL), MQ_OK);
+    scores_with(NULL);
+    pass_becomes(&mq_pass_fuse_heads, "Attention", TOLERANCE);
+    assert_true(mq_node_is(g->first, "", "Attention") && g->first->n_inputs == 3);
+    assert_int_equal(mq_node_attr_int(g->first, "q_num_heads", 0), 2);
+}
+
+static void a_file_with_a_mask_for_each_query(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 24, NULL), MQ_OK);
+    scores_with("N,1,S,S");
+    pass_becomes(&mq_pass_fuse_heads, "Attention", TOLERANCE);
+    assert_true(mq_node_is(g->first, "", "Attention") && g->first->n_inputs == 4);
+}
+
+static void not_fused_when_the_opset_lacks_it(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 22, NULL), MQ_OK);
+    scores_with(NULL);
+    pass_leaves(&mq_pass_fuse_heads);
+}
+
+static void not_fused_in_a_file_when_a_mask_has_one_row(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 23, NULL), MQ_OK);
+    scores_with("N,1,1,S");
+    pass_leaves(&mq_pass_fuse_heads);
+}
+
+static void not_fused_in_a_file_when_a_mask_is_a_row(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 23, NULL), MQ_OK);
+    scores_with("S");
+    pass_leaves(&mq_pass_fuse_heads);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +284,11 @@ int main(void)
         ON_MODEL(probabilities_that_others_read_stay),
         ON_MODEL(scaled_values_stay),
         ON_MODEL(one_batch_for_all_stays),
+        ON_MODEL(a_file_has_the_operator_from_23_on),
+        ON_MODEL(a_file_with_a_mask_for_each_query),
+        ON_MODEL(not_fused_when_the_opset_lacks_it),
+        ON_MODEL(not_fused_in_a_file_when_a_mask_has_one_row),
+        ON_MODEL(not_fused_in_a_file_when_a_mask_is_a_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,111 @@ static void not_fused_when_the_opset_lacks_root_mean_square(void **state)
     pass_leaves(&mq_pass_fuse_norm);
 }
 
+/* x / root mean square, by 1 / Sqrt or by Pow. */
+static void inverse_at(int opset, bool power, float exponent)
+{
+    assert_int_equal(mq_opset_set(m, "", opset, NULL), MQ_OK);
+    make_input(g, "x", MQ_FLOAT, "N,3,8");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_float("one", 1);
+    make_float("two", 2);
+    make_float("exponent", exponent);
+    make_float("epsilon", 1e-3f);
+    make_random("scale", MQ_FLOAT, "8");
+    make_node(g, "Pow", "x,two", "square");
+    make_node(g, "ReduceMean", "square,last", "mean");
+    make_node(g, "Add", "epsilon,mean", "sum");
+    if (!power)
+        make_node(g, "Sqrt", "sum", "root");
+    make_node(g, power ? "Pow" : "Div", power ? "sum,exponent" : "one,root", "inverse");
+    make_node(g, "Mul", "x,inverse", "t");
+    make_node(g, "Mul", "scale,t", "y");
+    make_output(g, "y");
+}
+
+static void a_file_of_opset_23_has_root_mean_square(void **state)
+{
+    (void)state;
+    inverse_at(23, false, 0);
+    pass_becomes(&mq_pass_fuse_norm, "RMSNormalization", TOLERANCE);
+}
+
+static void root_mean_square_by_a_power(void **state)
+{
+    (void)state;
+    inverse_at(24, true, -0.5f);
+    pass_becomes(&mq_pass_fuse_norm, "RMSNormalization", TOLERANCE);
+}
+
+static void not_fused_when_the_power_is_no_root(void **state)
+{
+    (void)state;
+    inverse_at(23, true, -1);
+    pass_leaves(&mq_pass_fuse_norm);
+}
+
+/* The scale of one number belongs to something else. */
+static void a_scale_of_another_size_stays(void **state)
+{
+    (void)state;
+    deviation("Pow");
+    make_float("one", 0.5f);
+    make_node(g, "Div", "d,root", "t");
+    make_node(g, "Mul", "t,one", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_layernorm, "LayerNormalization Mul", TOLERANCE);
+}
+
+static void not_fused_when_the_type_is_not_float(void **state)
+{
+    const double two = 2, epsilon = 1e-3;
+
+    (void)state;
+    make_input(g, "x", MQ_DOUBLE, "N,3,8");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_init(g, "two", MQ_DOUBLE, "", &two);
+    make_init(g, "epsilon", MQ_DOUBLE, "", &epsilon);
+    make_node(g, "Pow", "x,two", "square");
+    make_node(g, "ReduceMean", "square,last", "mean");
+    make_node(g, "Add", "mean,epsilon", "sum");
+    make_node(g, "Sqrt", "sum", "root");
+    make_node(g, "Div", "x,root", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_layernorm);
+}
+
+static void not_fused_when_the_axis_goes(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "8,8");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_float("two", 2);
+    make_float("epsilon", 1e-3f);
+    make_node(g, "Pow", "x,two", "square");
+    node_int(make_node(g, "ReduceMean", "square,last", "mean"), "keepdims", 0);
+    make_node(g, "Add", "mean,epsilon", "sum");
+    make_node(g, "Sqrt", "sum", "root");
+    make_node(g, "Div", "x,root", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_layernorm);
+}
+
+static void not_fused_when_the_size_is_unknown(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "3,W");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_float("two", 2);
+    make_float("epsilon", 1e-3f);
+    make_node(g, "Pow", "x,two", "square");
+    make_node(g, "ReduceMean", "square,last", "mean");
+    make_node(g, "Add", "mean,epsilon", "sum");
+    make_node(g, "Sqrt", "sum", "root");
+    make_node(g, "Div", "x,root", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_layernorm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +350,13 @@ int main(void)
         ON_MODEL(an_older_file_takes_the_ordinary_form),
         ON_MODEL(not_fused_when_the_opset_lacks_it),
         ON_MODEL(not_fused_when_the_opset_lacks_root_mean_square),
+        ON_MODEL(a_file_of_opset_23_has_root_mean_square),
+        ON_MODEL(root_mean_square_by_a_power),
+        ON_MODEL(not_fused_when_the_power_is_no_root),
+        ON_MODEL(a_scale_of_another_size_stays),
+        ON_MODEL(not_fused_when_the_type_is_not_float),
+        ON_MODEL(not_fused_when_the_axis_goes),
+        ON_MODEL(not_fused_when_the_size_is_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,7 +147,7 @@ static void rows_for_files(void **state)
 
     (void)state;
     for (; mq_convert_passes[n].pass; n++) {
-        assert_in_range(mq_convert_passes[n].level, 1, 3);
+        assert_in_range(mq_convert_passes[n].level, 1, MQ_CONVERT_NAMED);
         assert_true(mq_convert_passes[n].opset >= 7);
         r.on[n] = true;
         for (size_t k = 0; k < n; k++)

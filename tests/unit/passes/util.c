@@ -212,12 +212,39 @@ static void unused_constants(void **state)
     assert_int_equal(g->inits.n, 4);
 }
 
+static void reductions(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,3,8");
+    make_input(g, "axis", MQ_INT64, "1");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_longs("two", "2", (const int64_t[]){ 0, 1 });
+    make_longs("far", "1", (const int64_t[]){ 3 });
+    mq_node *last = make_node(g, "ReduceSum", "x,last", "a"), *both = make_node(g, "ReduceSum", "x,two", "b");
+    mq_node *far = make_node(g, "ReduceSum", "x,far", "c"), *any = make_node(g, "ReduceSum", "x,axis", "d");
+    mq_node *old = node_ints(make_node(g, "ReduceMax", "x", "e"), "axes", "1"), *all = make_node(g, "ReduceMax", "x", "f");
+    mq_node *gone = node_int(make_node(g, "ReduceSum", "x,last", "h"), "keepdims", 0);
+
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(mq_pass_reduced_axis(last), 2);
+    assert_int_equal(mq_pass_reduced_axis(old), 1);
+    assert_true(mq_pass_reduces_last(last) && !mq_pass_reduces_last(old));
+    assert_int_equal(mq_pass_reduced_axis(both), -1);
+    assert_int_equal(mq_pass_reduced_axis(far), -1);
+    assert_int_equal(mq_pass_reduced_axis(any), -1);
+    assert_int_equal(mq_pass_reduced_axis(all), -1);
+    assert_int_equal(mq_pass_reduced_axis(gone), -1);
+    assert_ptr_equal(mq_pass_producer(last->outputs[0], "ReduceSum"), last);
+    assert_null(mq_pass_producer(last->outputs[0], "ReduceMax"));
+    assert_null(mq_pass_producer(last->inputs[0], "ReduceSum"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_MODEL(readers),     ON_MODEL(numbers),       ON_MODEL(shapes),    ON_MODEL(bypassing),
         ON_MODEL(taking_over), ON_MODEL(in_the_middle), ON_MODEL(constants), ON_MODEL(the_dead),
-        ON_MODEL(unused_constants),
+        ON_MODEL(unused_constants), ON_MODEL(reductions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
