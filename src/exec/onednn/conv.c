@@ -67,7 +67,8 @@ static bool describe(const mq_call *c, conv_case *k)
     const mq_array *z = k->transposed || !mq_call_has(c, 3) ? NULL : c->in[3];
 
     k->rank = mq_dn_image_dims(k->v.out_rank, k->v.out_dims, k->dims);
-    k->attr.avoid = k->v.in_ch == k->v.group ? "brdgmm" : NULL; /* half as fast as what the library has next */
+    /* "brdgmm" is half as fast as what the library has next; "brgconv" makes orders that kernels of training do not take */
+    k->attr.avoid = !c->in[1]->constant ? "br" : k->v.in_ch == k->v.group ? "brdgmm" : NULL;
     return mq_dn_window_of(&k->v.w, &k->w) && mq_dn_of_image(&k->x, c->in[0]) &&
            mq_dn_any(&k->x_any, MQ_FLOAT, mq_dn_rank(&k->x), mq_dn_dims(&k->x)) &&
            mq_dn_conv_weights(&k->v, MQ_FLOAT, k->transposed, &k->weights, &k->weights_any) &&

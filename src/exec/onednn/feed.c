@@ -45,9 +45,18 @@ static void flush(void *data, size_t n)
 
 mq_status mq_dn_feed_init(mq_call *c, mq_dn_feed *f, size_t i, int what, const mq_dn_desc *have, const mq_dn_op *op)
 {
+    const mq_dn_desc want = mq_dn_wants(op, what);
+    const mq_status rc = mq_dn_feed_as(c, f, i, have, &want);
+
+    f->what = what;
+    return rc;
+}
+
+mq_status mq_dn_feed_as(mq_call *c, mq_dn_feed *f, size_t i, const mq_dn_desc *have, const mq_dn_desc *want)
+{
     mq_status rc = MQ_OK;
 
-    *f = (mq_dn_feed){ .input = i, .what = what, .have = *have, .want = mq_dn_wants(op, what) };
+    *f = (mq_dn_feed){ .input = i, .have = *have, .want = *want };
     f->constant = c->in[i]->constant;
     f->flush = f->constant && c->in[i]->dtype == MQ_FLOAT && has_subnormals(c->in[i]->data, c->in[i]->count);
     if (!f->constant && !mq_dn_same(&f->have, &f->want)) {
@@ -151,7 +160,7 @@ mq_status mq_dn_result_init(mq_call *c, mq_dn_result *r, size_t i, mq_dtype dtyp
     mq_dn_desc plain;
     mq_status rc = MQ_OK;
 
-    *r = (mq_dn_result){ .output = i, .dtype = dtype, .rank = rank, .bytes = mq_dn_bytes(made) };
+    *r = (mq_dn_result){ .output = i, .what = MQ_DN_DST, .dtype = dtype, .rank = rank, .bytes = mq_dn_bytes(made) };
     memcpy(r->dims, dims, (size_t)rank * sizeof *dims);
     if (mq_dn_is_plain(made))
         return MQ_OK;
@@ -183,7 +192,7 @@ mq_status mq_dn_result_open(mq_call *c, mq_dn_result *r, mq_dn_arg *arg)
     r->plain = r->data;
     if (rc == MQ_OK && r->reorder && !(r->data = mq_call_scratch(c, r->bytes)))
         rc = MQ_ERR_NOMEM;
-    *arg = (mq_dn_arg){ MQ_DN_DST, r->data };
+    *arg = (mq_dn_arg){ r->what, r->data };
     return rc;
 }
 
@@ -230,9 +239,16 @@ mq_status mq_dn_task_sum(mq_call *c, mq_dn_task *t, size_t i, const mq_dn_desc *
 
 mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank, const int64_t *dims)
 {
-    const mq_dn_desc made = mq_dn_wants(t->op, MQ_DN_DST);
+    return mq_dn_task_result_of(c, t, MQ_DN_DST, dtype, rank, dims);
+}
 
-    return mq_dn_result_init(c, &t->y, 0, dtype, rank, dims, &made);
+mq_status mq_dn_task_result_of(mq_call *c, mq_dn_task *t, int what, mq_dtype dtype, int rank, const int64_t *dims)
+{
+    const mq_dn_desc made = mq_dn_wants(t->op, what);
+    const mq_status rc = mq_dn_result_init(c, &t->y, 0, dtype, rank, dims, &made);
+
+    t->y.what = what;
+    return rc;
 }
 
 void mq_dn_task_zero(mq_dn_task *t, int what, int32_t value)

@@ -8,6 +8,7 @@
 #include "exec/ref/conv_core.h"
 
 extern const mq_fast mq_dn_attention_rows[], mq_dn_concat_rows[], mq_dn_conv_rows[], mq_dn_eltwise_rows[],
+    mq_dn_grad_rows[], mq_dn_grad_conv_rows[], mq_dn_grad_norm_rows[], mq_dn_grad_pool_rows[],
     mq_dn_imatmul_rows[], mq_dn_lstm_rows[], mq_dn_matmul_rows[], mq_dn_norm_rows[], mq_dn_pool_rows[], mq_dn_qadd_rows[],
     mq_dn_qbytes_rows[], mq_dn_qconv_rows[], mq_dn_qmatmul_rows[], mq_dn_resize_rows[];
 

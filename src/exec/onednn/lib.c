@@ -188,6 +188,45 @@ bool mq_dn_is_plain(const mq_dn_desc *d)
            mq_dn_same(d, &plain);
 }
 
+bool mq_dn_part_of(mq_dn_desc *d, const mq_dn_desc *x, int64_t n, size_t *step)
+{
+    const dnnl_memory_desc_t *m = &x->md;
+    const dnnl_blocking_desc_t *b = &m->format_desc.blocking;
+
+    if (m->format_kind != dnnl_blocked || m->extra.flags || m->offset0 || m->padded_dims[0] != m->dims[0] || m->dims[0] < 1)
+        return false;
+    for (int i = 0; i < b->inner_nblks; i++)
+        if (b->inner_idxs[i] == 0)
+            return false;
+    *step = mq_dn_bytes(x) / (size_t)m->dims[0];
+    if (m->dims[0] > 1 && (size_t)b->strides[0] * sizeof(float) != *step)
+        return false;
+    *d = *x;
+    d->md.dims[0] = d->md.padded_dims[0] = n;
+    return true;
+}
+
+bool mq_dn_planes_of(mq_dn_planes *p, const mq_dn_desc *x)
+{
+    const dnnl_memory_desc_t *m = &x->md;
+    const bool plain = mq_dn_is_plain(x) && !mq_dn_is_padded(x);
+    const int64_t block = plain ? 1 : block_of(m);
+    size_t step;
+    mq_dn_desc one;
+
+    if (m->data_type != dnnl_f32 || m->ndims < 2 || (block != 1 && block != 8 && block != 16) ||
+        !mq_dn_part_of(&one, x, 1, &step))
+        return false;
+    *p = (mq_dn_planes){ .images = m->dims[0], .channels = m->dims[1], .block = (int)block, .n = block,
+                         .groups = m->padded_dims[1] / block };
+    for (int i = 2; i < m->ndims; i++) {
+        if (m->padded_dims[i] != m->dims[i])
+            return false;
+        p->n *= m->dims[i];
+    }
+    return plain || p->groups == 1 || m->format_desc.blocking.strides[1] == p->n;
+}
+
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 
 static mq_dn_post *add_post(mq_dn_attr *a, mq_dn_post_kind kind)

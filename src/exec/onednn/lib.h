@@ -43,6 +43,19 @@ bool mq_dn_is_plain(const mq_dn_desc *d);
 /* Are there more places than elements? */
 bool mq_dn_is_padded(const mq_dn_desc *d);
 
+/* The first n images of a batch that lies as x does, and the bytes from one image to the next; false: images do not lie one
+ * behind the other. */
+bool mq_dn_part_of(mq_dn_desc *d, const mq_dn_desc *x, int64_t n, size_t *step);
+
+/* Floats as [images][groups][n] in memory: element i of a group belongs to channel group * block + i % block; channels
+ * behind the last one are zeros and stay so. block is 1 (row-major), 8 or 16. */
+typedef struct mq_dn_planes {
+    int64_t images, groups, n, channels;
+    int block;
+} mq_dn_planes;
+/* false: x lies otherwise. */
+bool mq_dn_planes_of(mq_dn_planes *p, const mq_dn_desc *x);
+
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 
 typedef enum mq_dn_post_kind { MQ_DN_ELTWISE, MQ_DN_BINARY, MQ_DN_SUM } mq_dn_post_kind;
@@ -125,6 +138,12 @@ mq_status mq_dn_make_conv(mq_call *c, int threads, bool transposed, const mq_dn_
 mq_status mq_dn_make_winograd(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights,
                               const mq_dn_desc *bias, const mq_dn_desc *dst, const mq_dn_window *w, const mq_dn_attr *a,
                               mq_dn_op **out);
+/* Gradients of a convolution (grad_ops.h): arguments DNNL_ARG_DIFF_DST and WEIGHTS make DIFF_SRC; SRC and DIFF_DST make
+ * DIFF_WEIGHTS and, with a bias, DIFF_BIAS. */
+mq_status mq_dn_make_conv_grad_input(mq_call *c, int threads, const mq_dn_desc *dx, const mq_dn_desc *weights,
+                                     const mq_dn_desc *dy, const mq_dn_window *w, mq_dn_op **out);
+mq_status mq_dn_make_conv_grad_weight(mq_call *c, int threads, const mq_dn_desc *x, const mq_dn_desc *dweights,
+                                      const mq_dn_desc *dbias, const mq_dn_desc *dy, const mq_dn_window *w, mq_dn_op **out);
 mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, const mq_dn_desc *weights,
                             const mq_dn_desc *bias,
                             const mq_dn_desc *dst, const mq_dn_attr *a, mq_dn_op **out);
@@ -171,6 +190,8 @@ typedef struct mq_dn_feed {
 
 /* Input i, lying there as `have`, is wanted as op wants it. Constants are put into the order once for the plan. */
 mq_status mq_dn_feed_init(mq_call *c, mq_dn_feed *f, size_t i, int what, const mq_dn_desc *have, const mq_dn_op *op);
+/* The same in the order `want`, for no primitive. */
+mq_status mq_dn_feed_as(mq_call *c, mq_dn_feed *f, size_t i, const mq_dn_desc *have, const mq_dn_desc *want);
 void mq_dn_feed_release(mq_dn_feed *f);
 /* Its memory for this call. */
 mq_status mq_dn_feed_data(mq_call *c, mq_dn_feed *f, mq_dn_arg *arg);
@@ -178,6 +199,7 @@ mq_status mq_dn_feed_data(mq_call *c, mq_dn_feed *f, mq_dn_arg *arg);
 /* An output: handed on in the order in which op makes it when all readers take that, else plain. */
 typedef struct mq_dn_result {
     size_t output;
+    int what;           /* of op */
     mq_dtype dtype;
     int rank;
     int64_t dims[MQ_MAX_RANK];
@@ -215,6 +237,8 @@ mq_status mq_dn_task_feed(mq_call *c, mq_dn_task *t, size_t i, int what, const m
 mq_status mq_dn_task_sum(mq_call *c, mq_dn_task *t, size_t i, const mq_dn_desc *have);
 /* t->op's result is output 0. */
 mq_status mq_dn_task_result(mq_call *c, mq_dn_task *t, mq_dtype dtype, int rank, const int64_t *dims);
+/* The same where that is op's argument `what`. */
+mq_status mq_dn_task_result_of(mq_call *c, mq_dn_task *t, int what, mq_dtype dtype, int rank, const int64_t *dims);
 /* The primitive was made to take a zero point for MQ_DN_SRC or MQ_DN_DST. */
 void mq_dn_task_zero(mq_dn_task *t, int what, int32_t value);
 mq_status mq_dn_task_run(mq_call *c, void *task);

@@ -30,9 +30,8 @@ static dnnl_status_t choose(const_dnnl_op_desc_t desc, const char *avoid, dnnl_p
     return dnnl_success;
 }
 
-/* Makes the primitive of a described operation; st: how the description went. */
-static mq_status make(mq_call *c, int threads, dnnl_status_t st, const_dnnl_op_desc_t desc, const mq_dn_attr *a,
-                      mq_dn_op **out)
+mq_status mq_dn_op_make(mq_call *c, int threads, dnnl_status_t st, const_dnnl_op_desc_t desc, const mq_dn_attr *a,
+                        mq_dn_op **out)
 {
     dnnl_primitive_attr_t attr;
     mq_dn_op *op;
@@ -69,7 +68,7 @@ mq_status mq_dn_make_conv(mq_call *c, int threads, bool transposed, const mq_dn_
         st = dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_direct, &src->md,
                                                         &weights->md, bias ? &bias->md : NULL, &dst->md, w->stride,
                                                         w->dilation, w->lo, w->hi);
-    return make(c, threads, st, &d, a, out);
+    return mq_dn_op_make(c, threads, st, &d, a, out);
 }
 
 /* The library has one of 4x4 results too, which is a little faster in some shapes, less exact, and packs weights into four
@@ -82,7 +81,7 @@ mq_status mq_dn_make_winograd(mq_call *c, int threads, const mq_dn_desc *src, co
     const dnnl_status_t st = dnnl_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_winograd,
                                                                 &src->md, &weights->md, bias ? &bias->md : NULL, &dst->md,
                                                                 w->stride, w->lo, w->hi);
-    mq_status rc = make(c, threads, st, &d, a, out);
+    mq_status rc = mq_dn_op_make(c, threads, st, &d, a, out);
 
     if (rc == MQ_OK && *out && !strstr(mq_dn_impl(*out), "wino_2x3")) {
         mq_dn_free(*out);
@@ -98,7 +97,7 @@ mq_status mq_dn_make_matmul(mq_call *c, int threads, const mq_dn_desc *src, cons
     dnnl_matmul_desc_t d;
     const dnnl_status_t st = dnnl_matmul_desc_init(&d, &src->md, &weights->md, bias ? &bias->md : NULL, &dst->md);
 
-    return make(c, threads, st, &d, a, out);
+    return mq_dn_op_make(c, threads, st, &d, a, out);
 }
 
 mq_status mq_dn_make_eltwise(mq_call *c, int threads, dnnl_alg_kind_t alg, float alpha, float beta, const mq_dn_desc *data,
@@ -107,7 +106,7 @@ mq_status mq_dn_make_eltwise(mq_call *c, int threads, dnnl_alg_kind_t alg, float
     dnnl_eltwise_desc_t d;
     const dnnl_status_t st = dnnl_eltwise_forward_desc_init(&d, dnnl_forward_inference, alg, &data->md, alpha, beta);
 
-    return make(c, threads, st, &d, a, out);
+    return mq_dn_op_make(c, threads, st, &d, a, out);
 }
 
 mq_status mq_dn_make_binary(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src0, const mq_dn_desc *src1,
@@ -116,7 +115,7 @@ mq_status mq_dn_make_binary(mq_call *c, int threads, dnnl_alg_kind_t alg, const 
     dnnl_binary_desc_t d;
     const dnnl_status_t st = dnnl_binary_desc_init(&d, alg, &src0->md, &src1->md, &dst->md);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 mq_status mq_dn_make_pool(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
@@ -127,7 +126,7 @@ mq_status mq_dn_make_pool(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq
                                                                w->stride,
                                                                w->kernel, w->dilation, w->lo, w->hi);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 mq_status mq_dn_make_softmax(mq_call *c, int threads, int axis, const mq_dn_desc *data, mq_dn_op **out)
@@ -136,7 +135,7 @@ mq_status mq_dn_make_softmax(mq_call *c, int threads, int axis, const mq_dn_desc
     const dnnl_status_t st = dnnl_softmax_v2_forward_desc_init(&d, dnnl_forward_inference, dnnl_softmax_accurate, &data->md,
                                                                &data->md, axis);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 mq_status mq_dn_make_batch_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out)
@@ -146,7 +145,7 @@ mq_status mq_dn_make_batch_norm(mq_call *c, int threads, float epsilon, const mq
                                                                         dnnl_use_global_stats | dnnl_use_scale |
                                                                             dnnl_use_shift);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 mq_status mq_dn_make_layer_norm(mq_call *c, int threads, float epsilon, const mq_dn_desc *data, mq_dn_op **out)
@@ -155,7 +154,7 @@ mq_status mq_dn_make_layer_norm(mq_call *c, int threads, float epsilon, const mq
     const dnnl_status_t st = dnnl_layer_normalization_forward_desc_init(&d, dnnl_forward_inference, &data->md, NULL, epsilon,
                                                                         dnnl_use_scale | dnnl_use_shift);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, const mq_dn_desc *src, const mq_dn_desc *dst,
@@ -164,7 +163,7 @@ mq_status mq_dn_make_resample(mq_call *c, int threads, dnnl_alg_kind_t alg, cons
     dnnl_resampling_desc_t d;
     const dnnl_status_t st = dnnl_resampling_forward_desc_init(&d, dnnl_forward_inference, alg, NULL, &src->md, &dst->md);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 mq_status mq_dn_make_lrn(mq_call *c, int threads, int64_t size, float alpha, float beta, float k, const mq_dn_desc *data,
@@ -175,7 +174,7 @@ mq_status mq_dn_make_lrn(mq_call *c, int threads, int64_t size, float alpha, flo
                                                         &data->md, size,
                                                         alpha, beta, k);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 mq_status mq_dn_make_lstm(mq_call *c, int threads, const mq_dn_lstm *l, mq_dn_op **out)
@@ -186,7 +185,7 @@ mq_status mq_dn_make_lstm(mq_call *c, int threads, const mq_dn_lstm *l, mq_dn_op
                                                          &l->w.md, &l->r.md, &l->bias.md, &l->y.md, &l->y_h.md,
                                                          &l->y_c.md, 0);
 
-    return make(c, threads, st, &d, NULL, out);
+    return mq_dn_op_make(c, threads, st, &d, NULL, out);
 }
 
 /* ---- without an operation's description --------------------------------------------------------------------------- */

@@ -29,6 +29,9 @@ struct mq_dn_op {
 mq_dn_op *mq_dn_op_create(int threads, mq_error *err);
 /* Ends the making: st says how the primitive's description (op->pd) went. *out NULL: the library has no such primitive. */
 mq_status mq_dn_op_finish(mq_dn_op *op, dnnl_status_t st, mq_dn_op **out, mq_error *err);
+/* Makes the primitive of a described operation; st: how the description went. */
+mq_status mq_dn_op_make(mq_call *c, int threads, dnnl_status_t st, const_dnnl_op_desc_t desc, const mq_dn_attr *a,
+                        mq_dn_op **out);
 dnnl_status_t mq_dn_attr_create(const mq_dn_attr *a, dnnl_primitive_attr_t *out);
 
 /* The library's threads from here on; then back. Implementations are made for the threads that run them. */

@@ -10,46 +10,17 @@
 #include "exec/ref/util.h"
 #include "ops/grad_ops.h"
 
-/* The taps of the window of result at[] that lie in the image: positions first + step * k for k below n, along each dim. */
-typedef struct view {
-    int64_t first[MQ_MAX_WINDOW], n[MQ_MAX_WINDOW];
-} view;
-
-static bool view_of(const mq_window *w, const int64_t *at, view *v)
-{
-    for (int d = 0; d < w->rank; d++) {
-        const int64_t first = at[d] * w->stride[d] - w->lo[d];
-        int64_t from, to;
-
-        mq_window_taps_in(w, d, first, 0, w->in[d], &from, &to);
-        v->first[d] = first + from * w->dilation[d];
-        v->n[d] = to - from;
-        if (v->n[d] <= 0)
-            return false;
-    }
-    return true;
-}
-
-static int64_t place(const mq_window *w, const view *v, const int64_t *strides, const int64_t *tap)
-{
-    int64_t p = 0;
-
-    for (int d = 0; d < w->rank; d++)
-        p += (v->first[d] + tap[d] * w->dilation[d]) * strides[d];
-    return p;
-}
-
 static void max_plane(const mq_window *w, const int64_t *strides, const double *x, const double *dy, double *dx)
 {
     int64_t at[MQ_MAX_WINDOW] = { 0 };
-    view v;
+    mq_window_view v;
 
     do {
         int64_t tap[MQ_MAX_WINDOW] = { 0 }, best = -1;
 
-        if (view_of(w, at, &v)) {
+        if (mq_window_view_at(w, at, &v)) {
             do {
-                const int64_t p = place(w, &v, strides, tap);
+                const int64_t p = mq_window_place(w, &v, strides, tap);
 
                 if (best < 0 || x[p] > x[best] || isnan(x[p]))
                     best = p;
@@ -63,16 +34,16 @@ static void max_plane(const mq_window *w, const int64_t *strides, const double *
 static void average_plane(const mq_window *w, const int64_t *strides, bool pads, const double *dy, double *dx)
 {
     int64_t at[MQ_MAX_WINDOW] = { 0 };
-    view v;
+    mq_window_view v;
 
     do {
         int64_t tap[MQ_MAX_WINDOW] = { 0 }, count = 1;
 
         for (int d = 0; d < w->rank; d++)
             count *= mq_window_count_taps(w, d, at[d], pads);
-        if (view_of(w, at, &v))
+        if (mq_window_view_at(w, at, &v))
             do {
-                dx[place(w, &v, strides, tap)] += *dy / (double)count;
+                dx[mq_window_place(w, &v, strides, tap)] += *dy / (double)count;
             } while (mq_window_next(w->rank, v.n, tap));
         dy++;
     } while (mq_window_next(w->rank, w->out, at));

@@ -191,3 +191,27 @@ int64_t mq_window_count_taps(const mq_window *w, int d, int64_t o, bool pads)
     mq_window_taps_in(w, d, o * w->stride[d] - w->lo[d], low, high, &from, &to);
     return to > from ? to - from : 0;
 }
+
+bool mq_window_view_at(const mq_window *w, const int64_t *at, mq_window_view *v)
+{
+    for (int d = 0; d < w->rank; d++) {
+        const int64_t first = at[d] * w->stride[d] - w->lo[d];
+        int64_t from, to;
+
+        mq_window_taps_in(w, d, first, 0, w->in[d], &from, &to);
+        v->first[d] = first + from * w->dilation[d];
+        v->n[d] = to - from;
+        if (v->n[d] <= 0)
+            return false;
+    }
+    return true;
+}
+
+int64_t mq_window_place(const mq_window *w, const mq_window_view *v, const int64_t *strides, const int64_t *tap)
+{
+    int64_t p = 0;
+
+    for (int d = 0; d < w->rank; d++)
+        p += (v->first[d] + tap[d] * w->dilation[d]) * strides[d];
+    return p;
+}

@@ -38,6 +38,14 @@ bool mq_window_next(int rank, const int64_t *dims, int64_t *at);
 void mq_window_inside(const mq_window *w, int d, int64_t t, int64_t *from, int64_t *to);
 /* Taps [*from, *to) of a window that starts at `first` along dim d lie in [low, high). */
 void mq_window_taps_in(const mq_window *w, int d, int64_t first, int64_t low, int64_t high, int64_t *from, int64_t *to);
+/* Where the taps of a window lie that meet the image: `first` + dilation * k for k below n, along each dim. */
+typedef struct mq_window_view {
+    int64_t first[MQ_MAX_WINDOW], n[MQ_MAX_WINDOW];
+} mq_window_view;
+/* Of the window of the result at at[]; false: it sees nothing. */
+bool mq_window_view_at(const mq_window *w, const int64_t *at, mq_window_view *v);
+/* Of tap[] (below v->n), the place in an image with these strides. */
+int64_t mq_window_place(const mq_window *w, const mq_window_view *v, const int64_t *strides, const int64_t *tap);
 /* Taps that count for result o along dim d of an average; pads: those in the padding too. */
 int64_t mq_window_count_taps(const mq_window *w, int d, int64_t o, bool pads);
 
