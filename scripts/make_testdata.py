@@ -2632,6 +2632,11 @@ The checker refuses three that the standard allows and onnxruntime runs: `ai.onn
 | --- | --- |
 {odd}
 
+## grad/
+
+Small models of known kinds, each with what torch says of its gradients: `scripts/make_grad_truth.py testdata/grad` writes them. The
+output is a loss, the inputs have values of their own, and beside a weight `NAME` lies an initializer `NAME.grad` that no node reads.
+
 ## bad/
 
 Files that break a rule. `bad/expected.txt`: file and verdict of the checker; `ok` is a rule that the checker does not enforce.

@@ -5,7 +5,8 @@
 # Builds and runs every test. Takes no input, can be run again at will, and installs what is missing.
 #
 #   scripts/test.sh            everything, with fuzzing and conformance bounded: under 30 minutes on 2 cores
-#   scripts/test.sh --long     long fuzzing and the full conformance runs
+#   scripts/test.sh --long     long fuzzing and the full conformance runs; gradients beside torch's, where MQ_TORCH_PYTHON
+#                              (default python3) is a Python that has torch
 #   scripts/test.sh --quick    one build and its tests
 #
 # Builds go to build-test/ (MQ_TEST_DIR changes that). Real models in ../shared/data (MQ_SHARED_DATA) are used when they

@@ -66,6 +66,21 @@ if [ -d "$data/models" ]; then
     run engine_memory "$python" "$here/engine_memory.py" "$build/tools/mq" "$work/engine_memory" "${some[@]}" \
         --runs $((long ? 2 : 1)) $([ $long = 1 ] && echo --large || true)
 fi
+# Gradients beside torch's, which is looked for and never installed: MQ_TORCH_PYTHON is a Python that has it and onnx.
+torch_gradients() {
+    local torch=${MQ_TORCH_PYTHON:-python3} small
+    if ! "$torch" -c 'import onnx, torch' 2>"$work/torch.log"; then
+        echo "skipped: $torch has no torch"
+        return 0
+    fi
+    small=$(printf '%s\n' ${real[@]+"${real[@]}"} | grep -E '/models/(resnet8_cifar10_ft|tiny_[a-z_]*|kws_dscnn|vww_[a-z0-9_]*|minilm-l6)\.onnx$' || true)
+    rm -rf "$work/gradients"
+    # shellcheck disable=SC2086 # paths of the project's data have no blanks
+    "$torch" "$root/scripts/make_grad_truth.py" "$work/gradients/small" && { [ -z "$small" ] ||
+        "$torch" "$root/scripts/make_grad_truth.py" "$work/gradients" $small; } &&
+        find "$work/gradients" -name '*.onnx' -exec "$build/tests/grad_models" {} + && rm -rf "$work/gradients"
+}
+[ $long = 1 ] && run torch_gradients torch_gradients
 run bench_metrics "$python" "$here/bench_metrics.py" "$build/tools/mq"
 run bench_times "$python" "$here/bench_times.py" "$build/tools/mq"
 run convert_models "$python" "$here/convert_models.py" "$build/tests/convert_runs" "$build/tools/mq" "$work/convert" "$work/nodes" \
