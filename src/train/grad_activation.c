@@ -88,7 +88,40 @@ static void atan_rule(mq_grad *k)
     mq_grad_give(k, 0, mq_grad_op(k, "Div", k->dy[0], mq_grad_op(k, "Add", mq_grad_square(k, x(k)), mq_grad_number(k, 1))));
 }
 
-/* Where one and the other number pass through unchanged, or not at all: the derivative is 0 almost everywhere. */
+/* sign dy / sqrt(a x^2 + b): Asin (a -1, b 1), Acos (the same, sign -1), Asinh (1, 1), Acosh (1, -1) */
+static void give_inverse(mq_grad *k, double sign, double a, double b)
+{
+    mq_value *below = mq_grad_op(k, "Add", mq_grad_scale(k, mq_grad_square(k, x(k)), a), mq_grad_number(k, b));
+
+    mq_grad_give(k, 0, mq_grad_op(k, "Div", mq_grad_scale(k, k->dy[0], sign), mq_grad_op(k, "Sqrt", below)));
+}
+
+static void asin_rule(mq_grad *k)
+{
+    give_inverse(k, 1, -1, 1);
+}
+
+static void acos_rule(mq_grad *k)
+{
+    give_inverse(k, -1, -1, 1);
+}
+
+static void asinh_rule(mq_grad *k)
+{
+    give_inverse(k, 1, 1, 1);
+}
+
+static void acosh_rule(mq_grad *k)
+{
+    give_inverse(k, 1, 1, -1);
+}
+
+static void atanh_rule(mq_grad *k)
+{
+    mq_grad_give(k, 0, mq_grad_op(k, "Div", k->dy[0], mq_grad_one_minus(k, mq_grad_square(k, x(k)))));
+}
+
+/* The derivative is 0 almost everywhere: nothing passes. */
 static void flat(mq_grad *k)
 {
     (void)k;
@@ -273,7 +306,12 @@ static void clip(mq_grad *k)
 
 const mq_grad_rule mq_grad_rules_activation[] = {
     { "", "Abs", absolute },
+    { "", "Acos", acos_rule },
+    { "", "Acosh", acosh_rule },
+    { "", "Asin", asin_rule },
+    { "", "Asinh", asinh_rule },
     { "", "Atan", atan_rule },
+    { "", "Atanh", atanh_rule },
     { "", "Ceil", flat },
     { "", "Celu", celu },
     { "", "Clip", clip },
@@ -284,6 +322,7 @@ const mq_grad_rule mq_grad_rules_activation[] = {
     { "", "Exp", exponential },
     { "", "Floor", flat },
     { "", "Gelu", gelu },
+    { "", "Hardmax", flat },
     { "", "HardSigmoid", hard_sigmoid },
     { "", "HardSwish", hard_swish },
     { "", "LeakyRelu", leaky_relu },

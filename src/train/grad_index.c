@@ -69,6 +69,38 @@ static void top_k(mq_grad *k)
     scatter(k, mq_grad_out(k, 1), mq_grad_dy(k, 0), mq_node_attr_int(k->n, "axis", -1));
 }
 
+/* ScatterElements and ScatterND: `back` reads what they write. What is written over has no gradient. */
+static void scattered(mq_grad *k, const char *back)
+{
+    const mq_attr *reduction = mq_node_attr(k->n, "reduction");
+    mq_value *dy = k->dy[0], *at = mq_grad_in(k, 1);
+    const bool adds = mq_node_attr_is(k->n, "reduction", "add");
+    mq_value *kept = dy;
+    mq_node *n;
+
+    if (reduction && !adds && !mq_node_attr_is(k->n, "reduction", "none"))
+        mq_grad_refuse(k, "'reduction' is neither none nor add");
+    if (mq_grad_wants(k, 0) && !adds)
+        kept = mq_grad_first(mq_grad_make(k, "", k->n->op_type, k->n, 1, dy, at, mq_grad_zeros(k, mq_grad_in(k, 2))));
+    mq_grad_give(k, 0, kept);
+    if (!mq_grad_wants(k, 2))
+        return;
+    n = mq_grad_make(k, "", back, k->n, 1, dy, at);
+    if (n)
+        mq_node_remove_attr(n, "reduction");
+    mq_grad_give(k, 2, mq_grad_first(n));
+}
+
+static void scatter_elements(mq_grad *k)
+{
+    scattered(k, "GatherElements");
+}
+
+static void scatter_nd(mq_grad *k)
+{
+    scattered(k, "GatherND");
+}
+
 static void slice(mq_grad *k)
 {
     mq_value *in[6] = { k->dy[0] };
@@ -129,12 +161,16 @@ static void trilu(mq_grad *k)
 }
 
 const mq_grad_rule mq_grad_rules_index[] = {
+    { "", "Compress", mq_grad_give_picked },
     { "", "CumSum", cum_sum },
     { "", "DepthToSpace", depth_to_space },
     { "", "Gather", gather },
     { "", "GatherElements", gather_elements },
     { "", "GatherND", mq_grad_give_picked },
     { "", "Pad", pad },
+    { "", "ReverseSequence", mq_grad_give_picked },
+    { "", "ScatterElements", scatter_elements },
+    { "", "ScatterND", scatter_nd },
     { "", "Slice", slice },
     { "", "SpaceToDepth", space_to_depth },
     { "", "Tile", mq_grad_give_picked },

@@ -194,12 +194,27 @@ static void rms_norm(mq_grad *k)
         mq_grad_give_summed(k, 1, mq_grad_op(k, "Mul", dy, g.h));
 }
 
+/* y = x / |x|, the length by squares (p 2) or absolute values (p 1): (dy - u sum(dy y)) / |x|, u = y or the signs of x. */
+static void lp_norm(mq_grad *k)
+{
+    const int64_t p = mq_node_attr_int(k->n, "p", 2), axis = mq_node_attr_int(k->n, "axis", -1);
+    mq_value *x = mq_grad_in(k, 0), *y = mq_grad_out(k, 0), *axes = mq_grad_ints(k, &axis, 1);
+    mq_value *length = mq_grad_reduce(k, p == 1 ? "ReduceL1" : "ReduceL2", x, axes);
+    mq_value *along = mq_grad_reduce(k, "ReduceSum", mq_grad_op(k, "Mul", k->dy[0], y), axes);
+    mq_value *zero = mq_grad_op(k, "Equal", length, mq_grad_number(k, 0));
+    mq_value *rest = mq_grad_op(k, "Sub", k->dy[0], mq_grad_op(k, "Mul", along, p == 1 ? mq_grad_op(k, "Sign", x) : y));
+
+    length = mq_grad_op(k, "Where", zero, mq_grad_number(k, 1), length);
+    mq_grad_give(k, 0, mq_grad_choose(k, zero, NULL, mq_grad_op(k, "Div", rest, length)));
+}
+
 const mq_grad_rule mq_grad_rules_norm[] = {
     { "", "BatchNormalization", batch_norm },
     { "", "GroupNormalization", group_norm },
     { "", "InstanceNormalization", instance_norm },
     { "", "LayerNormalization", layer_norm },
     { "", "LogSoftmax", log_softmax },
+    { "", "LpNormalization", lp_norm },
     { "", "RMSNormalization", rms_norm },
     { "", "Softmax", softmax },
     { MQ_GRAD_DOMAIN, "BatchNormTrain", batch_norm_train },

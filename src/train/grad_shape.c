@@ -14,7 +14,7 @@ static void reshape(mq_grad *k)
 
 static void transpose(mq_grad *k)
 {
-    int64_t inverse[MAX_RANK];
+    int64_t inverse[MAX_RANK] = { 0 };
     size_t n;
     const int64_t *perm = mq_node_attr_ints(k->n, "perm", &n);
 

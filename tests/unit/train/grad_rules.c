@@ -35,6 +35,11 @@ static void elementary(void **state)
         { "Sinh", "f2x3", NULL, 0, 0 },
         { "Cosh", "f2x3", NULL, 0, 0 },
         { "Atan", "f2x3", NULL, -2, 2 },
+        { "Asin", "f2x3", NULL, -0.9, 0.9 },
+        { "Acos", "f2x3", NULL, -0.9, 0.9 },
+        { "Atanh", "f2x3", NULL, -0.9, 0.9 },
+        { "Asinh", "f2x3", NULL, -2, 2 },
+        { "Acosh", "f2x3", NULL, 1.2, 3 },
         { "Floor", "f2x3", NULL, -2, 2 },
         { "Round", "f2x3", NULL, -2, 2 },
         { "Identity", "f2x3", NULL, 0, 0 },
@@ -200,6 +205,12 @@ static void picking(void **state)
         { "CumSum", "f3x4 s-2", "exclusive=1 reverse=1", 0, 0 },
         { "TopK", "f3x5 i2,", NULL, 0, 0, 2 },
         { "TopK", "f5x3 i2,", "axis=0 largest=0", 0, 0, 2 },
+        { "ScatterElements", "f4 i1,3 f2", NULL, 0, 0 },
+        { "ScatterElements", "f4x5 j3x5:4 f3x5", "reduction=add", 0, 0 },
+        { "ScatterElements", "f1x5 j1x2:1 f1x2", "axis=0", 0, 0 },
+        { "ScatterND", "f4x5 j3x1:4 f3x5", "reduction=add", 0, 0 },
+        { "ReverseSequence", "f4x3 i4,2,3", "batch_axis=1 time_axis=0", 0, 0 },
+        { "Compress", "f4x5 b4", "axis=0", 0, 0 },
         { "Trilu", "f2x3x4 s1", "upper=0", 0, 0 },
     };
 
@@ -277,6 +288,8 @@ static void normalizations(void **state)
         { "GroupNormalization", "f2x6x4 f6 f6", "num_groups=3 epsilon=0.01", -2, 2 },
         { "RMSNormalization", "f2x3x4 f4", NULL, -2, 2 },
         { "RMSNormalization", "f2x3x4 f4", "axis=1", -2, 2 },
+        { "LpNormalization", "f2x3x4", NULL, -2, 2 },
+        { "LpNormalization", "f2x3x4", "p=1 axis=1", -2, 2 },
         { "Softmax", "f2x3x4", NULL, -2, 2 },
         { "Softmax", "f2x3x4", "axis=1", -2, 2 },
         { "LogSoftmax", "f2x3x4", NULL, -2, 2 },
@@ -303,6 +316,63 @@ static void losses(void **state)
     CHECK(cases);
 }
 
+/* Through another type and back: the gradient has the input's type. */
+static void casts(void **state)
+{
+    static const grad_case c = { "Cast", "f2x3", "to=1", 0, 0 };
+    grad_check t;
+    mq_value *back;
+
+    (void)state;
+    grad_open(&t, &c, MQ_DOUBLE, false);
+    back = mq_value_create(t.m->graph, "back");
+    t.n = mq_node_create(t.m->graph, NULL, "", "Cast", "");
+    assert_int_equal(mq_node_set_attr_int(t.n, "to", MQ_DOUBLE, NULL), MQ_OK);
+    assert_int_equal(mq_node_set_input(t.n, 0, mq_graph_find(t.m->graph, "y0"), NULL), MQ_OK);
+    assert_int_equal(mq_node_set_output(t.n, 0, back, NULL), MQ_OK);
+    grad_loss(&t);
+    grad_append(&t);
+    for (size_t i = 0; i < 6; i++) {
+        const double want = grad_get(t.in[1], i); /* the weights of the loss, which are float's */
+        mq_array *got = grad_by_graph(&t, 0);
+
+        assert_int_equal(got->dtype, MQ_DOUBLE);
+        assert_true(grad_get(got, i) == want);
+        mq_array_unref(got);
+    }
+    grad_close(&t);
+}
+
+/* Of ones, what comes out of Dropout is the gradient of their sum: 0 or 1 / (1 - ratio). */
+static void dropping(void **state)
+{
+    static const grad_case c = { "Dropout", "f8x8 d0.25 t", NULL, 0, 0 };
+    const mq_grad_opts opts = { .dropout = true };
+    const char *names[2] = { "y0" };
+    mq_array *out[2] = { NULL };
+    grad_check t;
+    size_t kept = 0;
+
+    (void)state;
+    grad_open(&t, &c, MQ_FLOAT, false);
+    for (size_t i = 0; i < 64; i++)
+        grad_put(t.in[0], i, 1);
+    t.loss = grad_make(&t, "ReduceSum", t.n->outputs[0], NULL);
+    assert_int_equal(mq_graph_add_output(t.m->graph, t.loss, NULL), MQ_OK);
+    assert_int_equal(mq_grad_prepare(t.m, &opts, NULL, &t.err), MQ_OK);
+    assert_int_equal(mq_grad_append(t.m->graph, t.loss, t.x, 1, t.grads, &t.err), MQ_OK);
+    names[1] = t.grads[0]->name;
+    grad_run(&t, names, 2, out, false);
+    for (size_t i = 0; i < 64; i++) {
+        assert_true(grad_get(out[0], i) == grad_get(out[1], i));
+        kept += grad_get(out[0], i) > 0;
+    }
+    assert_in_range(kept, 36, 60);
+    mq_array_unref(out[0]);
+    mq_array_unref(out[1]);
+    grad_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +388,8 @@ int main(void)
         cmocka_unit_test(convolutions),
         cmocka_unit_test(normalizations),
         cmocka_unit_test(losses),
+        cmocka_unit_test(casts),
+        cmocka_unit_test(dropping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
