@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "convert/convert.h"
+#include "convert/merge_parts.h"
 #include "graph/clone.h"
 #include "model/onnx_info.h"
 
@@ -18,6 +19,7 @@ typedef struct merging {
     const mq_merge_part *parts;
     size_t n;
     mq_model *m;
+    mq_merge_shared shared;
     mq_error *err;
 } merging;
 
@@ -70,6 +72,12 @@ static mq_status note_name(const merging *k, clashes *c, const mq_merge_part *p,
     return mq_map_put(own, name, (void *)p) ? MQ_OK : mq_oom(k->err);
 }
 
+/* Does anything give v its value? Nothing does any more for constants that an earlier part has. */
+static bool is_defined(const mq_value *v)
+{
+    return v->producer || v->init || v->sparse || v->is_input || v->graph->parent;
+}
+
 /* bound: values that get no name of their own. */
 static mq_status check_clashes(const merging *k, bool (*bound)(const void *user, const mq_value *v), const void *user)
 {
@@ -83,7 +91,7 @@ static mq_status check_clashes(const merging *k, bool (*bound)(const void *user,
             const mq_graph *g = m->graphs.items[j];
 
             for (size_t v = 0; rc == MQ_OK && !is_in_function(g) && v < g->values.n; v++)
-                if (!bound(user, g->values.items[v]))
+                if (is_defined(g->values.items[v]) && !bound(user, g->values.items[v]))
                     rc = note_name(k, &c, &k->parts[i], g, g->values.items[v]);
         }
     }
@@ -281,12 +289,23 @@ static mq_status make_joints(const merging *k, const mq_merge_links *links, mq_v
 
 static mq_status append_linked(const merging *k, size_t i, const mq_merge_links *links, mq_value *const *joints)
 {
-    mq_binding *bindings = calloc(2 * links->n + 1, sizeof *bindings);
+    mq_binding *bindings = calloc(2 * links->n + k->shared.values.n + 1, sizeof *bindings);
     size_t n = 0;
     mq_status rc;
 
     if (!bindings)
         return mq_oom(k->err);
+    for (size_t s = 0; s < k->shared.values.n; s++) {
+        const mq_value *v = k->shared.values.items[s];
+        const char *name = mq_arena_printf(k->m->arena, "%s%s", k->parts[i].prefix, v->name);
+
+        if (!name) {
+            free(bindings);
+            return mq_oom(k->err);
+        }
+        if (v->graph->model == k->parts[i].model)
+            bindings[n++] = (mq_binding){ v->name, mq_graph_find_here(k->m->graph, name) };
+    }
     for (size_t l = 0; l < links->n; l++) {
         if (links->items[l].from == i)
             bindings[n++] = (mq_binding){ links->items[l].out->name, joints[l] };
@@ -310,6 +329,8 @@ mq_status mq_merge_chain(mq_model **out, const mq_merge_part *parts, size_t n, c
         goto done;
     memcpy(own.items, links->items, links->n * sizeof *own.items);
     MQ_TRY(prepare_links(&k, &own));
+    MQ_TRY(mq_merge_separate_dims(parts, n, &own, err));
+    MQ_TRY(mq_merge_share_constants(parts, n, &k.shared, err));
     MQ_TRY(check_clashes(&k, is_linked_input, &own));
     MQ_TRY(make_joints(&k, &own, joints));
     for (size_t i = 0; i < n; i++)
@@ -325,6 +346,7 @@ mq_status mq_merge_chain(mq_model **out, const mq_merge_part *parts, size_t n, c
     }
 done:
     mq_model_free(k.m);
+    mq_vec_release(&k.shared.values);
     free(own.items);
     free(joints);
     return rc;

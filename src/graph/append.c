@@ -86,6 +86,12 @@ static bool is_taken(const mq_model *m, const char *name, bool inner)
     return false;
 }
 
+/* Is v no more than a declaration of what the graph does not have? */
+static bool is_stale(const mq_value *v)
+{
+    return !v->producer && !v->is_input && !v->init && !v->sparse && !v->uses.n && !v->n_output_uses;
+}
+
 static mq_status check_names(const mq_copying *k, const mq_model *from)
 {
     for (size_t i = 0; i < from->graphs.n; i++) {
@@ -97,7 +103,7 @@ static mq_status check_names(const mq_copying *k, const mq_model *from)
 
             if (!name)
                 return mq_oom(k->err);
-            if (!mq_map_get(&k->bound, v->name) && is_taken(k->to, name, g != from->graph))
+            if (!is_stale(v) && !mq_map_get(&k->bound, v->name) && is_taken(k->to, name, g != from->graph))
                 return mq_fail(k->err, MQ_ERR_USAGE, "both models have a tensor '%s'", name);
         }
     }

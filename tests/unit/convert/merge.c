@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/convert/merge.c and merge_links.c: who feeds whom, edges that are inputs and outputs at once, names, cycles. */
+/* Tests src/convert/merge.c, merge_links.c and merge_parts.c: who feeds whom, edges that are inputs and outputs at once, names,
+ * cycles, what the models have in common. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,6 +218,90 @@ static void not_averaged_when_unlike_or_no_floats(void **state)
     fails(mq_merge_average(&out, parts, 2, &err), MQ_ERR_UNSUPPORTED, "int64");
 }
 
+/* ---- what models have in common ------------------------------------------------------------------------------------ */
+
+/* in -> Add w -> middle -> Mul c -> result, where c is made of k by Neg. */
+static mq_model *make_weighted(const char *in, const char *middle, const char *result, float w, float k)
+{
+    mq_model *m = make_model(17);
+    char names[32];
+
+    make_input(m->graph, in, MQ_FLOAT, "N,4");
+    make_init(m->graph, "w", MQ_FLOAT, "", &w);
+    make_init(m->graph, "k", MQ_FLOAT, "", &k);
+    make_node(m->graph, "Neg", "k", "c");
+    snprintf(names, sizeof names, "%s,w", in);
+    make_node(m->graph, "Add", names, middle);
+    snprintf(names, sizeof names, "%s,c", middle);
+    make_node(m->graph, "Mul", names, result);
+    make_type(make_output(m->graph, result), MQ_FLOAT, "N,4");
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    return m;
+}
+
+static void equal_constants_are_one(void **state)
+{
+    (void)state;
+    part(0, make_weighted("x", "a", "h", 1, 2), "a", "");
+    part(1, make_weighted("h", "b", "y", 1, 2), "b", "");
+    assert_int_equal(chain(2, NULL, 0), MQ_OK);
+    edges_are("x", "y");
+    assert_int_equal(out->graph->inits.n, 2);
+    assert_int_equal(out->graph->n_nodes, 5); /* one Neg */
+    assert_int_equal(mq_graph_find_here(out->graph, "c")->uses.n, 2);
+    assert_int_equal(mq_graph_find_here(out->graph, "w")->uses.n, 2);
+}
+
+static void not_one_when_contents_differ(void **state)
+{
+    (void)state;
+    part(0, make_weighted("x", "a", "h", 1, 2), "a", "");
+    part(1, make_weighted("h", "b", "y", 3, 2), "b", "");
+    fails(chain(2, NULL, 0), MQ_ERR_USAGE, "name 'w'");
+}
+
+static void not_one_when_what_it_is_made_of_differs(void **state)
+{
+    (void)state;
+    part(0, make_weighted("x", "a", "h", 1, 2), "a", "");
+    part(1, make_weighted("h", "b", "y", 1, 3), "b", "");
+    fails(chain(2, NULL, 0), MQ_ERR_USAGE, "'k', 'c'");
+}
+
+/* ---- names of sizes ------------------------------------------------------------------------------------------------- */
+
+static const char *symbol_of(const char *value)
+{
+    return mq_graph_find_here(out->graph, value)->declared->dims[0].symbol;
+}
+
+static void linked_sizes_keep_their_name(void **state)
+{
+    (void)state;
+    part(0, make("Relu", "x", "h", "N,4"), "a", "");
+    part(1, make("Add", "h,z", "y", "N,4"), "b", "p/");
+    assert_int_equal(chain(2, NULL, 0), MQ_OK);
+    assert_string_equal(symbol_of("x"), "N");
+    assert_string_equal(symbol_of("p/z"), "N");
+}
+
+static void sizes_that_are_not_linked_are_apart(void **state)
+{
+    (void)state;
+    part(0, make("Relu", "x", "h", "N,4"), "a", "");
+    part(1, make("Add", "h,z", "y", "N,4"), "b", "");
+    make_type(mq_graph_find_here(parts[0].model->graph, "h"), MQ_FLOAT, "5,4");
+    make_type(mq_graph_find_here(parts[0].model->graph, "x"), MQ_FLOAT, "5,4");
+    make_type(make_input(parts[0].model->graph, "other", MQ_FLOAT, "N"), MQ_FLOAT, "N");
+    make_node(parts[0].model->graph, "Neg", "other", "second");
+    make_type(make_output(parts[0].model->graph, "second"), MQ_FLOAT, "N");
+    assert_int_equal(mq_infer_model(parts[0].model, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(chain(2, NULL, 0), MQ_OK);
+    assert_string_equal(symbol_of("other"), "N");
+    assert_string_equal(symbol_of("z"), "N_2");
+    assert_string_equal(symbol_of("y"), "N_2");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -224,7 +309,9 @@ int main(void)
         TEST(by_name), TEST(by_connection_in_any_order), TEST(prefixes_go_before_all_names),
         TEST(an_output_that_is_an_input_is_passed_on), TEST(a_fed_input_that_is_an_output_stays_one),
         TEST(not_chained_in_a_cycle), TEST(not_chained_when_names_clash), TEST(not_chained_when_edges_do_not_fit),
-        TEST(not_chained_when_nothing_is_called_alike), TEST(averaged), TEST(not_averaged_when_unlike_or_no_floats),
+        TEST(not_chained_when_nothing_is_called_alike), TEST(equal_constants_are_one), TEST(not_one_when_contents_differ),
+        TEST(not_one_when_what_it_is_made_of_differs), TEST(linked_sizes_keep_their_name),
+        TEST(sizes_that_are_not_linked_are_apart), TEST(averaged), TEST(not_averaged_when_unlike_or_no_floats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
