@@ -109,7 +109,8 @@ static mq_convert_opts read_options(const cli_session *s)
     o.io_layouts = cli_names(s, OPT_IO_LAYOUT);
     o.pixels = cli_names(s, OPT_EMBED_PREPROCESS);
     o.weights_in = cli_get(s, OPT_WEIGHTS_IN)->text;
-    o.weights_map = cli_get(s, OPT_WEIGHTS_MAP)->text;
+    o.weights_by_order = cli_get(s, OPT_WEIGHTS_MAP)->given && cli_get(s, OPT_WEIGHTS_MAP)->word == 0;
+    o.weights_map = o.weights_by_order ? NULL : cli_get(s, OPT_WEIGHTS_MAP)->text;
     o.weights_out = cli_get(s, OPT_WEIGHTS_OUT)->text;
     o.renames = cli_names(s, OPT_RENAME);
     o.strip = strip_of(s->opts);

@@ -40,6 +40,7 @@ typedef struct mq_convert_opts {
     mq_names pixels;       /* specs as of --preprocess without resizing: inputs that take uint8 pixels */
     const char *weights_in;  /* .npz or .safetensors: arrays in the place of initializers; NULL: none */
     const char *weights_map; /* JSON: names in that file to names in the model; NULL: the same */
+    bool weights_by_order; /* arrays of other names go to the first initializers of their types and shapes (default false) */
     const char *weights_out; /* .npz or .safetensors: the result's initializers; NULL: none is written */
     mq_names renames;      /* "OLD=NEW": tensors */
     unsigned strip;        /* mq_strip; 0 (default): nothing */

@@ -167,7 +167,7 @@ static mq_status change_edges(const mq_convert_opts *o, mq_model *m, const mq_ho
     mq_status rc = MQ_OK;
 
     if (o->weights_in) {
-        MQ_TRY(mq_weights_read(m, o->weights_in, o->weights_map, hooks, err));
+        MQ_TRY(mq_weights_read(m, o->weights_in, &(mq_weights_names){ o->weights_map, o->weights_by_order }, hooks, err));
         MQ_TRY(mq_infer_model(m, NULL, NULL, err));
     }
     MQ_TRY(mq_need_tensors(m, "--inputs", o->inputs.items, o->inputs.n, err));

@@ -17,9 +17,16 @@ mq_dtype mq_safetensors_type(const char *name);
  * counted in a warning. An existing file is MQ_ERR_USAGE unless force. */
 mq_status mq_weights_write(const mq_model *m, const char *path, bool force, const mq_hooks *hooks, mq_error *err);
 
-/* Puts the arrays of a file in the place of the initializers of the same names; map (a JSON object of names in the file to
- * names in the model; NULL: none) renames some. MQ_ERR_INPUT for a name that no initializer has, another type or shape.
- * Initializers without an array stay, and are counted in a warning. */
-mq_status mq_weights_read(mq_model *m, const char *path, const char *map, const mq_hooks *hooks, mq_error *err);
+/* Which initializer an array is for. */
+typedef struct mq_weights_names {
+    const char *map; /* a JSON object of names in the file to names in the model; NULL: they are the same */
+    bool by_order;   /* an array that no initializer is called like is for the first one of its type and shape that is left, in
+                      * the order of the file and of the model; which is a warning */
+} mq_weights_names;
+
+/* Puts the arrays of a file in the place of initializers; names NULL: of those of the same names. MQ_ERR_INPUT for a name that
+ * no initializer has (by_order: a type and shape that none has any more), another type or shape. Initializers without an array
+ * stay, and are counted in a warning. */
+mq_status mq_weights_read(mq_model *m, const char *path, const mq_weights_names *names, const mq_hooks *hooks, mq_error *err);
 
 #endif

@@ -13,11 +13,15 @@
 
 #define MAX_HEADER (100u << 20)
 
+/* Tags of initializers. */
+enum { FREE, TAKEN };
+
 typedef struct reader {
     mq_model *m;
     const char *path;
     json_t *map;     /* names in the file -> names in the model */
-    size_t n_taken;
+    enum { BY_NAME, NAMED_ONLY, UNNAMED_ONLY } which; /* of the arrays; the last two one after the other */
+    size_t n_taken, n_guessed;
     mq_error *err;
 } reader;
 
@@ -48,19 +52,45 @@ static mq_status unknown(const reader *r, const char *name)
     return mq_fail(r->err, MQ_ERR_INPUT, "%s: the model has no initializer '%s'%s", r->path, name, near);
 }
 
-/* The initializer for an array, of that type and shape. */
+static bool is_alike(const mq_value *v, mq_dtype dtype, int rank, const int64_t *dims)
+{
+    bool same = v->init && v->init->dtype == dtype && v->init->n_dims == rank;
+
+    for (int i = 0; same && i < rank; i++)
+        same = v->init->dims[i] == dims[i];
+    return same;
+}
+
+/* The first of that type and shape that has no array yet. */
+static mq_status guess_place(reader *r, const char *name, mq_dtype dtype, int rank, const int64_t *dims, mq_value **out)
+{
+    for (size_t i = 0; i < r->m->graphs.n; i++)
+        for (size_t k = 0; k < r->m->graphs.items[i]->inits.n; k++) {
+            mq_value *v = r->m->graphs.items[i]->inits.items[k];
+
+            if (v->tag != FREE || !is_alike(v, dtype, rank, dims))
+                continue;
+            *out = v;
+            r->n_guessed++;
+            return MQ_OK;
+        }
+    return mq_fail(r->err, MQ_ERR_INPUT, "%s: no initializer of the type (%s, %d axes) and sizes of array '%s' is left", r->path,
+                   mq_dtype_name(dtype), rank, name);
+}
+
+/* The initializer for an array, of that type and shape; *out stays NULL when the array's turn is not now. */
 static mq_status find_place(reader *r, const char *name, mq_dtype dtype, int rank, const int64_t *dims, mq_value **out)
 {
     const char *mapped = json_string_value(json_object_get(r->map, name));
     mq_value *v = find_init(r->m, mapped ? mapped : name);
-    bool same;
 
+    if (r->which != BY_NAME && (v != NULL) != (r->which == NAMED_ONLY))
+        return MQ_OK;
+    if (r->which == UNNAMED_ONLY)
+        return guess_place(r, name, dtype, rank, dims, out);
     if (!v)
         return unknown(r, mapped ? mapped : name);
-    same = v->init->dtype == dtype && v->init->n_dims == rank;
-    for (int i = 0; same && i < rank; i++)
-        same = v->init->dims[i] == dims[i];
-    if (!same)
+    if (!is_alike(v, dtype, rank, dims))
         return mq_fail(r->err, MQ_ERR_INPUT, "%s: array '%s' is %s of %d axes, or of other sizes, where initializer '%s' is "
                        "%s of %d axes", r->path, name, mq_dtype_name(dtype), rank, v->name, mq_dtype_name(v->init->dtype),
                        v->init->n_dims);
@@ -79,6 +109,7 @@ static mq_status put_borrowed(reader *r, mq_value *v, mq_buf *buf, const void *d
     t->data = data;
     t->n_bytes = (size_t)mq_tensor_size(v->init);
     r->n_taken++;
+    v->tag = TAKEN;
     return mq_value_set_init(v, t, r->err);
 }
 
@@ -108,7 +139,7 @@ static mq_status take_entry(reader *r, mq_buf *buf, uint64_t base, const char *n
         dims[i] = json_integer_value(json_array_get(shape, i));
     if (begin < 0 || end < begin || (uint64_t)end > buf->size - base)
         return bad(r, name, "it lies beyond the end of the file");
-    if ((rc = find_place(r, name, mq_safetensors_type(type), (int)rank, dims, &v)) != MQ_OK)
+    if ((rc = find_place(r, name, mq_safetensors_type(type), (int)rank, dims, &v)) != MQ_OK || !v)
         return rc;
     if (end - begin != mq_tensor_size(v->init))
         return bad(r, name, "its bytes are not as many as its shape says");
@@ -160,9 +191,12 @@ static mq_status take_member(reader *r, const mq_zip *z, const mq_zip_member *me
     MQ_TRY(mq_npy_parse(&head, block->data, block->size < MQ_NPY_MAX_HEADER ? block->size : MQ_NPY_MAX_HEADER, block->size,
                         r->path, r->err));
     MQ_TRY(find_place(r, name, head.dtype, head.rank, head.dims, &v));
+    if (!v)
+        goto done;
     MQ_TRY(mq_npy_array(&a, &head, (const char *)block->data + head.header, block, r->path, r->err));
     MQ_TRY(mq_tensor_of_array(&t, r->m, v->name, a, r->err));
     rc = mq_value_set_init(v, t, r->err);
+    v->tag = TAKEN;
     r->n_taken++;
 done:
     mq_array_unref(a);
@@ -199,23 +233,41 @@ static mq_status read_map(reader *r, const char *path)
     return MQ_OK;
 }
 
-mq_status mq_weights_read(mq_model *m, const char *path, const char *map, const mq_hooks *hooks, mq_error *err)
+static size_t free_all(const mq_model *m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->graphs.n; i++) {
+        n += m->graphs.items[i]->inits.n;
+        for (size_t k = 0; k < m->graphs.items[i]->inits.n; k++)
+            m->graphs.items[i]->inits.items[k]->tag = FREE;
+    }
+    return n;
+}
+
+mq_status mq_weights_read(mq_model *m, const char *path, const mq_weights_names *names, const mq_hooks *hooks, mq_error *err)
 {
     reader r = { .m = m, .path = path, .err = err };
-    size_t n_inits = 0;
+    const size_t n_inits = free_all(m);
     mq_status rc;
     const bool safetensors = mq_weights_safetensors(path, &rc, err);
 
     if (rc != MQ_OK)
         return rc;
-    if (map) {
-        mq_note_file(hooks, map, false);
-        MQ_TRY(read_map(&r, map));
+    if (names && names->map) {
+        mq_note_file(hooks, names->map, false);
+        MQ_TRY(read_map(&r, names->map));
     }
     mq_note_file(hooks, path, false);
+    r.which = names && names->by_order ? NAMED_ONLY : BY_NAME;
     MQ_TRY(safetensors ? read_safetensors(&r) : read_npz(&r));
-    for (size_t i = 0; i < m->graphs.n; i++)
-        n_inits += m->graphs.items[i]->inits.n;
+    if (r.which == NAMED_ONLY) {
+        r.which = UNNAMED_ONLY;
+        MQ_TRY(safetensors ? read_safetensors(&r) : read_npz(&r));
+    }
+    if (r.n_guessed)
+        mq_warn(hooks, "weights-by-order", path, "%zu arrays that no initializer is called like went to the first ones of their "
+                "type and shape, in the order of both files", r.n_guessed);
     if (r.n_taken < n_inits)
         mq_warn(hooks, "weights-missing", path, "%zu of %zu initializers have no array in the file and stay as they are",
                 n_inits - r.n_taken, n_inits);

@@ -284,8 +284,9 @@ static const cli_row rows[N_OPTS] = {
     [OPT_WEIGHTS_IN] = { "--weights-in", 0, KIND_TEXT, CONVERT, "FILE",
                          .help = "put the arrays of a .npz or .safetensors file in the place of the initializers of their "
                                  "names" },
-    [OPT_WEIGHTS_MAP] = { "--weights-map", 0, KIND_TEXT, CONVERT, "FILE.json",
-                          .help = "with --weights-in: an object of names in the file to names in the model" },
+    [OPT_WEIGHTS_MAP] = { "--weights-map", 0, KIND_TEXT, CONVERT, "FILE.json|order", "order",
+                          .help = "with --weights-in: an object of names in the file to names in the model; order: by type, "
+                                  "shape and order where names differ" },
     [OPT_WEIGHTS_OUT] = { "--weights-out", 0, KIND_TEXT, CONVERT, "FILE",
                           .help = "write the result's initializers into a .npz or .safetensors file, too" },
     [OPT_STRIP] = { "--strip", 0, KIND_LIST, CONVERT, "docs|metadata|names",

@@ -9,3 +9,6 @@ mq convert half.onnx -q -o no.onnx --weights-in w.safetensors --weights-map map.
 head -c 9000 w.safetensors >short.safetensors
 mq convert model.onnx -q -o no.onnx --weights-in short.safetensors --weights-map map.json || echo "exit $?"
 test ! -e no.onnx
+# by type, shape and order
+mq convert model.onnx -o ordered.onnx --weights-in w.safetensors --weights-map order 2>&1 | grep by-order
+mq check ordered.onnx -q --against model.onnx

@@ -139,11 +139,43 @@ static void broken_in_any_way(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_open, scratch_close)
 
+/* Two of one shape that go by other names, and one by its own. */
+static void arrays_of_other_names_go_by_order(void **state)
+{
+    const float one[] = { 1, 1 }, two[] = { 2, 2 }, zero[] = { 0, 0 };
+    mq_model *from = make_model(17), *to = make_model(17);
+    float x = 0, y = 0, z = 0;
+
+    (void)state;
+    make_init(from->graph, "b", MQ_FLOAT, "2", one);
+    make_init(from->graph, "p", MQ_FLOAT, "2", two);
+    make_init(from->graph, "q", MQ_FLOAT, "1,2", two);
+    make_init(to->graph, "a", MQ_FLOAT, "2", zero);
+    make_init(to->graph, "b", MQ_FLOAT, "2", zero);
+    make_init(to->graph, "c", MQ_FLOAT, "1,2", zero);
+    n_warnings = 0;
+    assert_int_equal(mq_weights_write(from, "order.npz", true, &hooks, &err), MQ_OK);
+    assert_int_equal(mq_weights_read(to, "order.npz", NULL, NULL, &err), MQ_ERR_INPUT);
+    assert_int_equal(mq_weights_read(to, "order.npz", &(mq_weights_names){ .by_order = true }, &hooks, &err), MQ_OK);
+    assert_int_equal(n_warnings, 1);
+    mq_tensor_read_f32(mq_graph_find(to->graph, "a")->init, 0, 1, &x, NULL);
+    mq_tensor_read_f32(mq_graph_find(to->graph, "b")->init, 0, 1, &y, NULL);
+    mq_tensor_read_f32(mq_graph_find(to->graph, "c")->init, 0, 1, &z, NULL);
+    assert_true(x == 2 && y == 1 && z == 2);
+    make_init(from->graph, "r", MQ_FLOAT, "2", two); /* there is no third one */
+    assert_int_equal(mq_weights_write(from, "order.npz", true, &hooks, &err), MQ_OK);
+    assert_int_equal(mq_weights_read(to, "order.npz", &(mq_weights_names){ .by_order = true }, &hooks, &err), MQ_ERR_INPUT);
+    assert_non_null(strstr(err.text, "'r'"));
+    mq_model_free(from);
+    mq_model_free(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(npz),
         TEST(safetensors),
+        TEST(arrays_of_other_names_go_by_order),
         TEST(not_taken_when_a_shape_differs),
         TEST(not_a_file_of_weights),
         TEST(broken_in_any_way),
