@@ -162,6 +162,20 @@ static void report_item(const mq_convert_job *j, const mq_precision_item *it)
                                                 .bytes_after = bytes_of(it, it->to) });
 }
 
+/* One warning for each: the report lists them by name, the summary counts them. */
+static void warn_of_activations(const mq_convert_job *j)
+{
+    const mq_precision *p = &j->precision;
+
+    for (size_t i = 0; i < p->outside.n; i++) {
+        const mq_precision_outside *o = &p->outside.items[i];
+
+        mq_warn(j->job.hooks, o->overflows ? "activation-overflow" : "activation-flush", o->value->name,
+                "values of '%s' of size %.4g at most were seen, %s %s: what makes or reads it stays float", o->value->name,
+                o->largest, o->overflows ? "beyond the range of" : "too small for", mq_dtype_name(p->to));
+    }
+}
+
 void mq_convert_report_precision(const mq_convert_job *j)
 {
     const mq_precision *p = &j->precision;
@@ -184,6 +198,7 @@ void mq_convert_report_precision(const mq_convert_job *j)
                 "%zu constants beyond the range of %s and %zu lost below it stay float, with the nodes that read them (as "
                 "'%s')",
                 n_over, mq_dtype_name(p->to), n_lost, first);
+    warn_of_activations(j);
     if (p->to == MQ_FLOAT)
         snprintf(note, sizeof note, "everything is float again");
     else

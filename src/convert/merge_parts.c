@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Models that were one before have constants in common, which become one again. Models that never were have names of sizes in
- * common, which stay apart. */
+/* Models that were one before have constants in common, which become one again. Models that never were have names of sizes
+ * in common, which stay apart. */
 #include "convert/merge_parts.h"
 
 #include <string.h>

@@ -270,6 +270,7 @@ done:
 void mq_precision_release(mq_precision *p)
 {
     mq_vec_release(&p->items);
+    mq_vec_release(&p->outside);
 }
 
 static mq_status cast_input(mq_value *v, mq_dtype inside, mq_error *err)

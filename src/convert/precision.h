@@ -22,6 +22,13 @@ typedef struct mq_precision_item {
     const char *code, *why;       /* of what stays */
 } mq_precision_item;
 
+/* A tensor that was seen beyond the type's range, or everywhere below it. */
+typedef struct mq_precision_outside {
+    const mq_value *value;
+    double largest; /* size seen */
+    bool overflows;
+} mq_precision_outside;
+
 typedef struct mq_precision {
     mq_dtype to;     /* MQ_FLOAT16, MQ_BFLOAT16 or MQ_FLOAT */
     bool keep_io;    /* inputs and outputs of the model keep their types */
@@ -30,6 +37,7 @@ typedef struct mq_precision {
     const mq_hooks *hooks;
     /* out */
     MQ_VEC(mq_precision_item) items;
+    MQ_VEC(mq_precision_outside) outside; /* with `seen`, in the order of the graph */
     size_t n_half, n_full; /* nodes of floats that compute in the new type, that stay in float */
     size_t n_casts;        /* Cast nodes put between them */
 } mq_precision;

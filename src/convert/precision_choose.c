@@ -200,13 +200,37 @@ static mq_status constants_fit(mq_precision *p, mq_node *n, bool *all, bool *ove
     return rc;
 }
 
-/* Was the value seen beyond the type's range, or all below what it can tell from 0? */
-static bool seen_outside(const mq_precision *p, const mq_value *v)
+/* Was the value seen beyond the type's range, or all below what it can tell from 0? *largest: its largest size. */
+static bool seen_range(const mq_precision *p, const mq_value *v, double *largest, bool *overflows)
 {
     const double *range = p->seen && v ? mq_map_get(p->seen, v->name) : NULL;
     const double most = p->to == MQ_FLOAT16 ? 65504 : 3.38e38, least = p->to == MQ_FLOAT16 ? 6.1e-5 : 1.2e-38;
 
-    return range && range[1] > 0 && (range[1] > most || range[1] < least);
+    *largest = range ? range[1] : 0;
+    *overflows = *largest > most;
+    return *overflows || (*largest > 0 && *largest < least);
+}
+
+static bool seen_outside(const mq_precision *p, const mq_value *v)
+{
+    double largest;
+    bool overflows;
+
+    return seen_range(p, v, &largest, &overflows);
+}
+
+/* For the report. */
+static mq_status list_outside(const mq_model *m, mq_precision *p, mq_error *err)
+{
+    for (size_t i = 0; p->seen && i < m->graphs.n; i++)
+        for (size_t k = 0; k < m->graphs.items[i]->values.n; k++) {
+            mq_precision_outside o = { .value = m->graphs.items[i]->values.items[k] };
+
+            if (mq_precision_is_float(o.value) && seen_range(p, o.value, &o.largest, &o.overflows) &&
+                !mq_vec_push(&p->outside, o))
+                return mq_oom(err);
+        }
+    return MQ_OK;
 }
 
 static bool values_fit(const mq_precision *p, const mq_node *n)
@@ -283,6 +307,8 @@ static mq_status choose_graph(mq_precision *p, mq_graph *g, mq_error *err)
 
 mq_status mq_precision_choose(mq_model *m, mq_precision *p, mq_error *err)
 {
+    mq_status rc;
+
     for (size_t i = 0; i < m->graphs.n; i++)
         for (size_t k = 0; k < m->graphs.items[i]->values.n; k++)
             m->graphs.items[i]->values.items[k]->tag = 0;
@@ -292,5 +318,7 @@ mq_status mq_precision_choose(mq_model *m, mq_precision *p, mq_error *err)
         if (mq_precision_is_float(v) && !v->init && !seen_outside(p, v))
             v->tag = MQ_HALF;
     }
-    return choose_graph(p, m->graph, err);
+    if ((rc = list_outside(m, p, err)) == MQ_OK)
+        rc = choose_graph(p, m->graph, err);
+    return rc;
 }

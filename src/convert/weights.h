@@ -20,13 +20,14 @@ mq_status mq_weights_write(const mq_model *m, const char *path, bool force, cons
 /* Which initializer an array is for. */
 typedef struct mq_weights_names {
     const char *map; /* a JSON object of names in the file to names in the model; NULL: they are the same */
-    bool by_order;   /* an array that no initializer is called like is for the first one of its type and shape that is left, in
-                      * the order of the file and of the model; which is a warning */
+    bool by_order;   /* an array that no initializer is called like is for the first one of its type and shape that is
+                      * left, in the order of the file and of the model; which is a warning */
 } mq_weights_names;
 
-/* Puts the arrays of a file in the place of initializers; names NULL: of those of the same names. MQ_ERR_INPUT for a name that
- * no initializer has (by_order: a type and shape that none has any more), another type or shape. Initializers without an array
- * stay, and are counted in a warning. */
-mq_status mq_weights_read(mq_model *m, const char *path, const mq_weights_names *names, const mq_hooks *hooks, mq_error *err);
+/* Puts the arrays of a file in the place of initializers; names NULL: of those of the same names. MQ_ERR_INPUT for a name
+ * that no initializer has (by_order: a type and shape that none has any more), another type or shape. Initializers without
+ * an array stay, and are counted in a warning. */
+mq_status mq_weights_read(mq_model *m, const char *path, const mq_weights_names *names, const mq_hooks *hooks,
+                          mq_error *err);
 
 #endif

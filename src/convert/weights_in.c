@@ -74,8 +74,8 @@ static mq_status guess_place(reader *r, const char *name, mq_dtype dtype, int ra
             r->n_guessed++;
             return MQ_OK;
         }
-    return mq_fail(r->err, MQ_ERR_INPUT, "%s: no initializer of the type (%s, %d axes) and sizes of array '%s' is left", r->path,
-                   mq_dtype_name(dtype), rank, name);
+    return mq_fail(r->err, MQ_ERR_INPUT, "%s: no initializer of the type (%s, %d axes) and sizes of array '%s' is left",
+                   r->path, mq_dtype_name(dtype), rank, name);
 }
 
 /* The initializer for an array, of that type and shape; *out stays NULL when the array's turn is not now. */
@@ -266,8 +266,8 @@ mq_status mq_weights_read(mq_model *m, const char *path, const mq_weights_names 
         MQ_TRY(safetensors ? read_safetensors(&r) : read_npz(&r));
     }
     if (r.n_guessed)
-        mq_warn(hooks, "weights-by-order", path, "%zu arrays that no initializer is called like went to the first ones of their "
-                "type and shape, in the order of both files", r.n_guessed);
+        mq_warn(hooks, "weights-by-order", path, "%zu arrays that no initializer is called like went to the first ones of "
+                "their type and shape, in the order of both files", r.n_guessed);
     if (r.n_taken < n_inits)
         mq_warn(hooks, "weights-missing", path, "%zu of %zu initializers have no array in the file and stay as they are",
                 n_inits - r.n_taken, n_inits);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/convert/merge.c, merge_links.c and merge_parts.c: who feeds whom, edges that are inputs and outputs at once, names,
- * cycles, what the models have in common. */
+/* Tests src/convert/merge.c, merge_links.c and merge_parts.c: who feeds whom, edges that are inputs and outputs at once,
+ * names, cycles, what the models have in common. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

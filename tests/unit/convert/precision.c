@@ -156,6 +156,9 @@ static void not_changed_when_values_were_seen_outside(void **state)
     assert_true(mq_map_put(&seen, "a", range));
     p.seen = &seen;
     changes(MQ_FLOAT16, "Exp Log Cast Neg Cast", 0.01);
+    assert_int_equal(p.outside.n, 1);
+    assert_string_equal(p.outside.items[0].value->name, "a");
+    assert_true(p.outside.items[0].overflows);
     mq_map_release(&seen);
 }
 
