@@ -7,11 +7,10 @@
  * Skipped when the product has another reader or is an output, when weights, bias or statistics are not float
  * constants, in training mode, and when the constant does not lie along the channels.
  * Numerics: exact in real arithmetic; the weights are rounded to float once more. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "passes/pass.h"
+#include "passes/channel.h"
 
 /* A product whose output channels can be rescaled. */
 typedef struct product {
@@ -67,68 +66,6 @@ static bool read_bias(const product *p, double *bias)
     return true;
 }
 
-/* ---- what follows -------------------------------------------------------------------------------------------------- */
-
-static bool read_batchnorm(const mq_node *bn, int64_t channels, double *factor, double *offset)
-{
-    const double epsilon = (double)mq_node_attr_float(bn, "epsilon", 1e-5f);
-    const float *in[4];
-
-    /* before opset 9: statistics per element */
-    if (bn->n_inputs != 5 || mq_node_attr_int(bn, "training_mode", 0) || !mq_node_attr_int(bn, "spatial", 1))
-        return false;
-    for (size_t i = 1; i < bn->n_outputs; i++)
-        if (bn->outputs[i])
-            return false;
-    for (size_t i = 0; i < 4; i++)
-        if (!bn->inputs[i + 1] || !(in[i] = mq_constant_floats(bn->inputs[i + 1], channels)))
-            return false;
-    for (int64_t c = 0; c < channels; c++) {
-        factor[c] = (double)in[0][c] / sqrt((double)in[3][c] + epsilon);
-        offset[c] = (double)in[1][c] - (double)in[2][c] * factor[c];
-    }
-    return true;
-}
-
-/* A constant of one element per channel along the channel axis of v, or of one element: per channel, in the arena. */
-static float *per_channel(const product *p, const mq_value *v, int64_t *step)
-{
-    const mq_tensor *t = mq_value_constant(v, false);
-    const int rank = mq_value_rank(p->node->outputs[0]), from_end = p->gemm ? 1 : rank - 1;
-
-    if (!t || rank < 2 || t->n_dims > rank)
-        return NULL;
-    for (int i = 0; i < t->n_dims; i++)
-        if (t->dims[i] != 1 && (t->n_dims - i != from_end || t->dims[i] != p->channels))
-            return NULL;
-    *step = mq_tensor_count(t) == 1 ? 0 : 1;
-    return mq_constant_floats(v, *step ? p->channels : 1);
-}
-
-static bool read_arithmetic(const product *p, const mq_node *n, double *factor, double *offset)
-{
-    const mq_value *y = p->node->outputs[0];
-    const bool div = mq_node_is(n, "", "Div"), sub = mq_node_is(n, "", "Sub");
-    int64_t step;
-    float *k;
-
-    if ((!div && !sub && !mq_node_is(n, "", "Mul") && !mq_node_is(n, "", "Add")) || n->n_inputs != 2)
-        return false;
-    if (n->inputs[0] != y && (div || sub))
-        return false;
-    if (!(k = per_channel(p, n->inputs[n->inputs[0] == y ? 1 : 0], &step)))
-        return false;
-    for (int64_t c = 0; c < p->channels; c++) {
-        const double v = (double)k[c * step];
-
-        factor[c] = div ? 1 / v : mq_node_is(n, "", "Mul") ? v : 1;
-        offset[c] = sub ? -v : mq_node_is(n, "", "Add") ? v : 0;
-        if (!isfinite(factor[c]) || !isfinite(offset[c]))
-            return false;
-    }
-    return true;
-}
-
 /* ---- rewriting ----------------------------------------------------------------------------------------------------- */
 
 static bool only_ones(const double *factor, int64_t n)
@@ -165,16 +102,6 @@ static mq_status scale_weights(const product *p, const double *factor, mq_value 
     return mq_constant_of_heap(p->node->graph, p->node->inputs[1]->name, MQ_FLOAT, t->n_dims, t->dims, w, out, err);
 }
 
-/* What only the node read; it is removed already. A file must not keep numbers that are in the weights now. */
-static void drop_constants(const mq_node *n)
-{
-    for (size_t i = 0; i < n->n_inputs; i++) {
-        mq_value *v = n->inputs[i];
-        if (v && v->init && !v->is_input && mq_value_unused(v))
-            mq_value_clear_init(v);
-    }
-}
-
 static mq_status rewrite(const product *p, mq_node *last, const double *factor, const double *bias, mq_error *err)
 {
     mq_graph *g = last->graph;
@@ -193,8 +120,8 @@ static mq_status rewrite(const product *p, mq_node *last, const double *factor, 
     if (p->gemm)
         mq_node_remove_attr(made, "beta");
     MQ_TRY(mq_pass_take_over(made, last, err));
-    drop_constants(last);
-    drop_constants(p->node);
+    mq_channel_drop_constants(last);
+    mq_channel_drop_constants(p->node);
     MQ_TRY(mq_constant_take_name(in[1], p->node->inputs[1], err));
     if (p->node->n_inputs > 2)
         MQ_TRY(mq_constant_take_name(in[2], p->node->inputs[2], err));
@@ -221,9 +148,7 @@ static mq_status fold(mq_node *n, size_t *n_changed, mq_error *err)
         return mq_oom(err);
     if (!read_bias(&p, bias))
         return MQ_OK;
-    if (!(mq_node_is(last, "", "BatchNormalization") && last->inputs[0] == n->outputs[0] &&
-          read_batchnorm(last, p.channels, factor, offset)) &&
-        !read_arithmetic(&p, last, factor, offset))
+    if (!mq_channel_read(last, n->outputs[0], p.channels, factor, offset))
         return MQ_OK;
     for (int64_t c = 0; c < p.channels; c++)
         bias[c] = bias[c] * factor[c] + offset[c];

@@ -11,6 +11,7 @@ extern const mq_pass mq_pass_drop_noop;
 extern const mq_pass mq_pass_fold_batchnorm;
 extern const mq_pass mq_pass_fold_constants;
 extern const mq_pass mq_pass_fold_dequantized;
+extern const mq_pass mq_pass_fold_input;
 extern const mq_pass mq_pass_fold_pad;
 extern const mq_pass mq_pass_fold_scale;
 extern const mq_pass mq_pass_fold_shapes;
@@ -20,6 +21,7 @@ extern const mq_pass mq_pass_fuse_dynamic;
 extern const mq_pass mq_pass_fuse_elementwise;
 extern const mq_pass mq_pass_fuse_gate;
 extern const mq_pass mq_pass_fuse_gelu;
+extern const mq_pass mq_pass_fuse_gemm;
 extern const mq_pass mq_pass_fuse_groupnorm;
 extern const mq_pass mq_pass_fuse_heads;
 extern const mq_pass mq_pass_fuse_layernorm;
@@ -37,6 +39,7 @@ extern const mq_pass mq_pass_merge_numbers;
 extern const mq_pass mq_pass_merge_products;
 extern const mq_pass mq_pass_merge_slices;
 extern const mq_pass mq_pass_move_qdq;
+extern const mq_pass mq_pass_move_transposes;
 extern const mq_pass mq_pass_simplify_views;
 
 const mq_pass *const mq_engine_passes[] = {
@@ -86,9 +89,11 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_merge_equal, 1, 7 },     /* before patterns, which want single readers */
     { &mq_pass_drop_flatten, 2, 7 },    /* products see their readers */
     { &mq_pass_simplify_views, 1, 7 },  /* shapes are constants now */
+    { &mq_pass_move_transposes, 2, 7 }, /* those that simplify-views cannot join with a neighbour */
     { &mq_pass_merge_slices, 1, 7 },    /* those that simplify-views has made, too */
     { &mq_pass_merge_numbers, 2, 7 },   /* one constant goes into weights more easily than two */
     { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
+    { &mq_pass_fold_input, 2, 7 },     /* behind: what has no weights before it */
     { &mq_pass_fold_pad, 2, 7 },        /* pads are constants now */
     { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
     { &mq_pass_fuse_groupnorm, MQ_CONVERT_NAMED, 7 }, /* the same */
@@ -99,6 +104,7 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_fuse_heads, 2, 7 },      /* after fuse-softmax, and while scales are numbers */
     { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
     { &mq_pass_merge_products, 2, 7 },  /* what belongs to one product only is in its weights */
+    { &mq_pass_fuse_gemm, 2, 7 },       /* after merge-products, which wants MatMul */
     { &mq_pass_merge_constants, 1, 7 }, /* after all that wants weights with one reader */
     { NULL, 0, 0 },
 };

@@ -32,6 +32,7 @@ class Converter:
 
     def __init__(self, program):
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.models = collections.Counter()  # that each pass changed something in
 
     def run(self, model, output, what="all"):
         self.process.stdin.write(f"{model}\t{output}\t{what}\n")
@@ -39,7 +40,9 @@ class Converter:
         line = self.process.stdout.readline().rstrip("\n")
         if not line:
             sys.exit(f"convert_runs died on {model} ({what})")
-        status, text = line.split("\t", 1)
+        status, text, *passes = line.split("\t")
+        for p in passes[0].split(",")[:-1] if passes else []:
+            self.models[p.split("=")[0]] += 1
         return status, text
 
 

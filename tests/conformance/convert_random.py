@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: mq authors
-"""The rewrites of `mq convert` in random order on random models (random_exports.py): the same outputs in ONNX Runtime.
+"""The rewrites of `mq convert` in random order on random models (random_layouts.py): the same outputs in ONNX Runtime.
 
 usage: convert_random.py CONVERT_RUNS WORK [--count N] [--from SEED] [--long] [--keep]
 
-Each model goes through all passes to the fixed point (a second run must change nothing), and through the passes twice each in
-a random order. Outputs are compared as in engine_random.py. The folder of a model that fails stays in WORK."""
+Each model goes through all passes to the fixed point (a second run must change nothing, and there are no more nodes), and through
+the passes twice each in a random order. Outputs are compared as in engine_random.py. The folder of a model that fails stays in WORK."""
 import argparse
 import collections
 import random
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import engine_random
 import onnx
-from convert_models import Converter
+from convert_models import Converter, all_nodes
 from engine_random import Case, DECIDE, save_list, session_of
-from random_exports import Exports
+from random_layouts import Layouts
 
 # What only patterns become.
 MADE = ("Attention", "Gelu", "GroupNormalization", "HardSigmoid", "HardSwish", "LayerNormalization", "LogSoftmax",
@@ -48,6 +48,9 @@ def check(converter, case, what):
     wrong = case.difference()
     if wrong or what != "all":
         return wrong
+    before, after = all_nodes(case.model), all_nodes(onnx.load(result))
+    if after > before:
+        return f"{before} nodes became {after}"
     status, text = converter.run(result, case.folder / "again.onnx")
     return None if (status, text) == ("ok", "0") else f"the second run: {status} {text}"
 
@@ -68,7 +71,7 @@ def main():
     count = args.count or (2500 if args.long else 300)
     passes = subprocess.run([args.convert_runs, "--passes"], capture_output=True, text=True, check=True).stdout.split()
     converter = Converter(args.convert_runs)
-    engine_random.Patterns = Exports  # what Case makes models with
+    engine_random.Patterns = Layouts  # what Case makes models with
     counts, start, made = collections.Counter(), time.monotonic(), collections.Counter()
     for seed in range(args.first, args.first + count):
         case = Case(seed, args.work)
@@ -94,6 +97,7 @@ def main():
     print(f"{counts['ok']} runs agree, {counts['wrong']} wrong, {counts['undecided']} undecided, {counts['left out']} models "
           f"left out ({time.monotonic() - start:.0f} s)")
     print("made: " + ", ".join(f"{made[op]} {op}" for op in MADE))
+    print("models changed by " + ", ".join(f"{p} {converter.models[p]}" for p in passes))
     sys.exit(counts["wrong"] > 0 or counts["undecided"] > 0.02 * count or counts["left out"] > 0.2 * count)
 
 

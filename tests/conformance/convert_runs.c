@@ -2,10 +2,10 @@
  * SPDX-FileCopyrightText: mq authors */
 /* Converts models for convert_models.py and convert_random.py; it judges nothing.
  *
- * With "--passes": prints the names of all passes. Else, for each line "model<TAB>output<TAB>what" on standard input: saves
- * what becomes of the model. `what` is "all" (every pass to the fixed point) or names with commas between, each run once in
- * that order. Prints "ok<TAB>changes", or "status<TAB>error"; changes of all passes to the fixed point must be 0 for what is
- * there already. */
+ * With "--passes": prints the names of all passes. Else, for each line "model<TAB>output<TAB>what" on standard input:
+ * saves what becomes of the model. `what` is "all" (every pass to the fixed point) or names with commas between, each
+ * run once in that order. Prints "ok<TAB>changes<TAB>pass=changes,...", or "status<TAB>error"; changes of all passes
+ * to the fixed point must be 0 for what is there already. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,11 @@
 #define LINE 8192
 #define FOLD_LIMIT (16u << 20)
 
+/* What was done to a model: in all, and by each pass. */
+typedef struct changes {
+    size_t n, by_pass[MQ_MAX_CONVERT_PASSES];
+} changes;
+
 static const mq_convert_pass *find_pass(const char *name)
 {
     for (size_t i = 0; mq_convert_passes[i].pass; i++)
@@ -27,7 +32,7 @@ static const mq_convert_pass *find_pass(const char *name)
     return NULL;
 }
 
-static mq_status run_all(mq_model *m, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status run_all(mq_model *m, const mq_pass_ctx *ctx, changes *done, mq_error *err)
 {
     mq_convert_run run = { .n_rounds = 0 };
     mq_status rc;
@@ -36,8 +41,8 @@ static mq_status run_all(mq_model *m, const mq_pass_ctx *ctx, size_t *n_changed,
         run.on[i] = true;
     rc = mq_passes_settle(m, &run, ctx, err);
     for (size_t i = 0; mq_convert_passes[i].pass; i++)
-        *n_changed += run.n_changed[i];
-    *n_changed += run.n_dropped;
+        done->n += done->by_pass[i] = run.n_changed[i];
+    done->n += run.n_dropped;
     if (rc == MQ_OK && !run.settled)
         rc = mq_fail(err, MQ_ERR_UNSUPPORTED, "passes do not settle");
     return rc;
@@ -59,7 +64,7 @@ static mq_status run_some(mq_model *m, char *names, const mq_pass_ctx *ctx, mq_e
     return rc;
 }
 
-static mq_status convert(const char *in, const char *out, char *what, size_t *n_changed, mq_error *err)
+static mq_status convert(const char *in, const char *out, char *what, changes *done, mq_error *err)
 {
     mq_save_opts opts = mq_save_opts_default();
     mq_evaluator *e = NULL;
@@ -73,7 +78,7 @@ static mq_status convert(const char *in, const char *out, char *what, size_t *n_
     const mq_pass_ctx ctx = { .evaluate = mq_evaluator_run, .user = e, .fold_limit = FOLD_LIMIT };
 
     if (strcmp(what, "all") == 0)
-        MQ_TRY(run_all(m, &ctx, n_changed, err));
+        MQ_TRY(run_all(m, &ctx, done, err));
     else
         MQ_TRY(run_some(m, what, &ctx, err));
     MQ_TRY(mq_model_save(m, out, &opts, NULL, NULL, err));
@@ -87,15 +92,19 @@ static void do_line(char *line)
 {
     const char *in = strtok(line, "\t"), *out = strtok(NULL, "\t");
     char *what = strtok(NULL, "\n");
-    size_t n_changed = 0;
+    changes c = { .n = 0 };
     mq_error err = { 0 };
-    mq_status rc = in && out && what ? convert(in, out, what, &n_changed, &err)
+    mq_status rc = in && out && what ? convert(in, out, what, &c, &err)
                                      : mq_fail(&err, MQ_ERR_USAGE, "a line has three fields");
 
     if (rc == MQ_OK)
-        printf("ok\t%zu\n", n_changed);
+        printf("ok\t%zu\t", c.n);
     else
-        printf("%s\t%s\n", mq_status_name(rc), err.text);
+        printf("%s\t%s", mq_status_name(rc), err.text);
+    for (size_t i = 0; rc == MQ_OK && mq_convert_passes[i].pass; i++)
+        if (c.by_pass[i])
+            printf("%s=%zu,", mq_convert_passes[i].pass->name, c.by_pass[i]);
+    putchar('\n');
     fflush(stdout);
 }
 
