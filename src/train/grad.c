@@ -4,6 +4,7 @@
  * sum of what comes back to a value from those who read it. */
 #include "train/grad.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,18 @@ static void begin_rule(const walk *w, mq_grad *k, mq_value **dy, bool *wants)
     }
 }
 
+/* A parameter leads to an input that the rule has no gradient for: weights of classes, scales of Resize. */
+static void check_given(mq_grad *k)
+{
+    char text[64];
+
+    for (size_t i = 0; i < k->n->n_inputs && k->rc == MQ_OK; i++)
+        if (k->wants[i] && !k->dx[i] && (i >= 32 || !(k->flat >> i & 1))) {
+            snprintf(text, sizeof text, "none with respect to its input %zu, from 0", i);
+            mq_grad_refuse(k, text);
+        }
+}
+
 static mq_status apply_rule(const walk *w, mq_node *n)
 {
     mq_arena *arena = w->g->model->arena;
@@ -151,6 +164,7 @@ static mq_status apply_rule(const walk *w, mq_node *n)
     if (!any)
         return MQ_OK; /* the rules of those behind it pass nothing on */
     find_rule(n)->fn(&k);
+    check_given(&k);
     for (size_t i = 0; i < n->n_inputs && k.rc == MQ_OK; i++)
         if (dx[i])
             k.rc = gather(w, &k, n->inputs[i], dx[i]);

@@ -18,7 +18,8 @@ typedef struct mq_grad {
     mq_node *n;          /* the operator */
     mq_value *const *dy; /* by output: d loss / d output; NULL: the loss does not depend on it */
     const bool *wants;   /* by input */
-    mq_value **dx;       /* by input: the rule's result. NULL: no gradient passes here */
+    mq_value **dx;       /* by input: the rule's result */
+    unsigned flat;       /* bit i: input i has a derivative of 0 (almost) everywhere; what is neither in dx is refused */
     mq_dtype dtype;      /* of numbers the rule makes: the type of the first input that wants a gradient */
     const char *base;    /* of new names */
     mq_status rc;

@@ -126,7 +126,9 @@ static void identity(mq_grad *k)
 /* Cast and CastLike */
 static void cast(mq_grad *k)
 {
-    mq_grad_give(k, 0, mq_grad_cast(k, k->dy[0]));
+    k->flat = 1 << 1; /* CastLike asks its second input for the type alone */
+    if (mq_grad_wants(k, 0))
+        mq_grad_give(k, 0, mq_grad_cast(k, k->dy[0]));
 }
 
 /* What is kept counts 1 / (1 - ratio). */
@@ -139,6 +141,7 @@ static void dropout(mq_grad *k)
     if (training && !mq_constant_number(training, &on))
         mq_grad_refuse(k, "'training_mode' is no constant");
     if (on == 0) {
+        k->flat = 1 << 1;
         mq_grad_give(k, 0, k->dy[0]);
         return;
     }

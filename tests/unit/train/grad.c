@@ -195,6 +195,21 @@ static void refuses_attributes(void **state)
     assert_string_equal(err.text, "node 'y' (Clip 28) has no gradient here: its bounds depend on a parameter");
 }
 
+/* Its rule gives nothing for the weights of classes: that is said, not taken for 0. */
+static void refuses_what_a_rule_leaves_out(void **state)
+{
+    mq_value *wrt[1], *out[1];
+
+    (void)state;
+    make_init(m->graph, "t", MQ_INT64, "2", (int64_t[]){ 0, 2 });
+    make_input(m->graph, "c", MQ_FLOAT, "3");
+    wrt[0] = value("c");
+    make_node(m->graph, "SoftmaxCrossEntropyLoss", "x,t,c", "loss");
+    make_output(m->graph, "loss");
+    assert_int_equal(append(1, wrt, out), MQ_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "has no gradient here: none with respect to its input 2, from 0"));
+}
+
 /* ---- preparing ----------------------------------------------------------------------------------------------------- */
 
 static void make_norm(void)
@@ -268,6 +283,7 @@ int main(void)
         TEST(takes_the_branch_that_is_known),
         TEST(wants_one_number),
         TEST(refuses_attributes),
+        TEST(refuses_what_a_rule_leaves_out),
         TEST(running_statistics),
         TEST(statistics_stay_without_the_option),
         TEST(dropout_as_asked),

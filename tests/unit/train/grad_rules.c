@@ -263,6 +263,7 @@ static void convolutions(void **state)
         { "MaxPool", "f2x3x5x6", "kernel_shape=3,2 strides=2,1", 0, 0 },
         { "MaxPool", "f1x2x5x6", "kernel_shape=3,3 pads=1,1,1,1 strides=2,2 ceil_mode=1", 0, 0 },
         { "MaxPool", "f1x2x9", "kernel_shape=3, dilations=2,", 0, 0, 2 },
+        { "MaxPool", "f1x1x4x4x4", "kernel_shape=2,2,2 dilations=2,2,2", 0, 0 },
         { "AveragePool", "f2x3x5x6", "kernel_shape=3,2 strides=2,1", 0, 0 },
         { "AveragePool", "f1x2x5x6", "kernel_shape=3,3 pads=1,1,1,1 strides=2,2", 0, 0 },
         { "AveragePool", "f1x2x5x6", "kernel_shape=3,3 pads=1,1,1,1 strides=2,2 count_include_pad=1 ceil_mode=1", 0, 0 },
