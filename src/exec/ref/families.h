@@ -30,6 +30,7 @@
     F(grad_conv) \
     F(grad_norm) \
     F(grad_pool) \
+    F(grad_rnn) \
     F(grad_softmax) \
     F(grid_sample) \
     F(image) \

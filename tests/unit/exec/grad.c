@@ -56,19 +56,28 @@ static void list(run_one *t, const int64_t *v, size_t n)
     run_i64(t, text, v);
 }
 
-/* The forward operator and the weight of each element of output 0 in the loss. */
+/* The forward operator and the weight of each element of its outputs in the loss; none for outputs from n_dy on. */
 typedef struct probe {
     run_one f;
-    mq_array *dy;
+    mq_array *dy[3];
+    size_t n_dy;
 } probe;
 
-static void probe_run(probe *p, size_t n_out)
+static void probe_all(probe *p, size_t n_out, size_t n_dy)
 {
     p->f.reference = true;
     run_node(&p->f, n_out);
-    assert_int_equal(mq_array_create(&p->dy, MQ_DOUBLE, p->f.out[0]->rank, p->f.out[0]->dims, NULL), MQ_OK);
-    for (size_t i = 0; i < p->dy->count; i++)
-        ((double *)p->dy->data)[i] = number();
+    p->n_dy = n_dy;
+    for (size_t k = 0; k < n_dy; k++) {
+        assert_int_equal(mq_array_create(&p->dy[k], MQ_DOUBLE, p->f.out[k]->rank, p->f.out[k]->dims, NULL), MQ_OK);
+        for (size_t i = 0; i < p->dy[k]->count; i++)
+            ((double *)p->dy[k]->data)[i] = number();
+    }
+}
+
+static void probe_run(probe *p, size_t n_out)
+{
+    probe_all(p, n_out, 1);
 }
 
 static double loss(probe *p)
@@ -77,8 +86,9 @@ static double loss(probe *p)
     double sum = 0;
 
     assert_int_equal(mq_runner_run(p->f.runner, p->f.in, out, &p->f.err), MQ_OK);
-    for (size_t i = 0; i < p->dy->count; i++)
-        sum += ((double *)p->dy->data)[i] * ((double *)out[0]->data)[i];
+    for (size_t k = 0; k < p->n_dy; k++)
+        for (size_t i = 0; i < p->dy[k]->count; i++)
+            sum += ((double *)p->dy[k]->data)[i] * ((double *)out[k]->data)[i];
     for (size_t i = 0; i < p->f.n_out; i++)
         mq_array_unref(out[i]);
     return sum;
@@ -106,7 +116,8 @@ static void check(probe *p, size_t i, const mq_array *dx)
 
 static void probe_close(probe *p)
 {
-    mq_array_unref(p->dy);
+    for (size_t k = 0; k < p->n_dy; k++)
+        mq_array_unref(p->dy[k]);
     run_close(&p->f);
 }
 
@@ -177,7 +188,7 @@ static void test_conv(void **state)
         input(&p.f, 1, &b, NULL);
         probe_run(&p, 1);
         grad_open(&g, "ConvGradInput", &p.f);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         copy_of(&g, p.f.in[1]);
         copy_of(&g, p.f.in[0]);
         run_node(&g, 1);
@@ -185,7 +196,7 @@ static void test_conv(void **state)
         run_close(&g);
         grad_open(&g, "ConvGradWeight", &p.f);
         copy_of(&g, p.f.in[0]);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         copy_of(&g, p.f.in[1]);
         run_node(&g, 2);
         check(&p, 1, g.out[0]);
@@ -213,8 +224,8 @@ static void one_pool(const char *op, const char *grad, bool max)
     input(&p.f, rank + 2, x, NULL);
     probe_run(&p, 1);
     grad_open(&g, grad, &p.f);
-    copy_of(&g, max ? p.f.in[0] : p.dy);
-    copy_of(&g, max ? p.dy : p.f.in[0]);
+    copy_of(&g, max ? p.f.in[0] : p.dy[0]);
+    copy_of(&g, max ? p.dy[0] : p.f.in[0]);
     run_node(&g, 1);
     check(&p, 0, g.out[0]);
     run_close(&g);
@@ -237,7 +248,7 @@ static void test_pool(void **state)
     input(&p.f, 4, x, NULL);
     probe_run(&p, 1);
     grad_open(&g, "GlobalAveragePoolGrad", NULL);
-    copy_of(&g, p.dy);
+    copy_of(&g, p.dy[0]);
     copy_of(&g, p.f.in[0]);
     run_node(&g, 1);
     check(&p, 0, g.out[0]);
@@ -278,7 +289,7 @@ static void test_batch_norm(void **state)
         probe_run(&p, 5);
         grad_open(&g, "BatchNormGrad", NULL);
         copy_of(&g, p.f.in[0]);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         copy_of(&g, p.f.in[1]);
         copy_of(&g, p.f.out[3]);
         copy_of(&g, p.f.out[4]);
@@ -336,7 +347,7 @@ static void test_layer_norm(void **state)
         probe_run(&p, 1);
         grad_open(&g, "LayerNormGrad", &p.f);
         copy_of(&g, p.f.in[0]);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         copy_of(&g, p.f.in[1]);
         run_node(&g, 3);
         for (size_t i = 0; i < 3; i++)
@@ -364,7 +375,7 @@ static void test_softmax(void **state)
         probe_run(&p, 1);
         grad_open(&g, grads[which], &p.f);
         copy_of(&g, p.f.out[0]);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         run_node(&g, 1);
         check(&p, 0, g.out[0]);
         run_close(&g);
@@ -384,7 +395,7 @@ static void test_relu(void **state)
     probe_run(&p, 1);
     grad_open(&g, "ReluGrad", NULL);
     copy_of(&g, p.f.out[0]);
-    copy_of(&g, p.dy);
+    copy_of(&g, p.dy[0]);
     run_node(&g, 1);
     check(&p, 0, g.out[0]);
     run_close(&g);
@@ -412,7 +423,7 @@ static void test_reduce_to(void **state)
         list(&p.f, y, (size_t)(rank + more));
         probe_run(&p, 1);
         grad_open(&g, "ReduceTo", NULL);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         copy_of(&g, p.f.in[0]);
         run_node(&g, 1);
         check(&p, 0, g.out[0]);
@@ -440,7 +451,7 @@ static void test_gather(void **state)
         list(&p.f, at, (size_t)n);
         probe_run(&p, 1);
         grad_open(&g, "GatherGrad", &p.f);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         list(&g, at, (size_t)n);
         copy_of(&g, p.f.in[0]);
         run_node(&g, 1);
@@ -473,7 +484,7 @@ static void test_slice(void **state)
         list(&p.f, steps, 2);
         probe_run(&p, 1);
         grad_open(&g, "SliceGrad", NULL);
-        copy_of(&g, p.dy);
+        copy_of(&g, p.dy[0]);
         copy_of(&g, p.f.in[0]);
         list(&g, starts, 2);
         list(&g, ends, 2);
@@ -483,6 +494,130 @@ static void test_slice(void **state)
         check(&p, 0, g.out[0]);
         run_close(&g);
         probe_close(&p);
+    }
+}
+
+/* ---- recurrent layers --------------------------------------------------------------------------------------------- */
+
+static void set_strings(run_one *t, const char *name, const char *const *v, size_t n)
+{
+    mq_attr *a;
+    mq_bytes b[6];
+
+    set_int(t, name, 0);
+    a = mq_node_attr(t->node, name);
+    for (size_t i = 0; i < n; i++)
+        b[i] = (mq_bytes){ v[i], strlen(v[i]) };
+    a->type = MQ_ATTR_STRINGS;
+    a->n = n;
+    a->strings = mq_arena_memdup(t->model->arena, b, n * sizeof *b);
+    assert_non_null(a->strings);
+}
+
+/* Attributes of the layer and of its gradient. */
+typedef struct layer {
+    bool lstm, lens, biased, states, peephole, before_reset, batch_first;
+    int direction; /* forward, reverse, bidirectional */
+    bool others;   /* activations other than the usual ones */
+    int64_t seq, batch, input, hidden, dirs;
+    int32_t len[3];
+} layer;
+
+static void set_layer(run_one *t, const layer *l)
+{
+    static const char *const directions[] = { "forward", "reverse", "bidirectional" };
+    static const char *const acts[] = { "HardSigmoid", "Softsign", "Softplus", "HardSigmoid", "Elu", "ScaledTanh" };
+    static const char *const gru_acts[] = { "Sigmoid", "LeakyRelu", "HardSigmoid", "Affine" };
+
+    assert_int_equal(mq_node_set_attr_string(t->node, "direction", directions[l->direction], NULL), MQ_OK);
+    set_int(t, "layout", l->batch_first);
+    set_int(t, "linear_before_reset", l->before_reset);
+    if (l->others)
+        set_strings(t, "activations", l->lstm ? acts : gru_acts, (size_t)l->dirs * (l->lstm ? 3 : 2));
+}
+
+static layer any_layer(bool lstm)
+{
+    layer l = { .lstm = lstm, .lens = pick(0, 1), .biased = pick(0, 2), .states = pick(0, 2), .peephole = pick(0, 1),
+                .before_reset = pick(0, 1), .batch_first = pick(0, 1), .direction = (int)pick(0, 2), .others = !pick(0, 2),
+                .seq = pick(1, 4), .batch = pick(1, 3), .input = pick(1, 3), .hidden = pick(1, 3) };
+
+    l.dirs = l.direction == 2 ? 2 : 1;
+    for (int i = 0; i < 3; i++)
+        l.len[i] = (int32_t)pick(0, l.seq);
+    return l;
+}
+
+/* X, W, R, B, sequence_lens, initial_h, and for LSTM initial_c and P; at[i] is the number of input i among those of the
+ * graph, -1 when it is absent. */
+static void layer_inputs(run_one *t, const layer *l, int *at)
+{
+    const int64_t n = (l->lstm ? 4 : 3) * l->hidden, x[] = { l->seq, l->batch, l->input };
+    const int64_t first[] = { l->batch, l->seq, l->input }, w[] = { l->dirs, n, l->input }, r[] = { l->dirs, n, l->hidden };
+    const int64_t b[] = { l->dirs, 2 * n }, p[] = { l->dirs, 3 * l->hidden };
+    const int64_t h[] = { l->batch_first ? l->batch : l->dirs, l->batch_first ? l->dirs : l->batch, l->hidden };
+    const struct { bool there; int rank; const int64_t *dims; } in[] = {
+        { true, 3, l->batch_first ? first : x }, { true, 3, w }, { true, 3, r }, { l->biased, 2, b }, { l->lens, 1, NULL },
+        { l->states, 3, h }, { l->states && l->lstm, 3, h }, { l->peephole && l->lstm, 2, p } };
+    char text[24];
+
+    for (int i = 0; i < (l->lstm ? 8 : 6); i++) {
+        at[i] = in[i].there ? (int)t->n_in : -1;
+        snprintf(text, sizeof text, "%lld", (long long)l->batch);
+        if (!in[i].there)
+            run_absent(t);
+        else if (i == 4)
+            run_input(t, MQ_INT32, text, l->len, false);
+        else
+            input(t, in[i].rank, in[i].dims, NULL);
+    }
+}
+
+static void one_layer(bool lstm)
+{
+    static const int of[] = { 0, 1, 2, 3, 5, 6, 7 };
+    const layer l = any_layer(lstm);
+    const size_t n_y = lstm ? 3 : 2;
+    int at[8] = { 0 };
+    char text[24];
+    probe p;
+    run_one g;
+
+    run_open(&p.f, "", lstm ? "LSTM" : "GRU");
+    set_layer(&p.f, &l);
+    layer_inputs(&p.f, &l, at);
+    probe_all(&p, n_y, n_y);
+    run_open(&g, "mq", lstm ? "LSTMGrad" : "GRUGrad");
+    g.reference = true;
+    set_layer(&g, &l);
+    snprintf(text, sizeof text, "%lld", (long long)l.batch);
+    for (int i = 0; i < (lstm ? 8 : 6); i++) {
+        if (at[i] < 0)
+            run_absent(&g);
+        else if (i == 4)
+            run_input(&g, MQ_INT32, text, l.len, false);
+        else
+            copy_of(&g, p.f.in[at[i]]);
+    }
+    for (size_t i = 0; i < n_y; i++)
+        copy_of(&g, p.dy[i]);
+    /* the node names only gradients of inputs that are there: run_node names the first ones, so absent ones end the list */
+    size_t n = 3;
+    while (n < (lstm ? 7u : 5u) && at[of[n]] >= 0)
+        n++;
+    run_node(&g, n);
+    for (size_t i = 0; i < n; i++)
+        check(&p, (size_t)at[of[i]], g.out[i]);
+    run_close(&g);
+    probe_close(&p);
+}
+
+static void test_recurrent(void **state)
+{
+    (void)state;
+    for (uint64_t k = 1; k <= 80; k++) {
+        seed = k;
+        one_layer(k % 2);
     }
 }
 
@@ -524,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_relu),       cmocka_unit_test(test_reduce_to),
         cmocka_unit_test(test_gather),     cmocka_unit_test(test_slice),
+        cmocka_unit_test(test_recurrent),
         cmocka_unit_test(test_refused),
     };
 
