@@ -76,45 +76,24 @@ static uint64_t node_bytes(const mq_node *n)
     return bytes;
 }
 
-static mq_status use_value(mq_splitting *s, mq_split_step *at, const mq_value *v);
-
-/* The values that a node takes from the main graph, its inner graphs included. */
-static mq_status each_input(mq_splitting *s, mq_split_step *at, const mq_node *n)
+/* Notes the initializers behind v for the step that is being made, through what constants determine. */
+static mq_status use_value(void *user, mq_value *v)
 {
+    mq_splitting *s = user;
+    mq_split_step *at = &s->steps[s->n];
+    const size_t now = s->n + 1;
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; i < n->n_inputs && rc == MQ_OK; i++)
-        rc = use_value(s, at, n->inputs[i]);
-    for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
-        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n && rc == MQ_OK; k++) {
-            const mq_graph *body = n->attrs[i]->graphs[k];
-
-            for (const mq_node *inner = body->first; inner && rc == MQ_OK; inner = inner->next)
-                rc = each_input(s, at, inner);
-            for (size_t j = 0; j < body->outputs.n && rc == MQ_OK; j++)
-                rc = use_value(s, at, body->outputs.items[j]);
-        }
-    return rc;
-}
-
-/* Notes the initializers behind v, through what constants determine. */
-static mq_status use_value(mq_splitting *s, mq_split_step *at, const mq_value *v)
-{
-    const size_t now = (size_t)(at - s->steps) + 1;
-    const mq_node *by = v && v->graph == s->g ? v->producer : NULL;
-    mq_status rc = MQ_OK;
-
-    if (v && v->graph == s->g && (v->init || v->sparse)) {
-        if (s->seen[v->tag] == now)
-            return MQ_OK;
-        s->seen[v->tag] = now;
+    if (s->seen[v->tag] == now)
+        return MQ_OK;
+    s->seen[v->tag] = now;
+    if (v->init || v->sparse) {
         if (!mq_vec_push(&s->used, v->tag))
             return mq_oom(s->err);
         at->n_inits++;
-    } else if (by && mq_split_is_aside(by) && s->seen[v->tag] != now) {
-        s->seen[v->tag] = now;
-        at->own += s->o->macs ? 0 : node_bytes(by);
-        rc = each_input(s, at, by); /* no deeper than chains of constants are long */
+    } else if (v->producer && mq_split_is_aside(v->producer)) {
+        at->own += s->o->macs ? 0 : node_bytes(v->producer);
+        rc = mq_node_each_read(v->producer, s->g, use_value, s); /* no deeper than chains of constants are long */
     }
     return rc;
 }
@@ -153,7 +132,6 @@ static mq_status make_steps(mq_splitting *s)
         n->tag = chain ? MQ_SPLIT_NONE - chain : s->n;
         if (chain)
             continue;
-        s->n++;
         at->node = n;
         at->first_init = s->used.n;
         at->own = node_bytes(n);
@@ -161,20 +139,13 @@ static mq_status make_steps(mq_splitting *s)
             const int64_t macs = s->o->macs(n);
             at->own = macs > 0 ? (uint64_t)macs + 1 : 1;
         }
-        rc = each_input(s, at, n);
+        rc = mq_node_each_read(n, s->g, use_value, s);
+        s->n++;
     }
     return rc;
 }
 
 /* ---- prices -------------------------------------------------------------------------------------------------------- */
-
-/* The main graph's node that a use lies in. */
-static const mq_node *outermost(const mq_graph *g, const mq_node *n)
-{
-    while (n && n->graph != g)
-        n = n->graph->owner;
-    return n;
-}
 
 static uint64_t value_bytes(const mq_value *v)
 {
@@ -188,50 +159,47 @@ static uint64_t value_bytes(const mq_value *v)
     return n * (uint64_t)((mq_dtype_bits(v->type->dtype) + 7) / 8);
 }
 
-/* The last step that reads v; MQ_SPLIT_NONE: none. */
-static size_t last_use(const mq_splitting *s, const mq_value *v)
+/* Of a walk over the steps: which one it is at, and the last that read each value, + 1. */
+typedef struct readers {
+    size_t now, *last;
+} readers;
+
+static mq_status note_reader(void *user, mq_value *v)
 {
-    size_t last = MQ_SPLIT_NONE;
+    readers *r = user;
 
-    for (size_t i = 0; i < v->uses.n; i++) {
-        const mq_node *n = outermost(s->g, v->uses.items[i].node);
-
-        if (n && !mq_split_is_aside(n) && (last == MQ_SPLIT_NONE || n->tag > last))
-            last = n->tag;
-    }
-    /* an inner graph may give v out without a node that reads it */
-    if (v->n_output_uses)
-        for (size_t t = 0; t < s->n; t++)
-            for (size_t i = 0; i < s->steps[t].node->n_attrs; i++)
-                for (size_t k = 0; s->steps[t].node->attrs[i]->graphs && k < s->steps[t].node->attrs[i]->n; k++)
-                    for (size_t o = 0; o < s->steps[t].node->attrs[i]->graphs[k]->outputs.n; o++)
-                        if (s->steps[t].node->attrs[i]->graphs[k]->outputs.items[o] == v &&
-                            (last == MQ_SPLIT_NONE || t > last))
-                            last = t;
-    return last;
+    r->last[v->tag] = r->now;
+    return MQ_OK;
 }
 
-static void set_prices(mq_splitting *s)
+static mq_status set_prices(mq_splitting *s)
 {
+    readers r = { .last = calloc(s->g->values.n + 1, sizeof *r.last) };
     int64_t sum = 0;
 
+    if (!r.last)
+        return mq_oom(s->err);
+    for (r.now = 1; r.now <= s->n; r.now++)
+        mq_node_each_read(s->steps[r.now - 1].node, s->g, note_reader, &r);
     for (size_t i = 0; i < s->n; i++)
         for (size_t o = 0; o < s->steps[i].node->n_outputs; o++) {
             const mq_value *v = s->steps[i].node->outputs[o];
-            const size_t last = v ? last_use(s, v) : MQ_SPLIT_NONE;
+            const size_t end = v ? r.last[v->tag] : 0;
 
-            if (last == MQ_SPLIT_NONE || last <= i)
+            if (end <= i + 1)
                 continue;
             s->steps[i + 1].price += value_bytes(v); /* differences first: it lives from here … */
-            s->steps[last + 1].price -= value_bytes(v); /* … to there; steps has one more than n */
+            s->steps[end].price -= value_bytes(v);   /* … to there; steps has one more than n */
             s->steps[i + 1].closed += !mq_can_be_edge(v);
-            s->steps[last + 1].closed -= !mq_can_be_edge(v);
+            s->steps[end].closed -= !mq_can_be_edge(v);
         }
     for (size_t i = 0; i <= s->n; i++) {
         sum += (int64_t)s->steps[i].price;
         s->steps[i].price = (uint64_t)sum;
         s->steps[i].closed += i ? s->steps[i - 1].closed : 0;
     }
+    free(r.last);
+    return MQ_OK;
 }
 
 /* ---- cuts ---------------------------------------------------------------------------------------------------------- */
@@ -482,7 +450,7 @@ mq_status mq_split_plan(mq_model *m, const mq_split_plan_opts *o, mq_split_part 
         MQ_TRY(mq_oom(err));
     if (s.n == 0)
         MQ_TRY(mq_fail(err, MQ_ERR_USAGE, "the model computes nothing from its inputs"));
-    set_prices(&s);
+    MQ_TRY(set_prices(&s));
     MQ_TRY(o->n_at ? mq_split_at_tensors(&s, n_parts) : o->n_parts ? by_balance(&s, n_parts) : by_size(&s, n_parts));
     rc = mq_split_make_parts(&s, parts, *n_parts);
 done:

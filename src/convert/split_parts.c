@@ -14,26 +14,19 @@ static int by_place(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void claim(mq_splitting *s, const mq_node *n, size_t part);
+typedef struct claiming {
+    mq_splitting *s;
+    size_t part;
+} claiming;
 
-static void claim_value(mq_splitting *s, const mq_value *v, size_t part)
+/* What makes v, if a step does, belongs to the part or to one before it. */
+static mq_status claim(void *user, mq_value *v)
 {
-    if (v && v->graph == s->g && v->producer && !mq_split_is_aside(v->producer) && s->steps[v->producer->tag].part > part)
-        s->steps[v->producer->tag].part = part;
-}
+    const claiming *c = user;
 
-/* Marks what n reads; walked from the last step to the first, all it needs is marked. */
-static void claim(mq_splitting *s, const mq_node *n, size_t part)
-{
-    for (size_t i = 0; i < n->n_inputs; i++)
-        claim_value(s, n->inputs[i], part);
-    for (size_t i = 0; i < n->n_attrs; i++)
-        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n; k++) {
-            for (const mq_node *inner = n->attrs[i]->graphs[k]->first; inner; inner = inner->next)
-                claim(s, inner, part);
-            for (size_t o = 0; o < n->attrs[i]->graphs[k]->outputs.n; o++)
-                claim_value(s, n->attrs[i]->graphs[k]->outputs.items[o], part);
-        }
+    if (v->producer && !mq_split_is_aside(v->producer) && c->s->steps[v->producer->tag].part > c->part)
+        c->s->steps[v->producer->tag].part = c->part;
+    return MQ_OK;
 }
 
 mq_status mq_split_at_tensors(mq_splitting *s, size_t *n_parts)
@@ -53,9 +46,9 @@ mq_status mq_split_at_tensors(mq_splitting *s, size_t *n_parts)
     for (size_t t = 0; t < s->n && rc == MQ_OK; t++)
         s->steps[t].part = n;
     for (size_t i = 0; i < n && rc == MQ_OK; i++)
-        claim_value(s, at[i], i);
-    for (size_t t = s->n; t-- > 0 && rc == MQ_OK;)
-        claim(s, s->steps[t].node, s->steps[t].part);
+        claim(&(claiming){ s, i }, at[i]);
+    for (size_t t = s->n; t-- > 0 && rc == MQ_OK;) /* from the last step to the first: all that is needed is claimed */
+        rc = mq_node_each_read(s->steps[t].node, s->g, claim, &(claiming){ s, s->steps[t].part });
     for (size_t t = 0; t < s->n && rc == MQ_OK; t++)
         some[s->steps[t].part] = true;
     for (size_t i = 0; i <= n && rc == MQ_OK; i++)
@@ -83,37 +76,25 @@ static mq_status put(mq_splitting *s, mq_value_vec *vec, mq_value *v)
     return has(vec, v) || mq_vec_push_in(s->g->model->arena, vec, v) ? MQ_OK : mq_oom(s->err);
 }
 
+typedef struct handing {
+    mq_splitting *s;
+    mq_split_part *parts;
+    size_t to; /* the part that reads */
+} handing;
+
 /* v goes from where it is made (MQ_SPLIT_NONE: the model's input) to the part that reads it. */
-static mq_status hand_over(mq_splitting *s, mq_split_part *parts, mq_value *v, size_t to)
+static mq_status hand_over(void *user, mq_value *v)
 {
-    const size_t from = v->producer ? s->steps[v->producer->tag].part : MQ_SPLIT_NONE;
+    const handing *h = user;
+    const bool fixed = mq_split_is_fixed(v);
+    const size_t from = v->producer && !fixed ? h->s->steps[v->producer->tag].part : MQ_SPLIT_NONE;
     mq_status rc = MQ_OK;
 
-    if (from == to)
+    if (fixed || from == h->to)
         return MQ_OK;
     if (from != MQ_SPLIT_NONE)
-        rc = put(s, &parts[from].outputs, v);
-    return rc == MQ_OK ? put(s, &parts[to].inputs, v) : rc;
-}
-
-static mq_status collect(mq_splitting *s, mq_split_part *parts, const mq_node *n, size_t part)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; i < n->n_inputs && rc == MQ_OK; i++)
-        if (n->inputs[i] && n->inputs[i]->graph == s->g && !mq_split_is_fixed(n->inputs[i]))
-            rc = hand_over(s, parts, n->inputs[i], part);
-    for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
-        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n && rc == MQ_OK; k++) {
-            const mq_graph *body = n->attrs[i]->graphs[k];
-
-            for (const mq_node *inner = body->first; inner && rc == MQ_OK; inner = inner->next)
-                rc = collect(s, parts, inner, part);
-            for (size_t o = 0; o < body->outputs.n && rc == MQ_OK; o++)
-                if (body->outputs.items[o]->graph == s->g && !mq_split_is_fixed(body->outputs.items[o]))
-                    rc = hand_over(s, parts, body->outputs.items[o], part);
-        }
-    return rc;
+        rc = put(h->s, &h->parts[from].outputs, v);
+    return rc == MQ_OK ? put(h->s, &h->parts[h->to].inputs, v) : rc;
 }
 
 mq_status mq_split_make_parts(mq_splitting *s, mq_split_part **out, size_t n)
@@ -123,7 +104,7 @@ mq_status mq_split_make_parts(mq_splitting *s, mq_split_part **out, size_t n)
 
     for (size_t t = 0; t < s->n && rc == MQ_OK; t++) {
         parts[s->steps[t].part].n_nodes++;
-        rc = collect(s, parts, s->steps[t].node, s->steps[t].part);
+        rc = mq_node_each_read(s->steps[t].node, s->g, hand_over, &(handing){ s, parts, s->steps[t].part });
     }
     for (size_t i = 0; i < s->g->outputs.n && rc == MQ_OK; i++) {
         mq_value *v = s->g->outputs.items[i];

@@ -14,31 +14,14 @@ typedef struct cutting {
     mq_error *err;
 } cutting;
 
-static mq_status need(cutting *c, mq_value *v)
+static mq_status need(void *user, mq_value *v)
 {
-    if (!v || v->graph != c->g || v->tag != FREE)
+    cutting *c = user;
+
+    if (v->tag != FREE)
         return MQ_OK;
     v->tag = NEEDED;
     return mq_vec_push(&c->todo, v) ? MQ_OK : mq_oom(c->err);
-}
-
-/* What n takes from the main graph, its inner graphs included. */
-static mq_status need_inputs(cutting *c, const mq_node *n)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; i < n->n_inputs && rc == MQ_OK; i++)
-        rc = need(c, n->inputs[i]);
-    for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
-        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n && rc == MQ_OK; k++) {
-            const mq_graph *body = n->attrs[i]->graphs[k];
-
-            for (const mq_node *inner = body->first; inner && rc == MQ_OK; inner = inner->next)
-                rc = need_inputs(c, inner);
-            for (size_t o = 0; o < body->outputs.n && rc == MQ_OK; o++)
-                rc = need(c, body->outputs.items[o]);
-        }
-    return rc;
 }
 
 /* Marks what output `of` needs. */
@@ -53,7 +36,7 @@ static mq_status mark(cutting *c, mq_value *of)
             return mq_fail(c->err, MQ_ERR_USAGE, "output '%s' also needs input '%s'", of->name, v->name);
         if (v->producer && v->producer->tag == FREE) {
             v->producer->tag = NEEDED;
-            rc = need_inputs(c, v->producer);
+            rc = mq_node_each_read(v->producer, c->g, need, c);
         }
     }
     return rc;

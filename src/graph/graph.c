@@ -248,6 +248,29 @@ mq_status mq_value_rename(mq_value *v, const char *name, mq_error *err)
     return mq_map_put(&g->names, copy, v) ? MQ_OK : mq_oom(err);
 }
 
+static mq_status read_one(const mq_graph *g, mq_value *v, mq_read_fn visit, void *user)
+{
+    return v && v->graph == g ? visit(user, v) : MQ_OK;
+}
+
+mq_status mq_node_each_read(const mq_node *n, const mq_graph *g, mq_read_fn visit, void *user)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < n->n_inputs && rc == MQ_OK; i++)
+        rc = read_one(g, n->inputs[i], visit, user);
+    for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
+        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n && rc == MQ_OK; k++) {
+            const mq_graph *body = n->attrs[i]->graphs[k];
+
+            for (const mq_node *inner = body->first; inner && rc == MQ_OK; inner = inner->next)
+                rc = mq_node_each_read(inner, g, visit, user);
+            for (size_t o = 0; o < body->outputs.n && rc == MQ_OK; o++)
+                rc = read_one(g, body->outputs.items[o], visit, user);
+        }
+    return rc;
+}
+
 bool mq_value_unused(const mq_value *v)
 {
     return v->uses.n == 0 && v->n_output_uses == 0;

@@ -379,6 +379,11 @@ mq_status mq_use_redirect(mq_use use, mq_value *to, mq_error *err);
 /* Changes the name; MQ_ERR_USAGE when it is taken in the scope. */
 mq_status mq_value_rename(mq_value *v, const char *name, mq_error *err);
 
+/* Calls visit for each value of g that n, a node of g, reads: its inputs, and what its inner graphs (to any depth) read or
+ * give out of g. One that is read twice comes twice. Ends with the first status that is not MQ_OK, and returns it. */
+typedef mq_status (*mq_read_fn)(void *user, mq_value *v);
+mq_status mq_node_each_read(const mq_node *n, const mq_graph *g, mq_read_fn visit, void *user);
+
 /* Is v used by no node and no graph output? */
 bool mq_value_unused(const mq_value *v);
 

@@ -25,27 +25,12 @@ struct sorter {
     index_vec stack, order;
 };
 
-/* Adds what node n (of s->g or of a graph inside it) needs from s->g to `needs`. */
-static bool collect(const struct sorter *s, const mq_node *n, index_vec *needs)
+/* Adds the position of what makes v. */
+static mq_status add_need(void *user, mq_value *v)
 {
-    for (size_t i = 0; i < n->n_inputs; i++) {
-        const mq_value *v = n->inputs[i];
-        if (v && v->graph == s->g && v->producer && !mq_vec_push(needs, v->producer->tag))
-            return false;
-    }
-    for (size_t i = 0; i < n->n_attrs; i++)
-        for (size_t k = 0; n->attrs[i]->graphs && k < n->attrs[i]->n; k++) {
-            const mq_graph *body = n->attrs[i]->graphs[k];
-            for (const mq_node *inner = body->first; inner; inner = inner->next)
-                if (!collect(s, inner, needs))
-                    return false;
-            for (size_t o = 0; o < body->outputs.n; o++) {
-                const mq_value *v = body->outputs.items[o];
-                if (v->graph == s->g && v->producer && !mq_vec_push(needs, v->producer->tag))
-                    return false;
-            }
-        }
-    return true;
+    index_vec *needs = user;
+
+    return !v->producer || mq_vec_push(needs, v->producer->tag) ? MQ_OK : MQ_ERR_NOMEM;
 }
 
 static mq_status fail_cycle(const struct sorter *s, size_t at, mq_error *err)
@@ -64,7 +49,7 @@ static mq_status visit(struct sorter *s, size_t root, mq_error *err)
         struct step *st = &s->steps[at];
         if (st->mark == UNSEEN) {
             st->mark = OPEN;
-            if (!collect(s, st->node, &st->needs))
+            if (mq_node_each_read(st->node, s->g, add_need, &st->needs) != MQ_OK)
                 return mq_oom(err);
         }
         if (st->next_need == st->needs.n) {
