@@ -41,15 +41,9 @@ done:
 
 size_t mq_convert_unlist(mq_model *m)
 {
-    mq_graph *g = m->graph;
     const bool old = m->has_ir_version && m->ir_version < 4;
-    size_t n = 0;
+    const size_t n = mq_graph_unlist_inits(m->graph);
 
-    for (size_t i = g->inputs.n; i-- > 0;)
-        if (g->inputs.items[i]->init) {
-            mq_graph_remove_input(g, g->inputs.items[i]);
-            n++;
-        }
     if (old && n)
         m->ir_version = 4;
     return old ? 0 : n;

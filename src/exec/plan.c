@@ -51,21 +51,6 @@ static mq_status set_inputs(mq_graph *g, const mq_plan_opts *o, mq_error *err)
     return rc;
 }
 
-/* Before IR version 4 every initializer had to be listed as an input too, and none could be overridden. */
-static void unlist_initializers(mq_graph *g)
-{
-    for (size_t i = g->inputs.n; i-- > 0;)
-        if (g->inputs.items[i]->init)
-            mq_graph_remove_input(g, g->inputs.items[i]);
-}
-
-static void clear_outputs(mq_graph *g)
-{
-    for (size_t i = 0; i < g->outputs.n; i++)
-        g->outputs.items[i]->n_output_uses--;
-    g->outputs.n = 0;
-}
-
 /* Outputs, then kept tensors: those stay because they are outputs to every pass; bodies leave them out again. */
 static mq_status set_outputs(mq_plan *p, mq_error *err)
 {
@@ -75,7 +60,7 @@ static mq_status set_outputs(mq_plan *p, mq_error *err)
     mq_value *v = NULL;
 
     if (o->outputs)
-        clear_outputs(g);
+        mq_graph_clear_outputs(g);
     for (size_t i = 0; o->outputs && i < o->n_outputs && rc == MQ_OK; i++)
         if ((rc = find_named(g, o->outputs[i], &v, err)) == MQ_OK)
             rc = mq_graph_add_output(g, v, err);
@@ -282,8 +267,8 @@ static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
     MQ_TRY(mq_model_clone(&p->model, m, err));
     if (p->opts.float_edges)
         MQ_TRY(mq_edges_to_float(p->model, NULL, err));
-    if (m->has_ir_version && m->ir_version < 4)
-        unlist_initializers(p->model->graph);
+    if (m->has_ir_version && m->ir_version < 4) /* each had to be listed then, and none could be overridden */
+        mq_graph_unlist_inits(p->model->graph);
     if (p->opts.inputs)
         MQ_TRY(set_inputs(p->model->graph, &p->opts, err));
     MQ_TRY(set_outputs(p, err));

@@ -93,8 +93,7 @@ static mq_status set_outputs(cutting *c)
     mq_graph *g = c->g;
     mq_status rc = MQ_OK;
 
-    while (g->outputs.n)
-        mq_graph_remove_output(g, g->outputs.items[g->outputs.n - 1]);
+    mq_graph_clear_outputs(g);
     for (size_t i = 0; i < c->n_outputs && rc == MQ_OK; i++) {
         declare(c->outputs[i]);
         rc = mq_graph_add_output(g, c->outputs[i], c->err);
@@ -138,12 +137,7 @@ static void drop_rest(mq_graph *g)
         if (n->tag == FREE)
             mq_node_remove(n);
     }
-    for (size_t i = g->inits.n; i-- > 0;) {
-        mq_value *v = g->inits.items[i];
-
-        if (mq_value_unused(v) && !v->is_input)
-            mq_value_clear_init(v);
-    }
+    mq_graph_drop_unused_inits(g);
 }
 
 mq_status mq_model_cut(mq_model *m, mq_value *const *inputs, size_t n_inputs, mq_value *const *outputs, size_t n_outputs,

@@ -316,6 +316,31 @@ void mq_graph_remove_output(mq_graph *g, mq_value *v)
         v->n_output_uses--;
 }
 
+void mq_graph_clear_outputs(mq_graph *g)
+{
+    while (g->outputs.n)
+        mq_graph_remove_output(g, g->outputs.items[g->outputs.n - 1]);
+}
+
+size_t mq_graph_unlist_inits(mq_graph *g)
+{
+    size_t n = 0;
+
+    for (size_t i = g->inputs.n; i-- > 0;)
+        if (g->inputs.items[i]->init || g->inputs.items[i]->sparse) {
+            mq_graph_remove_input(g, g->inputs.items[i]);
+            n++;
+        }
+    return n;
+}
+
+void mq_graph_drop_unused_inits(mq_graph *g)
+{
+    for (size_t i = g->inits.n; i-- > 0;)
+        if (mq_value_unused(g->inits.items[i]) && !g->inits.items[i]->is_input)
+            mq_value_clear_init(g->inits.items[i]);
+}
+
 mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err)
 {
     if (!v->init && !v->sparse && !mq_vec_push_in(v->graph->model->arena, &v->graph->inits, v))

@@ -349,8 +349,13 @@ mq_status mq_graph_add_input(mq_graph *g, mq_value *v, mq_error *err);
 mq_status mq_graph_add_output(mq_graph *g, mq_value *v, mq_error *err);
 /* Takes v off the output list, once; nothing when it is not on it. */
 void mq_graph_remove_output(mq_graph *g, mq_value *v);
+void mq_graph_clear_outputs(mq_graph *g);
 /* Takes v off the input list (it stays a value); nothing when it is not on it. */
 void mq_graph_remove_input(mq_graph *g, mq_value *v);
+/* Initializers that are inputs, too, are inputs no more: how many. */
+size_t mq_graph_unlist_inits(mq_graph *g);
+/* Initializers that nobody uses are none any more; inputs and outputs stay. */
+void mq_graph_drop_unused_inits(mq_graph *g);
 /* Makes t the initializer of v (t's name becomes v's name), appended to g's list when v had none. */
 mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err);
 /* An input or output has another element type from now on, and is declared so when it is written. */

@@ -80,8 +80,7 @@ static mq_status set_edges(mq_model *m, const char *const *inputs, size_t n_inpu
             i++;
         else
             mq_graph_remove_input(g, g->inputs.items[i]);
-    while (g->outputs.n)
-        mq_graph_remove_output(g, g->outputs.items[0]);
+    mq_graph_clear_outputs(g);
     for (size_t i = 0; i < n_inputs && rc == MQ_OK; i++) {
         mq_value *v = mq_graph_find_here(g, inputs[i]);
 

@@ -39,20 +39,13 @@ static bool lists_weights(const mq_graph *g)
 static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
     mq_model *m = g->model;
-    size_t n = 0;
+    size_t n;
 
     (void)ctx;
     (void)err;
     if (g != m->graph || !m->has_ir_version || (m->ir_version >= IR_WITH_CONSTANTS && !lists_weights(g)))
         return MQ_OK;
-    for (size_t i = g->inputs.n; i-- > 0;) {
-        mq_value *v = g->inputs.items[i];
-
-        if (!v->init)
-            continue;
-        mq_graph_remove_input(g, v);
-        n++;
-    }
+    n = mq_graph_unlist_inits(g);
     if (n && m->ir_version < IR_WITH_CONSTANTS)
         m->ir_version = IR_WITH_CONSTANTS;
     *n_changed += n;

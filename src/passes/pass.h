@@ -88,7 +88,7 @@ mq_status mq_value_bypass(mq_value *from, mq_value *to, bool *done, mq_error *er
  * NULL). */
 void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped);
 
-/* Initializers that nobody uses are none any more; inputs and outputs stay. */
+/* Initializers that nobody uses are none any more, in all graphs. */
 void mq_model_drop_unused(mq_model *m);
 
 /* A node before `at` with these inputs (NULL: absent) and the attributes of `like` (may be NULL), without outputs. Imports

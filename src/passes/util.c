@@ -356,10 +356,6 @@ bool mq_same_shape(const mq_value *a, const mq_value *b)
 
 void mq_model_drop_unused(mq_model *m)
 {
-    for (size_t i = 0; i < m->graphs.n; i++) {
-        const mq_graph *g = m->graphs.items[i];
-        for (size_t k = g->inits.n; k-- > 0;)
-            if (mq_value_unused(g->inits.items[k]) && !g->inits.items[k]->is_input)
-                mq_value_clear_init(g->inits.items[k]);
-    }
+    for (size_t i = 0; i < m->graphs.n; i++)
+        mq_graph_drop_unused_inits(m->graphs.items[i]);
 }

@@ -27,14 +27,10 @@ mq_status mq_static_prepare(mq_model *m, bool equalize, const mq_hooks *hooks, s
     mq_status rc;
 
     *n_equalized = 0;
-    for (size_t i = 0; m->graph && i < m->graph->inits.n; i++) {
-        mq_value *v = m->graph->inits.items[i];
-        if (!v->is_input)
-            continue;
-        first = first ? first : v->name;
-        n++;
-        mq_graph_remove_input(m->graph, v);
-    }
+    for (size_t i = 0; m->graph && i < m->graph->inits.n && !first; i++)
+        first = m->graph->inits.items[i]->is_input ? m->graph->inits.items[i]->name : NULL;
+    if (m->graph)
+        n = mq_graph_unlist_inits(m->graph);
     if (n && !must)
         mq_warn(hooks, "constant-input", first, "%zu initializers were also graph inputs (as '%s') and are constants now", n,
                 first);
