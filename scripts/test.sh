@@ -39,7 +39,7 @@ step() {
     else
         failed=$((failed + 1))
         printf 'FAIL  %-28s %4d s  (%s)\n' "$name" $((SECONDS - start)) "$log"
-        tail -60 "$log" | sed 's/^/    | /'
+        (grep -v '^ok  ' "$log" || true) | tail -40 | cut -c 1-300 | sed 's/^/    | /'
     fi
 }
 
@@ -65,6 +65,12 @@ tests() {
     meson test -C "$out/$name" --print-errorlogs --timeout-multiplier 4 "$@"
 }
 
+# The builds and what they are compared with; a full disk looks like a hundred other faults.
+room=$(df -Pk "$out" | awk 'NR == 2 { print int($4 / 1024) }')
+if [ "$room" -lt 5000 ]; then
+    echo "test.sh: $out: $room MB are free, and a whole run takes up to 5000" >&2
+fi
+
 echo '== packages'
 ./scripts/packages.sh test
 
@@ -76,11 +82,13 @@ if [ "$mode" != --quick ]; then
     export ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
-    step build-sanitized build sanitized clang -Db_sanitize=address,undefined -Db_lundef=false
+    # Lines for stack traces, but no more: with all that a debugger wants the programs take 4 GB.
+    step build-sanitized build sanitized clang -Db_sanitize=address,undefined -Db_lundef=false -Ddebug=false \
+        -Doptimization=2 -Dc_args=-gline-tables-only
     step test-sanitized tests sanitized
 
     echo '== without options'
-    step build-plain build plain gcc -Dopenmp=disabled -Donednn=disabled
+    step build-plain build plain gcc --buildtype=release -Dopenmp=disabled -Donednn=disabled
     step test-plain tests plain --suite unit
 
     if [ "$mode" = --long ]; then # a bounded run is among the tests

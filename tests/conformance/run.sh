@@ -3,7 +3,8 @@
 # SPDX-FileCopyrightText: mq authors
 #
 # Compares mq with the onnx package and with ONNX Runtime. Usage: run.sh VENV BUILD WORK_DIR SHARED_DATA [--long]
-# SHARED_DATA need not exist: what needs it is skipped.
+# SHARED_DATA need not exist: what needs it is skipped. What each part prints is kept in WORK_DIR/NAME.log; of one that
+# fails the end is shown, and the last line names all that failed.
 set -euo pipefail
 venv=$1
 build=$2
@@ -14,17 +15,17 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 here=$root/tests/conformance
 python=$venv/bin/python
 mkdir -p "$work"
-bad=0
+bad=()
 
 run() {
-    local name=$1 start=$SECONDS
+    local name=$1 start=$SECONDS log=$work/$1.log
     shift
-    echo "== $name"
-    if "$@"; then
-        echo "-- $name: ok ($((SECONDS - start)) s)"
+    if "$@" >"$log" 2>&1; then
+        echo "ok      $name ($((SECONDS - start)) s): $(tail -1 "$log")"
     else
-        echo "-- $name: FAILED ($((SECONDS - start)) s)"
-        bad=1
+        echo "FAILED  $name ($((SECONDS - start)) s)"
+        tail -15 "$log" | cut -c 1-300 | sed 's/^/    /'
+        bad+=("$name")
     fi
 }
 
@@ -93,4 +94,7 @@ run static_modes "$python" "$here/static_modes.py" "$build/tools/mq" "$root/test
 run static_io "$python" "$here/static_io.py" "$build/tools/mq" "$root/testdata"
 run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"
 run fidelity "$python" "$here/fidelity_weights.py" "$build/tools/mq"
-exit $bad
+if [ ${#bad[@]} -gt 0 ]; then
+    echo "failed: ${bad[*]}"
+    exit 1
+fi
