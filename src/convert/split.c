@@ -174,7 +174,7 @@ static mq_status note_reader(void *user, mq_value *v)
 
 static mq_status set_prices(mq_splitting *s)
 {
-    readers r = { .last = calloc(s->g->values.n + 1, sizeof *r.last) };
+    readers r = { .last = calloc(s->g->values.n + s->g->inits.n + 1, sizeof *r.last) };
     int64_t sum = 0;
 
     if (!r.last)
