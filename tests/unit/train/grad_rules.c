@@ -301,6 +301,21 @@ static void normalizations(void **state)
     CHECK(cases);
 }
 
+static void attention(void **state)
+{
+    static const grad_case cases[] = {
+        { "Attention", "f2x3x4x5 f2x3x6x5 f2x3x6x2", NULL, -2, 2 },
+        { "Attention", "f2x3x4x5 f2x1x6x5 f2x1x6x2", NULL, -2, 2 },
+        { "Attention", "f1x2x4x5 f1x2x4x5 f1x2x4x5", "is_causal=1 scale=0.7", -2, 2 },
+        { "Attention", "f1x2x4x5 f1x2x6x5 f1x2x6x5 f4x6", "softcap=1.5 scale=1.0", -2, 2 },
+        { "Attention", "f2x2x4x5 f2x2x6x5 f2x2x6x5 b2x1x4x6", "scale=0.5", -2, 2 },
+        { "Attention", "f2x4x6 f2x5x6 f2x5x4", "q_num_heads=2 kv_num_heads=2", -2, 2 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
 static void losses(void **state)
 {
     static const grad_case cases[] = {
@@ -388,6 +403,7 @@ int main(void)
         cmocka_unit_test(einsum),
         cmocka_unit_test(convolutions),
         cmocka_unit_test(normalizations),
+        cmocka_unit_test(attention),
         cmocka_unit_test(losses),
         cmocka_unit_test(casts),
         cmocka_unit_test(dropping),
