@@ -332,6 +332,21 @@ static void losses(void **state)
     CHECK(cases);
 }
 
+static void recurrent(void **state)
+{
+    static const grad_case cases[] = {
+        { "LSTM", "f3x2x4 f1x12x4 f1x12x3 f1x24", "hidden_size=3", 0, 0, 3 },
+        { "LSTM", "f3x2x4 f2x12x4 f2x12x3 f2x24 - f2x2x3 f2x2x3 f2x9", "hidden_size=3 direction=bidirectional", 0, 0, 3 },
+        { "LSTM", "f3x2x4 f1x12x4 f1x12x3", "hidden_size=3 direction=reverse", 0, 0, 1 },
+        { "GRU", "f3x2x4 f1x9x4 f1x9x3 f1x18", "hidden_size=3", 0, 0, 2 },
+        { "GRU", "f3x2x4 f2x9x4 f2x9x3 f2x18 - f2x2x3", "hidden_size=3 direction=bidirectional linear_before_reset=1", 0, 0,
+          2 },
+    };
+
+    (void)state;
+    CHECK(cases);
+}
+
 /* Through another type and back: the gradient has the input's type. */
 static void casts(void **state)
 {
@@ -405,6 +420,7 @@ int main(void)
         cmocka_unit_test(normalizations),
         cmocka_unit_test(attention),
         cmocka_unit_test(losses),
+        cmocka_unit_test(recurrent),
         cmocka_unit_test(casts),
         cmocka_unit_test(dropping),
     };
