@@ -21,7 +21,8 @@
 
 typedef struct weight {
     const char *name;
-    mq_tensor *truth;
+    float *truth;
+    size_t count;
     mq_value *value, *grad;
 } weight;
 
@@ -50,7 +51,6 @@ static double squares(const float *a, const float *b, size_t n)
 static mq_status find_truth(job *j)
 {
     mq_graph *g = j->m->graph;
-    const void *data;
     mq_status rc = MQ_OK;
 
     if (!(j->weights = calloc(g->inits.n + 1, sizeof *j->weights)))
@@ -58,14 +58,17 @@ static mq_status find_truth(job *j)
     for (size_t i = 0; i < g->inits.n && rc == MQ_OK; i++) {
         mq_value *v = g->inits.items[i], *truth;
         char name[512];
+        weight *w;
 
         snprintf(name, sizeof name, "%s.grad", v->name);
         if (!(truth = mq_graph_find_here(g, name)) || !truth->init)
             continue;
-        rc = mq_tensor_bytes(truth->init, &data, &j->err);
-        if (rc == MQ_OK)
-            j->size += squares(data, NULL, (size_t)mq_tensor_count(truth->init));
-        j->weights[j->n++] = (weight){ .name = v->name, .truth = truth->init, .value = v };
+        w = &j->weights[j->n++];
+        *w = (weight){ .name = v->name, .count = (size_t)mq_tensor_count(truth->init), .value = v };
+        if (!(w->truth = malloc((w->count + 1) * sizeof *w->truth)))
+            return MQ_ERR_NOMEM;
+        rc = mq_tensor_read_f32(truth->init, 0, w->count, w->truth, &j->err);
+        j->size += rc == MQ_OK ? squares(w->truth, NULL, w->count) : 0;
     }
     return rc;
 }
@@ -125,16 +128,15 @@ static bool compare(job *j, mq_array *const *out, const char *path)
     for (size_t i = 0; i < j->n; i++) {
         const weight *w = &j->weights[i];
         const mq_array *got = out[1 + i];
-        const void *truth = NULL;
         double size, d;
 
-        if (mq_tensor_bytes(w->truth, &truth, &j->err) != MQ_OK || (int64_t)got->count != mq_tensor_count(w->truth)) {
+        if (got->count != w->count) {
             printf("WRONG %s: the gradient of '%s' has %zu elements\n", path, w->name, got->count);
             return false;
         }
-        size = squares(truth, NULL, got->count);
+        size = squares(w->truth, NULL, w->count);
         size = size < TINY * TINY * j->size ? j->size : size;
-        d = sqrt(squares(got->data, truth, got->count) / size);
+        d = sqrt(squares(got->data, w->truth, w->count) / size);
         j->worst = fmax(j->worst, d);
         if (d <= BOUND)
             continue;
@@ -195,6 +197,8 @@ int main(int argc, char **argv)
             printf("ok %s: %zu tensors, worst %.2g\n", argv[i], j.n, j.worst);
         bad += rc != MQ_OK || !j.n || !ok;
         mq_model_free(j.m);
+        for (size_t k = 0; k < j.n; k++)
+            free(j.weights[k].truth);
         free(j.weights);
     }
     return bad > 0;

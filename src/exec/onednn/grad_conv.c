@@ -253,11 +253,11 @@ typedef struct weight_run {
 
 static mq_status run_shard(const weight_state *s, const weight_run *r, int shard, int thread)
 {
-    const size_t first = (size_t)(shard * s->size);
+    const size_t first = (size_t)(shard * s->size), bias = (size_t)(shard * s->channels) * sizeof(float);
     const mq_dn_arg args[] = { { MQ_DN_SRC, r->x + first * s->x_step },
                                { DNNL_ARG_DIFF_DST, r->dy + first * s->dy_step },
                                { DNNL_ARG_DIFF_WEIGHTS, r->dw + (size_t)shard * s->bytes },
-                               { DNNL_ARG_DIFF_BIAS, r->db + (size_t)(shard * s->channels) * sizeof(float) } };
+                               { DNNL_ARG_DIFF_BIAS, r->db ? r->db + bias : NULL } };
     mq_error ignored;
 
     return mq_dn_execute(s->last && shard == s->shards - 1 ? s->last : s->ops[thread], r->db ? 4 : 3, args,
