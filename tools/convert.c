@@ -11,7 +11,7 @@
 #include "commands.h"
 
 static const cli_opt takes[] = {
-    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
+    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_TARGET, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
     OPT_PRECISION, OPT_IO_TYPE, OPT_IO_LAYOUT, OPT_EMBED_PREPROCESS, OPT_KEEP_IO_TYPES,
     OPT_NODES, OPT_EXCLUDE_NODES, OPT_OP_TYPES, OPT_EXCLUDE_OP_TYPES, OPT_MAX_MACS, OPT_MAX_RAM, OPT_MAX_DROP,
     OPT_METRIC, OPT_EVAL_CMD, OPT_LOWER_IS_BETTER, OPT_MAX_EVALS, OPT_WITH_ONNXRUNTIME,
@@ -20,6 +20,8 @@ static const cli_opt takes[] = {
 
 /* Where this command's default or meaning is not that of the others. */
 static const cli_help_text helps[] = {
+    { OPT_TARGET, "who takes the result: onnx, onnxruntime (its own operators, too) or portable (rewrites make none newer "
+                  "than opset 7's)", true },
     { OPT_MAX_SIZE, "largest file with its external data, or its share of the input's (default: none)", true },
     { OPT_SHAPE, "write this shape of an input into the model, as 1x3x224x224 or batch,seq", false },
     { OPT_DIM, "write the size of a symbolic dimension into the model", false },
@@ -92,10 +94,29 @@ static void read_bounds(const cli_session *s, mq_convert_opts *o)
     o->with_onnxruntime = cli_get(s, OPT_WITH_ONNXRUNTIME)->on;
 }
 
+/* The words of --target that rewrites know; false: another one, or one with a CPU. */
+static bool target_of(const cli_options *o, mq_convert_target *out)
+{
+    static const char *const names[] = { "onnx", "onnxruntime", "portable" }; /* as mq_convert_target counts */
+    const char *text = o->values[OPT_TARGET].text;
+
+    *out = MQ_CONVERT_ONNX;
+    if (!o->values[OPT_TARGET].given)
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = (mq_convert_target)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static mq_convert_opts read_options(const cli_session *s)
 {
     mq_convert_opts o = mq_convert_opts_default();
 
+    target_of(s->opts, &o.target);
     o.level = level_of(s->opts);
     o.passes = cli_names(s, OPT_PASSES);
     o.disable = cli_names(s, OPT_DISABLE_PASS);
@@ -203,8 +224,12 @@ static mq_status check(const cli_options *o, mq_error *err)
 {
     const cli_value *passes = &o->values[OPT_PASSES], *disable = &o->values[OPT_DISABLE_PASS];
     const mq_names only = { passes->items, passes->n_items }, not = { disable->items, disable->n_items };
+    mq_convert_target target;
     mq_status rc = MQ_OK;
 
+    if (!target_of(o, &target))
+        return cli_fail(err, MQ_ERR_USAGE, "--target is onnx, onnxruntime or portable here, not '%s'",
+                        o->values[OPT_TARGET].text);
     CLI_TRY(check_choice(o, err));
     CLI_TRY(check_eval(o, err));
     for (size_t i = 0; is_json(o) && i < sizeof model_only / sizeof *model_only; i++)
@@ -222,9 +247,11 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--data is for --precision, and --verify run or auto: nothing is run");
     if (o->values[OPT_FOLD_LIMIT].given && !passes->given && level_of(o) == 0)
         return cli_fail(err, MQ_ERR_USAGE, "--fold-limit has nothing to limit: no rewrites run without -O here");
+    if (o->values[OPT_TARGET].given && !passes->given && level_of(o) == 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--target has no rewrites to choose: none run without -O here");
     CLI_TRY(check_strip(&o->values[OPT_STRIP], err));
-    CLI_TRY(mq_convert_check_passes("--passes", &only, err));
-    CLI_TRY(mq_convert_check_passes("--disable-pass", &not, err));
+    CLI_TRY(mq_convert_check_passes("--passes", &only, target, err));
+    CLI_TRY(mq_convert_check_passes("--disable-pass", &not, target, err));
 done:
     return rc;
 }

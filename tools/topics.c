@@ -21,6 +21,7 @@ static const char targets[] =
     "Targets (--target): what has to take the model\n"
     "\n"
     "mq check --target NAME names every node that the target does not take, and why.\n"
+    "mq convert --target onnxruntime writes fused operators that only ONNX Runtime has; portable keeps to old ones.\n"
     "\n";
 
 static const char exits[] =

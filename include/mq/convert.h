@@ -26,7 +26,15 @@ typedef enum mq_strip {
     MQ_STRIP_NAMES = 1 << 2,    /* names of nodes; tensors keep theirs */
 } mq_strip;
 
+/* Who takes the result: which rewrites there are. */
+typedef enum mq_convert_target {
+    MQ_CONVERT_ONNX,        /* anybody who has the standard's operators of the opset */
+    MQ_CONVERT_ONNXRUNTIME, /* ONNX Runtime: its operators of com.microsoft, too */
+    MQ_CONVERT_PORTABLE,    /* small and old runtimes, too: no rewrite makes an operator newer than opset 7 */
+} mq_convert_target;
+
 typedef struct mq_convert_opts {
+    mq_convert_target target; /* default MQ_CONVERT_ONNX */
     int level;             /* which rewrites: 0 none; 1 those that keep every bit; 2 (default) those that round otherwise,
                             * too; 3 all */
     mq_names passes;       /* these rewrites instead, in the table's order; default: by level */
@@ -84,8 +92,8 @@ MQ_API mq_status mq_convert_file(const char *input, const char *output, const mq
 /* The rewrites in their order, with levels, as a table for people; to be freed with free(). NULL: out of memory. */
 MQ_API char *mq_convert_list_passes(void);
 
-/* MQ_ERR_USAGE for a name that no rewrite has; `option` begins the sentence. */
-MQ_API mq_status mq_convert_check_passes(const char *option, const mq_names *names, mq_error *err);
+/* MQ_ERR_USAGE for a name that no rewrite for the target has; `option` begins the sentence. */
+MQ_API mq_status mq_convert_check_passes(const char *option, const mq_names *names, mq_convert_target target, mq_error *err);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@
 #include "exec/evaluate.h"
 #include "model/onnx_info.h"
 #include "ops/ops.h"
+#include "ops/targets.h"
 #include "passes/hide.h"
 #include "report/census.h"
 
@@ -29,23 +30,31 @@ mq_convert_opts mq_convert_opts_default(void)
 
 /* ---- which rewrites ------------------------------------------------------------------------------------------------ */
 
-static mq_status compile(mq_patterns **out, const char *option, const mq_names *names, mq_error *err)
+static bool is_for(const mq_convert_pass *row, mq_convert_target target)
+{
+    return row->targets & 1u << target; /* mq_pass_target has their order */
+}
+
+static mq_status compile(mq_patterns **out, const char *option, const mq_names *names, mq_convert_target target,
+                         mq_error *err)
 {
     mq_status rc = mq_patterns_create(out, option, names->items, names->n, err);
 
-    for (size_t i = 0; rc == MQ_OK && mq_convert_passes[i].pass; i++)
-        mq_patterns_offer(*out, mq_convert_passes[i].pass->name);
+    for (const mq_convert_pass *row = mq_convert_passes; rc == MQ_OK && row->pass; row++)
+        if (is_for(row, target))
+            mq_patterns_offer(*out, row->pass->name);
     return rc;
 }
 
-mq_status mq_convert_check_passes(const char *option, const mq_names *names, mq_error *err)
+mq_status mq_convert_check_passes(const char *option, const mq_names *names, mq_convert_target target, mq_error *err)
 {
     mq_patterns *p = NULL;
-    mq_status rc = compile(&p, option, names, err);
+    mq_status rc = compile(&p, option, names, target, err);
 
     if (rc == MQ_OK)
-        for (size_t i = 0; mq_convert_passes[i].pass; i++)
-            mq_patterns_match(p, mq_convert_passes[i].pass->name);
+        for (const mq_convert_pass *row = mq_convert_passes; row->pass; row++)
+            if (is_for(row, target))
+                mq_patterns_match(p, row->pass->name);
     if (rc == MQ_OK)
         rc = mq_patterns_check_used(p, err);
     mq_patterns_free(p);
@@ -57,14 +66,15 @@ static mq_status choose_passes(mq_convert_run *run, const mq_convert_opts *o, bo
     mq_patterns *only = NULL, *not = NULL;
     mq_status rc = MQ_OK;
 
-    MQ_TRY(mq_convert_check_passes("--passes", &o->passes, err));
-    MQ_TRY(mq_convert_check_passes("--disable-pass", &o->disable, err));
-    MQ_TRY(compile(&only, "--passes", &o->passes, err));
-    MQ_TRY(compile(&not, "--disable-pass", &o->disable, err));
+    MQ_TRY(mq_convert_check_passes("--passes", &o->passes, o->target, err));
+    MQ_TRY(mq_convert_check_passes("--disable-pass", &o->disable, o->target, err));
+    MQ_TRY(compile(&only, "--passes", &o->passes, o->target, err));
+    MQ_TRY(compile(&not, "--disable-pass", &o->disable, o->target, err));
     for (size_t i = 0; mq_convert_passes[i].pass; i++) {
-        const char *name = mq_convert_passes[i].pass->name;
+        const mq_convert_pass *row = &mq_convert_passes[i];
+        const char *name = row->pass->name;
 
-        run->on[i] = (o->passes.n ? mq_patterns_match(only, name) : mq_convert_passes[i].level <= o->level) &&
+        run->on[i] = is_for(row, o->target) && (o->passes.n ? mq_patterns_match(only, name) : row->level <= o->level) &&
                      !mq_patterns_match(not, name);
         *any |= run->on[i];
     }
@@ -74,19 +84,29 @@ done:
     return rc;
 }
 
+/* The targets of a row that is not for all. */
+static const char *targets_of(const mq_convert_pass *row)
+{
+    switch (row->targets) {
+    case MQ_PASS_ONNX: return " (onnx)";
+    case MQ_PASS_ONNXRUNTIME: return " (onnxruntime)";
+    case MQ_PASS_ONNX | MQ_PASS_ONNXRUNTIME: return " (onnx, onnxruntime)";
+    default: return "";
+    }
+}
+
 char *mq_convert_list_passes(void)
 {
     mq_str s = { 0 };
 
-    mq_str_add(&s, "pass                   from  what it does\n");
-    for (size_t i = 0; mq_convert_passes[i].pass; i++) {
-        const mq_convert_pass *p = &mq_convert_passes[i];
-
-        mq_str_addf(&s, "%-21s  ", p->pass->name);
-        if (p->level < MQ_CONVERT_NAMED)
-            mq_str_addf(&s, "-O%d   %s\n", p->level, p->pass->summary);
+    mq_str_add(&s, "pass                   from  what it does (--target)\n");
+    for (const mq_convert_pass *row = mq_convert_passes; row->pass; row++) {
+        mq_str_addf(&s, "%-21s  ", row->pass->name);
+        if (row->level < MQ_CONVERT_NAMED)
+            mq_str_addf(&s, "-O%d   ", row->level);
         else
-            mq_str_addf(&s, "named %s\n", p->pass->summary);
+            mq_str_add(&s, "named ");
+        mq_str_addf(&s, "%s%s\n", row->pass->summary, targets_of(row));
     }
     mq_str_add(&s, "\nThey run in this order, again and again until none finds anything; named ones only where --passes\n"
                    "has them.\n");
@@ -137,7 +157,8 @@ static mq_status rewrite(mq_convert_job *j)
     if (j->which)
         MQ_TRY(mq_nodes_hide(j->job.model, takes, j->which, &hidden, j->job.err));
     MQ_TRY(mq_passes_settle(j->job.model, &j->run, &(mq_pass_ctx){ .evaluate = mq_evaluator_run, .user = e,
-                                                                   .fold_limit = j->opts->fold_limit }, j->job.err));
+                                                                   .fold_limit = j->opts->fold_limit,
+                                                                   .for_file = true }, j->job.err));
     if (!j->run.settled)
         mq_warn(hooks, "passes-unsettled", "", "rewrites still found something after %d rounds", MQ_CONVERT_ROUNDS);
 done:
@@ -254,6 +275,23 @@ done:
     return rc;
 }
 
+/* What the target does not take of the result, one warning each. */
+static mq_status check_target(mq_convert_job *j)
+{
+    static const char *const names[] = { "onnx", "onnxruntime", "portable" }; /* as mq_convert_target counts */
+    mq_findings fs = { 0 };
+    mq_status rc = MQ_OK;
+
+    if (j->opts->target == MQ_CONVERT_ONNX)
+        return MQ_OK;
+    rc = mq_check_target(j->job.model, mq_target_find(names[j->opts->target]), &fs, j->job.err);
+    for (size_t i = 0; i < fs.list.n && rc == MQ_OK; i++)
+        if (fs.list.items[i].severity == MQ_SEVERITY_ERROR)
+            mq_warn(j->job.hooks, fs.list.items[i].code, fs.list.items[i].place, "%s", fs.list.items[i].text);
+    mq_findings_release(&fs);
+    return rc;
+}
+
 /* JSON instead of a model. */
 static mq_status write_json(mq_convert_job *j)
 {
@@ -329,6 +367,7 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
     MQ_TRY(mq_convert_count_before(&j));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     MQ_TRY(change(&j));
+    MQ_TRY(check_target(&j));
     MQ_TRY(mq_job_end_step(&j.job, "convert"));
     if (o.json)
         MQ_TRY(tell(&j));

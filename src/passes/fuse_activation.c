@@ -9,6 +9,8 @@
  *   Gemm -> Reshape -> activation                            =>  FusedGemm -> Reshape
  * Activations: Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh. Of two Conv that an Add joins the later one
  * takes the sum.
+ * In a file (for_file) only what ONNX Runtime has is made: no Gelu or Elu in a Conv, no Clip in a Gemm; a MatMul stays
+ * (fuse-gemm takes those of matrices, and more axes would take more nodes).
  * Skipped when what is between has another reader or is an output, for other types than float, and for bounds that
  * are no constants.
  * Numerics: the same operations; the fused kernel may keep sums in registers instead of rounding them between. */
@@ -25,32 +27,46 @@ typedef struct activation {
     const char *op;
     const char *a, *b; /* attributes that are its parameters; NULL: none */
     float a_default, b_default;
+    bool in_conv, in_gemm; /* ONNX Runtime's FusedConv and FusedGemm have it */
 } activation;
 
 static const activation activations[] = {
-    { "Elu", "alpha", NULL, 1, 0 },
-    { "Gelu", NULL, NULL, 0, 0 },
-    { "HardSigmoid", "alpha", "beta", 0.2f, 0.5f },
-    { "LeakyRelu", "alpha", NULL, 0.01f, 0 },
-    { "Relu", NULL, NULL, 0, 0 },
-    { "Sigmoid", NULL, NULL, 0, 0 },
-    { "Tanh", NULL, NULL, 0, 0 },
+    { "Elu", "alpha", NULL, 1, 0, false, true },
+    { "Gelu", NULL, NULL, 0, 0, false, false },
+    { "HardSigmoid", "alpha", "beta", 0.2f, 0.5f, true, true },
+    { "LeakyRelu", "alpha", NULL, 0.01f, 0, true, true },
+    { "Relu", NULL, NULL, 0, 0, true, true },
+    { "Sigmoid", NULL, NULL, 0, 0, true, true },
+    { "Tanh", NULL, NULL, 0, 0, true, true },
 };
 
-/* Is n an activation? Its parameters, and how many it has. */
-static bool read_activation(const mq_node *n, float params[2], size_t *n_params)
+/* Who has to run the result, and what the activation goes into. */
+typedef enum taker { ENGINE, FILE_CONV, FILE_GEMM } taker;
+
+/* The bounds of a Clip: inputs, attributes before opset 11. */
+static bool read_bounds(const mq_node *n, float params[2])
 {
+    const bool attrs = mq_opset_of(n->graph, "") < 11;
     double bound[2] = { -INFINITY, INFINITY };
 
-    *n_params = 2;
-    if (mq_node_is(n, "", "Clip")) {
-        for (size_t i = 1; i < 3 && i < n->n_inputs; i++)
-            if (n->inputs[i] && !mq_constant_number(n->inputs[i], &bound[i - 1]))
-                return false;
-        params[0] = (float)bound[0];
-        params[1] = (float)bound[1];
-        return bound[0] <= bound[1];
+    if (attrs) {
+        bound[0] = (double)mq_node_attr_float(n, "min", -INFINITY);
+        bound[1] = (double)mq_node_attr_float(n, "max", INFINITY);
     }
+    for (size_t i = 1; i < 3 && i < n->n_inputs && !attrs; i++)
+        if (n->inputs[i] && !mq_constant_number(n->inputs[i], &bound[i - 1]))
+            return false;
+    params[0] = (float)bound[0];
+    params[1] = (float)bound[1];
+    return bound[0] <= bound[1];
+}
+
+/* Is n an activation that the taker has? Its parameters, and how many it has. */
+static bool read_activation(const mq_node *n, taker by, float params[2], size_t *n_params)
+{
+    *n_params = 2;
+    if (mq_node_is(n, "", "Clip"))
+        return by != FILE_GEMM && read_bounds(n, params);
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
         const activation *a = &activations[i];
 
@@ -59,18 +75,18 @@ static bool read_activation(const mq_node *n, float params[2], size_t *n_params)
         params[0] = a->a ? mq_node_attr_float(n, a->a, a->a_default) : 0;
         params[1] = a->b ? mq_node_attr_float(n, a->b, a->b_default) : 0;
         *n_params = a->b ? 2 : a->a ? 1 : 0;
-        return true;
+        return by == ENGINE || (by == FILE_CONV ? a->in_conv : a->in_gemm);
     }
     return false;
 }
 
 /* The activation that is the only reader of n's output. */
-static mq_node *activation_behind(const mq_node *n, float params[2], size_t *n_params)
+static mq_node *activation_behind(const mq_node *n, taker by, float params[2], size_t *n_params)
 {
     mq_node *a = n->outputs[0] ? mq_only_reader(n->outputs[0]) : NULL;
 
     return a && a->graph == n->graph && a->n_outputs == 1 && a->outputs[0] && a->inputs[0] == n->outputs[0] &&
-                   read_activation(a, params, n_params)
+                   read_activation(a, by, params, n_params)
                ? a
                : NULL;
 }
@@ -110,7 +126,7 @@ static mq_node *sum_behind(const mq_node *conv, mq_value **z)
     return *z && *z != y && mq_same_shape(*z, y) ? add : NULL;
 }
 
-static mq_status fuse_conv(mq_node *conv, size_t *n_changed, mq_error *err)
+static mq_status fuse_conv(mq_node *conv, taker by, size_t *n_changed, mq_error *err)
 {
     const bool fused = mq_node_is(conv, "com.microsoft", "FusedConv");
     mq_value *in[4] = { NULL };
@@ -128,7 +144,7 @@ static mq_status fuse_conv(mq_node *conv, size_t *n_changed, mq_error *err)
         last = add;
     else if (!fused)
         in[3] = NULL;
-    if ((act = activation_behind(last, params, &n_params)))
+    if ((act = activation_behind(last, by, params, &n_params)))
         last = act;
     if (last == conv)
         return MQ_OK;
@@ -274,7 +290,7 @@ done:
     return rc;
 }
 
-static mq_status fuse_gemm(mq_node *gemm, size_t *n_changed, mq_error *err)
+static mq_status fuse_gemm(mq_node *gemm, taker by, size_t *n_changed, mq_error *err)
 {
     float params[2];
     size_t n_params;
@@ -282,7 +298,7 @@ static mq_status fuse_gemm(mq_node *gemm, size_t *n_changed, mq_error *err)
     mq_node *act, *made, *reshape = reshape_behind(gemm);
 
     if (gemm->n_inputs < 2 || mq_value_dtype(gemm->inputs[1]) != MQ_FLOAT ||
-        !(act = activation_behind(reshape ? reshape : gemm, params, &n_params)))
+        !(act = activation_behind(reshape ? reshape : gemm, by, params, &n_params)))
         return MQ_OK;
     const char *name = activation_name(act);
     if (reshape)
@@ -305,23 +321,23 @@ done:
 
 static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
+    const bool file = ctx->for_file;
     mq_status rc = MQ_OK;
 
-    (void)ctx;
     /* backwards: of two Conv that an Add joins the later one is asked first */
     for (mq_node *n = g->last, *prev; n && rc == MQ_OK; n = prev) {
         prev = n->prev;
         if (n->n_outputs != 1 || n->n_inputs < 1)
             continue;
         if (mq_node_is(n, "", "Conv") || mq_node_is(n, "com.microsoft", "FusedConv"))
-            rc = fuse_conv(n, n_changed, err);
-        else if (mq_node_is(n, "", "MatMul"))
+            rc = fuse_conv(n, file ? FILE_CONV : ENGINE, n_changed, err);
+        else if (!file && mq_node_is(n, "", "MatMul"))
             rc = fuse_rows(n, n_changed, err);
     }
     for (mq_node *n = g->last, *prev; n && rc == MQ_OK; n = prev) { /* what goes with n lies behind it */
         prev = n->prev;
         if (n->n_outputs == 1 && mq_node_is(n, "", "Gemm"))
-            rc = fuse_gemm(n, n_changed, err);
+            rc = fuse_gemm(n, file ? FILE_GEMM : ENGINE, n_changed, err);
     }
     return rc;
 }

@@ -5,11 +5,14 @@
  * (ops/attention_op.h). Numbers may also stand before the first product, on either side. Where Q, K, V and the result are
  * cut into heads by Reshape [B, S, N, D] and Transpose, these go too, and the operator takes and gives [B, S, N * D]; else
  * it takes and gives [B, N, S, D]. In a file (fuse-heads) it is Attention of ai.onnx, from opset 23 on.
+ * With for_file fuse-attention makes MultiHeadAttention of ONNX Runtime, of heads that are cut so; a mask with one row for
+ * all queries is expanded for it.
  * Skipped when what is inside has another reader or is an output, when it is not float, or when batches, heads or the mask's
  * sizes are not known to agree: what is broadcast here is the mask alone. In a file also when the mask is one row for all
  * queries: ONNX Runtime 1.31 refuses that.
  * Numerics: the same sums in another order; a scale before a product is taken behind it. Where a mask hides everything,
  * Attention of ai.onnx gives 0, where Softmax gave NaN. */
+#include <math.h>
 #include <string.h>
 
 #include "ops/attention_op.h"
@@ -189,6 +192,14 @@ static bool read_apart(const mq_node *first, mq_node *second, attention *t)
     return true;
 }
 
+/* The Softmax is over the last of four axes. */
+static bool is_last_axis(const mq_node *softmax)
+{
+    const int64_t axis = mq_node_attr_int(softmax, "axis", mq_opset_of(softmax->graph, "") < 13 ? 1 : -1);
+
+    return axis == -1 || axis == 3;
+}
+
 static bool read_attention(mq_node *n, attention *t)
 {
     mq_node *softmax, *first;
@@ -198,8 +209,7 @@ static bool read_attention(mq_node *n, attention *t)
         !is_float4(n->outputs[0]))
         return false;
     softmax = mq_pass_only_producer(n->inputs[0], "Softmax");
-    if (!softmax || !is_float4(softmax->inputs[0]) ||
-        (mq_node_attr_int(softmax, "axis", -1) != -1 && mq_node_attr_int(softmax, "axis", -1) != 3))
+    if (!softmax || !is_float4(softmax->inputs[0]) || !is_last_axis(softmax))
         return false;
     first = read_scores(softmax->inputs[0], t);
     if (!first || first->n_inputs != 2 || !is_float4(first->inputs[0]) || !is_float4(first->inputs[1]) ||
@@ -239,7 +249,96 @@ static bool has_all_rows(const attention *t)
     return !t->mask || (mq_value_rank(t->mask) >= 2 && mq_dim_equal(mq_value_dim(t->mask, -2), mq_value_dim(t->scores, -2)));
 }
 
-static mq_status fuse_all(mq_graph *g, bool standard, size_t *n_changed, mq_error *err)
+/* ---- the mask of MultiHeadAttention -------------------------------------------------------------------------------- */
+
+/* How it gets a mask of four axes that has a row for each query. */
+typedef enum mask_way { MASK_AS_IT_IS, MASK_TO_CONSTANT, MASK_TO_ITS_LENGTH, MASK_NOT } mask_way;
+
+static mask_way way_of(const attention *t)
+{
+    const mq_dim queries = mq_value_dim(t->scores, -2);
+
+    if (!t->mask || (has_all_rows(t) && mq_value_rank(t->mask) == 4))
+        return MASK_AS_IT_IS;
+    if (has_all_rows(t) || mq_dim_known(queries))
+        return MASK_TO_CONSTANT;
+    return mq_value_rank(t->mask) == 4 && mq_dim_equal(mq_value_dim(t->mask, 3), queries) ? MASK_TO_ITS_LENGTH : MASK_NOT;
+}
+
+static mq_status constant(mq_graph *g, const char *name, const int64_t v[4], mq_value **out, mq_error *err)
+{
+    const int64_t four = 4;
+
+    return mq_constant_of(g, name, MQ_INT64, 1, &four, v, out, err);
+}
+
+/* [B, 1, 1, T] whose T is the number of queries, too: its shape with that twice. */
+static mq_status square_shape(mq_node *at, mq_value *mask, mq_value **shape, mq_error *err)
+{
+    mq_value *in[2];
+    mq_status rc = MQ_OK;
+    mq_node *n;
+
+    MQ_TRY(mq_pass_insert(at, "", "Shape", NULL, &mask, 1, &n, err));
+    MQ_TRY(mq_pass_give_output(n, mask, &in[0], err));
+    MQ_TRY(constant(at->graph, "axes", (const int64_t[]){ 0, 1, 3, 3 }, &in[1], err));
+    MQ_TRY(mq_pass_insert(at, "", "Gather", NULL, in, 2, &n, err));
+    MQ_TRY(mq_pass_give_output(n, mask, shape, err));
+done:
+    return rc;
+}
+
+static mq_status expand_mask(attention *t, mq_error *err)
+{
+    const mask_way way = way_of(t);
+    const mq_dim queries = mq_value_dim(t->scores, -2);
+    const int64_t dims[4] = { 1, 1, mq_dim_known(queries) ? queries.value : 1, 1 };
+    mq_value *in[2] = { t->mask };
+    mq_status rc = MQ_OK;
+    mq_node *n;
+
+    if (way == MASK_AS_IT_IS)
+        return MQ_OK;
+    if (way == MASK_TO_CONSTANT)
+        MQ_TRY(constant(t->last->graph, "shape", dims, &in[1], err));
+    else
+        MQ_TRY(square_shape(t->last, t->mask, &in[1], err));
+    MQ_TRY(mq_pass_insert(t->last, "", "Expand", NULL, in, 2, &n, err));
+    MQ_TRY(mq_pass_give_output(n, t->mask, &t->mask, err));
+done:
+    return rc;
+}
+
+static mq_status fuse_contrib(attention *t, size_t *n_changed, mq_error *err)
+{
+    mq_node *made;
+    mq_status rc;
+
+    MQ_TRY(expand_mask(t, err));
+    mq_value *const in[] = { t->q, t->k, t->v, NULL, NULL, t->mask };
+
+    MQ_TRY(mq_pass_insert(t->last, "com.microsoft", "MultiHeadAttention", NULL, in, 6, &made, err));
+    MQ_TRY(mq_node_set_attr_int(made, "num_heads", t->heads.value, err));
+    MQ_TRY(mq_node_set_attr_float(made, "scale", (float)t->scale, err));
+    MQ_TRY(mq_pass_take_over(made, t->last, err));
+    ++*n_changed;
+done:
+    return rc;
+}
+
+/* ---- the passes ---------------------------------------------------------------------------------------------------- */
+
+/* Which operator is made. */
+typedef enum form { FORM_ENGINE, FORM_STANDARD, FORM_CONTRIB } form;
+
+static bool form_has(form f, const attention *t)
+{
+    if (f == FORM_CONTRIB) /* a scale of 0 is the default one there */
+        return mq_value_rank(t->q) == 3 && t->scale > 0 && isfinite(t->scale) && way_of(t) != MASK_NOT;
+    return f == FORM_ENGINE || has_all_rows(t);
+}
+
+static mq_status fuse_all(mq_graph *g, form f, size_t *n_changed, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -247,8 +346,8 @@ static mq_status fuse_all(mq_graph *g, bool standard, size_t *n_changed, mq_erro
         attention t;
 
         next = n->next;
-        if (read_attention(n, &t) && (!standard || has_all_rows(&t))) {
-            rc = fuse(&t, standard, n_changed, err);
+        if (read_attention(n, &t) && form_has(f, &t)) {
+            rc = f == FORM_CONTRIB ? fuse_contrib(&t, n_changed, err) : fuse(&t, f == FORM_STANDARD, n_changed, err);
             next = g->first; /* which of the nodes around n have gone is not known */
         }
     }
@@ -257,14 +356,13 @@ static mq_status fuse_all(mq_graph *g, bool standard, size_t *n_changed, mq_erro
 
 static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
-    (void)ctx;
-    return fuse_all(g, false, n_changed, err);
+    return fuse_all(g, ctx->for_file ? FORM_CONTRIB : FORM_ENGINE, n_changed, err);
 }
 
 static mq_status run_standard(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
     (void)ctx;
-    return mq_opset_of(g, "") < ATTENTION_SINCE ? MQ_OK : fuse_all(g, true, n_changed, err);
+    return mq_opset_of(g, "") < ATTENTION_SINCE ? MQ_OK : fuse_all(g, FORM_STANDARD, n_changed, err);
 }
 
 const mq_pass mq_pass_fuse_attention = {

@@ -8,6 +8,7 @@
  *   x * HardSigmoid(x) with a sixth and a half, x * Clip(x + 3, 0, 6) / 6  =>  HardSwish
  *   Log(1 + Exp(x))                                                =>  Softplus
  *   x * Tanh(Softplus(x))                                          =>  Mish
+ * In a file (for_file) Gelu and Swish that the opset does not have become ONNX Runtime's Gelu, FastGelu and QuickGelu.
  * A product is read as a whole: factors in any order, in any nesting of Mul and Div, constants anywhere.
  * Skipped when what is inside has another reader or is an output, and when a constant is more than 1e-4 off.
  * Numerics: the same function; roundings between are fewer, and constants become exact. Softplus of what Exp makes infinite
@@ -321,13 +322,27 @@ static void read_activation(mq_node *n, activation *a)
 typedef struct range {
     int64_t opset;
     bool slow;
+    bool contrib; /* what the opset lacks may be ONNX Runtime's */
 } range;
+
+static bool is_standard(const activation *a, const range *r)
+{
+    return r->opset >= kinds[a->kind].since && (r->opset == INT64_MAX || kinds[a->kind].slow == r->slow);
+}
+
+/* The operator of com.microsoft; NULL: there is none. */
+static const char *contrib_name(const activation *a)
+{
+    if (a->kind == GELU)
+        return a->with_tanh ? "FastGelu" : "Gelu";
+    return a->kind == SWISH ? "QuickGelu" : NULL;
+}
 
 static bool wanted(const activation *a, const range *r, const mq_node *n)
 {
     const bool all = r->opset == INT64_MAX;
 
-    if (a->kind == NOTHING || r->opset < kinds[a->kind].since || (!all && kinds[a->kind].slow != r->slow))
+    if (a->kind == NOTHING || (!is_standard(a, r) && !(r->contrib && contrib_name(a))))
         return false;
     /* runtimes have these in float; in a file other types stay as they are */
     if (all ? !mq_dtype_is_float(mq_value_dtype(a->x)) : mq_value_dtype(a->x) != MQ_FLOAT)
@@ -344,8 +359,11 @@ static mq_status fuse(mq_node *n, const range *r, size_t *n_changed, mq_error *e
     read_activation(n, &a);
     if (!wanted(&a, r, n))
         return MQ_OK;
-    MQ_TRY(mq_pass_insert(n, "", kinds[a.kind].op, NULL, &a.x, 1, &made, err));
-    if (a.with_tanh)
+    const bool standard = is_standard(&a, r);
+
+    MQ_TRY(mq_pass_insert(n, standard ? "" : "com.microsoft", standard ? kinds[a.kind].op : contrib_name(&a), NULL, &a.x, 1,
+                          &made, err));
+    if (a.with_tanh && standard)
         MQ_TRY(mq_node_set_attr_string(made, "approximate", "tanh", err));
     if (a.kind == SWISH || a.kind == HARD_SIGMOID)
         MQ_TRY(mq_node_set_attr_float(made, "alpha", (float)a.alpha, err));
@@ -373,8 +391,9 @@ static mq_status fuse_all(mq_graph *g, const range *r, size_t *n_changed, mq_err
 
 static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
-    (void)ctx;
-    return fuse_all(g, &(range){ .opset = INT64_MAX }, n_changed, err);
+    const range engine = { .opset = INT64_MAX }, file = { .opset = mq_opset_of(g, ""), .contrib = true };
+
+    return fuse_all(g, ctx->for_file ? &file : &engine, n_changed, err);
 }
 
 static mq_status run_standard(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)

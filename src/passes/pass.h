@@ -36,11 +36,20 @@ extern const mq_pass *const mq_quantize_passes[];
 /* What makes operators on integers of QuantizeLinear and DequantizeLinear, for files (--format qoperator). */
 extern const mq_pass *const mq_qoperator_passes[];
 
+/* Who takes what is written: rows are for one or several of them. */
+typedef enum mq_pass_target {
+    MQ_PASS_ONNX = 1 << 0,        /* the standard's operators, of the file's opset */
+    MQ_PASS_ONNXRUNTIME = 1 << 1, /* those of com.microsoft, too */
+    MQ_PASS_PORTABLE = 1 << 2,    /* only what the oldest opset that a row knows has */
+    MQ_PASS_ALL = MQ_PASS_ONNX | MQ_PASS_ONNXRUNTIME | MQ_PASS_PORTABLE,
+} mq_pass_target;
+
 /* What `mq convert` runs on a model that is to be written, in order, again and again until nothing changes: each pass is
- * listed once. Standard operators only. Ends with a NULL pass. */
+ * listed once. They are run with for_file. Ends with a NULL pass. */
 #define MQ_CONVERT_NAMED 4
 typedef struct mq_convert_pass {
     const mq_pass *pass;
+    unsigned targets; /* of mq_pass_target */
     int level; /* from -O1, -O2 or -O3 on. 1: every bit of the outputs stays; 2: roundings may differ; 3: may take long;
                   MQ_CONVERT_NAMED: no level has it, --passes does: fewer nodes, but ONNX Runtime takes longer for them */
     int opset; /* the oldest ai.onnx whose operators the pass reads rightly: a file keeps its opset, where the engine's copy

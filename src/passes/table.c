@@ -17,6 +17,7 @@ extern const mq_pass mq_pass_fold_scale;
 extern const mq_pass mq_pass_fold_shapes;
 extern const mq_pass mq_pass_fuse_activation;
 extern const mq_pass mq_pass_fuse_attention;
+extern const mq_pass mq_pass_fuse_bias_gelu;
 extern const mq_pass mq_pass_fuse_dynamic;
 extern const mq_pass mq_pass_fuse_elementwise;
 extern const mq_pass mq_pass_fuse_gate;
@@ -27,8 +28,10 @@ extern const mq_pass mq_pass_fuse_heads;
 extern const mq_pass mq_pass_fuse_layernorm;
 extern const mq_pass mq_pass_fuse_length;
 extern const mq_pass mq_pass_fuse_lookup;
+extern const mq_pass mq_pass_fuse_matmul;
 extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_norm;
+extern const mq_pass mq_pass_fuse_projection;
 extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_fuse_softmax;
 extern const mq_pass mq_pass_fuse_swish;
@@ -78,35 +81,46 @@ const mq_pass *const mq_qoperator_passes[] = {
     NULL,
 };
 
+#define ALL MQ_PASS_ALL
+#define ONNX MQ_PASS_ONNX
+#define ORT MQ_PASS_ONNXRUNTIME
+#define NEW (ONNX | ORT) /* makes operators that old runtimes lack */
+
 /* First what makes constants, then what looks at them; what only renames or removes before what matches patterns. */
 const mq_convert_pass mq_convert_passes[] = {
-    { &mq_pass_close_inputs, 2, 7 },    /* first: what is constant then can be folded */
-    { &mq_pass_drop_identity, 1, 7 },   /* patterns below need not look through them */
-    { &mq_pass_fold_constants, 1, 7 },  /* the evaluator raises what it runs: any version will do */
-    { &mq_pass_inline_if, 1, 7 },       /* conditions are constants now */
-    { &mq_pass_fold_shapes, 1, 7 },     /* what folding has left of shape arithmetic */
-    { &mq_pass_drop_noop, 1, 7 },       /* shapes are known now */
-    { &mq_pass_merge_equal, 1, 7 },     /* before patterns, which want single readers */
-    { &mq_pass_drop_flatten, 2, 7 },    /* products see their readers */
-    { &mq_pass_simplify_views, 1, 7 },  /* shapes are constants now */
-    { &mq_pass_move_transposes, 2, 7 }, /* those that simplify-views cannot join with a neighbour */
-    { &mq_pass_merge_slices, 1, 7 },    /* those that simplify-views has made, too */
-    { &mq_pass_merge_numbers, 2, 7 },   /* one constant goes into weights more easily than two */
-    { &mq_pass_fold_batchnorm, 2, 7 },  /* before fold-scale, which looks no further than numbers */
-    { &mq_pass_fold_input, 2, 7 },     /* behind: what has no weights before it */
-    { &mq_pass_fold_pad, 2, 7 },        /* pads are constants now */
-    { &mq_pass_fuse_norm, 2, 7 },       /* the patterns are elementary operators */
-    { &mq_pass_fuse_groupnorm, MQ_CONVERT_NAMED, 7 }, /* the same */
-    { &mq_pass_fuse_length, 2, 7 },     /* the same */
-    { &mq_pass_fuse_softmax, 2, 7 },    /* the same */
-    { &mq_pass_fuse_gate, 2, 7 },       /* the same */
-    { &mq_pass_fuse_swish, MQ_CONVERT_NAMED, 7 }, /* the same */
-    { &mq_pass_fuse_heads, 2, 7 },      /* after fuse-softmax, and while scales are numbers */
-    { &mq_pass_fold_scale, 2, 7 },      /* before weights are put side by side */
-    { &mq_pass_merge_products, 2, 7 },  /* what belongs to one product only is in its weights */
-    { &mq_pass_fuse_gemm, 2, 7 },       /* after merge-products, which wants MatMul */
-    { &mq_pass_merge_constants, 1, 7 }, /* after all that wants weights with one reader */
-    { NULL, 0, 0 },
+    { &mq_pass_close_inputs, ALL, 2, 7 },    /* first: what is constant then can be folded */
+    { &mq_pass_drop_identity, ALL, 1, 7 },   /* patterns below need not look through them */
+    { &mq_pass_fold_constants, ALL, 1, 7 },  /* the evaluator raises what it runs: any version will do */
+    { &mq_pass_inline_if, ALL, 1, 7 },       /* conditions are constants now */
+    { &mq_pass_fold_shapes, ALL, 1, 7 },     /* what folding has left of shape arithmetic */
+    { &mq_pass_drop_noop, ALL, 1, 7 },       /* shapes are known now */
+    { &mq_pass_merge_equal, ALL, 1, 7 },     /* before patterns, which want single readers */
+    { &mq_pass_drop_flatten, ALL, 2, 7 },    /* products see their readers */
+    { &mq_pass_simplify_views, ALL, 1, 7 },  /* shapes are constants now */
+    { &mq_pass_move_transposes, ALL, 2, 7 }, /* those that simplify-views cannot join with a neighbour */
+    { &mq_pass_merge_slices, ALL, 1, 7 },    /* those that simplify-views has made, too */
+    { &mq_pass_merge_numbers, ALL, 2, 7 },   /* one constant goes into weights more easily than two */
+    { &mq_pass_fold_batchnorm, ALL, 2, 7 },  /* before fold-scale, which looks no further than numbers */
+    { &mq_pass_fold_input, ALL, 2, 7 },      /* behind: what has no weights before it */
+    { &mq_pass_fold_pad, ALL, 2, 7 },        /* pads are constants now */
+    { &mq_pass_fuse_norm, NEW, 2, 7 },       /* the patterns are elementary operators */
+    { &mq_pass_fuse_groupnorm, NEW, MQ_CONVERT_NAMED, 7 }, /* the same */
+    { &mq_pass_fuse_length, NEW, 2, 7 },     /* the same */
+    { &mq_pass_fuse_softmax, ALL, 2, 7 },    /* the same */
+    { &mq_pass_fuse_gate, ONNX, 2, 7 },      /* the same */
+    { &mq_pass_fuse_gelu, ORT, 2, 7 },       /* the same */
+    { &mq_pass_fuse_swish, ONNX, MQ_CONVERT_NAMED, 7 }, /* the same */
+    { &mq_pass_fuse_bias_gelu, ORT, 2, 7 },  /* behind what makes Gelu */
+    { &mq_pass_fuse_heads, ONNX, 2, 7 },     /* after fuse-softmax, and while scales are numbers */
+    { &mq_pass_fuse_attention, ORT, 2, 8 },  /* the same; before its projections become one. Expand is of opset 8 */
+    { &mq_pass_fold_scale, ALL, 2, 7 },      /* before weights are put side by side */
+    { &mq_pass_merge_products, ALL, 2, 7 },  /* what belongs to one product only is in its weights */
+    { &mq_pass_fuse_projection, ORT, 2, 7 }, /* the product is one now */
+    { &mq_pass_fuse_gemm, ALL, 2, 7 },       /* after merge-products, which wants MatMul */
+    { &mq_pass_fuse_matmul, ORT, 2, 7 },     /* what neither attention nor weights have taken */
+    { &mq_pass_fuse_activation, ORT, 2, 7 }, /* after all that makes or changes a product */
+    { &mq_pass_merge_constants, ALL, 1, 7 }, /* after all that wants weights with one reader */
+    { NULL, 0, 0, 0 },
 };
 
 static mq_status run_inside(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed,

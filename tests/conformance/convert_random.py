@@ -5,8 +5,9 @@
 
 usage: convert_random.py CONVERT_RUNS WORK [--count N] [--from SEED] [--long] [--keep]
 
-Each model goes through all passes to the fixed point (a second run must change nothing, and there are no more nodes), and through
-the passes twice each in a random order. Outputs are compared as in engine_random.py. The folder of a model that fails stays in WORK."""
+Each model goes through the passes of each target to the fixed point (a second run must change nothing, and there are no more
+nodes), and through all passes twice each in a random order. Outputs are compared as in engine_random.py. The folder of a model
+that fails stays in WORK."""
 import argparse
 import collections
 import random
@@ -23,8 +24,10 @@ from engine_random import Case, DECIDE, save_list, session_of
 from random_layouts import Layouts
 
 # What only patterns become.
-MADE = ("Attention", "Gelu", "GroupNormalization", "HardSigmoid", "HardSwish", "LayerNormalization", "LogSoftmax",
-        "LpNormalization", "Mish", "RMSNormalization", "Softmax", "Softplus", "Swish")
+MADE = ("Attention", "BiasGelu", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "GroupNormalization",
+        "HardSigmoid", "HardSwish", "LayerNormalization", "LogSoftmax", "LpNormalization", "Mish",
+        "MultiHeadAttention", "QuickGelu", "RMSNormalization", "Softmax", "Softplus", "Swish")
+TARGETS = ("onnx", "onnxruntime")  # what portable runs is among onnx's
 
 
 def run_converted(case, path):
@@ -46,7 +49,7 @@ def check(converter, case, what):
     except Exception as e:  # noqa: BLE001 - the model ran before
         return f"ONNX Runtime refuses the result: {str(e)[:400]}"
     wrong = case.difference()
-    if wrong or what != "all":
+    if wrong or what not in TARGETS:
         return wrong
     before, after = all_nodes(case.model), all_nodes(onnx.load(result))
     if after > before:
@@ -80,9 +83,9 @@ def main():
             continue
         order = passes * 2
         random.Random(seed).shuffle(order)
-        for what in ("all", ",".join(order)):
+        for what in (*TARGETS, ",".join(order)):
             wrong = check(converter, case, what)
-            if not wrong and what == "all":
+            if not wrong and what in TARGETS:
                 made += operators(onnx.load(case.folder / "result.onnx")) - operators(case.model)
             if wrong and DECIDE & {n.op_type for n in engine_random.all_nodes(case.model.graph)}:
                 counts["undecided"] += 1  # values that are equal but for rounding are put in order, or told apart

@@ -3,9 +3,9 @@
 /* Converts models for convert_models.py and convert_random.py; it judges nothing.
  *
  * With "--passes": prints the names of all passes. Else, for each line "model<TAB>output<TAB>what" on standard input:
- * saves what becomes of the model. `what` is "all" (every pass to the fixed point) or names with commas between, each
- * run once in that order. Prints "ok<TAB>changes<TAB>pass=changes,...", or "status<TAB>error"; changes of all passes
- * to the fixed point must be 0 for what is there already. */
+ * saves what becomes of the model. `what` is the name of a target (its passes to the fixed point) or names with commas
+ * between, each run once in that order. Prints "ok<TAB>changes<TAB>pass=changes,...", or "status<TAB>error"; changes of
+ * all passes to the fixed point must be 0 for what is there already. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +32,24 @@ static const mq_convert_pass *find_pass(const char *name)
     return NULL;
 }
 
-static mq_status run_all(mq_model *m, const mq_pass_ctx *ctx, changes *done, mq_error *err)
+/* The bit of mq_pass_target; 0: no such target. */
+static unsigned target_of(const char *name)
+{
+    static const char *const names[] = { "onnx", "onnxruntime", "portable" };
+
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0)
+            return 1u << i;
+    return 0;
+}
+
+static mq_status run_all(mq_model *m, unsigned target, const mq_pass_ctx *ctx, changes *done, mq_error *err)
 {
     mq_convert_run run = { .n_rounds = 0 };
     mq_status rc;
 
     for (size_t i = 0; mq_convert_passes[i].pass; i++)
-        run.on[i] = true;
+        run.on[i] = mq_convert_passes[i].targets & target;
     rc = mq_passes_settle(m, &run, ctx, err);
     for (size_t i = 0; mq_convert_passes[i].pass; i++)
         done->n += done->by_pass[i] = run.n_changed[i];
@@ -75,10 +86,10 @@ static mq_status convert(const char *in, const char *out, char *what, changes *d
     MQ_TRY(mq_evaluator_create(&e, 1, err));
     MQ_TRY(mq_model_load(&m, in, err));
     MQ_TRY(mq_model_verify(m, err));
-    const mq_pass_ctx ctx = { .evaluate = mq_evaluator_run, .user = e, .fold_limit = FOLD_LIMIT };
+    const mq_pass_ctx ctx = { .evaluate = mq_evaluator_run, .user = e, .fold_limit = FOLD_LIMIT, .for_file = true };
 
-    if (strcmp(what, "all") == 0)
-        MQ_TRY(run_all(m, &ctx, done, err));
+    if (target_of(what))
+        MQ_TRY(run_all(m, target_of(what), &ctx, done, err));
     else
         MQ_TRY(run_some(m, what, &ctx, err));
     MQ_TRY(mq_model_save(m, out, &opts, NULL, NULL, err));

@@ -86,6 +86,10 @@ run bench_metrics "$python" "$here/bench_metrics.py" "$build/tools/mq"
 run bench_times "$python" "$here/bench_times.py" "$build/tools/mq"
 run convert_models "$python" "$here/convert_models.py" "$build/tests/convert_runs" "$build/tools/mq" "$work/convert" "$work/nodes" \
     "$root"/testdata/*.onnx "$root/testdata/odd" "${models[@]:1}"
+for target in onnxruntime portable; do
+    run "convert_$target" "$python" "$here/convert_models.py" "$build/tests/convert_runs" "$build/tools/mq" "$work/convert" \
+        "$work/nodes" "$root"/testdata/*.onnx "${models[@]:1}" --target $target --every $((long ? 1 : 12))
+done
 run convert_forms "$python" "$here/convert_forms.py" "$build/tools/mq" "$work/nodes" "${models[@]}" --every $((long ? 1 : 12))
 run convert_random "$python" "$here/convert_random.py" "$build/tests/convert_runs" "$work/convert_random" $([ $long = 1 ] && echo --long)
 run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"

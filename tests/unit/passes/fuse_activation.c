@@ -199,6 +199,105 @@ static void not_fused_when_bounds_cross(void **state)
     pass_leaves(&mq_pass_fuse_activation);
 }
 
+/* ---- in a file ----------------------------------------------------------------------------------------------------- */
+
+static void a_file_fuses_what_a_conv_has(void **state)
+{
+    static const char *const ops[] = { "HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Tanh" };
+
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        pass_setup(state);
+        conv("t", "w");
+        make_node(g, ops[i], "t", "y");
+        make_output(g, "y");
+        file_becomes(&mq_pass_fuse_activation, "FusedConv", TOLERANCE);
+        assert_true(mq_node_attr_is(g->first, "activation", ops[i]));
+        pass_teardown(state);
+    }
+}
+
+static void a_file_fuses_what_a_gemm_has(void **state)
+{
+    static const char *const ops[] = { "Elu", "HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Tanh" };
+
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        pass_setup(state);
+        make_input(g, "x", MQ_FLOAT, "N,4");
+        make_random("w", MQ_FLOAT, "4,5");
+        make_node(g, "Gemm", "x,w", "t");
+        make_node(g, ops[i], "t", "y");
+        make_output(g, "y");
+        file_becomes(&mq_pass_fuse_activation, "FusedGemm", TOLERANCE);
+        assert_true(mq_node_attr_is(g->first, "activation", ops[i]));
+        pass_teardown(state);
+    }
+}
+
+/* Bounds were attributes before opset 11. */
+static void bounds_of_an_older_file(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 10, NULL), MQ_OK);
+    conv("t", "w");
+    node_float(make_node(g, "Clip", "t", "y"), "max", 0.5f);
+    make_output(g, "y");
+    file_becomes(&mq_pass_fuse_activation, "FusedConv", TOLERANCE);
+    assert_true(mq_node_attr(g->first, "activation_params")->floats[1] == 0.5f);
+}
+
+static void a_file_fuses_the_sum(void **state)
+{
+    (void)state;
+    make_input(g, "z", MQ_FLOAT, "N,6,3,3");
+    conv("a", "w");
+    make_node(g, "Add", "z,a", "t");
+    make_node(g, "Relu", "t", "y");
+    make_output(g, "y");
+    file_becomes(&mq_pass_fuse_activation, "FusedConv", TOLERANCE);
+}
+
+static void not_fused_in_a_file_when_conv_lacks_it(void **state)
+{
+    static const char *const ops[] = { "Elu", "Gelu", "Softplus" };
+
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        pass_setup(state);
+        conv("t", "w");
+        make_node(g, ops[i], "t", "y");
+        make_output(g, "y");
+        file_leaves(&mq_pass_fuse_activation);
+        pass_teardown(state);
+    }
+}
+
+static void not_fused_in_a_file_when_gemm_lacks_it(void **state)
+{
+    static const char *const ops[] = { "Clip", "Gelu" };
+
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        pass_setup(state);
+        make_input(g, "x", MQ_FLOAT, "N,4");
+        make_random("w", MQ_FLOAT, "4,5");
+        make_node(g, "Gemm", "x,w", "t");
+        make_node(g, ops[i], "t", "y");
+        make_output(g, "y");
+        file_leaves(&mq_pass_fuse_activation);
+        pass_teardown(state);
+    }
+}
+
+static void not_fused_in_a_file_when_a_product_is_no_gemm(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "N,7,4");
+    make_random("w", MQ_FLOAT, "4,5");
+    make_random("b", MQ_FLOAT, "5");
+    make_node(g, "MatMul", "x,w", "t");
+    make_node(g, "Add", "t,b", "y");
+    make_output(g, "y");
+    file_leaves(&mq_pass_fuse_activation);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +315,13 @@ int main(void)
         ON_MODEL(not_fused_when_an_output),
         ON_MODEL(not_fused_when_bounds_vary),
         ON_MODEL(not_fused_when_bounds_cross),
+        cmocka_unit_test(a_file_fuses_what_a_conv_has),
+        cmocka_unit_test(a_file_fuses_what_a_gemm_has),
+        ON_MODEL(bounds_of_an_older_file),
+        ON_MODEL(a_file_fuses_the_sum),
+        cmocka_unit_test(not_fused_in_a_file_when_conv_lacks_it),
+        cmocka_unit_test(not_fused_in_a_file_when_gemm_lacks_it),
+        ON_MODEL(not_fused_in_a_file_when_a_product_is_no_gemm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,125 @@ static void not_fused_in_a_file_when_a_mask_is_a_row(void **state)
     pass_leaves(&mq_pass_fuse_heads);
 }
 
+/* ---- ONNX Runtime's own -------------------------------------------------------------------------------------------- */
+
+static mq_node *attention_with_mask(const char *dims)
+{
+    operands();
+    make_input(g, "mask", MQ_FLOAT, dims);
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Mul", "s,scale", "t");
+    make_node(g, "Add", "mask,t", "u");
+    mq_node *n = make_node(g, "Softmax", "u", "p");
+
+    ending("p");
+    return n;
+}
+
+static void a_file_takes_multi_head_attention(void **state)
+{
+    (void)state;
+    operands();
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Mul", "s,scale", "t");
+    make_node(g, "Softmax", "t", "p");
+    ending("p");
+    file_becomes(&mq_pass_fuse_attention, "MultiHeadAttention", TOLERANCE);
+    assert_string_equal(g->first->domain, "com.microsoft");
+    assert_int_equal(mq_node_attr_int(g->first, "num_heads", 0), 2);
+    assert_true(fabsf(mq_node_attr_float(g->first, "scale", 0) - 0.4f) < 1e-7f);
+    assert_int_equal(g->first->n_inputs, 3);
+}
+
+static void a_mask_with_a_row_for_each_query(void **state)
+{
+    (void)state;
+    attention_with_mask("1,2,S,S");
+    file_becomes(&mq_pass_fuse_attention, "MultiHeadAttention", TOLERANCE);
+    assert_string_equal(g->first->inputs[5]->name, "mask");
+}
+
+static void a_mask_of_one_row_is_expanded(void **state)
+{
+    (void)state;
+    attention_with_mask("N,1,1,S");
+    file_becomes(&mq_pass_fuse_attention, "Shape Gather Expand MultiHeadAttention", TOLERANCE);
+}
+
+static void a_mask_of_two_axes_gets_four(void **state)
+{
+    (void)state;
+    attention_with_mask("S,S");
+    file_becomes(&mq_pass_fuse_attention, "Expand MultiHeadAttention", TOLERANCE);
+}
+
+static void a_known_length_is_a_constant(void **state)
+{
+    (void)state;
+    make_longs("shape", "4", (const int64_t[]){ 0, 0, 2, 4 });
+    make_longs("whole", "3", (const int64_t[]){ 0, 0, 8 });
+    for (const char *name = "qkv"; *name; name++) {
+        const char in[] = { *name, ',', 's', 'h', 'a', 'p', 'e', 0 }, x[] = { *name, 0 };
+        const char cut[] = { *name, 'c', 0 }, out[] = { *name, 'h', 0 };
+
+        make_input(g, x, MQ_FLOAT, "N,3,8");
+        make_node(g, "Reshape", in, cut);
+        node_ints(make_node(g, "Transpose", cut, out), "perm", *name == 'k' ? "0,2,3,1" : "0,2,1,3");
+    }
+    make_input(g, "mask", MQ_FLOAT, "3");
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Add", "mask,s", "u");
+    make_node(g, "Softmax", "u", "p");
+    ending("p");
+    file_becomes(&mq_pass_fuse_attention, "Expand MultiHeadAttention", TOLERANCE);
+}
+
+/* Before opset 13 Softmax is over axis 1 and those behind it when nothing is said. */
+static void not_fused_when_an_older_softmax_says_no_axis(void **state)
+{
+    (void)state;
+    mq_node *n = attention_with_mask("N,1,S,S");
+
+    assert_int_equal(mq_opset_set(m, "", 12, NULL), MQ_OK);
+    file_leaves(&mq_pass_fuse_attention);
+    node_int(n, "axis", 3);
+    file_becomes(&mq_pass_fuse_attention, "MultiHeadAttention", TOLERANCE);
+}
+
+static void not_fused_in_a_file_when_heads_are_apart(void **state)
+{
+    (void)state;
+    make_input(g, "q", MQ_FLOAT, "N,2,S,4");
+    make_input(g, "k", MQ_FLOAT, "N,2,S,4");
+    make_input(g, "v", MQ_FLOAT, "N,2,S,4");
+    node_ints(make_node(g, "Transpose", "k", "kt"), "perm", "0,1,3,2");
+    make_node(g, "MatMul", "q,kt", "s");
+    make_node(g, "Softmax", "s", "p");
+    make_node(g, "MatMul", "p,v", "y");
+    make_output(g, "y");
+    file_leaves(&mq_pass_fuse_attention);
+}
+
+static void not_fused_in_a_file_when_the_scale_is_negative(void **state)
+{
+    (void)state;
+    operands();
+    make_float("minus", -1);
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Mul", "s,minus", "t");
+    make_node(g, "Softmax", "t", "p");
+    ending("p");
+    file_leaves(&mq_pass_fuse_attention);
+}
+
+/* One row, and nothing says how many there must be: it has fewer axes. */
+static void not_fused_in_a_file_when_the_rows_are_unknown(void **state)
+{
+    (void)state;
+    attention_with_mask("1,S");
+    file_leaves(&mq_pass_fuse_attention);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +408,15 @@ int main(void)
         ON_MODEL(not_fused_when_the_opset_lacks_it),
         ON_MODEL(not_fused_in_a_file_when_a_mask_has_one_row),
         ON_MODEL(not_fused_in_a_file_when_a_mask_is_a_row),
+        ON_MODEL(a_file_takes_multi_head_attention),
+        ON_MODEL(a_mask_with_a_row_for_each_query),
+        ON_MODEL(a_mask_of_one_row_is_expanded),
+        ON_MODEL(a_mask_of_two_axes_gets_four),
+        ON_MODEL(a_known_length_is_a_constant),
+        ON_MODEL(not_fused_when_an_older_softmax_says_no_axis),
+        ON_MODEL(not_fused_in_a_file_when_heads_are_apart),
+        ON_MODEL(not_fused_in_a_file_when_the_scale_is_negative),
+        ON_MODEL(not_fused_in_a_file_when_the_rows_are_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

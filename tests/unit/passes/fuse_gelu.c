@@ -440,6 +440,60 @@ static void not_fused_when_the_opset_lacks_swish(void **state)
     pass_leaves(&mq_pass_fuse_swish);
 }
 
+/* ---- ONNX Runtime's own ---------------------------------------------------------------------------------------------- */
+
+static void becomes_contrib(const char *op)
+{
+    file_becomes(&mq_pass_fuse_gelu, op, TOLERANCE);
+    assert_string_equal(g->first->domain, "com.microsoft");
+}
+
+static void an_older_file_takes_contrib_gelu(void **state)
+{
+    (void)state;
+    gelu_at(19);
+    becomes_contrib("Gelu");
+}
+
+static void an_older_file_takes_quick_gelu(void **state)
+{
+    (void)state;
+    swish_at(23);
+    becomes_contrib("QuickGelu");
+}
+
+static void an_older_file_takes_fast_gelu(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 17, NULL), MQ_OK);
+    constants();
+    make_node(g, "Pow", "x,three", "p");
+    make_node(g, "Mul", "p,cube", "q");
+    make_node(g, "Add", "x,q", "r");
+    make_node(g, "Mul", "r,k", "s");
+    make_node(g, "Tanh", "s", "t");
+    make_node(g, "Add", "t,one", "u");
+    make_node(g, "Mul", "x,half", "v");
+    make_node(g, "Mul", "v,u", "y");
+    make_output(g, "y");
+    becomes_contrib("FastGelu");
+}
+
+static void a_newer_file_takes_the_standards(void **state)
+{
+    (void)state;
+    gelu_at(20);
+    file_becomes(&mq_pass_fuse_gelu, "Gelu", TOLERANCE);
+    assert_string_equal(g->first->domain, "");
+}
+
+static void not_fused_when_nobody_has_hard_swish(void **state)
+{
+    (void)state;
+    hard_swish_at(13);
+    file_leaves(&mq_pass_fuse_gelu);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +528,11 @@ int main(void)
         ON_MODEL(not_fused_when_the_opset_lacks_gelu),
         ON_MODEL(not_fused_when_the_opset_lacks_hard_swish),
         ON_MODEL(not_fused_when_the_opset_lacks_swish),
+        ON_MODEL(an_older_file_takes_contrib_gelu),
+        ON_MODEL(an_older_file_takes_quick_gelu),
+        ON_MODEL(an_older_file_takes_fast_gelu),
+        ON_MODEL(a_newer_file_takes_the_standards),
+        ON_MODEL(not_fused_when_nobody_has_hard_swish),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

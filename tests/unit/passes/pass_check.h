@@ -253,4 +253,15 @@ static inline void pass_leaves(const mq_pass *pass)
     assert_int_equal(pass_apply(pass, NULL), 0);
 }
 
+/* The same of a model that is to be written. */
+static inline void file_becomes(const mq_pass *pass, const char *ops, double steps)
+{
+    pass_becomes_with(pass, &(const mq_pass_ctx){ .for_file = true }, ops, steps);
+}
+
+static inline void file_leaves(const mq_pass *pass)
+{
+    assert_int_equal(pass_apply(pass, &(const mq_pass_ctx){ .for_file = true }), 0);
+}
+
 #endif

@@ -149,6 +149,7 @@ static void rows_for_files(void **state)
     for (; mq_convert_passes[n].pass; n++) {
         assert_in_range(mq_convert_passes[n].level, 1, MQ_CONVERT_NAMED);
         assert_true(mq_convert_passes[n].opset >= 7);
+        assert_in_range(mq_convert_passes[n].targets, 1, MQ_PASS_ALL);
         r.on[n] = true;
         for (size_t k = 0; k < n; k++)
             assert_string_not_equal(mq_convert_passes[k].pass->name, mq_convert_passes[n].pass->name);
