@@ -318,6 +318,8 @@ mq_status mq_loop_run(mq_loop_result *out, mq_trainer *t, mq_model *student, con
     MQ_TRY(resume(&l, err));
     l.first = result.n_epochs;
     for (uint64_t epoch = l.first; epoch < opts->epochs && !is_done(&l); epoch++) {
+        if ((result.out_of_time = result.n_epochs && opts->time_limit > 0 && now() - l.began > opts->time_limit))
+            break;
         MQ_TRY(run_epoch(&l, epoch, err));
         if (opts->checkpoint)
             MQ_TRY(save(&l, err));

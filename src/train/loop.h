@@ -49,6 +49,7 @@ typedef struct mq_loop_opts {
     mq_augment augment;
     mq_schedule schedule; /* total is set by the loop; warmup and every are steps */
     uint64_t patience;    /* stop after so many epochs without a better metric; 0: never */
+    double time_limit;    /* no epoch begins after so many seconds, but one is always trained; 0: none */
     /* Measures the student as it is after an epoch; NULL: the last epoch is the best. `model` is a copy with the
      * parameters in it, gone after the call. */
     mq_status (*evaluate)(void *user, mq_model *model, double *metric, mq_error *err);
@@ -70,7 +71,7 @@ typedef struct mq_loop_result {
     size_t n_epochs;
     size_t best;    /* the epoch whose parameters the trainer has now */
     uint64_t steps; /* in all */
-    bool stopped_early, resumed;
+    bool stopped_early, out_of_time, resumed;
 } mq_loop_result;
 void mq_loop_result_release(mq_loop_result *r);
 

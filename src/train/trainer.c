@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/random.h"
 #include "exec/exec.h"
 #include "graph/clone.h"
 #include "ops/ops.h"
@@ -42,6 +43,7 @@ struct mq_trainer {
     float *block, *kept; /* kept NULL: nothing is */
     size_t n_floats;
     size_t n_inputs, n_targets; /* the student's inputs; as many losses as targets */
+    uint64_t seed;
     mq_loss_kind *kinds;        /* of the losses */
     int64_t *classes;           /* CE: how many there are */
     mq_array **in, **out;       /* of a run */
@@ -224,6 +226,7 @@ static mq_status make_graph(mq_trainer *t, mq_model *student, const mq_trainer_o
                             mq_value **loss, mq_error *err)
 {
     mq_value **targets = calloc(2 * o->n_losses + 1, sizeof *targets), **projections = targets + o->n_losses;
+    const mq_grad_opts how = { .batch_stats = !o->fixed_statistics, .dropout = o->dropout };
     mq_value **inits = NULL;
     mq_graph *g;
     size_t n = 0;
@@ -238,7 +241,7 @@ static mq_status make_graph(mq_trainer *t, mq_model *student, const mq_trainer_o
     MQ_TRY(lift_constants(g, err));
     MQ_TRY(list_initializers(g, &inits, &n, err));
     MQ_TRY(set_batch(g, o->batch, err));
-    MQ_TRY(mq_grad_prepare(t->model, &(mq_grad_opts){ .batch_stats = true }, stats, err));
+    MQ_TRY(mq_grad_prepare(t->model, &how, stats, err));
     MQ_TRY(mq_loss_append(g, o->losses, o->n_losses, targets, projections, loss, err));
     MQ_TRY(keep_classes(t, o, err));
     clear_outputs(g);
@@ -356,6 +359,7 @@ mq_status mq_trainer_create(mq_trainer **out, mq_model *student, const mq_traine
 
     if (!t)
         return mq_oom(err);
+    t->seed = opts->seed;
     MQ_TRY(mq_check_cancelled(hooks, err));
     MQ_TRY(make_graph(t, student, opts, &stats, &loss, err));
     MQ_TRY(read_slots(t, err));
@@ -450,7 +454,7 @@ mq_status mq_trainer_step(mq_trainer *t, mq_array *const *inputs, mq_array *cons
     if (t->n_inputs)
         memcpy(t->in, inputs, t->n_inputs * sizeof *t->in);
     memcpy(t->in + t->n_inputs, targets, t->n_targets * sizeof *t->in);
-    mq_runner_seed(t->runner, mq_optimizer_steps(t->optimizer));
+    mq_runner_seed(t->runner, mq_random_at(t->seed, mq_optimizer_steps(t->optimizer)));
     if ((rc = mq_runner_run(t->runner, t->in, t->out, err)) != MQ_OK)
         return rc;
     rc = take_results(t, lr, loss, err);

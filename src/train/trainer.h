@@ -25,6 +25,9 @@ typedef struct mq_trainer_opts {
     int64_t batch;  /* samples of each step, axis 0 of every input; 0: the shapes that the student declares */
     int n_threads;  /* 0: all */
     const bool *frozen; /* by number of the student's initializer in graph->inits: not trained; NULL: none */
+    bool fixed_statistics; /* BatchNormalization uses its running statistics, which stay (default: the batch's) */
+    bool dropout;          /* Dropout drops (default: it passes everything on) */
+    uint64_t seed;         /* of what Dropout drops, with the number of the step */
 } mq_trainer_opts;
 
 /* The student must outlive the trainer and is not changed by it. Errors: MQ_ERR_UNSUPPORTED (an operator without a gradient,

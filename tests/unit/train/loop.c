@@ -415,6 +415,12 @@ static void best_epoch_and_early_stop(void **state)
     line_close(&l);
 
     line_open(&l, SAMPLES, BATCH);
+    l.opts.time_limit = 1e-9;
+    assert_int_equal(line_run(&l), MQ_OK);
+    assert_true(l.result.out_of_time && l.result.n_epochs == 1);
+    line_close(&l);
+
+    line_open(&l, SAMPLES, BATCH);
     l.opts.lower_is_better = true;
     assert_int_equal(line_run(&l), MQ_OK);
     assert_int_equal(l.result.best, 0);

@@ -79,12 +79,14 @@ typedef struct training {
 
 static const mq_loss_term cross_entropy = { .kind = MQ_LOSS_CE, .tensor = "y" };
 
-static void open_training(training *a, int threads)
+static void open_with(training *a, mq_trainer_opts opts)
 {
     const int64_t labels[] = { 0, 1, 2, 1 };
-    mq_trainer_opts opts = { .losses = &cross_entropy, .n_losses = 1, .batch = BATCH, .n_threads = threads };
     mq_error err;
 
+    opts.losses = opts.losses ? opts.losses : &cross_entropy;
+    opts.n_losses = opts.n_losses ? opts.n_losses : 1;
+    opts.batch = BATCH;
     opts.optimizer = mq_optimizer_opts_default(MQ_OPTIMIZER_ADAM);
     a->m = tiny_cnn();
     if (mq_trainer_create(&a->t, a->m, &opts, NULL, &err) != MQ_OK)
@@ -94,6 +96,11 @@ static void open_training(training *a, int threads)
     for (int i = 0; i < BATCH * PIXELS; i++)
         ((float *)a->x->data)[i] = wave(i, 0.37, 0);
     memcpy(a->labels->data, labels, sizeof labels);
+}
+
+static void open_training(training *a, int threads)
+{
+    open_with(a, (mq_trainer_opts){ .n_threads = threads });
 }
 
 static void close_training(training *a)
@@ -237,6 +244,94 @@ static void masks(void **state)
     close_training(&a);
 }
 
+/* What is frozen is no parameter; fixed statistics are none of the trainer's. */
+static void frozen(void **state)
+{
+    const bool which[9] = { [0] = true, [3] = true };
+    const mq_parameter *p;
+    training a;
+    size_t n;
+
+    (void)state;
+    open_with(&a, (mq_trainer_opts){ .frozen = which, .fixed_statistics = true });
+    p = mq_trainer_parameters(a.t, &n);
+    assert_int_equal(n, 5);
+    assert_string_equal(p[0].name, "bn.weight");
+    assert_string_equal(p[2].name, "conv2.bias");
+    mq_trainer_statistics(a.t, &n);
+    assert_int_equal(n, 0);
+    step(&a);
+    close_training(&a);
+}
+
+/* A teacher's inner tensor of another width: the projection is learned, and no part of what is stored. */
+static void hints(void **state)
+{
+    const mq_loss_term terms[] = { cross_entropy, { .kind = MQ_LOSS_HINT, .tensor = "r1", .channels = 5, .weight = 3 } };
+    mq_array *targets[2];
+    const mq_parameter *p;
+    double first = 0, loss = 0;
+    training a;
+    float old;
+    size_t n;
+
+    (void)state;
+    open_with(&a, (mq_trainer_opts){ .losses = terms, .n_losses = 2 });
+    p = mq_trainer_parameters(a.t, &n);
+    assert_true(p[n - 1].extra && p[n - 1].count == 15 && !p[n - 2].extra);
+    old = *p[n - 1].data;
+    targets[0] = a.labels;
+    assert_int_equal(mq_array_create(&targets[1], MQ_FLOAT, 4, (int64_t[]){ BATCH, 5, 8, 8 }, NULL), MQ_OK);
+    for (size_t i = 0; i < targets[1]->count; i++)
+        ((float *)targets[1]->data)[i] = wave((int64_t)i, 0.11, 1);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(mq_trainer_step(a.t, &a.x, targets, 0.01, &loss, NULL), MQ_OK);
+        first = i ? first : loss;
+    }
+    assert_true(loss < first && *p[n - 1].data != old);
+    assert_int_equal(mq_trainer_store(a.t, a.m, NULL), MQ_OK);
+    assert_null(mq_graph_find_here(a.m->graph, p[n - 1].name));
+    mq_array_unref(targets[1]);
+    close_training(&a);
+}
+
+/* y = Dropout(x) w: the same seed drops the same, and every step something else. */
+static void dropout(void **state)
+{
+    const mq_loss_term loss = { .kind = MQ_LOSS_MSE, .tensor = "y" };
+    double got[3][2];
+    mq_array *x, *y;
+
+    (void)state;
+    assert_int_equal(mq_array_create(&x, MQ_FLOAT, 2, (int64_t[]){ BATCH, 3 }, NULL), MQ_OK);
+    assert_int_equal(mq_array_create(&y, MQ_FLOAT, 2, (int64_t[]){ BATCH, 3 }, NULL), MQ_OK);
+    for (int i = 0; i < BATCH * 3; i++) {
+        ((float *)x->data)[i] = wave(i, 0.7, 1);
+        ((float *)y->data)[i] = 0;
+    }
+    for (int run = 0; run < 3; run++) {
+        mq_trainer_opts opts = { .losses = &loss, .n_losses = 1, .batch = BATCH, .dropout = run < 2, .seed = 8 };
+        mq_model *m = make_model(21);
+        mq_trainer *t;
+
+        opts.optimizer = mq_optimizer_opts_default(MQ_OPTIMIZER_SGD);
+        make_input(m->graph, "x", MQ_FLOAT, "n,3");
+        add_weight(m->graph, "w", "3,3", 1, 0);
+        make_node(m->graph, "Dropout", "x", "d");
+        make_node(m->graph, "MatMul", "d,w", "y");
+        make_output(m->graph, "y");
+        assert_int_equal(mq_trainer_create(&t, m, &opts, NULL, NULL), MQ_OK);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(mq_trainer_step(t, &x, &y, 0, &got[run][i], NULL), MQ_OK);
+        mq_trainer_free(t);
+        mq_model_free(m);
+    }
+    assert_true(got[0][0] == got[1][0] && got[0][1] == got[1][1]);
+    assert_true(got[0][0] != got[0][1] && got[2][0] == got[2][1]);
+    mq_array_unref(x);
+    mq_array_unref(y);
+}
+
 static void stored(void **state)
 {
     const mq_parameter *p;
@@ -308,6 +403,9 @@ int main(void)
         cmocka_unit_test(same_bytes),
         cmocka_unit_test(goes_on_from_a_checkpoint),
         cmocka_unit_test(masks),
+        cmocka_unit_test(frozen),
+        cmocka_unit_test(hints),
+        cmocka_unit_test(dropout),
         cmocka_unit_test(stored),
         cmocka_unit_test(bad_labels_and_numbers),
         cmocka_unit_test(refused),
