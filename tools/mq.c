@@ -26,11 +26,12 @@ static const cli_command *const commands[] = {
     &mq_command_split,
     &mq_command_merge,
     &mq_command_diff,
+    &mq_command_distill,
     NULL,
 };
 
 /* Names that are settled but do nothing yet. */
-static const char *const later[] = { "prune", "distill-export", "distill" };
+static const char *const later[] = { "prune" };
 
 static const cli_command *find_command(const char *name)
 {
@@ -54,7 +55,7 @@ static void print_usage(FILE *f)
 {
     fputs("usage: mq COMMAND MODEL [options]\n\nCommands:\n", f);
     for (size_t i = 0; commands[i]; i++)
-        fprintf(f, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
+        fprintf(f, "  %-16s%s\n", commands[i]->name, commands[i]->summary);
     fputs("\nmq COMMAND -h lists a command's options, mq help COMMAND opens its man page.\nmq help TOPIC explains:", f);
     for (size_t i = 0; mq_topics[i].name; i++)
         fprintf(f, "%s %s", i > 0 ? "," : "", mq_topics[i].name);

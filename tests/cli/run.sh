@@ -27,7 +27,8 @@ unset NO_COLOR MQ_THREADS OMP_NUM_THREADS MQ_ISA MQ_PYTHON
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
-for name in mq mq-quantize mq-inspect mq-check mq-run mq-bench mq-convert mq-split mq-merge mq-diff; do
+for name in mq mq-quantize mq-inspect mq-check mq-run mq-bench mq-convert mq-split mq-merge mq-diff \
+            mq-distill-export; do
     ln -s "$MQ" "$work/bin/$name"
 done
 export PATH="$work/bin:$PATH"

@@ -79,6 +79,7 @@ typedef enum cli_opt {
     OPT_DATA,            /* items, as written */
     OPT_LABELS,          /* items, as written */
     OPT_VAL_DATA,        /* items, as written */
+    OPT_VAL_LABELS,      /* items, as written */
     OPT_PREPROCESS,      /* items, as written */
     OPT_SAMPLES,         /* number; 0: all */
     OPT_BATCH,           /* number; 0 when not given; numbers, n_numbers of them, where the command takes a list */
@@ -158,6 +159,33 @@ typedef enum cli_opt {
     OPT_REQUANTIZE,     /* on */
     OPT_LIST_TYPES,     /* on: print and do nothing else */
     OPT_LIST_TARGETS,   /* on */
+    /* training */
+    OPT_EPOCHS,          /* number */
+    OPT_EARLY_STOP,      /* number */
+    OPT_VAL_SPLIT,       /* ratio */
+    OPT_OPTIMIZER,       /* text; word */
+    OPT_LR,              /* real */
+    OPT_MOMENTUM,        /* real */
+    OPT_WEIGHT_DECAY,    /* real */
+    OPT_CLIP_GRAD,       /* given: real */
+    OPT_LR_SCHEDULE,     /* text; word */
+    OPT_LR_WARMUP,       /* number */
+    OPT_LOSS,            /* items */
+    OPT_TEMPERATURE,     /* real */
+    OPT_ALPHA,           /* real */
+    OPT_LABEL_SMOOTHING, /* real */
+    OPT_HARD,            /* on */
+    OPT_AUGMENT,         /* items */
+    OPT_CHECKPOINT,      /* text: a folder */
+    OPT_RESUME,          /* on */
+    /* distill */
+    OPT_STUDENT,  /* text: a model */
+    OPT_WIDTH,    /* ratio */
+    OPT_DEPTH,    /* ratio */
+    OPT_INIT,     /* word: 0 teacher, 1 random */
+    OPT_STUDENTS, /* number */
+    OPT_HINT,     /* items: "TEACHER=STUDENT" */
+    OPT_CONTROL,  /* on */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */
     OPT_PASSES,         /* items: patterns of names */

@@ -18,6 +18,8 @@
 #define CONVERT "Conversion"
 #define SPLIT "Splitting"
 #define MERGE "Merging"
+#define TRAINING "Training"
+#define DISTILL "Distillation"
 #define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
 
 static const cli_row rows[N_OPTS] = {
@@ -96,6 +98,8 @@ static const cli_row rows[N_OPTS] = {
                              "the n-th belongs to the n-th --data" },
     [OPT_VAL_DATA] = { "--val-data", 0, KIND_TEXTS, DATA, "[INPUT=]SOURCE[:KEY]",
                        .help = "what to judge on, in the forms of mq help data (default: generated inputs)" },
+    [OPT_VAL_LABELS] = { "--val-labels", 0, KIND_TEXTS, DATA, "SOURCE[:KEY]",
+                         .help = "what is right there: the n-th belongs to the n-th --val-data" },
     [OPT_PREPROCESS] = { "--preprocess", 0, KIND_TEXTS, DATA, "SPEC|FILE.json",
                          .help = "how images and uint8 arrays become inputs (mq help preprocess)" },
     [OPT_SAMPLES] = { "--samples", 0, KIND_COUNT, DATA, "N", .fallback = "0", .max = UINT32_MAX,
@@ -245,6 +249,57 @@ static const cli_row rows[N_OPTS] = {
     [OPT_LIST_TYPES] = { "--list-types", 0, KIND_SWITCH, QUANTIZE, .no_negation = true,
                          .help = "print the types: bytes per weight, what each suits and needs" },
     [OPT_LIST_TARGETS] = { "--list-targets", 0, KIND_SWITCH, QUANTIZE, .no_negation = true, .help = "print the targets" },
+
+    [OPT_EPOCHS] = { "--epochs", 0, KIND_COUNT, TRAINING, "N", .fallback = "30", .min = 1, .max = 1000000,
+                     .help = "how often all samples are gone through" },
+    [OPT_EARLY_STOP] = { "--early-stop", 0, KIND_COUNT, TRAINING, "N", .fallback = "5", .max = 1000000,
+                         .help = "stop after so many epochs without a better metric; 0: never" },
+    [OPT_VAL_SPLIT] = { "--val-split", 0, KIND_RATIO, TRAINING, "RATIO", .fallback = "10%",
+                        .help = "share of --data that is held out to judge on, without --val-data" },
+    [OPT_OPTIMIZER] = { "--optimizer", 0, KIND_WORD, TRAINING, "NAME", "sgd|momentum|nesterov|rmsprop|adam|adamw",
+                        .fallback = "adam", .help = "sgd, momentum, nesterov, rmsprop, adam or adamw, as torch's" },
+    [OPT_LR] = { "--lr", 0, KIND_REAL, TRAINING, "F", .fallback = "1e-3", .help = "learning rate" },
+    [OPT_MOMENTUM] = { "--momentum", 0, KIND_REAL, TRAINING, "F", .fallback = "0.9", .help = "of momentum and nesterov" },
+    [OPT_WEIGHT_DECAY] = { "--weight-decay", 0, KIND_REAL, TRAINING, "F", .fallback = "0",
+                           .help = "pulls weights towards 0: added to gradients, by adamw taken off the weights" },
+    [OPT_CLIP_GRAD] = { "--clip-grad", 0, KIND_REAL, TRAINING, "F",
+                        .help = "largest norm of all gradients together (default: any)" },
+    [OPT_LR_SCHEDULE] = { "--lr-schedule", 0, KIND_WORD, TRAINING, "constant|step|cosine", "constant|step|cosine",
+                          .fallback = "cosine", .help = "how the learning rate goes down: not, to a tenth after each "
+                                                        "third, or along half a cosine" },
+    [OPT_LR_WARMUP] = { "--lr-warmup", 0, KIND_COUNT, TRAINING, "N", .fallback = "0", .max = UINT32_MAX,
+                        .help = "steps in which the learning rate rises first" },
+    [OPT_LOSS] = { "--loss", 0, KIND_LIST, TRAINING, "kd|ce|mse|cosine",
+                   .help = "kd: the teacher's scores (Hinton 2015; values: squared error); ce: labels; mse, cosine: the "
+                           "teacher's outputs; a list (default: kd,ce, without labels kd)" },
+    [OPT_TEMPERATURE] = { "--temperature", 0, KIND_REAL, TRAINING, "F", .fallback = "4",
+                          .help = "of kd: scores are divided by it" },
+    [OPT_ALPHA] = { "--alpha", 0, KIND_REAL, TRAINING, "F", .fallback = "0.9",
+                    .help = "the teacher's share of the loss; the rest is that of ce" },
+    [OPT_LABEL_SMOOTHING] = { "--label-smoothing", 0, KIND_REAL, TRAINING, "F", .fallback = "0",
+                              .help = "of ce: share that goes to all classes alike" },
+    [OPT_HARD] = { "--hard", 0, KIND_SWITCH, TRAINING, .help = "kd: learn the teacher's best class, not its scores" },
+    [OPT_AUGMENT] = { "--augment", 0, KIND_LIST, TRAINING, "flip|crop=N",
+                      .help = "images are mirrored, or moved by up to N pixels, at random; the teacher sees the same; a "
+                              "list" },
+    [OPT_CHECKPOINT] = { "--checkpoint", 0, KIND_TEXT, TRAINING, "DIR",
+                         .help = "folder for what is needed to go on, written after each epoch" },
+    [OPT_RESUME] = { "--resume", 0, KIND_SWITCH, TRAINING,
+                     .help = "go on from --checkpoint; the result is the same as without a stop" },
+    [OPT_STUDENT] = { "--student", 0, KIND_TEXT, DISTILL, "FILE",
+                      .help = "the student (default: made of the teacher by --width and --depth)" },
+    [OPT_WIDTH] = { "--width", 0, KIND_RATIO, DISTILL, "RATIO", .fallback = "50%",
+                    .help = "share of the teacher's channels; more than 16 come in multiples of 8" },
+    [OPT_DEPTH] = { "--depth", 0, KIND_RATIO, DISTILL, "RATIO", .fallback = "100%",
+                    .help = "share of its repeated blocks" },
+    [OPT_INIT] = { "--init", 0, KIND_WORD, DISTILL, "teacher|random", "teacher|random", .fallback = "teacher",
+                   .help = "first weights: those of the teacher's most important channels, or fresh ones" },
+    [OPT_STUDENTS] = { "--students", 0, KIND_COUNT, DISTILL, "N", .fallback = "1", .min = 1, .max = 1000,
+                       .help = "so many students by seed, written as NAME-1.onnx, NAME-2.onnx, ..." },
+    [OPT_HINT] = { "--hint", 0, KIND_LIST, DISTILL, "TEACHER=STUDENT",
+                   .help = "inner tensors that are to agree, through a learned projection where sizes differ; a list" },
+    [OPT_CONTROL] = { "--control", 0, KIND_SWITCH, DISTILL,
+                      .help = "train the same student without the teacher, too, with as many steps, and compare" },
 
     [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
                     .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "

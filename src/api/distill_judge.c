@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* How right students are: by labels, else by what the teacher says. */
+#include "api/distill_job.h"
+
+mq_status mq_judge_settle(mq_distill_judge *j, const mq_array *teacher, bool classes, const char *metric, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    j->by_teacher = !j->samples.n_labelled;
+    j->classes = classes;
+    if (!j->by_teacher)
+        j->truth = mq_array_ref(j->samples.labels);
+    else if (classes)
+        MQ_TRY(mq_best_classes(&j->truth, teacher, err));
+    else
+        MQ_TRY(mq_array_copy(&j->truth, teacher, err));
+    j->metric = classes ? MQ_METRIC_TOP1 : MQ_METRIC_MSE;
+    if (metric && !mq_metric_find(metric, &j->metric))
+        return mq_fail(err, MQ_ERR_USAGE, "--metric: there is no metric '%s'", metric);
+    if (mq_metric_of_classes(j->metric) != classes)
+        rc = mq_fail(err, MQ_ERR_USAGE, "--metric %s does not fit what models are judged by, which is %s", metric,
+                     classes ? "classes" : "values of the output's shape");
+done:
+    return rc;
+}
+
+mq_status mq_judge_model(const mq_distill_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err)
+{
+    mq_running run = { 0 };
+    mq_metrics *sums = NULL;
+    mq_array **out = NULL;
+    mq_status rc = MQ_OK;
+
+    MQ_TRY(mq_running_open(&run, m, NULL, hooks, err));
+    out = calloc(run.n_out + 1, sizeof *out);
+    if (!out)
+        MQ_TRY(mq_oom(err));
+    MQ_TRY(mq_samples_run(out, &run, &j->samples, hooks, err));
+    MQ_TRY(mq_metrics_create(&sums, err));
+    MQ_TRY((j->classes ? mq_metrics_add_classes : mq_metrics_add_values)(sums, out[0], j->truth, (size_t)j->samples.n, err));
+    if (!mq_metrics_value(sums, j->metric, metric))
+        rc = mq_fail(err, MQ_ERR_INPUT, "%s cannot be said of these samples: none of them has a label",
+                     mq_metric_name(j->metric));
+done:
+    for (size_t i = 0; out && i < run.n_out; i++)
+        mq_array_unref(out[i]);
+    free(out);
+    mq_metrics_free(sums);
+    mq_running_close(&run);
+    return rc;
+}
+
+void mq_judge_release(mq_distill_judge *j)
+{
+    mq_samples_release(&j->samples);
+    mq_array_unref(j->truth);
+    j->truth = NULL;
+}
