@@ -34,6 +34,10 @@ mq_status mq_samples_run(mq_array **out, mq_running *run, const mq_samples *s, c
 /* The best class of each row along the class axis (1 of rank 4 and 5, else the last), int64. */
 mq_status mq_best_classes(mq_array **out, const mq_array *scores, mq_error *err);
 
+/* Puts BatchNormalization behind convolutions that have none; unless their weights are fresh, the model computes what it did
+ * (on the first of these samples). */
+mq_status mq_samples_normalize(mq_model *m, const mq_samples *s, bool fresh, const mq_hooks *hooks, mq_error *err);
+
 /* ---- judging (distill_judge.c) -------------------------------------------------------------------------------------- */
 
 typedef struct mq_distill_figure {

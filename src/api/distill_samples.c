@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "api/distill_job.h"
+#include "distill/derive.h"
+#include "ops/ops.h"
 
 enum { READ_BATCH = 128 }; /* rows of one read, and of one run, where the model leaves it open */
 
@@ -322,4 +324,72 @@ mq_status mq_best_classes(mq_array **out, const mq_array *scores, mq_error *err)
         ((int64_t *)(*out)->data)[i] = best;
     }
     return MQ_OK;
+}
+
+/* Mean and variance of each channel (axis 1). */
+static void channel_stats(const mq_array *a, double *mean, double *variance)
+{
+    const size_t channels = (size_t)a->dims[1], inner = a->count / ((size_t)a->dims[0] * channels);
+    const float *x = a->data;
+
+    for (size_t c = 0; c < channels; c++) {
+        const double n = (double)(a->count / channels);
+        double sum = 0, squares = 0;
+
+        for (int pass = 0; pass < 2; pass++)
+            for (int64_t i = 0; i < a->dims[0]; i++)
+                for (size_t k = 0; k < inner; k++) {
+                    const double v = (double)x[((size_t)i * channels + c) * inner + k] - (pass ? sum / n : 0);
+
+                    *(pass ? &squares : &sum) += pass ? v * v : v;
+                }
+        mean[c] = sum / n;
+        variance[c] = squares / n;
+    }
+}
+
+static mq_status insert_by_stats(mq_node *conv, const mq_array *out, mq_error *err)
+{
+    const size_t channels = (size_t)conv->inputs[1]->init->dims[0];
+    double *stats = malloc(2 * channels * sizeof *stats + 1);
+    mq_status rc;
+
+    if (!stats)
+        return mq_oom(err);
+    if (out->dtype != MQ_FLOAT || out->rank < 3 || out->dims[1] != (int64_t)channels || !out->count) {
+        free(stats);
+        return MQ_OK;
+    }
+    channel_stats(out, stats, stats + channels);
+    rc = mq_norms_insert(conv, stats, stats + channels, err);
+    free(stats);
+    return rc;
+}
+
+mq_status mq_samples_normalize(mq_model *m, const mq_samples *s, bool fresh, const mq_hooks *hooks, mq_error *err)
+{
+    mq_running run = { 0 };
+    mq_node **convs = NULL;
+    const char **names = NULL;
+    size_t n = 0;
+    mq_status rc;
+
+    MQ_TRY(mq_norms_find(m, &convs, &n, err));
+    if (!n)
+        return MQ_OK;
+    if (!(names = calloc(n, sizeof *names)))
+        return mq_oom(err);
+    for (size_t i = 0; i < n; i++)
+        names[i] = convs[i]->outputs[0]->name;
+    if (!fresh) {
+        MQ_TRY(mq_running_open(&run, m, &(mq_plan_opts){ .outputs = names, .n_outputs = n }, hooks, err));
+        MQ_TRY(run_batch(&run, s, 0, batch_of(&run), err));
+    }
+    for (size_t i = 0; i < n; i++)
+        MQ_TRY(fresh ? mq_norms_insert(convs[i], NULL, NULL, err) : insert_by_stats(convs[i], run.out[i], err));
+    rc = mq_infer_model(m, NULL, NULL, err);
+done:
+    mq_running_close(&run);
+    free(names);
+    return rc;
 }

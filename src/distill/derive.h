@@ -39,4 +39,13 @@ mq_status mq_blocks_drop(mq_model *m, double depth, size_t *n_blocks, size_t *n_
  * variances 1. The same seed gives the same weights. */
 mq_status mq_weights_draw(mq_model *m, uint64_t seed, mq_error *err);
 
+/* Convolutions of the main graph with weights of their own and no BatchNormalization behind them (norms.c); the list is in
+ * the arena. */
+mq_status mq_norms_find(mq_model *m, mq_node ***out, size_t *n, mq_error *err);
+
+/* Puts one behind such a Conv. mean, variance: those of each of its channels on some data; then the filters are brought to
+ * the size of fresh ones, and on such data the model computes what it did. NULL: scale 1, bias 0, for fresh weights. Types
+ * are to be inferred anew. */
+mq_status mq_norms_insert(mq_node *conv, const double *mean, const double *variance, mq_error *err);
+
 #endif
