@@ -142,8 +142,10 @@ static mq_dtype chain_type(const mq_node *n)
 
 static bool makes_images(const mq_node *n)
 {
-    static const char *const ops[] = { "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "FusedConv",
-                                       "GlobalAveragePool", "GlobalMaxPool", "LRN", "MaxPool" };
+    static const char *const ops[] = { "AveragePool", "AveragePoolGrad", "BatchNormGrad", "BatchNormTrain",
+                                       "BatchNormalization", "Conv", "ConvGradInput", "ConvTranspose", "FusedConv",
+                                       "GlobalAveragePool", "GlobalAveragePoolGrad", "GlobalMaxPool", "LRN", "MaxPool",
+                                       "MaxPoolGrad" };
 
     return mq_node_is_any(n, NULL, ops, MQ_ARRAY_LEN(ops));
 }
@@ -151,7 +153,7 @@ static bool makes_images(const mq_node *n)
 /* Hands an image on in the order it comes in. */
 static bool keeps_images(const mq_node *n)
 {
-    static const char *const ops[] = { "Concat", "Resize" };
+    static const char *const ops[] = { "Concat", "ReluGrad", "Resize" };
     const operator_row *row = find_operator(n);
 
     return row ? row->ordered : mq_node_is_any(n, NULL, ops, MQ_ARRAY_LEN(ops));

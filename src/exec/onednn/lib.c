@@ -209,8 +209,9 @@ bool mq_dn_part_of(mq_dn_desc *d, const mq_dn_desc *x, int64_t n, size_t *step)
 bool mq_dn_planes_of(mq_dn_planes *p, const mq_dn_desc *x)
 {
     const dnnl_memory_desc_t *m = &x->md;
-    const bool plain = mq_dn_is_plain(x) && !mq_dn_is_padded(x);
-    const int64_t block = plain ? 1 : block_of(m);
+    const int64_t blocked = block_of(m);
+    const bool plain = !blocked && mq_dn_is_plain(x) && !mq_dn_is_padded(x);
+    const int64_t block = plain ? 1 : blocked;
     size_t step;
     mq_dn_desc one;
 
