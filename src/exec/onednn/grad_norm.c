@@ -120,7 +120,7 @@ static void write_group(const mq_dn_planes *p, int64_t g, const double *v, float
 
 typedef struct norm_state {
     mq_dn_planes p;
-    mq_dn_feed dy; /* of the gradient: as x lies */
+    mq_dn_feed x, dy; /* dy of the gradient: as x is walked */
     bool has_dy;
     mq_dn_result y;
     int threads;
@@ -130,6 +130,7 @@ static void norm_release(void *state)
 {
     norm_state *s = state;
 
+    mq_dn_feed_release(&s->x);
     if (s->has_dy)
         mq_dn_feed_release(&s->dy);
     mq_dn_result_release(&s->y);
@@ -141,16 +142,18 @@ typedef struct chunk {
     double a[BLOCK], b[BLOCK];
 } chunk;
 
-/* Reads x (input 0), and lists of all channels at inputs first..last. NULL: not for this room (*rc MQ_OK), or no memory. */
+/* Reads x (input 0), to be walked as d, and lists of all channels from input `first` on. NULL: not for this room (*rc is
+ * MQ_OK), or no memory. */
 static norm_state *norm_create(mq_call *c, unsigned n_in, size_t first, mq_dn_desc *d, mq_status *rc)
 {
     const mq_array *x = c->n_in == n_in ? c->in[0] : NULL;
+    mq_dn_desc have;
     norm_state *s;
     mq_dn_planes p;
 
     *rc = MQ_OK;
     if (!x || !mq_dn_inputs_are(c, (1u << n_in) - 1, MQ_FLOAT) || x->rank < 3 || x->rank > 5 || !x->count ||
-        !mq_dn_of_image(d, x) || !mq_dn_planes_of(&p, d))
+        !mq_dn_of_image(&have, x) || !mq_dn_planes_order(d, &p, &have))
         return NULL;
     for (size_t i = first; i < n_in; i++)
         if (c->in[i]->rank != 1 || c->in[i]->dims[0] != x->dims[1])
@@ -161,7 +164,11 @@ static norm_state *norm_create(mq_call *c, unsigned n_in, size_t first, mq_dn_de
     }
     s->p = p;
     s->threads = mq_dn_threads_bytes(c, (double)x->count * 8);
-    return s;
+    if ((*rc = mq_dn_feed_as(c, &s->x, 0, &have, d)) == MQ_OK)
+        return s;
+    norm_release(s);
+    *rc = *rc == MQ_ERR_NOMEM ? *rc : MQ_OK;
+    return NULL;
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------ */
@@ -273,14 +280,16 @@ static mq_status train_run_all(mq_call *c, void *state)
 {
     norm_state *s = state;
     const int64_t n = s->p.images * s->p.groups;
-    train_run r = { .x = c->in[0]->data, .scale = c->in[1]->data, .b = c->in[2]->data, .mean = c->in[3]->data,
+    train_run r = { .scale = c->in[1]->data, .b = c->in[2]->data, .mean = c->in[3]->data,
                     .var = c->in[4]->data };
-    mq_dn_arg y;
+    mq_dn_arg x, y;
     mq_status rc = MQ_OK;
 
     r.eps = (double)mq_node_attr_float(c->node, "epsilon", 1e-5f);
     r.keep = (double)mq_node_attr_float(c->node, "momentum", 0.9f);
+    MQ_TRY(mq_dn_feed_data(c, &s->x, &x));
     MQ_TRY(mq_dn_result_open(c, &s->y, &y));
+    r.x = x.data;
     r.y = s->y.data;
     for (size_t i = 0; i < 4; i++)
         MQ_TRY(mq_call_out(c, i + 1, MQ_FLOAT, 1, &s->p.channels, (void **)&r.lists[i]));
@@ -398,12 +407,14 @@ static mq_status grad_run_all(mq_call *c, void *state)
 {
     norm_state *s = state;
     const int64_t n = s->p.images * s->p.groups;
-    grad_run r = { .x = c->in[0]->data, .scale = c->in[2]->data, .mean = c->in[3]->data, .inv = c->in[4]->data };
-    mq_dn_arg dx, dy;
+    grad_run r = { .scale = c->in[2]->data, .mean = c->in[3]->data, .inv = c->in[4]->data };
+    mq_dn_arg x, dx, dy;
     mq_status rc = MQ_OK;
 
+    MQ_TRY(mq_dn_feed_data(c, &s->x, &x));
     MQ_TRY(mq_dn_feed_data(c, &s->dy, &dy));
     MQ_TRY(mq_dn_result_open(c, &s->y, &dx));
+    r.x = x.data;
     r.dy = dy.data;
     r.dx = s->y.data;
     MQ_TRY(mq_call_out(c, 1, MQ_FLOAT, 1, &s->p.channels, (void **)&r.dscale));

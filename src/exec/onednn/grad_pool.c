@@ -126,16 +126,17 @@ static void run_groups(const pool_state *s, const float *x, const float *dy, flo
 
 /* ---- the case ----------------------------------------------------------------------------------------------------- */
 
-/* dx's order and dy's: in blocks as the first of x and dy that is so, else plain. */
+/* dx's order and dy's: x's where it has one of its own that can be walked, else dy's, else plain. */
 static bool choose_orders(const mq_array *x, const mq_array *dy, mq_dn_desc *of_x, mq_dn_desc *of_dy)
 {
     int64_t dims[MQ_MAX_RANK], dy_dims[MQ_MAX_RANK];
     const int rank = mq_dn_image_dims(x->rank, x->dims, dims);
-    mq_dn_desc like;
+    mq_dn_desc own, like;
+    mq_dn_planes p;
 
     mq_dn_image_dims(x->rank, dy->dims, dy_dims);
-    if ((x->layout && mq_dn_of_array(&like, x)) || (dy->layout && mq_dn_of_array(&like, dy)))
-        return mq_dn_blocked_like(of_x, &like, MQ_FLOAT, rank, dims) &&
+    if ((x->layout && mq_dn_of_array(&own, x)) || (dy->layout && mq_dn_of_array(&own, dy)))
+        return mq_dn_planes_order(&like, &p, &own) && mq_dn_blocked_like(of_x, &like, MQ_FLOAT, rank, dims) &&
                mq_dn_blocked_like(of_dy, &like, MQ_FLOAT, rank, dy_dims);
     return mq_dn_plain(of_x, MQ_FLOAT, rank, dims) && mq_dn_plain(of_dy, MQ_FLOAT, rank, dy_dims);
 }

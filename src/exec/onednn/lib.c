@@ -72,18 +72,22 @@ static int64_t block_of(const dnnl_memory_desc_t *d)
     return b->inner_blks[0];
 }
 
-bool mq_dn_blocked_like(mq_dn_desc *d, const mq_dn_desc *x, mq_dtype dtype, int rank, const int64_t *dims)
+static bool blocked(mq_dn_desc *d, int64_t block, mq_dtype dtype, int rank, const int64_t *dims)
 {
-    const int64_t block = block_of(&x->md);
     dnnl_dims_t n = { 0 };
     dnnl_data_type_t t;
 
     memset(d, 0, sizeof *d);
-    if ((block != 8 && block != 16) || rank != x->md.ndims || !type_of(dtype, &t))
+    if ((block != 8 && block != 16) || (rank != 4 && rank != 5) || !type_of(dtype, &t))
         return false;
     memcpy(n, dims, (size_t)rank * sizeof *n);
     return dnnl_memory_desc_init_by_tag(&d->md, rank, n, t, rank == 4 ? block == 8 ? dnnl_nChw8c : dnnl_nChw16c
                                                             : block == 8 ? dnnl_nCdhw8c : dnnl_nCdhw16c) == dnnl_success;
+}
+
+bool mq_dn_blocked_like(mq_dn_desc *d, const mq_dn_desc *x, mq_dtype dtype, int rank, const int64_t *dims)
+{
+    return rank == x->md.ndims && blocked(d, block_of(&x->md), dtype, rank, dims);
 }
 
 void mq_dn_none(mq_dn_desc *d)
@@ -226,6 +230,13 @@ bool mq_dn_planes_of(mq_dn_planes *p, const mq_dn_desc *x)
         p->n *= m->dims[i];
     }
     return plain || p->groups == 1 || m->format_desc.blocking.strides[1] == p->n;
+}
+
+bool mq_dn_planes_order(mq_dn_desc *d, mq_dn_planes *p, const mq_dn_desc *x)
+{
+    *d = *x;
+    return mq_dn_planes_of(p, x) || (blocked(d, mq_isa_now() >= MQ_ISA_AVX512 ? 16 : 8, MQ_FLOAT, x->md.ndims, x->md.dims) &&
+                                     mq_dn_planes_of(p, d));
 }
 
 /* ---- attributes --------------------------------------------------------------------------------------------------- */

@@ -55,6 +55,8 @@ typedef struct mq_dn_planes {
 } mq_dn_planes;
 /* false: x lies otherwise. */
 bool mq_dn_planes_of(mq_dn_planes *p, const mq_dn_desc *x);
+/* The order in which x is to be walked so: its own where it lies so, else blocks of channels. false: there is none. */
+bool mq_dn_planes_order(mq_dn_desc *d, mq_dn_planes *p, const mq_dn_desc *x);
 
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 

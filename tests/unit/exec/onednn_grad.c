@@ -136,7 +136,7 @@ static void one_step(uint64_t seed)
     const int64_t out = 16 * net_pick(&t, 1, 2), size = net_pick(&t, 4, 13), pads[] = { 1, 1, 1, 1 };
 
     net_input(&t, "x", MQ_FLOAT, 4, (int64_t[]){ n, in, size, size });
-    net_input(&t, "w1", MQ_FLOAT, 4, (int64_t[]){ c, in, 3, 3 });
+    net_either(&t, net_pick(&t, 0, 1), "w1", MQ_FLOAT, 4, (int64_t[]){ c, in, 3, 3 }); /* of a constant: other orders */
     net_input(&t, "w2", MQ_FLOAT, 4, (int64_t[]){ out, c, 3, 3 });
     net_input(&t, "scale", MQ_FLOAT, 1, &c);
     net_input(&t, "b", MQ_FLOAT, 1, &c);
@@ -180,7 +180,7 @@ static void one_pool(uint64_t seed)
 
     net_input(&t, "x", MQ_FLOAT, 4, (int64_t[]){ n, blocked ? 16 : c, size, size });
     if (blocked) {
-        net_input(&t, "w", MQ_FLOAT, 4, (int64_t[]){ c, 16, 1, 1 });
+        net_either(&t, net_pick(&t, 0, 1), "w", MQ_FLOAT, 4, (int64_t[]){ c, 16, 1, 1 });
         node(&t, "", "Conv", "x,w", "h");
     }
     const char *const h = blocked ? "h" : "x";
