@@ -29,6 +29,8 @@
  *   LogSoftmaxGrad(y, dy) -> dx               attribute axis (-1); y is the result of LogSoftmax
  *   MaxPoolGrad(x, dy) -> dx                  MaxPool's attributes; a window's gradient goes to the first of its largest
  *                                             elements, row by row
+ *   RNNGrad(X, W, R, B, sequence_lens, initial_h, dY, dY_h) -> dX, dW, dR, dB, dinitial_h
+ *                                             RNN's attributes; the rest as GRUGrad
  *   ReduceTo(dy, like) -> dx                  sums dy over what broadcasting like's shape to dy's has repeated
  *   ReluGrad(y, dy) -> dx                     dy where y > 0, else 0; y is Relu's result or its input
  *   SliceGrad(dy, x, starts, ends, axes, steps) -> dx

@@ -28,15 +28,21 @@ static void lstm(mq_grad *k)
     recurrent(k, "LSTMGrad", 8, 3, to, MQ_ARRAY_LEN(to));
 }
 
+static const size_t plain_to[] = { 0, 1, 2, 3, 5 };
+
 static void gru(mq_grad *k)
 {
-    static const size_t to[] = { 0, 1, 2, 3, 5 };
+    recurrent(k, "GRUGrad", 6, 2, plain_to, MQ_ARRAY_LEN(plain_to));
+}
 
-    recurrent(k, "GRUGrad", 6, 2, to, MQ_ARRAY_LEN(to));
+static void rnn(mq_grad *k)
+{
+    recurrent(k, "RNNGrad", 6, 2, plain_to, MQ_ARRAY_LEN(plain_to));
 }
 
 const mq_grad_rule mq_grad_rules_rnn[] = {
     { "", "GRU", gru },
     { "", "LSTM", lstm },
+    { "", "RNN", rnn },
     { 0 },
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* LSTMGrad and GRUGrad (ops/grad_ops.h), in double: the forward pass is computed again and kept, then steps are walked back
+/* LSTMGrad, GRUGrad and RNNGrad (ops/grad_ops.h), in double: the forward pass is computed again and kept, then steps are walked back
  * (Werbos 1990); products over all steps make the gradients of weights and input. Rows of all arrays stand in the order in
  * which steps run, [step][batch row]; a row whose sequence has ended has gradients of zero there and hands its state on. */
 #include <math.h>
@@ -150,6 +150,16 @@ done:
     return rc;
 }
 
+static void plain_row(const back *k, int64_t row, const double *from)
+{
+    double *g = k->gates + row * k->n;
+
+    for (int64_t j = 0; j < k->n; j++)
+        g[j] += from[j];
+    activate(k, 0, g);
+    memcpy(k->states + (row + k->l.batch) * k->n, g, (size_t)k->n * sizeof *g);
+}
+
 static void lstm_row(const back *k, int64_t row, const double *from)
 {
     const int64_t h = k->l.hidden, next = (row + k->l.batch) * h;
@@ -231,8 +241,10 @@ static mq_status forward_step(back *k, int64_t s)
             idle_row(k, first + b);
         else if (gru)
             gru_reset_row(k, first + b, k->from + b * k->n);
-        else
+        else if (l->kind == MQ_RNN_LSTM)
             lstm_row(k, first + b, k->from + b * k->n);
+        else
+            plain_row(k, first + b, k->from + b * k->n);
     }
     if (split)
         MQ_TRY(state_product(k, k->inner + first * l->hidden, GRU_H, 1));
@@ -244,6 +256,14 @@ done:
 }
 
 /* ---- backward ----------------------------------------------------------------------------------------------------- */
+
+static void plain_back_row(const back *k, int64_t row, double *dh)
+{
+    for (int64_t j = 0; j < k->n; j++) {
+        k->d_gates[row * k->n + j] = dh[j] * slope(k, 0, k->gates[row * k->n + j]);
+        dh[j] = 0;
+    }
+}
 
 /* dh and dc are those behind the step, and become those before it, but for what comes through R. */
 static void lstm_back_row(const back *k, int64_t row, double *dh, double *dc)
@@ -319,8 +339,10 @@ static void back_row(const back *k, int64_t s, int64_t b)
         dh[j] += k->dy[y_at(k, t, b) + j];
     if (l->kind == MQ_RNN_GRU)
         gru_back_row(k, row, dh);
-    else
+    else if (l->kind == MQ_RNN_LSTM)
         lstm_back_row(k, row, dh, k->dc + b * h);
+    else
+        plain_back_row(k, row, dh);
 }
 
 static mq_status back_step(back *k, int64_t s)
@@ -413,7 +435,7 @@ static mq_status finish(back *k)
         MQ_TRY(multiply(k, h, h, k->rows, e + direct, 1, k->n, k->inner, h, 1, dr + direct * h, h));
     if (mq_call_wants(k->c, OUT_B) && k->in[IN_B])
         bias_gradient(k, e);
-    if (!gru && mq_call_wants(k->c, OUT_P) && k->in[IN_P])
+    if (l->kind == MQ_RNN_LSTM && mq_call_wants(k->c, OUT_P) && k->in[IN_P])
         peephole_gradient(k);
     MQ_TRY(input_gradient(k));
 done:
@@ -560,15 +582,21 @@ static mq_status op_lstm_grad(mq_call *c)
     return run_grad(c, MQ_RNN_LSTM, 8, 3, of, MQ_ARRAY_LEN(of));
 }
 
+static const size_t plain_of[] = { IN_X, IN_W, IN_R, IN_B, IN_H };
+
 static mq_status op_gru_grad(mq_call *c)
 {
-    static const size_t of[] = { IN_X, IN_W, IN_R, IN_B, IN_H };
+    return run_grad(c, MQ_RNN_GRU, 6, 2, plain_of, MQ_ARRAY_LEN(plain_of));
+}
 
-    return run_grad(c, MQ_RNN_GRU, 6, 2, of, MQ_ARRAY_LEN(of));
+static mq_status op_rnn_grad(mq_call *c)
+{
+    return run_grad(c, MQ_RNN_PLAIN, 6, 2, plain_of, MQ_ARRAY_LEN(plain_of));
 }
 
 const mq_kernel mq_kernels_grad_rnn[] = {
     { MQ_GRAD_DOMAIN, "GRUGrad", op_gru_grad, 0 },
     { MQ_GRAD_DOMAIN, "LSTMGrad", op_lstm_grad, 0 },
+    { MQ_GRAD_DOMAIN, "RNNGrad", op_rnn_grad, 0 },
     { 0 },
 };

@@ -338,6 +338,8 @@ static void recurrent(void **state)
         { "LSTM", "f3x2x4 f1x12x4 f1x12x3 f1x24", "hidden_size=3", 0, 0, 3 },
         { "LSTM", "f3x2x4 f2x12x4 f2x12x3 f2x24 - f2x2x3 f2x2x3 f2x9", "hidden_size=3 direction=bidirectional", 0, 0, 3 },
         { "LSTM", "f3x2x4 f1x12x4 f1x12x3", "hidden_size=3 direction=reverse", 0, 0, 1 },
+        { "RNN", "f3x2x4 f1x3x4 f1x3x3 f1x6", "hidden_size=3", 0, 0, 2 },
+        { "RNN", "f3x2x4 f2x3x4 f2x3x3 - - f2x2x3", "hidden_size=3 direction=bidirectional", 0, 0, 2 },
         { "GRU", "f3x2x4 f1x9x4 f1x9x3 f1x18", "hidden_size=3", 0, 0, 2 },
         { "GRU", "f3x2x4 f2x9x4 f2x9x3 f2x18 - f2x2x3", "hidden_size=3 direction=bidirectional linear_before_reset=1", 0, 0,
           2 },
