@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* LSTMGrad, GRUGrad and RNNGrad (ops/grad_ops.h), in double: the forward pass is computed again and kept, then steps are walked back
- * (Werbos 1990); products over all steps make the gradients of weights and input. Rows of all arrays stand in the order in
- * which steps run, [step][batch row]; a row whose sequence has ended has gradients of zero there and hands its state on. */
+/* LSTMGrad, GRUGrad and RNNGrad (ops/grad_ops.h), in double: the forward pass is computed again and kept, then steps are
+ * walked back (Werbos 1990); products over all steps make the gradients of weights and input. Rows of all arrays stand
+ * in the order in which steps run, [step][batch row]; a row whose sequence has ended has gradients of zero there and
+ * hands its state on. */
 #include <math.h>
 #include <string.h>
 
