@@ -54,14 +54,6 @@ struct mq_trainer {
 
 /* ---- the step graph ------------------------------------------------------------------------------------------------ */
 
-/* Before IR version 4 every initializer had to be listed as an input. */
-static void unlist_initializers(mq_graph *g)
-{
-    for (size_t i = g->inputs.n; i-- > 0;)
-        if (g->inputs.items[i]->init)
-            mq_graph_remove_input(g, g->inputs.items[i]);
-}
-
 /* Weights in Constant nodes become initializers, as the others are. */
 static mq_status lift_constants(mq_graph *g, mq_error *err)
 {
@@ -98,12 +90,6 @@ static mq_status set_batch(mq_graph *g, int64_t batch, mq_error *err)
         rc = mq_value_declare_shape(v, v->declared->rank, dims, err);
     }
     return rc;
-}
-
-static void clear_outputs(mq_graph *g)
-{
-    while (g->outputs.n)
-        mq_graph_remove_output(g, g->outputs.items[g->outputs.n - 1]);
 }
 
 static bool is_frozen(const mq_model *student, const mq_trainer_opts *o, size_t i)
@@ -236,7 +222,7 @@ static mq_status make_graph(mq_trainer *t, mq_model *student, const mq_trainer_o
         return mq_oom(err);
     MQ_TRY(mq_model_clone(&t->model, student, err));
     g = t->model->graph;
-    unlist_initializers(g);
+    mq_graph_unlist_inits(g);
     t->n_inputs = g->inputs.n;
     MQ_TRY(lift_constants(g, err));
     MQ_TRY(list_initializers(g, &inits, &n, err));
@@ -244,7 +230,7 @@ static mq_status make_graph(mq_trainer *t, mq_model *student, const mq_trainer_o
     MQ_TRY(mq_grad_prepare(t->model, &how, stats, err));
     MQ_TRY(mq_loss_append(g, o->losses, o->n_losses, targets, projections, loss, err));
     MQ_TRY(keep_classes(t, o, err));
-    clear_outputs(g);
+    mq_graph_clear_outputs(g);
     MQ_TRY(mq_graph_add_output(g, *loss, err));
     mq_graph_drop_dead(g, NULL);
     MQ_TRY(mq_infer_model(t->model, NULL, NULL, err));
