@@ -19,6 +19,7 @@
 #include "train/checkpoint.h"
 #include "train/grad.h"
 #include "train/parameters.h"
+#include "train/rebatch.h"
 
 enum { ALIGN = 16 }; /* floats: 64 bytes */
 
@@ -66,28 +67,6 @@ static mq_status lift_constants(mq_graph *g, mq_error *err)
         next = n->next;
         if (t && t->dtype == MQ_FLOAT && !v->n_output_uses)
             rc = mq_value_make_constant(v, t, err);
-    }
-    return rc;
-}
-
-/* Axis 0 of every input is the batch. What the file says of other values was said of another batch. */
-static mq_status set_batch(mq_graph *g, int64_t batch, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t i = 0; i < g->values.n; i++)
-        if (!g->values.items[i]->is_input)
-            g->values.items[i]->declared = g->values.items[i]->type = NULL;
-    for (size_t i = 0; i < g->inputs.n && batch > 0 && rc == MQ_OK; i++) {
-        mq_value *v = g->inputs.items[i];
-        mq_dim dims[MQ_MAX_RANK];
-
-        if (!v->declared || v->declared->kind != MQ_TYPE_TENSOR || v->declared->rank < 1 || v->declared->rank > MQ_MAX_RANK)
-            return mq_fail(err, MQ_ERR_UNSUPPORTED, "input '%s' has no axis for samples: the model cannot be trained",
-                           v->name);
-        memcpy(dims, v->declared->dims, (size_t)v->declared->rank * sizeof *dims);
-        dims[0] = MQ_DIM(batch);
-        rc = mq_value_declare_shape(v, v->declared->rank, dims, err);
     }
     return rc;
 }
@@ -226,7 +205,8 @@ static mq_status make_graph(mq_trainer *t, mq_model *student, const mq_trainer_o
     t->n_inputs = g->inputs.n;
     MQ_TRY(lift_constants(g, err));
     MQ_TRY(list_initializers(g, &inits, &n, err));
-    MQ_TRY(set_batch(g, o->batch, err));
+    if (o->batch > 0)
+        MQ_TRY(mq_rebatch(t->model, o->batch, err));
     MQ_TRY(mq_grad_prepare(t->model, &how, stats, err));
     MQ_TRY(mq_loss_append(g, o->losses, o->n_losses, targets, projections, loss, err));
     MQ_TRY(keep_classes(t, o, err));
