@@ -3,15 +3,19 @@
 /* mq convert: from options to the library's call. */
 #include "mq/convert.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/session.h"
 #include "cli/source.h"
+#include "cli/text.h"
 #include "cli/writing.h"
 #include "commands.h"
 
 static const cli_opt takes[] = {
-    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_TARGET, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_FOLD_LIMIT,
+    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_TARGET, OPT_LEVEL, OPT_PASSES, OPT_DISABLE_PASS, OPT_LIST_PASSES, OPT_BISECT,
+    OPT_FOLD_LIMIT,
     OPT_PRECISION, OPT_IO_TYPE, OPT_IO_LAYOUT, OPT_EMBED_PREPROCESS, OPT_KEEP_IO_TYPES,
     OPT_NODES, OPT_EXCLUDE_NODES, OPT_OP_TYPES, OPT_EXCLUDE_OP_TYPES, OPT_MAX_MACS, OPT_MAX_RAM, OPT_MAX_DROP,
     OPT_METRIC, OPT_EVAL_CMD, OPT_LOWER_IS_BETTER, OPT_MAX_EVALS, OPT_WITH_ONNXRUNTIME,
@@ -220,6 +224,27 @@ static mq_status check_eval(const cli_options *o, mq_error *err)
     return MQ_OK;
 }
 
+/* What is done behind rewrites, or with what is written: --bisect comes to neither. */
+static const cli_opt not_searched[] = {
+    OPT_OUTPUT, OPT_DRY_RUN, OPT_VERIFY, OPT_MAX_SIZE, OPT_KEEP_FAILED, OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD,
+    OPT_PRECISION, OPT_IO_TYPE, OPT_IO_LAYOUT, OPT_EMBED_PREPROCESS, OPT_RENAME, OPT_STRIP, OPT_TO, OPT_WEIGHTS_OUT,
+    OPT_MAX_MACS, OPT_MAX_RAM, OPT_EVAL_CMD, OPT_WITH_ONNXRUNTIME, OPT_NODES, OPT_EXCLUDE_NODES, OPT_OP_TYPES,
+    OPT_EXCLUDE_OP_TYPES,
+};
+
+static mq_status check_bisect(const cli_options *o, mq_error *err)
+{
+    if (!o->values[OPT_BISECT].on)
+        return MQ_OK;
+    for (size_t i = 0; i < sizeof not_searched / sizeof *not_searched; i++)
+        if (o->values[not_searched[i]].given)
+            return cli_fail(err, MQ_ERR_USAGE, "--bisect looks at rewrites of the whole model and writes nothing: no %s",
+                            cli_row_of(not_searched[i])->label);
+    if (level_of(o) == 0 && !o->values[OPT_PASSES].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--bisect has nothing to look at: no rewrites run without -O here");
+    return MQ_OK;
+}
+
 static mq_status check(const cli_options *o, mq_error *err)
 {
     const cli_value *passes = &o->values[OPT_PASSES], *disable = &o->values[OPT_DISABLE_PASS];
@@ -232,6 +257,7 @@ static mq_status check(const cli_options *o, mq_error *err)
                         o->values[OPT_TARGET].text);
     CLI_TRY(check_choice(o, err));
     CLI_TRY(check_eval(o, err));
+    CLI_TRY(check_bisect(o, err));
     for (size_t i = 0; is_json(o) && i < sizeof model_only / sizeof *model_only; i++)
         if (o->values[model_only[i]].given)
             return cli_fail(err, MQ_ERR_USAGE, "%s is for a model: JSON is written", cli_row_of(model_only[i])->label);
@@ -256,6 +282,30 @@ done:
     return rc;
 }
 
+/* One sentence: it is what was asked for. */
+static mq_status bisect(cli_session *s, const mq_convert_opts *opts, mq_error *err)
+{
+    mq_bisect found;
+    const mq_status rc = mq_convert_bisect(s->file, opts, &found, s->report, &s->hooks, err);
+
+    if (rc != MQ_OK || cli_stdout_taken(s) || cli_get(s, OPT_QUIET)->on)
+        return rc;
+    if (!*found.pass) {
+        printf("no pass changes the outputs (%zu compared)\n", found.n_compared);
+        return MQ_OK;
+    }
+    printf("%s changes the outputs", found.pass);
+    if (found.round)
+        printf(" in round %d (%zu changes)", found.round, found.n_changes);
+    printf(": '");
+    cli_put_safe(stdout, found.output);
+    if (isfinite(found.sqnr))
+        printf("' has %.1f dB\n", found.sqnr);
+    else
+        printf("' has NaN, infinity or no signal\n");
+    return MQ_OK;
+}
+
 static mq_status run(cli_session *s, mq_error *err)
 {
     const mq_convert_opts opts = read_options(s);
@@ -264,6 +314,8 @@ static mq_status run(cli_session *s, mq_error *err)
 
     if (cli_get(s, OPT_LIST_PASSES)->on)
         return cli_print_list(mq_convert_list_passes(), err);
+    if (cli_get(s, OPT_BISECT)->on)
+        return bisect(s, &opts, err);
     rc = mq_convert_file(s->file, output ? output : "out.onnx", &opts, s->report, &s->hooks, err);
     return rc == MQ_OK ? cli_finish_writing(s, !opts.dry_run, err) : rc;
 }

@@ -81,6 +81,23 @@ typedef struct mq_convert_opts {
 
 MQ_API mq_convert_opts mq_convert_opts_default(void);
 
+/* The first rewrite after which an output is another. */
+typedef struct mq_bisect {
+    char pass[64];     /* its name; "--opset": the opset did it before all rewrites; "": none */
+    int round;         /* in which round of all rewrites, from 1 on; 0: before them */
+    size_t n_changes;  /* what it changed there */
+    size_t n_compared; /* how often the models were run */
+    char output[256];  /* the output that differs most, "": none was compared */
+    double sqnr;       /* that it still has, dB; infinite: equal, or what is not finite in one only */
+} mq_bisect;
+
+/* Runs the rewrites that opts choose one by one, and after each that changed something the model beside the input, on
+ * opts->verify_on; stops at the first output below opts->min_sqnr (default: 80 dB). Before that, edges, sizes, weights and
+ * opset are changed as opts say; what is done behind rewrites is not looked at, and nothing is written. The verdict is a
+ * bound of the report. Errors: as of mq_convert_file; MQ_ERR_UNSUPPORTED also for a model that the engine cannot run. */
+MQ_API mq_status mq_convert_bisect(const char *input, const mq_convert_opts *opts, mq_bisect *found, mq_report *report,
+                                   const mq_hooks *hooks, mq_error *err);
+
 /* Converts `input` and writes `output`. Fills the report (not NULL): sizes, what each rewrite changed, node counts, bounds,
  * steps. A bound that is missed is no failure: the report says so (mq_report_n_missed) and output is not put in place.
  * hooks may be NULL.

@@ -142,6 +142,15 @@ static bool takes(void *user, const mq_node *n)
     return mq_which_takes(user, n);
 }
 
+static mq_status look_behind(void *user, size_t row, size_t n_changed, mq_error *err)
+{
+    mq_convert_job *j = user;
+
+    (void)err; /* the job's own */
+    return mq_convert_search_look(j->search, mq_convert_passes[row].pass->name, (int)j->run.n_rounds + 1, n_changed,
+                                  &j->run.stop);
+}
+
 static mq_status rewrite(mq_convert_job *j)
 {
     mq_evaluator *e = NULL;
@@ -154,12 +163,14 @@ static mq_status rewrite(mq_convert_job *j)
         return rc;
     MQ_TRY(mq_evaluator_create(&e, hooks ? hooks->n_threads : 0, j->job.err));
     j->run.hooks = hooks;
+    j->run.after = j->search ? look_behind : NULL;
+    j->run.user = j;
     if (j->which)
         MQ_TRY(mq_nodes_hide(j->job.model, takes, j->which, &hidden, j->job.err));
     MQ_TRY(mq_passes_settle(j->job.model, &j->run, &(mq_pass_ctx){ .evaluate = mq_evaluator_run, .user = e,
                                                                    .fold_limit = j->opts->fold_limit,
                                                                    .for_file = true }, j->job.err));
-    if (!j->run.settled)
+    if (!j->run.settled && !j->run.stop)
         mq_warn(hooks, "passes-unsettled", "", "rewrites still found something after %d rounds", MQ_CONVERT_ROUNDS);
 done:
     mq_nodes_show(&hidden);
@@ -381,6 +392,39 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
 done:
     mq_convert_release_precision(&j);
     mq_which_free(j.which);
+    mq_job_close(&j.job);
+    return rc;
+}
+
+mq_status mq_convert_bisect(const char *input, const mq_convert_opts *opts, mq_bisect *found, mq_report *report,
+                            const mq_hooks *hooks, mq_error *err)
+{
+    const mq_convert_opts o = opts ? *opts : mq_convert_opts_default();
+    mq_convert_job j = { .opts = &o, .job = { .input = input, .opts = job_opts(&o), .report = report, .hooks = hooks,
+                                              .err = err, .since = mq_seconds() } };
+    bool early = false;
+    mq_status rc = MQ_OK;
+
+    *found = (mq_bisect){ .sqnr = INFINITY };
+    j.job.prepare = give_edges;
+    j.job.user = &j;
+    mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
+    MQ_TRY(mq_job_open(&j.job));
+    MQ_TRY(mq_infer_model(j.job.model, NULL, NULL, err));
+    MQ_TRY(change_edges(&o, j.job.model, hooks, err));
+    MQ_TRY(mq_job_end_step(&j.job, "load and check"));
+    MQ_TRY(mq_convert_search_open(&j, found));
+    if (o.opset) {
+        MQ_TRY(change_opset(&j));
+        MQ_TRY(mq_infer_model(j.job.model, NULL, NULL, err));
+        MQ_TRY(mq_convert_search_look(j.search, "--opset", 0, 0, &early));
+    }
+    if (!early)
+        MQ_TRY(rewrite(&j));
+    MQ_TRY(mq_job_end_step(&j.job, "bisect"));
+    rc = mq_convert_search_report(j.search);
+done:
+    mq_convert_search_close(j.search);
     mq_job_close(&j.job);
     return rc;
 }

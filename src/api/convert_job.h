@@ -15,6 +15,8 @@ typedef struct mq_convert_cost {
     uint64_t macs, macs_unknown, peak, sizes_unknown;
 } mq_convert_cost;
 
+typedef struct mq_convert_search mq_convert_search;
+
 typedef struct mq_convert_job {
     mq_job job;
     const mq_convert_opts *opts;
@@ -23,6 +25,7 @@ typedef struct mq_convert_job {
     mq_report_graph before;
     mq_convert_cost cost; /* before, where a bound is a share of it */
     mq_precision precision;
+    mq_convert_search *search; /* for the rewrite that changes outputs; NULL: not asked for */
     mq_map seen; /* for the precision: name of a tensor -> double[2] in the model's arena */
 } mq_convert_job;
 
@@ -37,6 +40,17 @@ mq_status mq_convert_count_before(mq_convert_job *j);
 mq_status mq_convert_bound_cost(mq_convert_job *j);
 /* --eval-cmd with --max-drop, --with-onnxruntime: for mq_job.judge. */
 mq_status mq_convert_judge(void *user);
+
+/* ---- --bisect (convert_bisect.c) ------------------------------------------------------------------------------------ */
+
+/* Loads the input once more: j->search compares with it from now on, and fills *found. */
+mq_status mq_convert_search_open(mq_convert_job *j, mq_bisect *found);
+void mq_convert_search_close(mq_convert_search *s); /* NULL is fine */
+/* Compares the model as it is with the input: what differs is due to `what` in that round, which changed so much. *found:
+ * it differs. */
+mq_status mq_convert_search_look(mq_convert_search *s, const char *what, int round, size_t n_changes, bool *found);
+/* The verdict as a bound of the report. */
+mq_status mq_convert_search_report(const mq_convert_search *s);
 
 /* ---- --precision (convert_precision.c) ------------------------------------------------------------------------------ */
 

@@ -64,6 +64,12 @@ static bool holds(const mq_proof_opts *o, const mq_agreement *worst, double boun
                                                       worst->max_abs <= ROUNDING));
 }
 
+bool mq_prove_holds(const mq_proof_opts *o, const mq_against_result *r, const mq_agreement **worst)
+{
+    *worst = worst_output(r, !isfinite(o->min_sqnr));
+    return !*worst || holds(o, *worst, isfinite(o->min_sqnr) ? o->min_sqnr : o->expected_sqnr);
+}
+
 static mq_status add_bound(const mq_proof_opts *o, const mq_against_result *r, mq_report *report, mq_error *err)
 {
     const double bound = isfinite(o->min_sqnr) ? o->min_sqnr : o->expected_sqnr;

@@ -47,6 +47,8 @@ mq_status mq_prove_ceiling(const mq_proven *p, mq_error *err);
  * take different inputs. */
 mq_status mq_prove_speed(const mq_proven *p, mq_error *err);
 
+/* Has every output what is asked for, or else expected? *worst: the output that has least, NULL: none was compared. */
+bool mq_prove_holds(const mq_proof_opts *o, const mq_against_result *r, const mq_agreement **worst);
 /* The end of a proof, for those who have run models themselves: what was measured becomes proof and bound. */
 mq_status mq_prove_judge(const mq_proof_opts *o, const mq_against_result *r, mq_report *report, mq_error *err);
 /* What came of it, rc and why, becomes the call's outcome: where running was not asked for, no more than a note. */

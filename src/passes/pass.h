@@ -66,6 +66,11 @@ typedef struct mq_convert_run {
     size_t n_rounds;                           /* out */
     size_t n_dropped;                          /* out: nodes that nobody read any more */
     bool settled;                              /* out: the last round changed nothing */
+    /* Called after each pass that changed something, types inferred: the row, and what it changed in this round
+     * (n_rounds are behind it). NULL: nobody looks. */
+    mq_status (*after)(void *user, size_t row, size_t n_changed, mq_error *err);
+    void *user;
+    bool stop;                                 /* set by `after`: no more passes */
     const mq_hooks *hooks;
 } mq_convert_run;
 

@@ -159,7 +159,7 @@ static mq_status run_round(mq_model *m, mq_convert_run *run, const mq_pass_ctx *
     const int64_t opset = mq_opset_of(m->graph, "");
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; mq_convert_passes[i].pass && rc == MQ_OK; i++) {
+    for (size_t i = 0; mq_convert_passes[i].pass && rc == MQ_OK && !run->stop; i++) {
         size_t n_changed = 0, n_dropped = 0;
 
         if (!run->on[i] || opset < mq_convert_passes[i].opset)
@@ -172,6 +172,8 @@ static mq_status run_round(mq_model *m, mq_convert_run *run, const mq_pass_ctx *
         if (rc == MQ_OK && n_changed + n_dropped) {
             *changed = true;
             rc = mq_infer_model(m, NULL, NULL, err);
+            if (rc == MQ_OK && run->after)
+                rc = run->after(run->user, i, n_changed + n_dropped, err);
         }
     }
     return rc;
@@ -181,7 +183,8 @@ mq_status mq_passes_settle(mq_model *m, mq_convert_run *run, const mq_pass_ctx *
 {
     mq_status rc = mq_infer_model(m, NULL, NULL, err);
 
-    for (run->n_rounds = 0; rc == MQ_OK && !run->settled && run->n_rounds < MQ_CONVERT_ROUNDS; run->n_rounds++) {
+    for (run->n_rounds = 0; rc == MQ_OK && !run->settled && !run->stop && run->n_rounds < MQ_CONVERT_ROUNDS;
+         run->n_rounds++) {
         bool changed = false;
 
         rc = run_round(m, run, ctx, &changed, err);

@@ -191,6 +191,7 @@ typedef enum cli_opt {
     OPT_PASSES,         /* items: patterns of names */
     OPT_DISABLE_PASS,   /* items */
     OPT_LIST_PASSES,    /* on: print and do nothing else */
+    OPT_BISECT,         /* on */
     OPT_FOLD_LIMIT,     /* number: bytes */
     OPT_PRECISION,      /* given: word: cli_precision */
     OPT_KEEP_IO_TYPES,  /* on */

@@ -320,6 +320,8 @@ static const cli_row rows[N_OPTS] = {
     [OPT_DISABLE_PASS] = { "--disable-pass", 0, KIND_LIST, CONVERT, "NAME", .help = "not these rewrites" },
     [OPT_LIST_PASSES] = { "--list-passes", 0, KIND_SWITCH, CONVERT, .no_negation = true,
                           .help = "print the rewrites in their order" },
+    [OPT_BISECT] = { "--bisect", 0, KIND_SWITCH, CONVERT,
+                     .help = "run the model after each rewrite and name the first that changes its outputs; write nothing" },
     [OPT_FOLD_LIMIT] = { "--fold-limit", 0, KIND_SIZE, CONVERT, "SIZE", .fallback = "16M",
                          .help = "a folded constant may be so much larger than what it is made of" },
     [OPT_PRECISION] = { "--precision", 0, KIND_WORD, CONVERT, "fp32|fp16|bf16", "fp32|fp16|bf16",

@@ -72,7 +72,7 @@ static mq_status check_files(const cli_options *o, const cli_command *cmd, mq_er
         return cli_fail(err, MQ_ERR_USAGE, "'%s' is one file too many: mq %s takes one at a time",
                         o->files[cmd->max_files], cmd->name);
     if (cmd->needs_output && !o->values[OPT_OUTPUT].given && !o->values[OPT_DRY_RUN].on &&
-        !o->values[OPT_CALIBRATE_ONLY].on)
+        !o->values[OPT_CALIBRATE_ONLY].on && !o->values[OPT_BISECT].on)
         return cli_fail(err, MQ_ERR_USAGE, "no output is given: -o FILE (--dry-run writes none)");
     for (size_t i = 0; i < o->n_files; i++) {
         const char *what = cli_foreign_file(o->files[i]);

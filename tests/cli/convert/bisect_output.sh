@@ -1,0 +1,1 @@
+mq convert "$TESTDATA/digits_cnn.onnx" --bisect -o out.onnx
