@@ -75,6 +75,15 @@ static void not_closed_when_nothing_is_given(void **state)
     assert_int_equal(m->ir_version, 3);
 }
 
+static void not_closed_when_the_version_is_not_said(void **state)
+{
+    (void)state;
+    make_old(3);
+    m->has_ir_version = false;
+    pass_leaves(&mq_pass_close_inputs);
+    assert_int_equal(g->inputs.n, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +92,7 @@ int main(void)
         ON_MODEL(newer_files_that_list_all_weights),
         ON_MODEL(not_closed_when_none_is_a_weight),
         ON_MODEL(not_closed_when_nothing_is_given),
+        ON_MODEL(not_closed_when_the_version_is_not_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,43 @@ static void not_dropped_when_the_matrix_is_computed(void **state)
     pass_leaves(&mq_pass_drop_flatten);
 }
 
+static void not_dropped_when_a_value_between_is_an_output(void **state)
+{
+    (void)state;
+    make_flat("row,p", (const int64_t[]){ -1, 3, 6 });
+    make_output(g, "a");
+    pass_leaves(&mq_pass_drop_flatten);
+}
+
+static void not_dropped_when_rows_are_turned_between(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,3,4");
+    make_random("w", MQ_FLOAT, "4,6");
+    make_longs("flat", "2", (const int64_t[]){ -1, 4 });
+    make_longs("back", "3", (const int64_t[]){ 2, 3, 6 });
+    make_node(g, "Reshape", "x,flat", "f");
+    make_node(g, "MatMul", "f,w", "p");
+    make_node(g, "Transpose", "p", "a");
+    make_node(g, "Reshape", "a,back", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_drop_flatten);
+}
+
+static void not_dropped_when_rows_were_cut_otherwise(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,8,6");
+    make_random("w", MQ_FLOAT, "4,6");
+    make_longs("flat", "2", (const int64_t[]){ -1, 4 });
+    make_longs("back", "3", (const int64_t[]){ 2, -1, 6 });
+    make_node(g, "Reshape", "x,flat", "f");
+    make_node(g, "MatMul", "f,w", "p");
+    make_node(g, "Reshape", "p,back", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_drop_flatten);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +125,9 @@ int main(void)
         ON_MODEL(not_dropped_when_more_than_a_row_is_added),
         ON_MODEL(not_dropped_when_the_product_is_read_elsewhere),
         ON_MODEL(not_dropped_when_the_matrix_is_computed),
+        ON_MODEL(not_dropped_when_a_value_between_is_an_output),
+        ON_MODEL(not_dropped_when_rows_are_turned_between),
+        ON_MODEL(not_dropped_when_rows_were_cut_otherwise),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

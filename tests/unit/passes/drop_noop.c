@@ -113,6 +113,39 @@ static void pads_of_old_files(void **state)
     pass_becomes(&mq_pass_drop_noop, "Pad Exp", 0);
 }
 
+static void not_dropped_when_sizes_are_unknown(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "M,N");
+    make_input(g, "shape", MQ_INT64, "2");
+    make_node(g, "Reshape", "x,shape", "a");
+    make_node(g, "Expand", "a,shape", "t");
+    make_node(g, "Exp", "t", "y");
+    make_output(g, "y");
+    assert_int_equal(pass_apply(&mq_pass_drop_noop, NULL), 0);
+}
+
+static void not_dropped_when_pads_are_computed(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,4");
+    make_input(g, "pads", MQ_INT64, "4");
+    make_node(g, "Pad", "x,pads", "a");
+    make_node(g, "Exp", "a", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_drop_noop);
+}
+
+static void not_dropped_when_it_joins_two(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,4");
+    node_int(make_node(g, "Concat", "x,x", "a"), "axis", 0);
+    make_node(g, "Exp", "a", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_drop_noop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +156,9 @@ int main(void)
         ON_MODEL(stretching_arithmetic_stays),
         ON_MODEL(outputs_keep_their_names),
         ON_MODEL(pads_of_old_files),
+        ON_MODEL(not_dropped_when_sizes_are_unknown),
+        ON_MODEL(not_dropped_when_pads_are_computed),
+        ON_MODEL(not_dropped_when_it_joins_two),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

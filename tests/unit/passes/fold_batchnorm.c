@@ -187,6 +187,34 @@ static void not_folded_when_statistics_are_per_element(void **state)
     pass_leaves(&mq_pass_fold_batchnorm);
 }
 
+static void not_folded_when_the_weights_are_computed(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,6,5,5");
+    make_input(g, "w", MQ_FLOAT, "4,6,1,1");
+    make_float("c", 2);
+    make_node(g, "Conv", "x,w", "a");
+    make_node(g, "Mul", "a,c", "b");
+    make_node(g, "Exp", "b", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fold_batchnorm);
+}
+
+static void not_folded_when_the_type_is_not_float(void **state)
+{
+    const double w[] = { 1, 2, 3, 4 }, c[] = { 2, 3 };
+
+    (void)state;
+    make_input(g, "x", MQ_DOUBLE, "2,2");
+    make_init(g, "w", MQ_DOUBLE, "2,2", w);
+    make_init(g, "c", MQ_DOUBLE, "2", c);
+    make_node(g, "Gemm", "x,w", "a");
+    make_node(g, "Mul", "a,c", "b");
+    make_node(g, "Exp", "b", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fold_batchnorm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +232,8 @@ int main(void)
         ON_MODEL(not_folded_when_divided_by_zero),
         ON_MODEL(older_files_are_read),
         ON_MODEL(not_folded_when_statistics_are_per_element),
+        ON_MODEL(not_folded_when_the_weights_are_computed),
+        ON_MODEL(not_folded_when_the_type_is_not_float),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,54 @@ static void not_folded_when_another_reads_it(void **state)
     pass_leaves(&mq_pass_fold_pad);
 }
 
+static void not_folded_when_it_reflects(void **state)
+{
+    (void)state;
+    padded(CONV, around, 0);
+    assert_int_equal(mq_node_set_attr_string(g->first, "mode", "reflect", NULL), MQ_OK);
+    pass_leaves(&mq_pass_fold_pad);
+}
+
+static void not_folded_when_axes_are_named(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "1,2,5,5");
+    make_random("w", MQ_FLOAT, "3,2,3,3");
+    make_longs("pads", "2", (const int64_t[]){ 1, 1 });
+    make_longs("axes", "1", (const int64_t[]){ 2 });
+    make_node(g, "Pad", "x,pads,,axes", "p");
+    make_node(g, "Conv", "p,w", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fold_pad);
+}
+
+static void not_folded_when_pads_are_computed(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "1,2,5,5");
+    make_input(g, "pads", MQ_INT64, "8");
+    make_random("w", MQ_FLOAT, "3,2,3,3");
+    make_node(g, "Pad", "x,pads", "p");
+    make_node(g, "Conv", "p,w", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fold_pad);
+}
+
+static void not_folded_when_a_window_would_lie_in_the_padding(void **state)
+{
+    (void)state;
+    padded(POOL, (const int64_t[]){ 0, 0, 3, 0, 0, 0, 0, 0 }, 0);
+    pass_leaves(&mq_pass_fold_pad);
+}
+
+static void not_folded_when_it_is_an_output(void **state)
+{
+    (void)state;
+    padded(CONV, around, 0);
+    make_output(g, "p");
+    pass_leaves(&mq_pass_fold_pad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +170,11 @@ int main(void)
         ON_MODEL(not_folded_when_the_average_leaves_its_own_out),
         ON_MODEL(not_folded_when_the_average_rounds_up),
         ON_MODEL(not_folded_when_another_reads_it),
+        ON_MODEL(not_folded_when_it_reflects),
+        ON_MODEL(not_folded_when_axes_are_named),
+        ON_MODEL(not_folded_when_pads_are_computed),
+        ON_MODEL(not_folded_when_a_window_would_lie_in_the_padding),
+        ON_MODEL(not_folded_when_it_is_an_output),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,63 @@ static void not_folded_when_the_way_is_not_linear(void **state)
     pass_leaves(&mq_pass_fold_scale);
 }
 
+static void not_folded_when_it_is_an_output(void **state)
+{
+    (void)state;
+    make_scores();
+    make_float("c", 3);
+    make_node(g, "Div", "s,c", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fold_scale);
+}
+
+static void not_folded_when_a_value_between_is_an_output(void **state)
+{
+    (void)state;
+    make_scores();
+    make_float("c", 3);
+    make_output(g, "r");
+    finish("Div", "s,c");
+    pass_leaves(&mq_pass_fold_scale);
+}
+
+static void not_folded_when_there_are_no_weights(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,8");
+    make_input(g, "w", MQ_FLOAT, "8,8");
+    make_float("c", 3);
+    make_node(g, "MatMul", "x,w", "s");
+    finish("Mul", "s,c");
+    pass_leaves(&mq_pass_fold_scale);
+}
+
+static void not_folded_when_the_number_adds_axes(void **state)
+{
+    const float c = 3;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,8");
+    make_random("w", MQ_FLOAT, "8,8");
+    make_init(g, "c", MQ_FLOAT, "1,1,1", &c);
+    make_node(g, "MatMul", "x,w", "s");
+    finish("Mul", "s,c");
+    pass_leaves(&mq_pass_fold_scale);
+}
+
+static void not_folded_when_the_type_is_not_float(void **state)
+{
+    const double w[] = { 1, 2, 3, 4 }, c = 3;
+
+    (void)state;
+    make_input(g, "x", MQ_DOUBLE, "2,2");
+    make_init(g, "w", MQ_DOUBLE, "2,2", w);
+    make_init(g, "c", MQ_DOUBLE, "", &c);
+    make_node(g, "MatMul", "x,w", "s");
+    finish("Mul", "s,c");
+    pass_leaves(&mq_pass_fold_scale);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +175,11 @@ int main(void)
         ON_MODEL(not_folded_when_it_is_no_factor),
         ON_MODEL(not_folded_when_the_number_is_zero),
         ON_MODEL(not_folded_when_the_way_is_not_linear),
+        ON_MODEL(not_folded_when_it_is_an_output),
+        ON_MODEL(not_folded_when_a_value_between_is_an_output),
+        ON_MODEL(not_folded_when_there_are_no_weights),
+        ON_MODEL(not_folded_when_the_number_adds_axes),
+        ON_MODEL(not_folded_when_the_type_is_not_float),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

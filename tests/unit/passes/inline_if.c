@@ -96,6 +96,16 @@ static void not_inlined_when_the_condition_varies(void **state)
     pass_leaves(&mq_pass_inline_if);
 }
 
+static void not_inlined_when_a_caller_may_set_the_condition(void **state)
+{
+    (void)state;
+    condition(1);
+    make_input(g, "c", MQ_BOOL, "");
+    make_if(g, "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_inline_if);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +114,7 @@ int main(void)
         ON_MODEL(two_with_the_same_names),
         ON_MODEL(graphs_inside_come_along),
         ON_MODEL(not_inlined_when_the_condition_varies),
+        ON_MODEL(not_inlined_when_a_caller_may_set_the_condition),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

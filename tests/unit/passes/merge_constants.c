@@ -76,6 +76,34 @@ static void not_merged_when_callers_may_set_it(void **state)
     pass_leaves(&mq_pass_merge_constants);
 }
 
+static void not_merged_when_types_differ(void **state)
+{
+    const int32_t ints[] = { 0, 0, 0, 0 };
+    const float floats[] = { 0, 0, 0, 0 };
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "4");
+    make_init(g, "a", MQ_FLOAT, "4", floats);
+    make_init(g, "b", MQ_INT32, "4", ints);
+    make_node(g, "Add", "x,a", "y");
+    make_node(g, "Abs", "b", "z");
+    make_output(g, "y");
+    make_output(g, "z");
+    pass_leaves(&mq_pass_merge_constants);
+}
+
+static void not_merged_when_nothing_is_in_them(void **state)
+{
+    (void)state;
+    make_init(g, "a", MQ_FLOAT, "0", "");
+    make_init(g, "b", MQ_FLOAT, "0", "");
+    make_node(g, "Abs", "a", "y");
+    make_node(g, "Neg", "b", "z");
+    make_output(g, "y");
+    make_output(g, "z");
+    pass_leaves(&mq_pass_merge_constants);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -84,6 +112,8 @@ int main(void)
         ON_MODEL(not_merged_when_shapes_differ),
         ON_MODEL(not_merged_when_it_is_an_output),
         ON_MODEL(not_merged_when_callers_may_set_it),
+        ON_MODEL(not_merged_when_types_differ),
+        ON_MODEL(not_merged_when_nothing_is_in_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,28 @@ static void not_merged_when_the_result_is_not_finite(void **state)
     pass_leaves(&mq_pass_merge_numbers);
 }
 
+static void not_merged_when_the_type_is_not_float(void **state)
+{
+    const double a = 3, b = 7;
+
+    (void)state;
+    make_input(g, "x", MQ_DOUBLE, "N,4");
+    make_init(g, "a", MQ_DOUBLE, "", &a);
+    make_init(g, "b", MQ_DOUBLE, "", &b);
+    make_node(g, "Mul", "x,a", "t");
+    make_node(g, "Mul", "t,b", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_merge_numbers);
+}
+
+static void not_merged_when_the_value_between_is_an_output(void **state)
+{
+    (void)state;
+    make_two("Mul", "x,a", "Mul", "t,b");
+    make_output(g, "t");
+    pass_leaves(&mq_pass_merge_numbers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +139,8 @@ int main(void)
         ON_MODEL(not_merged_when_shapes_differ),
         ON_MODEL(not_merged_when_another_reads_between),
         ON_MODEL(not_merged_when_the_result_is_not_finite),
+        ON_MODEL(not_merged_when_the_type_is_not_float),
+        ON_MODEL(not_merged_when_the_value_between_is_an_output),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,45 @@ static void not_merged_when_there_are_steps(void **state)
     pass_leaves(&mq_pass_merge_slices);
 }
 
+static void not_merged_when_the_axis_is_another(void **state)
+{
+    (void)state;
+    make_input(g, "a", MQ_FLOAT, "2,2");
+    make_input(g, "b", MQ_FLOAT, "2,2");
+    node_int(make_node(g, "Concat", "a,b", "x"), "axis", 0);
+    slice("x", "t", 0, 2, 1);
+    pass_leaves(&mq_pass_merge_slices);
+}
+
+static void not_merged_when_slices_have_several_axes(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "4,6");
+    make_longs("zeros", "2", (const int64_t[]){ 0, 0 });
+    make_longs("middle", "2", (const int64_t[]){ 4, 3 });
+    make_longs("right", "2", (const int64_t[]){ 0, 3 });
+    make_longs("ends", "2", (const int64_t[]){ 4, 6 });
+    make_node(g, "Slice", "x,zeros,middle", "y");
+    make_node(g, "Slice", "x,right,ends", "z");
+    make_output(g, "y");
+    make_output(g, "z");
+    pass_leaves(&mq_pass_merge_slices);
+}
+
+static void not_merged_when_ranges_are_computed(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "6");
+    make_input(g, "end", MQ_INT64, "1");
+    make_longs("start", "1", (const int64_t[]){ 0 });
+    make_longs("last", "1", (const int64_t[]){ 6 });
+    make_node(g, "Slice", "x,start,end", "y");
+    make_node(g, "Slice", "x,end,last", "z");
+    make_output(g, "y");
+    make_output(g, "z");
+    pass_leaves(&mq_pass_merge_slices);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +180,9 @@ int main(void)
         ON_MODEL(not_merged_when_ranges_overlap),
         ON_MODEL(not_merged_when_the_size_is_unknown),
         ON_MODEL(not_merged_when_there_are_steps),
+        ON_MODEL(not_merged_when_the_axis_is_another),
+        ON_MODEL(not_merged_when_slices_have_several_axes),
+        ON_MODEL(not_merged_when_ranges_are_computed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
