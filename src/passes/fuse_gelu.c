@@ -220,7 +220,7 @@ static mq_value *read_line(mq_value *v, double *k, double *b)
 
 /* ---- activations --------------------------------------------------------------------------------------------------- */
 
-/* What a file may get: from which opset on, and whether only by fuse-swish, because runtimes take longer for it. */
+/* What a file may get: from which opset on, and whether only by fuse-smooth, because runtimes take longer for it. */
 typedef struct kind {
     const char *op;
     int64_t since;
@@ -234,8 +234,8 @@ static const kind kinds[] = {
     [HARD_SIGMOID] = { "HardSigmoid", 6, false },
     [HARD_SWISH] = { "HardSwish", 14, false },
     [MISH] = { "Mish", 18, false },
-    [SOFTPLUS] = { "Softplus", 1, false },
-    [SWISH] = { "Swish", 24, true }, /* ONNX Runtime 1.31 has no kernel for it, but one for Sigmoid and Mul together */
+    [SOFTPLUS] = { "Softplus", 1, true }, /* ONNX Runtime 1.31 computes it one element at a time */
+    [SWISH] = { "Swish", 24, true },     /* it has no kernel for it, but one for Sigmoid and Mul together */
 };
 
 typedef struct activation {
@@ -418,8 +418,8 @@ const mq_pass mq_pass_fuse_gate = {
     .run = run_standard,
 };
 
-const mq_pass mq_pass_fuse_swish = {
-    .name = "fuse-swish",
-    .summary = "make one operator of a product with its own Sigmoid (opset 24)",
+const mq_pass mq_pass_fuse_smooth = {
+    .name = "fuse-smooth",
+    .summary = "make one operator of Swish (opset 24) and Softplus written out",
     .run = run_slow,
 };

@@ -3,7 +3,8 @@
 /* fuse-length: vectors that are divided by their length become one operator.
  *   x / length, x * Reciprocal(length)  =>  LpNormalization
  * length: ReduceL2(x), Sqrt(ReduceSumSquare(x)), Sqrt(ReduceSum(x^2)), or ReduceL1(x), at least 1e-12 by Clip or Max, and in
- * the shape of x by Expand. Vectors lie along the last axis: for others ONNX Runtime takes longer for the one operator.
+ * the shape of x by Expand. Vectors lie along the last axis, and those whose elements are squared by an operator of their
+ * own have at most 64: for others ONNX Runtime takes longer for the one operator.
  * Skipped when what is inside has another reader or is an output, for other types than float, and for a larger least length.
  * Numerics: the same sums in another order; vectors of a length under 1e-12 are given length 1, of length 0 stay 0 where
  * they became NaN. */
@@ -11,6 +12,7 @@
 
 #include "passes/pass.h"
 
+#define MOST_SQUARED 64
 #define LEAST 1.001e-12 /* the number that frameworks write, rounded to float */
 
 /* v = the larger of a small number and another value: that. Else v. */
@@ -44,6 +46,13 @@ static bool is_square(const mq_value *v, const mq_value *x)
     return n && n->inputs[0] == x && n->n_inputs == 2 && mq_constant_number(n->inputs[1], &two) && two == 2;
 }
 
+static bool is_short(const mq_value *x)
+{
+    const mq_dim size = mq_value_dim(x, -1);
+
+    return mq_dim_known(size) && size.value <= MOST_SQUARED;
+}
+
 /* v = op(x) over the last axis, for nobody else. */
 static const mq_node *reduced(const mq_value *v, const char *op)
 {
@@ -68,7 +77,7 @@ static int read_length(mq_value *v, const mq_value *x)
     if ((n = reduced(v, "ReduceSumSquare")))
         return n->inputs[0] == x ? 2 : 0;
     n = reduced(v, "ReduceSum");
-    return n && is_square(n->inputs[0], x) ? 2 : 0;
+    return n && is_square(n->inputs[0], x) && is_short(x) ? 2 : 0;
 }
 
 /* n divides *x by its length: which. */

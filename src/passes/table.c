@@ -33,8 +33,8 @@ extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_norm;
 extern const mq_pass mq_pass_fuse_projection;
 extern const mq_pass mq_pass_fuse_qdq;
+extern const mq_pass mq_pass_fuse_smooth;
 extern const mq_pass mq_pass_fuse_softmax;
-extern const mq_pass mq_pass_fuse_swish;
 extern const mq_pass mq_pass_inline_if;
 extern const mq_pass mq_pass_merge_constants;
 extern const mq_pass mq_pass_merge_equal;
@@ -109,7 +109,7 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_fuse_softmax, ALL, 2, 7 },    /* the same */
     { &mq_pass_fuse_gate, ONNX, 2, 7 },      /* the same */
     { &mq_pass_fuse_gelu, ORT, 2, 7 },       /* the same */
-    { &mq_pass_fuse_swish, ONNX, MQ_CONVERT_NAMED, 7 }, /* the same */
+    { &mq_pass_fuse_smooth, ONNX, MQ_CONVERT_NAMED, 7 }, /* the same */
     { &mq_pass_fuse_bias_gelu, ORT, 2, 7 },  /* behind what makes Gelu */
     { &mq_pass_fuse_heads, ONNX, 2, 7 },     /* after fuse-softmax, and while scales are numbers */
     { &mq_pass_fuse_attention, ORT, 2, 8 },  /* the same; before its projections become one. Expand is of opset 8 */

@@ -9,7 +9,7 @@
 
 #include "pass_check.h"
 
-extern const mq_pass mq_pass_fuse_gelu, mq_pass_fuse_gate, mq_pass_fuse_swish;
+extern const mq_pass mq_pass_fuse_gelu, mq_pass_fuse_gate, mq_pass_fuse_smooth;
 
 #define TOLERANCE 2e-5
 
@@ -354,7 +354,7 @@ static void a_file_has_swish_from_24_on(void **state)
 {
     (void)state;
     swish_at(24);
-    pass_becomes(&mq_pass_fuse_swish, "Swish", TOLERANCE);
+    pass_becomes(&mq_pass_fuse_smooth, "Swish", TOLERANCE);
 }
 
 static void a_file_has_mish_from_18_on(void **state)
@@ -412,6 +412,26 @@ static void not_fused_in_a_file_when_the_type_is_not_float(void **state)
     pass_leaves(&mq_pass_fuse_gate);
 }
 
+static void a_file_has_softplus_when_it_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 9, NULL), MQ_OK);
+    constants();
+    make_node(g, "Exp", "x", "a");
+    make_node(g, "Add", "a,one", "b");
+    make_node(g, "Log", "b", "y");
+    make_output(g, "y");
+    pass_leaves(&mq_pass_fuse_gate);
+    pass_becomes(&mq_pass_fuse_smooth, "Softplus", TOLERANCE);
+}
+
+static void not_made_gelu_by_the_slow_ones(void **state)
+{
+    (void)state;
+    gelu_at(24);
+    pass_leaves(&mq_pass_fuse_smooth);
+}
+
 static void not_made_swish_when_nobody_names_it(void **state)
 {
     (void)state;
@@ -437,7 +457,7 @@ static void not_fused_when_the_opset_lacks_swish(void **state)
 {
     (void)state;
     swish_at(23);
-    pass_leaves(&mq_pass_fuse_swish);
+    pass_leaves(&mq_pass_fuse_smooth);
 }
 
 /* ---- ONNX Runtime's own ---------------------------------------------------------------------------------------------- */
@@ -524,6 +544,8 @@ int main(void)
         ON_MODEL(not_fused_when_a_bound_is_missing),
         ON_MODEL(not_fused_when_the_opset_lacks_mish),
         ON_MODEL(not_fused_in_a_file_when_the_type_is_not_float),
+        ON_MODEL(a_file_has_softplus_when_it_is_named),
+        ON_MODEL(not_made_gelu_by_the_slow_ones),
         ON_MODEL(not_made_swish_when_nobody_names_it),
         ON_MODEL(not_fused_when_the_opset_lacks_gelu),
         ON_MODEL(not_fused_when_the_opset_lacks_hard_swish),

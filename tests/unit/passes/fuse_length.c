@@ -155,6 +155,18 @@ static void not_fused_when_the_power_is_another(void **state)
     pass_leaves(&mq_pass_fuse_length);
 }
 
+static void not_fused_when_many_are_squared(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "3,65");
+    make_longs("last", "1", (const int64_t[]){ -1 });
+    make_node(g, "Mul", "x,x", "a");
+    make_node(g, "ReduceSum", "a,last", "b");
+    make_node(g, "Sqrt", "b", "c");
+    divided("c");
+    pass_leaves(&mq_pass_fuse_length);
+}
+
 static void not_fused_when_expand_makes_it_larger(void **state)
 {
     (void)state;
@@ -190,6 +202,7 @@ int main(void)
         ON_MODEL(not_fused_when_the_length_is_read),
         ON_MODEL(not_fused_when_it_is_the_length_of_another),
         ON_MODEL(not_fused_when_the_power_is_another),
+        ON_MODEL(not_fused_when_many_are_squared),
         ON_MODEL(not_fused_when_expand_makes_it_larger),
         ON_MODEL(not_fused_when_the_type_is_not_float),
     };
