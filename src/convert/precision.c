@@ -187,12 +187,13 @@ static mq_status replace_output(change *c, mq_graph *g, size_t i, mq_error *err)
 static mq_status change_outputs(change *c, mq_graph *g, mq_error *err)
 {
     const bool main = g == c->m->graph;
-    const mq_dtype to = c->p->to, want = main && !c->p->keep_io ? to : MQ_FLOAT;
+    const mq_dtype to = c->p->to;
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < g->outputs.n && rc == MQ_OK; i++) {
         mq_value *v = g->outputs.items[i];
         const bool half = v->tag == MQ_HALF;
+        const mq_dtype want = main && !c->p->keep_io && !mq_precision_seen_outside(c->p, v) ? to : MQ_FLOAT;
 
         if (!mq_precision_is_float(v) || mq_value_constant(v, false) || half == (want != MQ_FLOAT))
             continue;

@@ -211,7 +211,7 @@ static bool seen_range(const mq_precision *p, const mq_value *v, double *largest
     return *overflows || (*largest > 0 && *largest < least);
 }
 
-static bool seen_outside(const mq_precision *p, const mq_value *v)
+bool mq_precision_seen_outside(const mq_precision *p, const mq_value *v)
 {
     double largest;
     bool overflows;
@@ -236,10 +236,10 @@ static mq_status list_outside(const mq_model *m, mq_precision *p, mq_error *err)
 static bool values_fit(const mq_precision *p, const mq_node *n)
 {
     for (size_t i = 0; i < n->n_inputs; i++)
-        if (n->inputs[i] && mq_precision_is_float(n->inputs[i]) && seen_outside(p, n->inputs[i]))
+        if (n->inputs[i] && mq_precision_is_float(n->inputs[i]) && mq_precision_seen_outside(p, n->inputs[i]))
             return false;
     for (size_t i = 0; i < n->n_outputs; i++)
-        if (n->outputs[i] && mq_precision_is_float(n->outputs[i]) && seen_outside(p, n->outputs[i]))
+        if (n->outputs[i] && mq_precision_is_float(n->outputs[i]) && mq_precision_seen_outside(p, n->outputs[i]))
             return false;
     return true;
 }
@@ -315,7 +315,7 @@ mq_status mq_precision_choose(mq_model *m, mq_precision *p, mq_error *err)
     for (size_t i = 0; i < m->graph->inputs.n && !p->keep_io; i++) {
         mq_value *v = m->graph->inputs.items[i];
 
-        if (mq_precision_is_float(v) && !v->init && !seen_outside(p, v))
+        if (mq_precision_is_float(v) && !v->init && !mq_precision_seen_outside(p, v))
             v->tag = MQ_HALF;
     }
     if ((rc = list_outside(m, p, err)) == MQ_OK)

@@ -17,6 +17,8 @@ enum {
 };
 
 bool mq_precision_is_float(const mq_value *v); /* NULL is fine */
+/* Was v (NULL is fine) seen beyond the type's range, or nowhere above what it can tell from 0? */
+bool mq_precision_seen_outside(const mq_precision *p, const mq_value *v);
 /* Is input i (present or not) of floats and of a type that changes with the node's? The same for outputs. */
 bool mq_precision_input_follows(const mq_node *n, size_t i, mq_dtype to);
 bool mq_precision_output_follows(const mq_node *n, size_t i, mq_dtype to);

@@ -83,6 +83,21 @@ done
 allowed='0 3 5'
 each read "$MQ" quantize --verify load -f --max-size none -o work/out.onnx "$model"
 
+# static quantization: runs, ranges, a cache
+allowed='0 3 5'
+model=$TESTDATA/digits_cnn.onnx
+static=(quantize --verify load --effort fast -f --data "$TESTDATA/digits.npz:test_x" --preprocess scale=1/16 --samples 2 -j 1)
+rm -rf after
+mkdir after
+"$MQ" "${static[@]}" -q -o after/out.onnx "$model" || exit 2
+all_steps=$step
+step=$((10 * step))
+each alloc "$MQ" "${static[@]}" -o work/out.onnx --report work/report.json "$model"
+step=$all_steps
+for kind in write place descriptor read; do
+    each $kind "$MQ" "${static[@]}" -o work/out.onnx "$model"
+done
+
 allowed='0 5'
 rm -rf after
 mkdir after
@@ -101,6 +116,9 @@ mkdir after
 for kind in alloc write place descriptor; do
     each $kind "$MQ" "${convert[@]}" -j 1 -o work/out.onnx "$model"
 done
+allowed='0 3 5'
+each read "$MQ" "${convert[@]}" -j 1 -o work/out.onnx "$model"
+allowed='0 5'
 
 # parts: a list stands beside all of its parts, the old ones or the new ones
 parts_as_one() {

@@ -162,6 +162,22 @@ static void not_changed_when_values_were_seen_outside(void **state)
     mq_map_release(&seen);
 }
 
+static void an_output_that_was_seen_outside_stays_float(void **state)
+{
+    double range[2] = { 1, 1e6 };
+    mq_map seen = { 0 };
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "4");
+    make_node(g, "Neg", "x", "a");
+    make_node(g, "Exp", "a", "y");
+    make_output(g, "y");
+    assert_true(mq_map_put(&seen, "y", range));
+    p.seen = &seen;
+    changes(MQ_FLOAT16, "Cast Neg Cast Exp", 0.01); /* the first makes the input of float, for the run */
+    mq_map_release(&seen);
+}
+
 static void not_changed_when_excluded(void **state)
 {
     static const char *const names[] = { "Neg" };
@@ -226,6 +242,7 @@ int main(void)
         TEST(not_changed_when_a_constant_overflows),
         TEST(not_changed_when_a_constant_is_lost),
         TEST(not_changed_when_values_were_seen_outside),
+        TEST(an_output_that_was_seen_outside_stays_float),
         TEST(not_changed_when_excluded),
         TEST(not_changed_when_integers_become_floats),
         TEST(nothing_to_change),
