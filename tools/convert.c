@@ -248,6 +248,7 @@ static mq_status check_bisect(const cli_options *o, mq_error *err)
 static mq_status check(const cli_options *o, mq_error *err)
 {
     const cli_value *passes = &o->values[OPT_PASSES], *disable = &o->values[OPT_DISABLE_PASS];
+    const bool proves = !cli_runs_nothing(o) || o->values[OPT_WITH_ONNXRUNTIME].on;
     const mq_names only = { passes->items, passes->n_items }, not = { disable->items, disable->n_items };
     mq_convert_target target;
     mq_status rc = MQ_OK;
@@ -267,10 +268,11 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "-O and --passes both choose the rewrites: one of them");
     if (level_of(o) == 0 && disable->given && !passes->given)
         return cli_fail(err, MQ_ERR_USAGE, "--disable-pass has nothing to leave out: no rewrites run without -O here");
-    if (o->values[OPT_VAL_DATA].given && cli_runs_nothing(o))
+    if (o->values[OPT_VAL_DATA].given && !proves)
         return cli_fail(err, MQ_ERR_USAGE, "--val-data is for --verify run or auto: nothing is run");
-    if (o->values[OPT_DATA].given && !o->values[OPT_PRECISION].given && cli_runs_nothing(o))
+    if (o->values[OPT_DATA].given && !o->values[OPT_PRECISION].given && !proves)
         return cli_fail(err, MQ_ERR_USAGE, "--data is for --precision, and --verify run or auto: nothing is run");
+    CLI_TRY(cli_check_data_used(o, proves || (o->values[OPT_PRECISION].given && o->values[OPT_DATA].given), err));
     if (o->values[OPT_FOLD_LIMIT].given && !passes->given && level_of(o) == 0)
         return cli_fail(err, MQ_ERR_USAGE, "--fold-limit has nothing to limit: no rewrites run without -O here");
     if (o->values[OPT_TARGET].given && !passes->given && level_of(o) == 0)

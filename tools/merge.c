@@ -51,7 +51,7 @@ static mq_status check(const cli_options *o, mq_error *err)
     if (given && given != n && given + 1 != n)
         return cli_fail(err, MQ_ERR_USAGE, "--prefix: %zu models have %zu prefixes, or %zu when the first keeps its names, "
                         "not %zu", n, n, n - 1, given);
-    return cli_check_proof_data(o, err);
+    return cli_check_data_used(o, !cli_runs_nothing(o), err);
 }
 
 static mq_status run(cli_session *s, mq_error *err)

@@ -55,7 +55,7 @@ static mq_status check(const cli_options *o, mq_error *err)
                         external->text);
     if (o->values[OPT_OUTPUT].given && o->values[OPT_OUTPUT].text[0] == '-' && !o->values[OPT_OUTPUT].text[1])
         return cli_fail(err, MQ_ERR_USAGE, "-o - would be one file: give a folder");
-    return cli_check_proof_data(o, err);
+    return cli_check_data_used(o, !cli_runs_nothing(o), err);
 }
 
 static mq_status run(cli_session *s, mq_error *err)

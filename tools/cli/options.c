@@ -173,7 +173,7 @@ static mq_status set_real_or_ratio(cli_value *v, const cli_row *row, const char 
     v->is_ratio = cli_parse_ratio(text, &v->ratio) && (strchr(text, '%') || v->ratio <= 1);
     if (v->is_ratio || (cli_parse_real(text, &v->real) && v->real > 0))
         return MQ_OK;
-    return bad_number(row, text, "a number, or a ratio as 40%,", err);
+    return bad_number(row, text, "a number as 300e6, or a ratio as 40%", err);
 }
 
 /* A bare number: with a point a ratio, without one bytes. Nothing can hold a bound of 0. */

@@ -77,13 +77,20 @@ bool cli_runs_nothing(const cli_options *o)
     return (verify == VERIFY_NONE || verify == VERIFY_LOAD) && !o->values[OPT_MIN_SQNR].given;
 }
 
-mq_status cli_check_proof_data(const cli_options *o, mq_error *err)
+mq_status cli_check_data_used(const cli_options *o, bool runs, mq_error *err)
 {
-    static const cli_opt data[] = { OPT_DATA, OPT_VAL_DATA };
+    static const cli_opt how[] = { OPT_DATA, OPT_VAL_DATA, OPT_SAMPLES, OPT_BATCH, OPT_PREPROCESS, OPT_FILL, OPT_CARRY,
+                                   OPT_SKIP_BAD, OPT_ALLOW_NONFINITE };
+    static const cli_opt given_only[] = { OPT_SAMPLES, OPT_PREPROCESS, OPT_SKIP_BAD, OPT_ALLOW_NONFINITE };
 
-    for (size_t i = 0; i < 2; i++)
-        if (o->values[data[i]].given && cli_runs_nothing(o))
-            return cli_fail(err, MQ_ERR_USAGE, "%s is for --verify run or auto: nothing is run", cli_row_of(data[i])->label);
+    for (size_t i = 0; i < sizeof how / sizeof *how && !runs; i++)
+        if (o->values[how[i]].given)
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --verify run or auto: nothing is run", cli_row_of(how[i])->label);
+    if (o->values[OPT_DATA].given || o->values[OPT_VAL_DATA].given)
+        return MQ_OK;
+    for (size_t i = 0; i < sizeof given_only / sizeof *given_only; i++)
+        if (o->values[given_only[i]].given)
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for --data or --val-data", cli_row_of(given_only[i])->label);
     return MQ_OK;
 }
 

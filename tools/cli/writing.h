@@ -32,8 +32,8 @@ void cli_max_size(const cli_session *s, uint64_t *bytes, double *ratio);
 bool cli_wants_hash(const cli_session *s);
 /* Is nothing run for a proof, so that data for it would do nothing? */
 bool cli_runs_nothing(const cli_options *o);
-/* For commands that run models only to judge: data that nothing would use are MQ_ERR_USAGE. */
-mq_status cli_check_proof_data(const cli_options *o, mq_error *err);
+/* Data, and what is said about them, that nothing would use are MQ_ERR_USAGE; `runs`: is anything run? */
+mq_status cli_check_data_used(const cli_options *o, bool runs, mq_error *err);
 
 /* The end of run(): the summary on standard output, unless something else goes there or -q is given; each missed bound. */
 mq_status cli_finish_writing(cli_session *s, bool wrote, mq_error *err);
