@@ -7,15 +7,21 @@
  *   DequantizeLinear -> QuantizeLinear with the same parameters  =>  nothing
  * Relu and Clip behind DequantizeLinear become bounds on the integers. Pairs of QuantizeLinear -> DequantizeLinear
  * stay: they round.
+ * cancel-qdq, for files, does of that what surely leaves fewer nodes, and with operators that every runtime has for bytes:
+ *   DequantizeLinear -> what moves bytes -> QuantizeLinear with the same parameters, nobody else reading  =>  the middle
+ *   DequantizeLinear -> QuantizeLinear with the same parameters  =>  nothing
  * Numerics: exact. Scales are positive, so the order of elements stays, and a dequantized integer quantizes to
  * itself. */
 #include <math.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "ops/ops.h"
 #include "passes/qdq.h"
 
 #define ALL SIZE_MAX
+#define MOVES_BYTES 13 /* opset from which the operators below are there for bytes */
+#define MAX_READERS 200
 #define CLIP_INPUTS 3
 
 typedef struct mover {
@@ -353,4 +359,82 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
 
 const mq_pass mq_pass_move_qdq = {
     .name = "move-qdq", .summary = "run what only moves elements on the integers of quantized tensors", .run = run
+};
+
+/* ---- for files ----------------------------------------------------------------------------------------------------- */
+
+/* Does every runtime that knows the operator's types have it for bytes? */
+static const mover *moves_bytes(const mq_node *n)
+{
+    static const char *const ops[] = { "Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
+                                       "MaxPool", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose",
+                                       "Unsqueeze" };
+
+    return mq_opset_of(n->graph, "") >= MOVES_BYTES && mq_node_is_any(n, "", ops, MQ_ARRAY_LEN(ops)) ? find_mover(n) : NULL;
+}
+
+/* Do all who read v make the codes of q of it again, some behind operators that move? *effort: readers to look at. */
+static bool comes_back(const mq_value *v, const mq_qdq *q, int *effort)
+{
+    if (v->n_output_uses || v->uses.n == 0)
+        return false;
+    for (size_t i = 0; i < v->uses.n; i++) {
+        mq_node *n = v->uses.items[i].node;
+        const mover *m;
+        mq_qdq other;
+        int64_t pad;
+
+        if (n->graph != v->graph || v->uses.items[i].index != 0 || --*effort < 0)
+            return false;
+        if (mq_qdq_quantize(n, &other) && mq_qdq_equal(q, &other))
+            continue;
+        if (!(m = moves_bytes(n)) || m->last == ALL || !takes_type(n, 0, q->dtype) ||
+            (pads_with_constant(n) && !pad_code(n, q, true, &pad)))
+            return false;
+        for (size_t k = 0; k < n->n_outputs; k++)
+            if (n->outputs[k] && !comes_back(n->outputs[k], q, effort))
+                return false;
+    }
+    return true;
+}
+
+/* The first of what moves between; those behind it follow as the walk comes to them. */
+static bool can_cancel(const mq_node *n, mq_qdq *q, int64_t *pad)
+{
+    const mover *m = n->n_inputs && n->inputs[0] ? moves_bytes(n) : NULL;
+    int effort = MAX_READERS;
+
+    if (!m || !all_dequantized(n, m, q) || !mq_qdq_is_i8(q) || (pads_with_constant(n) && !pad_code(n, q, true, pad)))
+        return false;
+    for (size_t i = 0; i < (m->last == ALL ? n->n_inputs : 1); i++)
+        if (!mq_only_reader(n->inputs[i]) || n->inputs[i]->graph != n->graph)
+            return false;
+    for (size_t i = 0; i < n->n_outputs; i++)
+        if (n->outputs[i] && !comes_back(n->outputs[i], q, &effort))
+            return false;
+    return true;
+}
+
+static mq_status run_cancel(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    (void)ctx;
+    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
+        int64_t pad = 0;
+        mq_qdq q;
+
+        next = n->next;
+        if (can_cancel(n, &q, &pad)) {
+            rc = move_behind(n, find_mover(n), &q, pad, err);
+            ++*n_changed;
+        } else {
+            rc = collapse(n, n_changed, err);
+        }
+    }
+    return rc;
+}
+
+const mq_pass mq_pass_cancel_qdq = {
+    .name = "cancel-qdq", .summary = "remove DequantizeLinear where the same integers are made again", .run = run_cancel
 };

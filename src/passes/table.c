@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "passes/pass.h"
 
+extern const mq_pass mq_pass_cancel_qdq;
 extern const mq_pass mq_pass_close_inputs;
 extern const mq_pass mq_pass_drop_flatten;
 extern const mq_pass mq_pass_drop_identity;
@@ -39,6 +40,7 @@ extern const mq_pass mq_pass_inline_if;
 extern const mq_pass mq_pass_merge_constants;
 extern const mq_pass mq_pass_merge_equal;
 extern const mq_pass mq_pass_merge_numbers;
+extern const mq_pass mq_pass_merge_parts;
 extern const mq_pass mq_pass_merge_products;
 extern const mq_pass mq_pass_merge_slices;
 extern const mq_pass mq_pass_move_qdq;
@@ -96,9 +98,11 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_drop_noop, ALL, 1, 7 },       /* shapes are known now */
     { &mq_pass_merge_equal, ALL, 1, 7 },     /* before patterns, which want single readers */
     { &mq_pass_drop_flatten, ALL, 2, 7 },    /* products see their readers */
+    { &mq_pass_cancel_qdq, ALL, 1, 10 },     /* before views: those between integers meet others */
     { &mq_pass_simplify_views, ALL, 1, 7 },  /* shapes are constants now */
     { &mq_pass_move_transposes, ALL, 2, 7 }, /* those that simplify-views cannot join with a neighbour */
     { &mq_pass_merge_slices, ALL, 1, 7 },    /* those that simplify-views has made, too */
+    { &mq_pass_merge_parts, ALL, 1, 7 },     /* the Split that merge-slices has made, too */
     { &mq_pass_merge_numbers, ALL, 2, 7 },   /* one constant goes into weights more easily than two */
     { &mq_pass_fold_batchnorm, ALL, 2, 7 },  /* before fold-scale, which looks no further than numbers */
     { &mq_pass_fold_input, ALL, 2, 7 },      /* behind: what has no weights before it */

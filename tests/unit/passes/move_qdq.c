@@ -11,6 +11,7 @@
 #include "qdq_make.h"
 
 extern const mq_pass mq_pass_move_qdq;
+extern const mq_pass mq_pass_cancel_qdq;
 
 static void end(const char *f, float scale, int zero)
 {
@@ -179,6 +180,119 @@ static void quantize_stays_when_floats_are_read(void **state)
     pass_leaves(&mq_pass_move_qdq);
 }
 
+/* ---- cancel-qdq ---------------------------------------------------------------------------------------------------- */
+
+static void what_moves_between_runs_on_integers(void **state)
+{
+    (void)state;
+    make_quantized("x", MQ_UINT8, "N,3,4,4", 0.05f, 100);
+    make_longs("pads", "8", (const int64_t[]){ 0, 0, 1, 1, 0, 0, 1, 1 });
+    make_node(g, "Pad", "x,pads", "u");
+    node_ints(make_node(g, "MaxPool", "u", "v"), "kernel_shape", "2,2");
+    node_int(node_int(make_node(g, "Split", "v", "a,b"), "axis", -1), "num_outputs", 2);
+    make_parameters("y", MQ_UINT8, 0.05f, 100);
+    quantize("a", "a_q", "y");
+    quantize("b", "b_q", "y");
+    dequantize("a_q", "c", "y");
+    dequantize("b_q", "d", "y");
+    make_output(g, "c");
+    make_output(g, "d");
+    pass_becomes(&mq_pass_cancel_qdq, "Pad MaxPool Split DequantizeLinear DequantizeLinear", 0);
+}
+
+static void joined_tensors_of_equal_parameters(void **state)
+{
+    (void)state;
+    make_quantized("a", MQ_INT8, "N,3", 0.05f, 3);
+    make_quantized("b", MQ_INT8, "N,3", 0.05f, 3);
+    node_int(make_node(g, "Concat", "a,b", "t"), "axis", 1);
+    make_parameters("y", MQ_INT8, 0.05f, 3);
+    quantize("t", "q", "y");
+    dequantize("q", "y", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_cancel_qdq, "Concat DequantizeLinear", 0);
+}
+
+static void a_pair_alone_goes(void **state)
+{
+    (void)state;
+    make_quantized("x", MQ_INT8, "N,3", 0.05f, 3);
+    make_parameters("y", MQ_INT8, 0.05f, 3);
+    quantize("x", "q", "y");
+    dequantize("q", "y", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_cancel_qdq, "DequantizeLinear", 0);
+}
+
+/* x -> Transpose -> the other integers; `extra` is a graph output, too. */
+static void turned_between(float scale, const char *extra)
+{
+    make_quantized("x", MQ_UINT8, "N,3,4", 0.05f, 100);
+    node_ints(make_node(g, "Transpose", "x", "t"), "perm", "0,2,1");
+    make_parameters("y", MQ_UINT8, scale, 100);
+    quantize("t", "q", "y");
+    dequantize("q", "y", "y");
+    make_output(g, "y");
+    if (extra)
+        make_output(g, extra);
+}
+
+static void turned_between_equal_parameters(void **state)
+{
+    (void)state;
+    turned_between(0.05f, NULL);
+    pass_becomes(&mq_pass_cancel_qdq, "Transpose DequantizeLinear", 0);
+}
+
+static void not_cancelled_when_parameters_differ(void **state)
+{
+    (void)state;
+    turned_between(0.06f, NULL);
+    pass_leaves(&mq_pass_cancel_qdq);
+}
+
+static void not_cancelled_when_floats_are_read_behind(void **state)
+{
+    (void)state;
+    turned_between(0.05f, "t");
+    pass_leaves(&mq_pass_cancel_qdq);
+}
+
+static void not_cancelled_when_floats_are_read_before(void **state)
+{
+    (void)state;
+    turned_between(0.05f, "x");
+    pass_leaves(&mq_pass_cancel_qdq);
+}
+
+static void not_cancelled_when_the_middle_computes(void **state)
+{
+    (void)state;
+    make_quantized("x", MQ_UINT8, "N,3,4", 0.05f, 100);
+    make_node(g, "Neg", "x", "t");
+    end("t", 0.05f, 100);
+    pass_leaves(&mq_pass_cancel_qdq);
+}
+
+static void not_cancelled_when_runtimes_lack_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(mq_opset_set(m, "", 12, NULL), MQ_OK);
+    turned_between(0.05f, NULL);
+    pass_leaves(&mq_pass_cancel_qdq);
+}
+
+static void not_cancelled_when_no_integer_is_the_padding(void **state)
+{
+    (void)state;
+    make_quantized("x", MQ_UINT8, "N,3", 0.05f, 100);
+    make_longs("pads", "4", (const int64_t[]){ 0, 1, 0, 2 });
+    make_float("value", 0.03f);
+    make_node(g, "Pad", "x,pads,value", "t");
+    end("t", 0.05f, 100);
+    pass_leaves(&mq_pass_cancel_qdq);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +311,16 @@ int main(void)
         ON_MODEL(concat_of_other_parameters_stays),
         ON_MODEL(resize_that_computes_stays),
         ON_MODEL(quantize_stays_when_floats_are_read),
+        ON_MODEL(what_moves_between_runs_on_integers),
+        ON_MODEL(joined_tensors_of_equal_parameters),
+        ON_MODEL(a_pair_alone_goes),
+        ON_MODEL(turned_between_equal_parameters),
+        ON_MODEL(not_cancelled_when_parameters_differ),
+        ON_MODEL(not_cancelled_when_floats_are_read_behind),
+        ON_MODEL(not_cancelled_when_floats_are_read_before),
+        ON_MODEL(not_cancelled_when_the_middle_computes),
+        ON_MODEL(not_cancelled_when_runtimes_lack_bytes),
+        ON_MODEL(not_cancelled_when_no_integer_is_the_padding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
