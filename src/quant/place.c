@@ -340,40 +340,51 @@ static void share_scales(struct placer *w)
     }
 }
 
+static mq_status push_bias(struct placer *w, mq_node *n, size_t at, mq_quant_item *it, const mq_value *data)
+{
+    const mq_tensor *t = mq_value_constant(n->inputs[at], false);
+    const mq_bias b = { .node = n, .index = at, .item = it, .input = mq_placement_find(w->p, data) };
+
+    if (!t || t->dtype != MQ_FLOAT || !is_activation(data))
+        return MQ_OK;
+    return mq_vec_push_in(w->plan->model->arena, &w->p->biases, b) ? MQ_OK : mq_oom(w->err);
+}
+
 /* ONNX Runtime takes MatMul and Add of a vector for a Gemm, which it computes with integers only where the weight has zero
- * points, and where integers are made of the result: without them it would multiply floats. */
-static void give_zero_points(const struct placer *w, const mq_node *n)
+ * points, and where either integers are made of the result or the bias is of integers too: else it would multiply floats. */
+static mq_status become_gemm(struct placer *w, const mq_node *n)
 {
     mq_quant_item *it = (mq_quant_item *)item_of(w->plan, n->inputs[1]);
-    const mq_node *add = mq_only_reader(n->outputs[0]), *act;
+    mq_node *add = mq_only_reader(n->outputs[0]);
+    const mq_node *act;
     const mq_tensor *t;
+    size_t at;
 
     if (!mq_node_is(n, "", "MatMul") || !it || it->all_zero_points || mq_dtype_bits(it->weight.scheme.type) != 8 ||
         mq_value_rank(n->inputs[0]) != 2 || it->weight.source.n_dims != 2 || !add || !mq_node_is(add, "", "Add") ||
         !it->weight.scheme.symmetric || mq_scheme_middle(&it->weight.scheme))
-        return;
-    t = mq_constant_input(add, add->inputs[0] == n->outputs[0]);
+        return MQ_OK;
+    at = add->inputs[0] == n->outputs[0];
+    t = mq_constant_input(add, at);
     act = fused_activation(w, add->outputs[0]);
-    if (!t || t->n_dims != 1 || t->dims[0] != it->weight.source.dims[1] ||
-        !mq_placement_find(w->p, act ? act->outputs[0] : add->outputs[0]))
-        return;
+    if (!t || t->n_dims != 1 || t->dims[0] != it->weight.source.dims[1])
+        return MQ_OK;
     it->all_zero_points = true;
     it->bytes_after += mq_weight_zero_point_bytes(&it->weight);
+    return mq_placement_find(w->p, act ? act->outputs[0] : add->outputs[0]) ? MQ_OK
+                                                                              : push_bias(w, add, at, it, n->inputs[0]);
 }
 
 static mq_status add_bias(struct placer *w, mq_node *n)
 {
-    const size_t at = mq_node_is(n, "", "MatMul") ? SIZE_MAX : 2;
     mq_quant_item *it = (mq_quant_item *)item_of(w->plan, n->inputs[1]);
-    const mq_tensor *t = at < n->n_inputs && n->inputs[at] ? mq_value_constant(n->inputs[at], false) : NULL;
 
-    if (!t || t->dtype != MQ_FLOAT || !it || !is_activation(n->inputs[0]) ||
+    if (mq_node_is(n, "", "MatMul"))
+        return become_gemm(w, n);
+    if (n->n_inputs < 3 || !n->inputs[2] || !it ||
         (mq_node_is(n, "", "Gemm") && (mq_node_attr_float(n, "alpha", 1) != 1 || mq_node_attr_float(n, "beta", 1) != 1)))
         return MQ_OK;
-    if (!mq_vec_push_in(w->plan->model->arena, &w->p->biases,
-                        ((mq_bias){ .node = n, .index = at, .item = it, .input = mq_placement_find(w->p, n->inputs[0]) })))
-        return mq_oom(w->err);
-    return MQ_OK;
+    return push_bias(w, n, 2, it, n->inputs[0]);
 }
 
 static mq_status add_edges(struct placer *w)
@@ -407,10 +418,8 @@ static mq_status collect(struct placer *w)
             continue;
         w->p->n_products += c->role == ROLE_PRODUCT;
         w->p->n_carriers += c->role != ROLE_PRODUCT;
-        if (c->role == ROLE_PRODUCT) {
-            give_zero_points(w, n);
+        if (c->role == ROLE_PRODUCT)
             MQ_TRY(add_bias(w, n));
-        }
         if (mq_node_is(n, "", "Concat") && !mq_vec_push_in(w->plan->model->arena, &w->p->concats, n))
             rc = mq_oom(w->err);
     }

@@ -585,7 +585,9 @@ static void test_zero_points_of_a_matmul_with_a_bias(void **state)
     points_are("x r0 r1");
     assert_true(plan.items.items[0]->all_zero_points);
     assert_false(plan.items.items[1]->all_zero_points); /* another form of bias */
-    assert_false(plan.items.items[2]->all_zero_points); /* floats are made */
+    assert_true(plan.items.items[2]->all_zero_points);
+    counts_are(3, 0, 1);
+    assert_string_equal(plan.placement->biases.items[0].node->outputs[0]->name, "a2"); /* no integers are made of it */
 }
 
 /* A bias that comes from outside or is computed stays as it is. */
