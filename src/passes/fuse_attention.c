@@ -6,7 +6,7 @@
  * cut into heads by Reshape [B, S, N, D] and Transpose, these go too, and the operator takes and gives [B, S, N * D]; else
  * it takes and gives [B, N, S, D]. In a file (fuse-heads) it is Attention of ai.onnx, from opset 23 on.
  * With for_file fuse-attention makes MultiHeadAttention of ONNX Runtime, of heads that are cut so; a mask with one row for
- * all queries is expanded for it.
+ * all queries is expanded for it. There heads may also be cut from [S, B, N * D], with Transpose [B, S, N * D] put between.
  * Skipped when what is inside has another reader or is an output, when it is not float, or when batches, heads or the mask's
  * sizes are not known to agree: what is broadcast here is the mask alone. In a file also when the mask is one row for all
  * queries: ONNX Runtime 1.31 refuses that.
@@ -27,6 +27,7 @@ typedef struct attention {
     const mq_value *scores;  /* what the mask is added to */
     mq_dim heads;
     double scale;
+    mq_node *back;           /* sequence first: the Reshape that reads the result; NULL: batch first */
 } attention;
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
@@ -52,12 +53,17 @@ static mq_value *behind_scales(mq_value *v, double *scale)
     return v;
 }
 
-static bool has_perm(const mq_node *n, const int64_t want[4])
+static bool has_perm_of(const mq_node *n, const int64_t *want, size_t rank)
 {
     size_t count;
     const int64_t *perm = mq_node_attr_ints(n, "perm", &count);
 
-    return perm && count == 4 && memcmp(perm, want, 4 * sizeof *perm) == 0;
+    return perm && count == rank && memcmp(perm, want, rank * sizeof *perm) == 0;
+}
+
+static bool has_perm(const mq_node *n, const int64_t want[4])
+{
+    return has_perm_of(n, want, 4);
 }
 
 /* Of two shapes with the same number of elements, whose other axes agree: do these two? One that does is enough. */
@@ -176,6 +182,69 @@ static bool read_heads(const mq_node *first, mq_node *second, attention *t)
     return true;
 }
 
+/* [S, B, N * D] becomes v = [B, N, D, S] by Transpose and only then Reshape, perhaps times a number: the former. */
+static mq_value *cut_late(mq_value *v, double *scale)
+{
+    static const int64_t turn[3] = { 1, 2, 0 };
+    double factor = 1;
+    const mq_node *r = mq_pass_only_producer(behind_scales(v, &factor), "Reshape");
+    const mq_node *t = r ? mq_pass_only_producer(r->inputs[0], "Transpose") : NULL;
+    const mq_value *flat = t ? r->inputs[0] : NULL, *y = t ? r->outputs[0] : NULL;
+    const int64_t heads = mq_value_dim(y, 1).value, size = mq_value_dim(y, 2).value;
+    int64_t width;
+
+    if (!t || !has_perm_of(t, turn, 3) || mq_value_rank(y) != 4 || heads < 1 || size < 1 ||
+        __builtin_mul_overflow(heads, size, &width) || mq_value_dim(flat, 1).value != width)
+        return NULL;
+    if (!mq_dim_equal(mq_value_dim(flat, 0), mq_value_dim(y, 0)) &&
+        !mq_dim_equal(mq_value_dim(flat, 2), mq_value_dim(y, 3))) /* one that does is enough, as for lengths_agree */
+        return NULL;
+    *scale *= factor;
+    return behind_scales(t->inputs[0], scale);
+}
+
+/* The Reshape behind the Transpose to [S, B, N, D] behind v, when it says the same of [S, B, N * D]: no size of the last
+ * two axes is copied. */
+static mq_node *end_of_turned(const mq_value *v)
+{
+    static const int64_t turn[4] = { 2, 0, 1, 3 };
+    const mq_node *t = mq_only_reader(v);
+    mq_node *r = t && mq_node_is(t, "", "Transpose") && has_perm(t, turn) && t->outputs[0] ? mq_only_reader(t->outputs[0])
+                                                                                        : NULL;
+    mq_tensor *shape = r && mq_node_is(r, "", "Reshape") ? mq_constant_input(r, 1) : NULL;
+    const int64_t n = shape && shape->dtype == MQ_INT64 ? mq_tensor_count(shape) : -1;
+    int64_t dims[MQ_MAX_RANK];
+
+    if (n < 0 || n > MQ_MAX_RANK || t->graph != v->producer->graph || r->graph != t->graph ||
+        r->inputs[0] != t->outputs[0] || mq_tensor_read_i64(shape, 0, (uint64_t)n, dims, NULL) != MQ_OK)
+        return NULL;
+    for (int64_t i = 2; i < n; i++)
+        if (dims[i] == 0)
+            return NULL;
+    return r;
+}
+
+/* Heads that are cut from [S, B, N * D], as torch's modules do. */
+static bool read_turned(const mq_node *first, mq_node *second, attention *t)
+{
+    static const int64_t turn[4] = { 1, 2, 0, 3 }, keys[4] = { 1, 2, 3, 0 };
+    double v_scale = 1;
+    attention a = *t;
+
+    if (!(a.back = end_of_turned(second->outputs[0])))
+        return false;
+    a.q = cut(first->inputs[0], turn, &a.scale);
+    a.k = cut(first->inputs[1], keys, &a.scale);
+    if (!a.k)
+        a.k = cut_late(first->inputs[1], &a.scale);
+    a.v = cut(second->inputs[1], turn, &v_scale);
+    if (!a.q || !a.k || !a.v || v_scale != 1)
+        return false;
+    a.last = second;
+    *t = a;
+    return true;
+}
+
 static bool read_apart(const mq_node *first, mq_node *second, attention *t)
 {
     static const int64_t turn[4] = { 0, 1, 3, 2 };
@@ -200,7 +269,8 @@ static bool is_last_axis(const mq_node *softmax)
     return axis == -1 || axis == 3;
 }
 
-static bool read_attention(mq_node *n, attention *t)
+/* `turned`: with the sequence first, too. */
+static bool read_attention(mq_node *n, bool turned, attention *t)
 {
     mq_node *softmax, *first;
 
@@ -217,7 +287,7 @@ static bool read_attention(mq_node *n, attention *t)
         return false;
     t->heads = mq_value_dim(first->inputs[0], 1);
     t->scores = first->outputs[0];
-    return read_heads(first, n, t) || read_apart(first, n, t);
+    return read_heads(first, n, t) || (turned && read_turned(first, n, t)) || read_apart(first, n, t);
 }
 
 /* ---- rewriting ----------------------------------------------------------------------------------------------------- */
@@ -309,18 +379,55 @@ done:
     return rc;
 }
 
+/* The first two axes of *v change places. */
+static mq_status turn(mq_node *at, mq_value **v, mq_error *err)
+{
+    static const int64_t perm[3] = { 1, 0, 2 };
+    mq_status rc = MQ_OK;
+    mq_node *n;
+
+    MQ_TRY(mq_pass_insert(at, "", "Transpose", NULL, v, 1, &n, err));
+    MQ_TRY(mq_node_set_attr_ints(n, "perm", perm, 3, err));
+    MQ_TRY(mq_pass_give_output(n, *v, v, err));
+done:
+    return rc;
+}
+
+/* The Reshape reads what `made` gives, with the sequence first again. */
+static mq_status end_turned(const attention *t, mq_node *made, mq_error *err)
+{
+    mq_node *before = t->back->inputs[0]->producer;
+    mq_status rc = MQ_OK;
+    mq_value *y;
+
+    MQ_TRY(mq_pass_give_output(made, t->last->outputs[0], &y, err));
+    MQ_TRY(turn(t->last, &y, err));
+    MQ_TRY(mq_node_set_input(t->back, 0, y, err));
+    mq_pass_drop(before);
+done:
+    return rc;
+}
+
 static mq_status fuse_contrib(attention *t, size_t *n_changed, mq_error *err)
 {
     mq_node *made;
-    mq_status rc;
+    mq_status rc = MQ_OK;
 
     MQ_TRY(expand_mask(t, err));
+    if (t->back) {
+        MQ_TRY(turn(t->last, &t->q, err));
+        MQ_TRY(turn(t->last, &t->k, err));
+        MQ_TRY(turn(t->last, &t->v, err));
+    }
     mq_value *const in[] = { t->q, t->k, t->v, NULL, NULL, t->mask };
 
     MQ_TRY(mq_pass_insert(t->last, "com.microsoft", "MultiHeadAttention", NULL, in, 6, &made, err));
     MQ_TRY(mq_node_set_attr_int(made, "num_heads", t->heads.value, err));
     MQ_TRY(mq_node_set_attr_float(made, "scale", (float)t->scale, err));
-    MQ_TRY(mq_pass_take_over(made, t->last, err));
+    if (t->back)
+        MQ_TRY(end_turned(t, made, err));
+    else
+        MQ_TRY(mq_pass_take_over(made, t->last, err));
     ++*n_changed;
 done:
     return rc;
@@ -346,7 +453,7 @@ static mq_status fuse_all(mq_graph *g, form f, size_t *n_changed, mq_error *err)
         attention t;
 
         next = n->next;
-        if (read_attention(n, &t) && form_has(f, &t)) {
+        if (read_attention(n, f == FORM_CONTRIB, &t) && form_has(f, &t)) {
             rc = f == FORM_CONTRIB ? fuse_contrib(&t, n_changed, err) : fuse(&t, f == FORM_STANDARD, n_changed, err);
             next = g->first; /* which of the nodes around n have gone is not known */
         }

@@ -336,9 +336,9 @@ static mq_status fuse_all(mq_graph *g, int64_t opset, size_t *n_changed, mq_erro
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status run_skip(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = fuse_all(g, RMSNORM_SINCE, n_changed, err);
+    mq_status rc = MQ_OK;
 
     (void)ctx;
     for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
@@ -347,6 +347,13 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
             rc = fuse_skip(n, n_changed, err);
     }
     return rc;
+}
+
+static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    const mq_status rc = fuse_all(g, RMSNORM_SINCE, n_changed, err);
+
+    return rc == MQ_OK ? run_skip(g, ctx, n_changed, err) : rc;
 }
 
 static mq_status run_standard(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
@@ -359,6 +366,10 @@ const mq_pass mq_pass_fuse_layernorm = {
     .name = "fuse-layernorm",
     .summary = "make one operator of normalizations written out, and of the sum before them",
     .run = run,
+};
+
+const mq_pass mq_pass_fuse_skip = {
+    .name = "fuse-skip", .summary = "make SkipLayerNormalization of a sum and LayerNormalization", .run = run_skip
 };
 
 const mq_pass mq_pass_fuse_norm = {

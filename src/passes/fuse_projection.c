@@ -2,9 +2,12 @@
  * SPDX-FileCopyrightText: mq authors */
 /* fuse-projection: self-attention takes its projections along; operators of ONNX Runtime.
  *   MatMul of weights -> Add of a bias -> Split into Q, K, V -> MultiHeadAttention  =>  Attention
+ * The sequence may come first in the product, between two Transposes: rows of a product keep to themselves.
  * merge-products makes the one MatMul of the three. Skipped when what is between has another reader or is an output, when
  * the three parts are not of one size or in another order, and for a MultiHeadAttention with anything but attention_bias.
  * Numerics: the same sums, perhaps in another order. */
+#include <string.h>
+
 #include "passes/pass.h"
 
 enum { M_BIAS = 3, M_MASK, M_ADD }; /* inputs of MultiHeadAttention */
@@ -48,22 +51,34 @@ static bool is_constant(const mq_value *v, int rank, int64_t columns)
     return t && t->dtype == MQ_FLOAT && t->n_dims == rank && t->dims[rank - 1] == columns;
 }
 
+/* Do the first two of three axes change places? */
+static bool swaps(const mq_node *n)
+{
+    static const int64_t want[3] = { 1, 0, 2 };
+    size_t count;
+    const int64_t *perm = n ? mq_node_attr_ints(n, "perm", &count) : NULL;
+
+    return perm && count == 3 && memcmp(perm, want, sizeof want) == 0;
+}
+
 static bool read_projection(const mq_node *n, projection *p)
 {
     int64_t width, columns;
     const mq_node *split = is_plain(n) ? split_before(n, &width) : NULL;
-    const mq_node *add = split ? mq_pass_only_producer(split->inputs[0], "Add") : NULL;
+    const mq_node *back = split ? mq_pass_only_producer(split->inputs[0], "Transpose") : NULL;
+    const mq_node *add = split ? mq_pass_only_producer(swaps(back) ? back->inputs[0] : split->inputs[0], "Add") : NULL;
 
     if (!add || split->graph != n->graph || add->n_inputs != 2 || __builtin_mul_overflow(width, 3, &columns))
         return false;
     for (size_t i = 0; i < 2; i++) {
         const mq_node *product = mq_pass_only_producer(add->inputs[i], "MatMul");
+        const mq_node *turned = product ? mq_pass_producer(product->inputs[0], "Transpose") : NULL;
 
-        if (!product || product->n_inputs != 2 || !is_constant(add->inputs[1 - i], 1, columns) ||
-            !is_constant(product->inputs[1], 2, columns) || mq_value_rank(product->inputs[0]) != 3 ||
-            mq_value_dtype(product->inputs[0]) != MQ_FLOAT)
+        if (!product || (swaps(back) && !swaps(turned)) || product->n_inputs != 2 ||
+            !is_constant(add->inputs[1 - i], 1, columns) || !is_constant(product->inputs[1], 2, columns) ||
+            mq_value_rank(product->inputs[0]) != 3 || mq_value_dtype(product->inputs[0]) != MQ_FLOAT)
             continue;
-        *p = (projection){ product->inputs[0], product->inputs[1], add->inputs[1 - i] };
+        *p = (projection){ swaps(back) ? turned->inputs[0] : product->inputs[0], product->inputs[1], add->inputs[1 - i] };
         return true;
     }
     return false;

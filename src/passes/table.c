@@ -34,6 +34,7 @@ extern const mq_pass mq_pass_fuse_nbits;
 extern const mq_pass mq_pass_fuse_norm;
 extern const mq_pass mq_pass_fuse_projection;
 extern const mq_pass mq_pass_fuse_qdq;
+extern const mq_pass mq_pass_fuse_skip;
 extern const mq_pass mq_pass_fuse_smooth;
 extern const mq_pass mq_pass_fuse_softmax;
 extern const mq_pass mq_pass_inline_if;
@@ -108,6 +109,7 @@ const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_fold_input, ALL, 2, 7 },      /* behind: what has no weights before it */
     { &mq_pass_fold_pad, ALL, 2, 7 },        /* pads are constants now */
     { &mq_pass_fuse_norm, NEW, 2, 7 },       /* the patterns are elementary operators */
+    { &mq_pass_fuse_skip, ORT, MQ_CONVERT_NAMED, 17 }, /* behind what makes LayerNormalization */
     { &mq_pass_fuse_groupnorm, NEW, MQ_CONVERT_NAMED, 7 }, /* the same */
     { &mq_pass_fuse_length, NEW, 2, 7 },     /* the same */
     { &mq_pass_fuse_softmax, ALL, 2, 7 },    /* the same */

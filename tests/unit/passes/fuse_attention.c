@@ -388,6 +388,67 @@ static void not_fused_in_a_file_when_the_rows_are_unknown(void **state)
     file_leaves(&mq_pass_fuse_attention);
 }
 
+/* Of [S, N, 8], as torch's modules have it; keys are turned before they are cut, or with it. */
+static void sequence_first(bool late, const char *axes, const int64_t *back)
+{
+    static const int64_t cut[] = { 0, 0, 2, 4 }, cut_late[] = { 0, 2, 4, -1 };
+
+    make_longs("cut", "4", cut);
+    make_longs("late", "4", cut_late);
+    make_longs("back", axes, back);
+    make_float("scale", 0.4f);
+    for (const char *name = "qkv"; *name; name++) {
+        const char in[] = { *name, ',', 'c', 'u', 't', 0 }, x[] = { *name, 0 }, c[] = { *name, 'c', 0 };
+        const char out[] = { *name, 'h', 0 };
+
+        make_input(g, x, MQ_FLOAT, "S,N,8");
+        if (*name == 'k' && late) {
+            node_ints(make_node(g, "Transpose", "k", "kc"), "perm", "1,2,0");
+            make_node(g, "Reshape", "kc,late", "kh");
+            continue;
+        }
+        make_node(g, "Reshape", in, c);
+        node_ints(make_node(g, "Transpose", c, out), "perm", *name == 'k' ? "1,2,3,0" : "1,2,0,3");
+    }
+    make_node(g, "MatMul", "qh,kh", "s");
+    make_node(g, "Mul", "s,scale", "t");
+    make_node(g, "Softmax", "t", "p");
+    make_node(g, "MatMul", "p,vh", "z");
+    node_ints(make_node(g, "Transpose", "z", "zt"), "perm", "2,0,1,3");
+    make_node(g, "Reshape", "zt,back", "y");
+    make_output(g, "y");
+}
+
+#define TURNED "Transpose Transpose Transpose MultiHeadAttention Transpose Reshape"
+
+static void sequences_first(void **state)
+{
+    (void)state;
+    sequence_first(false, "4", (const int64_t[]){ 0, -1, 2, 4 });
+    file_becomes(&mq_pass_fuse_attention, TURNED, TOLERANCE);
+}
+
+static void keys_turned_before_they_are_cut(void **state)
+{
+    (void)state;
+    sequence_first(true, "2", (const int64_t[]){ -1, 8 });
+    file_becomes(&mq_pass_fuse_attention, TURNED, TOLERANCE);
+}
+
+static void not_fused_in_the_engine_when_sequences_are_first(void **state)
+{
+    (void)state;
+    sequence_first(true, "2", (const int64_t[]){ -1, 8 });
+    pass_leaves(&mq_pass_fuse_attention);
+}
+
+static void not_fused_when_the_shape_behind_copies_heads(void **state)
+{
+    (void)state;
+    sequence_first(true, "4", (const int64_t[]){ 0, -1, 0, 4 });
+    file_leaves(&mq_pass_fuse_attention);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +470,10 @@ int main(void)
         ON_MODEL(not_fused_in_a_file_when_a_mask_has_one_row),
         ON_MODEL(not_fused_in_a_file_when_a_mask_is_a_row),
         ON_MODEL(a_file_takes_multi_head_attention),
+        ON_MODEL(sequences_first),
+        ON_MODEL(keys_turned_before_they_are_cut),
+        ON_MODEL(not_fused_in_the_engine_when_sequences_are_first),
+        ON_MODEL(not_fused_when_the_shape_behind_copies_heads),
         ON_MODEL(a_mask_with_a_row_for_each_query),
         ON_MODEL(a_mask_of_one_row_is_expanded),
         ON_MODEL(a_mask_of_two_axes_gets_four),

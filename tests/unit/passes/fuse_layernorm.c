@@ -9,7 +9,7 @@
 
 #include "pass_check.h"
 
-extern const mq_pass mq_pass_fuse_layernorm, mq_pass_fuse_norm;
+extern const mq_pass mq_pass_fuse_layernorm, mq_pass_fuse_norm, mq_pass_fuse_skip;
 
 #define TOLERANCE 2e-5
 
@@ -95,6 +95,17 @@ static void sum_before(void **state)
     make_node(g, "LayerNormalization", "sum,scale,bias", "y");
     make_output(g, "y");
     pass_becomes(&mq_pass_fuse_layernorm, "SkipLayerNormalization", TOLERANCE);
+}
+
+static void only_the_sum_before(void **state)
+{
+    (void)state;
+    deviation("Pow");
+    make_node(g, "Div", "d,root", "u");
+    make_node(g, "Add", "u,x", "sum_of_two");
+    make_node(g, "LayerNormalization", "sum_of_two,scale,bias", "y");
+    make_output(g, "y");
+    pass_becomes(&mq_pass_fuse_skip, "ReduceMean Sub Pow ReduceMean Add Sqrt Div SkipLayerNormalization", TOLERANCE);
 }
 
 static void sum_that_others_read(void **state)
@@ -341,6 +352,7 @@ int main(void)
         ON_MODEL(tensorflow_form),
         ON_MODEL(root_mean_square),
         ON_MODEL(sum_before),
+        ON_MODEL(only_the_sum_before),
         ON_MODEL(sum_that_others_read),
         ON_MODEL(sum_of_other_shapes_stays),
         ON_MODEL(not_fused_over_another_axis),

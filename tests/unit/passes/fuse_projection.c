@@ -52,6 +52,38 @@ static void without_a_mask(void **state)
     assert_int_equal(mq_node_attr_int(g->first, "unidirectional", 0), 1);
 }
 
+/* The same with the sequence first; `turn`: how x comes there. */
+static void turned_attention(const char *turn)
+{
+    static const int64_t sizes[] = { 8, 8, 8 };
+
+    make_input(g, "x", MQ_FLOAT, "3,3,6");
+    make_random("w", MQ_FLOAT, "6,24");
+    make_random("b", MQ_FLOAT, "24");
+    make_longs("sizes", "3", sizes);
+    node_ints(make_node(g, "Transpose", "x", "t"), "perm", turn);
+    make_node(g, "MatMul", "t,w", "p");
+    make_node(g, "Add", "p,b", "u");
+    node_ints(make_node(g, "Transpose", "u", "s"), "perm", "1,0,2");
+    node_int(make_node(g, "Split", "s,sizes", "q,k,v"), "axis", 2);
+    node_int(make_node(g, "MultiHeadAttention", "q,k,v", "y"), "num_heads", 2)->domain = "com.microsoft";
+    make_output(g, "y");
+}
+
+static void sequence_first(void **state)
+{
+    (void)state;
+    turned_attention("1,0,2");
+    pass_becomes(&mq_pass_fuse_projection, "Attention", TOLERANCE);
+}
+
+static void not_fused_when_turned_once_only(void **state)
+{
+    (void)state;
+    turned_attention("0,1,2");
+    pass_leaves(&mq_pass_fuse_projection);
+}
+
 static void not_fused_when_in_another_order(void **state)
 {
     (void)state;
@@ -123,6 +155,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_MODEL(with_a_mask),
         ON_MODEL(without_a_mask),
+        ON_MODEL(sequence_first),
+        ON_MODEL(not_fused_when_turned_once_only),
         ON_MODEL(not_fused_when_in_another_order),
         ON_MODEL(not_fused_when_a_part_is_read),
         ON_MODEL(not_fused_when_the_product_is_read),
