@@ -54,7 +54,7 @@ def check(converter, case, what):
     before, after = all_nodes(case.model), all_nodes(onnx.load(result))
     if after > before:
         return f"{before} nodes became {after}"
-    status, text = converter.run(result, case.folder / "again.onnx")
+    status, text = converter.run(result, case.folder / "again.onnx", what)
     return None if (status, text) == ("ok", "0") else f"the second run: {status} {text}"
 
 
