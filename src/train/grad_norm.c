@@ -115,7 +115,7 @@ typedef struct group {
 } group;
 
 /* axes of v are normalized together; centred: the mean is taken off, too (RMSNormalization does not). */
-static group normalized(mq_grad *k, mq_value *v, mq_value *axes, bool centred)
+static group normalized(mq_grad *k, mq_value *v, mq_value *axes, bool centred, double eps)
 {
     group g = { .axes = axes };
     mq_value *square;
@@ -123,7 +123,7 @@ static group normalized(mq_grad *k, mq_value *v, mq_value *axes, bool centred)
     if (centred)
         v = mq_grad_op(k, "Sub", v, mq_grad_reduce(k, "ReduceMean", v, axes));
     square = mq_grad_reduce(k, "ReduceMean", mq_grad_square(k, v), axes);
-    square = mq_grad_op(k, "Add", square, mq_grad_number(k, epsilon(k)));
+    square = mq_grad_op(k, "Add", square, mq_grad_number(k, eps));
     g.inv = mq_grad_op(k, "Reciprocal", mq_grad_op(k, "Sqrt", square));
     g.h = mq_grad_op(k, "Mul", v, g.inv);
     return g;
@@ -150,7 +150,7 @@ static mq_value *grouped(mq_grad *k, mq_value *v, int64_t groups)
 static void by_groups(mq_grad *k, int64_t groups)
 {
     mq_value *x = mq_grad_in(k, 0), *scale = mq_grad_in(k, 1), *dy = k->dy[0];
-    const group g = normalized(k, grouped(k, x, groups), mq_grad_ints(k, (const int64_t[]){ 2 }, 1), true);
+    const group g = normalized(k, grouped(k, x, groups), mq_grad_ints(k, (const int64_t[]){ 2 }, 1), true, epsilon(k));
     mq_value *dh = grouped(k, mq_grad_op(k, "Mul", dy, per_channel(k, scale, x)), groups);
 
     if (mq_grad_wants(k, 0))
@@ -187,11 +187,60 @@ static void rms_norm(mq_grad *k)
         axes[n++] = axis;
     if (k->rc != MQ_OK)
         return;
-    g = normalized(k, x, mq_grad_ints(k, axes, n), false);
+    g = normalized(k, x, mq_grad_ints(k, axes, n), false, epsilon(k));
     if (mq_grad_wants(k, 0))
         mq_grad_give(k, 0, through(k, &g, mq_grad_op(k, "Mul", dy, scale), false));
     if (mq_grad_wants(k, 1))
         mq_grad_give_summed(k, 1, mq_grad_op(k, "Mul", dy, g.h));
+}
+
+/* Over `axes`, without scale and bias; 1e-9 of the deviation is 1e-18 of the variance, and as little. */
+static void mean_variance_norm(mq_grad *k)
+{
+    static const int64_t usual[] = { 0, 2, 3 };
+    size_t n;
+    const int64_t *axes = mq_node_attr_ints(k->n, "axes", &n);
+    const group g = normalized(k, mq_grad_in(k, 0), mq_grad_ints(k, axes ? axes : usual, axes ? n : 3), true, 1e-18);
+
+    mq_grad_give(k, 0, through(k, &g, k->dy[0], true));
+}
+
+/* The sum over `size` neighbours among the channels of v, an input of rank 3 or more; turned: the channels in whose sums
+ * each stands. */
+static mq_value *channel_sums(mq_grad *k, mq_value *v, int64_t size, bool turned)
+{
+    const int64_t less = (size - 1) / 2, more = size - 1 - less;
+    const int64_t pads[] = { turned ? more : less, 0, turned ? less : more, 0 };
+    mq_value *flat = mq_grad_reshape_to(k, v, (const int64_t[]){ 0, 0, -1 }, 3);
+    mq_node *n;
+
+    flat = mq_grad_op(k, "Unsqueeze", flat, mq_grad_ints(k, (const int64_t[]){ 1 }, 1));
+    n = mq_grad_make(k, "", "AveragePool", NULL, 1, flat);
+    mq_grad_set_ints(k, n, "kernel_shape", (const int64_t[]){ size, 1 }, 2);
+    mq_grad_set_ints(k, n, "pads", pads, 4);
+    flat = mq_grad_set_int(k, n, "count_include_pad", 1);
+    return mq_grad_reshape(k, mq_grad_scale(k, flat, (double)size), mq_grad_in(k, 0));
+}
+
+/* y = x / s^beta, s = bias + alpha / size sums(x^2): dy / s^beta - 2 alpha beta / size x sums'(dy y / s). */
+static void lrn(mq_grad *k)
+{
+    const double alpha = (double)mq_node_attr_float(k->n, "alpha", 1e-4f);
+    const double beta = (double)mq_node_attr_float(k->n, "beta", 0.75f);
+    const double bias = (double)mq_node_attr_float(k->n, "bias", 1);
+    const int64_t size = mq_node_attr_int(k->n, "size", 1);
+    mq_value *x = mq_grad_in(k, 0), *s, *direct, *around;
+
+    if (size < 1 || size > INT32_MAX || mq_grad_rank(k, x) < 3) {
+        mq_grad_refuse(k, "such a 'size' or rank");
+        return;
+    }
+    s = mq_grad_scale(k, channel_sums(k, mq_grad_square(k, x), size, false), alpha / (double)size);
+    s = mq_grad_op(k, "Add", s, mq_grad_number(k, bias));
+    direct = mq_grad_op(k, "Mul", k->dy[0], mq_grad_op(k, "Pow", s, mq_grad_number(k, -beta)));
+    around = mq_grad_op(k, "Div", mq_grad_op(k, "Mul", k->dy[0], mq_grad_out(k, 0)), s);
+    around = mq_grad_scale(k, channel_sums(k, around, size, true), 2 * alpha * beta / (double)size);
+    mq_grad_give(k, 0, mq_grad_op(k, "Sub", direct, mq_grad_op(k, "Mul", x, around)));
 }
 
 /* y = x / |x|, the length by squares (p 2) or absolute values (p 1): (dy - u sum(dy y)) / |x|, u = y or the signs of x. */
@@ -212,9 +261,11 @@ const mq_grad_rule mq_grad_rules_norm[] = {
     { "", "BatchNormalization", batch_norm },
     { "", "GroupNormalization", group_norm },
     { "", "InstanceNormalization", instance_norm },
+    { "", "LRN", lrn },
     { "", "LayerNormalization", layer_norm },
     { "", "LogSoftmax", log_softmax },
     { "", "LpNormalization", lp_norm },
+    { "", "MeanVarianceNormalization", mean_variance_norm },
     { "", "RMSNormalization", rms_norm },
     { "", "Softmax", softmax },
     { MQ_GRAD_DOMAIN, "BatchNormTrain", batch_norm_train },

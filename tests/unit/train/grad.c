@@ -106,7 +106,7 @@ static void an_inner_value(void **state)
     mq_value *wrt[2], *out[2];
 
     (void)state;
-    make_node(m->graph, "Exp", "x", "a");
+    assert_true(mq_grad_known(make_node(m->graph, "Exp", "x", "a")));
     make_node(m->graph, "Sin", "a", "b");
     sum_of("b");
     wrt[0] = value("a");
@@ -123,6 +123,7 @@ static void names_what_has_no_gradient(void **state)
     (void)state;
     make_node(m->graph, "Det", "x", "d")->name = "first";
     make_node(m->graph, "Det", "d", "e");
+    assert_false(mq_grad_known(value("e")->producer));
     sum_of("e");
     assert_int_equal(mq_grad_prepare(m, NULL, NULL, &err), MQ_OK);
     before = m->graph->n_nodes;
