@@ -17,7 +17,7 @@ static const cli_opt takes[] = {
     OPT_MIN_METRIC, OPT_MAX_MACS, OPT_EPOCHS, OPT_EARLY_STOP, OPT_VAL_SPLIT, OPT_OPTIMIZER, OPT_LR, OPT_MOMENTUM,
     OPT_WEIGHT_DECAY, OPT_CLIP_GRAD, OPT_LR_SCHEDULE, OPT_LR_WARMUP, OPT_LOSS, OPT_TEMPERATURE, OPT_ALPHA,
     OPT_LABEL_SMOOTHING, OPT_HARD, OPT_AUGMENT, OPT_CHECKPOINT, OPT_RESUME, OPT_STUDENT, OPT_WIDTH, OPT_DEPTH, OPT_INIT,
-    OPT_STUDENTS, OPT_HINT, OPT_CONTROL, OPT_NONE,
+    OPT_STUDENTS, OPT_HINT, OPT_TEACHER_CACHE, OPT_SOFT_LABELS, OPT_CONTROL, OPT_QUANTIZE, OPT_NONE,
 };
 
 /* Where this command's default or meaning is not that of the others. */
@@ -88,7 +88,10 @@ static mq_distill_opts read_options(cli_session *s)
     o.random_init = cli_get(s, OPT_INIT)->word == 1;
     o.n_students = cli_get(s, OPT_STUDENTS)->number;
     o.hints = cli_names(s, OPT_HINT);
+    o.teacher_cache = cli_get(s, OPT_TEACHER_CACHE)->text;
+    o.soft_labels = cli_get(s, OPT_SOFT_LABELS)->text;
     o.control = cli_get(s, OPT_CONTROL)->on;
+    o.quantize = cli_get(s, OPT_QUANTIZE)->on;
     o.train_on = cli_source(s);
     o.judge_on = o.train_on;
     o.judge_on.data = cli_get(s, OPT_VAL_DATA)->items;

@@ -45,6 +45,7 @@ typedef struct mq_distill_opts {
     mq_names hints;           /* "TEACHER=STUDENT": inner tensors that are to agree */
     const char *teacher_cache; /* .npz: the teacher's outputs, read when they belong to these data, else written */
     const char *soft_labels;  /* .npz: the teacher's outputs are written there, class scores as probabilities */
+    bool quantize;            /* static quantization of the student, ranges found on the training data (default false) */
     bool control;             /* train the same student without the teacher, too */
     mq_data_source train_on, judge_on; /* judge_on without data: val_split of the training data */
     double val_split;         /* share held out for judging (default 0.1) */

@@ -128,7 +128,7 @@ static mq_status check_labels(const mq_samples *s, const mq_array *scores, const
     return MQ_OK;
 }
 
-/* A share of the samples is held out: they are drawn by the seed. */
+/* A share of the samples is held out: they are drawn by the seed. What the teacher says of the others stays with them. */
 static mq_status hold_out(mq_distill_job *j)
 {
     mq_samples all = j->samples;
@@ -147,7 +147,15 @@ static mq_status hold_out(mq_distill_job *j)
         order[k] = order[i - 1];
         order[i - 1] = at;
     }
-    if (!held || held >= n)
+    for (size_t i = 0; j->taught && i < j->run.n_out && rc == MQ_OK; i++) {
+        mq_array *part = NULL;
+
+        if (held < n && (rc = mq_array_rows(&part, j->taught[i], order + held, n - held, j->job.err)) == MQ_OK) {
+            mq_array_unref(j->taught[i]);
+            j->taught[i] = part;
+        }
+    }
+    if (rc == MQ_OK && (!held || held >= n))
         MQ_TRY(mq_fail(j->job.err, MQ_ERR_USAGE, "--val-split %g of %llu samples leaves nothing to judge or to train on",
                        j->opts->val_split, (unsigned long long)n));
     MQ_TRY(mq_samples_take(&j->judge.samples, &all, order, held, j->job.err));
@@ -159,6 +167,26 @@ done:
     return rc;
 }
 
+static void forget(mq_distill_job *j)
+{
+    for (size_t i = 0; j->taught && i < j->run.n_out; i++)
+        mq_array_unref(j->taught[i]);
+    free(j->taught);
+    j->taught = NULL;
+}
+
+/* The teacher's outputs are known beforehand, unless each step will have other images. */
+static mq_status ask(mq_distill_job *j)
+{
+    const mq_distill_opts *o = j->opts;
+
+    if (o->dry_run || (mq_augment_any(&j->augment) && !o->teacher_cache && !o->soft_labels))
+        return MQ_OK;
+    if (!(j->taught = calloc(j->run.n_out + 1, sizeof *j->taught)))
+        return mq_oom(j->job.err);
+    return mq_distill_ask(j, j->taught);
+}
+
 static mq_status read_data(mq_distill_job *j)
 {
     const mq_distill_opts *o = j->opts;
@@ -167,24 +195,13 @@ static mq_status read_data(mq_distill_job *j)
     if (!o->train_on.n_data)
         return mq_fail(j->job.err, MQ_ERR_USAGE, "--data is what the student learns from: it has to be given");
     MQ_TRY(mq_samples_read(&j->samples, &o->train_on, &j->run, j->job.hooks, o->note, o->user, j->job.err));
+    MQ_TRY(ask(j));
     if (o->judge_on.n_data)
         MQ_TRY(mq_samples_read(&j->judge.samples, &o->judge_on, &j->run, j->job.hooks, o->note, o->user, j->job.err));
     else
         MQ_TRY(hold_out(j));
-done:
-    return rc;
-}
-
-/* The teacher's outputs on the training data, kept unless each batch will be another one. */
-static mq_status teach(mq_distill_job *j)
-{
-    mq_status rc = MQ_OK;
-
     if (mq_augment_any(&j->augment))
-        return MQ_OK;
-    if (!(j->taught = calloc(j->run.n_out + 1, sizeof *j->taught)))
-        return mq_oom(j->job.err);
-    MQ_TRY(mq_samples_run(j->taught, &j->run, &j->samples, j->job.hooks, j->job.err));
+        forget(j);
 done:
     return rc;
 }
@@ -294,18 +311,51 @@ done:
 
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
 
+/* How much worse than the teacher: points for metrics between 0 and 1, else relative to the teacher's. */
+static double drop_of(const mq_distill_job *j, double got)
+{
+    const double was = j->of_teacher.metric;
+    const double worse = mq_metric_lower_is_better(j->judge.metric) ? got - was : was - got;
+
+    return (got > 1 || was > 1 || got < 0 || was < 0) && was != 0 ? worse / fabs(was) : worse;
+}
+
 static void put_metric(mq_distill_job *j, const char *model, const mq_distill_figure *f, bool first)
 {
     mq_report *r = j->job.report;
     json_t *m = mq_report_append(r, mq_report_section(r, "metrics")), *v;
 
     mq_report_put_text(r, m, "model", model);
+    mq_report_put_text(r, m, "output", j->teacher->graph->outputs.items[0]->name);
+    mq_report_put_int(r, m, "samples", (int64_t)j->judge.samples.n);
     v = mq_report_append(r, mq_report_array(r, m, "values"));
-    mq_report_put_text(r, v, "metric", mq_metric_name(j->judge.metric));
+    mq_report_put_text(r, v, "name", mq_metric_name(j->judge.metric));
     mq_report_put_real(r, v, "value", f->metric);
+    mq_report_put_bool(r, v, "main", true);
+    mq_report_put_bool(r, v, "lower_is_better", mq_metric_lower_is_better(j->judge.metric));
     if (!first)
-        mq_report_put_real(r, v, "worse", mq_metric_lower_is_better(j->judge.metric) ?
-                                              f->metric - j->of_teacher.metric : j->of_teacher.metric - f->metric);
+        mq_report_put_real(r, mq_report_object(r, v, "drop"), "value", drop_of(j, f->metric));
+}
+
+/* The curves. */
+static void put_training(mq_distill_job *j, const char *model, const mq_loop_result *l)
+{
+    mq_report *r = j->job.report;
+    json_t *t = mq_report_append(r, mq_report_section(r, "training")), *list;
+
+    mq_report_put_text(r, t, "model", model);
+    mq_report_put_text(r, t, "metric", mq_metric_name(j->judge.metric));
+    mq_report_put_int(r, t, "best", (int64_t)l->best + 1);
+    mq_report_put_int(r, t, "steps", (int64_t)l->steps);
+    list = mq_report_array(r, t, "epochs");
+    for (size_t i = 0; i < l->n_epochs; i++) {
+        json_t *e = mq_report_append(r, list);
+
+        mq_report_put_int(r, e, "epoch", (int64_t)i + 1);
+        mq_report_put_real(r, e, "loss", l->epochs[i].loss);
+        mq_report_put_real(r, e, "metric", l->epochs[i].metric);
+        mq_report_put_real(r, e, "rate", l->epochs[i].lr);
+    }
 }
 
 static bool is_better(const mq_distill_job *j, double a, double b)
@@ -326,14 +376,12 @@ static mq_status bound(mq_distill_job *j, const char *name, const char *asked_fo
 static mq_status judge_bounds(mq_distill_job *j)
 {
     const mq_distill_opts *o = j->opts;
-    const double got = j->of_student.metric, was = j->of_teacher.metric;
+    const double got = j->of_student.metric;
     const double macs = (double)j->of_student.macs, macs_was = (double)j->of_teacher.macs;
     const bool lower = mq_metric_lower_is_better(j->judge.metric);
-    double worse = lower ? got - was : was - got;
+    const double worse = drop_of(j, got);
     mq_status rc = MQ_OK;
 
-    if ((got > 1 || was > 1 || got < 0 || was < 0) && was != 0)
-        worse /= fabs(was);
     if (!isnan(o->max_drop))
         MQ_TRY(bound(j, "max-drop", "<= %g%%", o->max_drop * 100, "%.3g%%", worse * 100, worse <= o->max_drop + 1e-12));
     if (!isnan(o->min_metric))
@@ -386,10 +434,15 @@ static mq_status tell(void *user)
     if (j->opts->control)
         put_metric(j, "control", &j->of_control, false);
     put_metric(j, "student", &j->of_student, false);
+    put_training(j, "student", &j->loop);
+    if (j->opts->control)
+        put_training(j, "control", &j->control_loop);
     mq_str_addf(&note, "%s of the student %.4f, of the teacher %.4f", name, j->of_student.metric, j->of_teacher.metric);
     if (j->opts->control)
         mq_str_addf(&note, ", of the same student without the teacher %.4f%s", j->of_control.metric,
                     is_better(j, j->of_student.metric, j->of_control.metric) ? "" : ": the teacher did not help");
+    if (j->opts->quantize)
+        mq_str_addf(&note, ", of the student before it was quantized %.4f", j->in_float);
     mq_str_addf(&note, " (%llu samples%s%s); best epoch %zu of %zu", (unsigned long long)judge->samples.n,
                 judge->held_out ? " held out of the training data" : "", judge->by_teacher ? ", judged by the teacher" : "",
                 j->loop.best + 1, j->loop.n_epochs);
@@ -522,6 +575,12 @@ static mq_status train_student(mq_distill_job *j, uint64_t number)
     MQ_TRY(mq_judge_model(&j->judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
     j->of_student.macs = count_macs(j->job.model);
     MQ_TRY(mq_job_end_step(&j->job, "train"));
+    j->in_float = j->of_student.metric;
+    if (o->quantize && !o->dry_run) {
+        MQ_TRY(mq_distill_quantize(j));
+        MQ_TRY(mq_judge_model(&j->judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
+        MQ_TRY(mq_job_end_step(&j->job, "quantize"));
+    }
     rc = mq_job_finish(&j->job, "write", tell, j);
 done:
     return rc;
@@ -548,9 +607,7 @@ static void close_job(mq_distill_job *j)
 {
     mq_samples_release(&j->samples);
     mq_judge_release(&j->judge);
-    for (size_t i = 0; j->taught && i < j->run.n_out; i++)
-        mq_array_unref(j->taught[i]);
-    free(j->taught);
+    forget(j);
     mq_running_close(&j->run);
     mq_loop_result_release(&j->loop);
     mq_loop_result_release(&j->control_loop);
@@ -579,7 +636,6 @@ mq_status mq_distill_file(const char *teacher, const char *output, const mq_dist
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     MQ_TRY(read_data(&j));
     MQ_TRY(settle(&j));
-    MQ_TRY(teach(&j));
     MQ_TRY(mq_job_end_step(&j.job, "ask the teacher"));
     MQ_TRY(train_control(&j));
     rc = train_all(&j, output);

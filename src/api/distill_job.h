@@ -78,11 +78,23 @@ typedef struct mq_distill_job {
     mq_samples samples;      /* to train on */
     mq_array **taught;       /* per output of run: the teacher's, a row per sample; NULL while it runs in the loop */
     mq_distill_judge judge;
+    double in_float;         /* the student's metric before it was quantized */
     mq_augment augment;
     mq_distill_figure of_teacher, of_control, of_student;
     mq_loop_result loop, control_loop;
 
 } mq_distill_job;
+
+/* ---- the teacher's outputs in files (distill_cache.c) ---------------------------------------------------------------- */
+
+/* What the teacher says of all of j->samples, per output of its run: from the cache, or by running it. Writes what was asked
+ * for. */
+mq_status mq_distill_ask(mq_distill_job *j, mq_array **out);
+
+/* ---- quantizing (distill_quantize.c) --------------------------------------------------------------------------------- */
+
+/* j->job.model becomes its static quantization, with ranges found on the training data. */
+mq_status mq_distill_quantize(mq_distill_job *j);
 
 /* ---- training (distill_train.c) ------------------------------------------------------------------------------------- */
 

@@ -67,6 +67,10 @@ static const mq_html_column LATENCY[] = {
 static const mq_html_column MODEL[] = {
     { "model", "model", MQ_HTML_NAME }, { "size", "total_bytes", MQ_HTML_BYTES }, { "MACs", "macs", MQ_HTML_COUNT }, { 0 },
 };
+static const mq_html_column EPOCH[] = {
+    { "epoch", "epoch", MQ_HTML_COUNT }, { "loss", "loss", MQ_HTML_REAL }, { "metric", "metric", MQ_HTML_REAL },
+    { "learning rate", "rate", MQ_HTML_REAL }, { NULL, NULL, MQ_HTML_TEXT },
+};
 static const mq_html_column METRIC[] = {
     { "metric", "name", MQ_HTML_TEXT }, { "value", "value", MQ_HTML_REAL }, { "worse by", "drop.value", MQ_HTML_SHARE },
     { "95 % interval", "drop.ci95", MQ_HTML_LIST }, { 0 },
@@ -293,6 +297,9 @@ static void measurements(mq_str *out, const json_t *doc)
     mq_html_section(out, "Latency, ms; speedup over the first row of its case", json_object_get(doc, "latency"), LATENCY);
     mq_html_section(out, "Models", json_object_get(doc, "models"), MODEL);
     by_model(out, "Metrics", json_object_get(doc, "metrics"), "values", METRIC);
+    by_model(out, "Training", json_object_get(doc, "training"), "epochs", EPOCH);
+    for (size_t i = 0; i < json_array_size(json_object_get(doc, "training")); i++)
+        mq_html_curves(out, json_array_get(json_object_get(doc, "training"), i));
     by_model(out, "Profile by operator", json_object_get(doc, "profile"), "operators", COST + 1);
     by_model(out, "Profile by node", json_object_get(doc, "profile"), "nodes", COST);
 }

@@ -34,6 +34,9 @@ void mq_html_outline(mq_str *out, const char *title, const json_t *object, bool 
  * the lowest stands out. Nothing is added for fewer than two. */
 void mq_html_plot(mq_str *out, const char *title, const json_t *list, const char *name);
 
+/* Curves of one training: `loss` and `metric` of its `epochs`, as inline SVG. Nothing is added for fewer than two. */
+void mq_html_curves(mq_str *out, const json_t *training);
+
 /* The histogram of an activation, its heights logarithmic; bins that the range of the integers clips stand out. */
 void mq_html_histogram(mq_str *out, const json_t *entry);
 

@@ -133,3 +133,41 @@ void mq_html_histogram(mq_str *out, const json_t *entry)
     }
     mq_str_add(out, "</svg>");
 }
+
+/* One curve between its own least and most. */
+static void curve(mq_str *out, const json_t *epochs, const char *key, const char *label)
+{
+    const size_t n = json_array_size(epochs);
+    double lo = INFINITY, hi = -INFINITY, v;
+    size_t known = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (mq_json_get_real(json_array_get(epochs, i), key, &v)) {
+            lo = fmin(lo, v);
+            hi = fmax(hi, v);
+            known++;
+        }
+    if (known < 2)
+        return;
+    mq_str_addf(out, "<figure><figcaption>%s: %.5g to %.5g</figcaption>\n<div class=\"plot\"><svg role=\"img\" "
+                "aria-label=\"%s\" viewBox=\"0 0 %zu %d\" preserveAspectRatio=\"none\">\n", label, lo, hi, label, n - 1,
+                HEIGHT);
+    for (size_t i = 0; i + 1 < n && !out->failed; i++) {
+        double from, to;
+
+        if (mq_json_get_real(json_array_get(epochs, i), key, &from) &&
+            mq_json_get_real(json_array_get(epochs, i + 1), key, &to))
+            mq_str_addf(out, "<line x1=\"%zu\" x2=\"%zu\" y1=\"%.2f\" y2=\"%.2f\"/>\n", i, i + 1,
+                        hi > lo ? HEIGHT * (hi - from) / (hi - lo) : HEIGHT / 2.,
+                        hi > lo ? HEIGHT * (hi - to) / (hi - lo) : HEIGHT / 2.);
+    }
+    mq_str_add(out, "</svg></div>\n<div class=\"ends\"><span>first epoch</span><span>last</span></div></figure>\n");
+}
+
+void mq_html_curves(mq_str *out, const json_t *training)
+{
+    const json_t *epochs = json_object_get(training, "epochs");
+
+    curve(out, epochs, "loss", "loss");
+    curve(out, epochs, "metric", "metric");
+}

@@ -132,6 +132,16 @@ static void metric_row(mq_str *out, const json_t *m)
     mq_str_add(out, " |\n");
 }
 
+static void epoch_row(mq_str *out, const json_t *e)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(e, "model"));
+    mq_str_addf(out, " | %lld", (long long)mq_json_get_int(e, "epoch"));
+    figure(out, e, "loss", "%.5g", 1);
+    figure(out, e, "metric", "%.5g", 1);
+    mq_str_add(out, " |\n");
+}
+
 static void cost_row(mq_str *out, const json_t *c)
 {
     mq_str_add(out, "| ");
@@ -433,6 +443,8 @@ static void measurements(mq_str *out, const json_t *doc)
         mq_md_table(out, json_object_get(doc, "models"), "| model | size | MACs |", model_row, BUDGET_SHORT);
     joined_table(out, "Metrics", json_object_get(doc, "metrics"), "values", "| model | metric | value | worse by |",
                  metric_row,
+                 BUDGET_SHORT);
+    joined_table(out, "Training", json_object_get(doc, "training"), "epochs", "| model | epoch | loss | metric |", epoch_row,
                  BUDGET_SHORT);
     joined_table(out, "Profile by operator", profile, "operators",
                  "| model | operator | ms | share | MACs | GFLOP/s | GB/s |",

@@ -185,7 +185,10 @@ typedef enum cli_opt {
     OPT_INIT,     /* word: 0 teacher, 1 random */
     OPT_STUDENTS, /* number */
     OPT_HINT,     /* items: "TEACHER=STUDENT" */
+    OPT_TEACHER_CACHE, /* text: a file */
+    OPT_SOFT_LABELS, /* text: a file */
     OPT_CONTROL,  /* on */
+    OPT_QUANTIZE, /* on */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */
     OPT_PASSES,         /* items: patterns of names */

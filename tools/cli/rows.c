@@ -298,8 +298,14 @@ static const cli_row rows[N_OPTS] = {
                        .help = "so many students by seed, written as NAME-1.onnx, NAME-2.onnx, ..." },
     [OPT_HINT] = { "--hint", 0, KIND_LIST, DISTILL, "TEACHER=STUDENT",
                    .help = "inner tensors that are to agree, through a learned projection where sizes differ; a list" },
+    [OPT_TEACHER_CACHE] = { "--teacher-cache", 0, KIND_TEXT, DISTILL, "FILE.npz",
+                            .help = "the teacher's outputs: written when the file does not exist, else read" },
+    [OPT_SOFT_LABELS] = { "--soft-labels", 0, KIND_TEXT, DISTILL, "FILE.npz",
+                          .help = "write what the teacher says of --data, class scores as probabilities" },
     [OPT_CONTROL] = { "--control", 0, KIND_SWITCH, DISTILL,
                       .help = "train the same student without the teacher, too, with as many steps, and compare" },
+    [OPT_QUANTIZE] = { "--quantize", 0, KIND_SWITCH, DISTILL,
+                       .help = "then static int8 quantization of the student, ranges found on --data" },
 
     [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
                     .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "
