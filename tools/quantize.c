@@ -226,7 +226,7 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--shard takes I/N, part I of N, not '%s'", o->values[OPT_SHARD].text);
     if (o->values[OPT_FORMAT].word == FORMAT_NBITS && o->values[OPT_TARGET].given && o->values[OPT_TARGET].word == 0)
         return cli_fail(err, MQ_ERR_USAGE, "--format nbits is for --target onnxruntime: onnx has standard operators only");
-    return MQ_OK;
+    return cli_check_data_used(o, o->values[OPT_DATA].given || !cli_runs_nothing(o), err);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
