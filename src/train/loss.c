@@ -336,6 +336,9 @@ static mq_status find_tensor(const mq_graph *g, const mq_loss_term *t, mq_value 
     if (*axis < 0 || !v->type || mq_value_rank(v) <= *axis || v->type->dims[*axis].value < 1)
         return mq_fail(err, MQ_ERR_UNSUPPORTED, "how many %s '%s' has is not known", classes ? "classes" : "channels",
                        v->name);
+    if (classes && v->type->dims[*axis].value < 2)
+        return mq_fail(err, MQ_ERR_UNSUPPORTED, "'%s' has one score, which the loss %s cannot tell classes by: take mse",
+                       v->name, names[t->kind]);
     return MQ_OK;
 }
 

@@ -54,7 +54,7 @@ bool mq_loss_logits(mq_value *v, mq_value **logits, int *axis);
 /* Appends the terms to g (newest opset, types inferred); targets become inputs in the order of terms, typed, behind those
  * that are there. targets[i] is the i-th one; *loss the scalar (no output yet); projections[i] the learned initializer of a
  * HINT, else NULL. Types are to be inferred again afterwards. Errors: MQ_ERR_USAGE (a name the graph does not have, numbers
- * out of range), MQ_ERR_UNSUPPORTED (not float, or a shape that is not known well enough), MQ_ERR_NOMEM. */
+ * out of range), MQ_ERR_UNSUPPORTED (not float, or a shape that is not known well enough, one class only), MQ_ERR_NOMEM. */
 mq_status mq_loss_append(mq_graph *g, const mq_loss_term *terms, size_t n, mq_value **targets, mq_value **projections,
                          mq_value **loss, mq_error *err);
 

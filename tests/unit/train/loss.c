@@ -279,6 +279,7 @@ static void refused(void **state)
         { { .kind = MQ_LOSS_CE, .tensor = "ids" }, MQ_ERR_UNSUPPORTED },
         { { .kind = MQ_LOSS_CE, .tensor = "open" }, MQ_ERR_UNSUPPORTED },
         { { .kind = MQ_LOSS_MSE, .tensor = "scalar" }, MQ_ERR_UNSUPPORTED },
+        { { .kind = MQ_LOSS_CE, .tensor = "one" }, MQ_ERR_UNSUPPORTED },
     };
     mq_value *target, *projection, *loss = NULL;
     mq_loss_kind kind;
@@ -292,6 +293,7 @@ static void refused(void **state)
         make_input(m->graph, "ids", MQ_INT64, "3,4");
         make_input(m->graph, "open", MQ_FLOAT, "3,classes");
         make_input(m->graph, "scalar", MQ_FLOAT, "");
+        make_input(m->graph, "one", MQ_FLOAT, "3,1");
         assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
         assert_int_equal(mq_loss_append(m->graph, &bad[i].term, 1, &target, &projection, &loss, &err), bad[i].status);
         assert_null(loss);
