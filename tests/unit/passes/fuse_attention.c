@@ -435,6 +435,34 @@ static void keys_turned_before_they_are_cut(void **state)
     file_becomes(&mq_pass_fuse_attention, TURNED, TOLERANCE);
 }
 
+static void not_fused_when_the_result_is_turned_otherwise(void **state)
+{
+    mq_node *turn;
+
+    (void)state;
+    sequence_first(false, "2", (const int64_t[]){ -1, 8 });
+    turn = mq_graph_find(g, "zt")->producer;
+    node_ints(turn, "perm", "2,1,0,3");
+    file_leaves(&mq_pass_fuse_attention);
+}
+
+static void not_fused_when_late_keys_are_turned_otherwise(void **state)
+{
+    (void)state;
+    sequence_first(true, "2", (const int64_t[]){ -1, 8 });
+    node_ints(mq_graph_find(g, "kc")->producer, "perm", "0,2,1");
+    file_leaves(&mq_pass_fuse_attention);
+}
+
+static void not_fused_when_the_shape_behind_varies(void **state)
+{
+    (void)state;
+    sequence_first(false, "2", (const int64_t[]){ -1, 8 });
+    make_input(g, "shape", MQ_INT64, "2");
+    assert_int_equal(mq_node_set_input(g->last, 1, mq_graph_find(g, "shape"), NULL), MQ_OK);
+    file_leaves(&mq_pass_fuse_attention);
+}
+
 static void not_fused_in_the_engine_when_sequences_are_first(void **state)
 {
     (void)state;
@@ -472,6 +500,9 @@ int main(void)
         ON_MODEL(a_file_takes_multi_head_attention),
         ON_MODEL(sequences_first),
         ON_MODEL(keys_turned_before_they_are_cut),
+        ON_MODEL(not_fused_when_the_result_is_turned_otherwise),
+        ON_MODEL(not_fused_when_late_keys_are_turned_otherwise),
+        ON_MODEL(not_fused_when_the_shape_behind_varies),
         ON_MODEL(not_fused_in_the_engine_when_sequences_are_first),
         ON_MODEL(not_fused_when_the_shape_behind_copies_heads),
         ON_MODEL(a_mask_with_a_row_for_each_query),
