@@ -378,7 +378,9 @@ static mq_status check_labels(const mq_array *labels, int64_t classes, mq_error 
 static mq_status diverged(const mq_trainer *t, const char *what, double value, mq_error *err)
 {
     return mq_fail(err, MQ_ERR_INPUT,
-                   "the %s is %g at step %llu: try a smaller learning rate, a warm-up, or clipped gradients", what, value,
+                   "the %s is %s at step %llu: try a smaller learning rate (--lr), a warm-up (--lr-warmup), or clipped "
+                   "gradients (--clip-grad)",
+                   what, isnan(value) ? "not a number" : "infinite",
                    (unsigned long long)mq_optimizer_steps(t->optimizer) + 1);
 }
 
