@@ -92,6 +92,30 @@ static void types_are_known_behind_what_is_hidden(void **state)
     assert_null(mq_graph_find_here(g, "a")->declared);
 }
 
+/* The branch of an If with a constant condition is copied to where the If stood. */
+static void copies_are_themselves_again(void **state)
+{
+    const bool yes = true;
+    char text[200];
+    mq_graph *inner;
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,4");
+    make_init(g, "cond", MQ_BOOL, "", &yes);
+    n = make_node(g, "If", "cond", "y");
+    for (int b = 0; b < 2; b++) {
+        inner = make_subgraph(n, b ? "else_branch" : "then_branch");
+        make_node(inner, "Exp", "x", b ? "c" : "a");
+        make_node(inner, "Neg", b ? "c" : "a", b ? "d" : "b");
+        make_output(inner, b ? "d" : "b");
+    }
+    make_output(g, "y");
+    settle("Exp", text, sizeof text);
+    assert_string_equal(text, "Exp Neg Identity "); /* the output keeps its name */
+    assert_string_equal(g->first->domain, "");
+}
+
 static void dead_ones_go_all_the_same(void **state)
 {
     char text[200];
@@ -112,6 +136,7 @@ int main(void)
         ON_MODEL(not_dropped_when_hidden),
         ON_MODEL(not_merged_when_hidden),
         ON_MODEL(types_are_known_behind_what_is_hidden),
+        ON_MODEL(copies_are_themselves_again),
         ON_MODEL(dead_ones_go_all_the_same),
     };
 
