@@ -55,11 +55,10 @@ typedef struct mq_distill_opts {
     double max_size_ratio;    /* of the teacher's bytes; 0 (default): no bound */
     uint64_t max_size;
     double max_macs, max_macs_ratio; /* 0 (default): no bound */
-    double max_latency;       /* seconds, median of one run; 0 (default): no bound */
-    double min_speedup;       /* over the teacher; 0 (default): no bound */
     int opset;                /* of the output; 0 (default): the teacher's */
     mq_verify verify;
-    bool strict, dry_run, hash;
+    bool strict, dry_run;
+    bool hash;                /* SHA-256 of files and the speed of both models into the report (default false) */
     const char *keep_failed;
     mq_save_opts save;
     void (*note)(void *user, const char *text);   /* what should be said about the data; may be NULL */

@@ -10,6 +10,7 @@
 
 #include "api/distill_job.h"
 #include "api/inspect_parts.h"
+#include "api/prove.h"
 #include "api/sound.h"
 #include "base/file.h"
 #include "base/random.h"
@@ -469,6 +470,9 @@ static mq_status prove(void *user, mq_model *written, mq_error *err)
     snprintf(note, sizeof note, "the written model was read and run again: %s %.6g", mq_metric_name(j->judge.metric),
              metric);
     mq_report_set_proof(j->job.report, "run", true, note);
+    if (j->opts->hash)
+        MQ_TRY(mq_prove_speed(&(mq_proven){ .written = written, .original = j->teacher, .source = &j->opts->train_on,
+                                            .report = j->job.report, .hooks = j->job.hooks }, err));
     rc = judge_bounds(j);
 done:
     return rc;

@@ -199,6 +199,35 @@ static void drawn_weights_are_those_of_the_seed(void **state)
     runs("3,5");
 }
 
+/* Whatever the statistics are: what goes into the filters comes out of the normalization. */
+static void norms_change_nothing_at_first(void **state)
+{
+    const double mean[32] = { 3, -2, 0.5 }, variance[32] = { 4, 0, 9, 100 };
+    pass_io before = { .n_in = 0 }, after;
+    mq_node **convs;
+    size_t n;
+
+    (void)state;
+    make_residual(1);
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    pass_run(&before);
+    assert_int_equal(mq_norms_find(m, &convs, &n, NULL), MQ_OK);
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(mq_norms_insert(convs[i], mean, variance, NULL), MQ_OK);
+    graph_check(m);
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    after = before;
+    pass_run(&after);
+    pass_near(&before, &after, 1e-4);
+    assert_int_equal(count("BatchNormalization"), 3);
+    assert_int_equal(mq_norms_find(m, &convs, &n, NULL), MQ_OK);
+    assert_int_equal(n, 0);
+    pass_release(before.in, before.n_in);
+    pass_release(before.out, before.n_out);
+    pass_release(after.out, after.n_out);
+}
+
 static void not_without_channels(void **state)
 {
     const mq_derive_opts opts = { .width = 0.5, .depth = 1 };
@@ -223,6 +252,7 @@ int main(void)
         ON_MODEL(never_without_any),
         ON_MODEL(layers_of_one_size),
         ON_MODEL(drawn_weights_are_those_of_the_seed),
+        ON_MODEL(norms_change_nothing_at_first),
         ON_MODEL(not_without_channels),
     };
 
