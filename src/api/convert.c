@@ -169,6 +169,7 @@ static mq_status rewrite(mq_convert_job *j)
         MQ_TRY(mq_nodes_hide(j->job.model, takes, j->which, &hidden, j->job.err));
     MQ_TRY(mq_passes_settle(j->job.model, &j->run, &(mq_pass_ctx){ .evaluate = mq_evaluator_run, .user = e,
                                                                    .fold_limit = j->opts->fold_limit,
+                                                                   .keep_functions = j->which != NULL,
                                                                    .for_file = true }, j->job.err));
     if (!j->run.settled && !j->run.stop)
         mq_warn(hooks, "passes-unsettled", "", "rewrites still found something after %d rounds", MQ_CONVERT_ROUNDS);

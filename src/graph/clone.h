@@ -31,5 +31,10 @@ mq_status mq_model_append(mq_model *m, mq_model *from, const char *prefix, const
  * that call themselves, MQ_ERR_UNSUPPORTED when a function imports another version of a domain than the model (and uses
  * it). */
 mq_status mq_model_inline_functions(mq_model *m, size_t *n_inlined, mq_error *err);
+/* The same for calls in the main graph and the graphs inside it of functions that `takes` wants. */
+mq_status mq_model_inline_some(mq_model *m, bool (*takes)(void *user, const mq_function *f), void *user, size_t *n_inlined,
+                               mq_error *err);
+/* The function is the model's no more, and its body is empty; nobody may call it. */
+mq_status mq_model_remove_function(mq_model *m, mq_function *f, mq_error *err);
 
 #endif

@@ -91,8 +91,15 @@ done:
     return rc;
 }
 
+/* Which calls: all when `takes` is NULL; and how many it have been. */
+typedef struct inlining {
+    bool (*takes)(void *user, const mq_function *f);
+    void *user;
+    size_t count;
+} inlining;
+
 /* Inlines the calls of g and its inner graphs; new nodes stand before the call and are walked again. */
-static mq_status inline_graph(mq_graph *g, size_t *count, mq_error *err)
+static mq_status inline_graph(mq_graph *g, inlining *t, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -101,13 +108,13 @@ static mq_status inline_graph(mq_graph *g, size_t *count, mq_error *err)
         const mq_function *f = mq_node_function(n);
 
         next = n->next;
-        if (!f) {
+        if (!f || (t->takes && !t->takes(t->user, f))) {
             for (size_t i = 0; i < n->n_attrs && rc == MQ_OK; i++)
                 for (size_t j = 0; n->attrs[i]->graphs && j < n->attrs[i]->n && rc == MQ_OK; j++)
-                    rc = inline_graph(n->attrs[i]->graphs[j], count, err);
+                    rc = inline_graph(n->attrs[i]->graphs[j], t, err);
             continue;
         }
-        rc = inline_call(n, f, ++*count, err);
+        rc = inline_call(n, f, ++t->count, err);
         next = prev ? prev->next : g->first;
     }
     return rc;
@@ -134,14 +141,46 @@ static mq_status check_calls(const mq_graph *g, int depth, size_t *n_looked, mq_
     return rc;
 }
 
-mq_status mq_model_inline_functions(mq_model *m, size_t *n_inlined, mq_error *err)
+mq_status mq_model_inline_some(mq_model *m, bool (*takes)(void *user, const mq_function *f), void *user, size_t *n_inlined,
+                               mq_error *err)
 {
-    size_t count = 0, n_looked = 0;
+    inlining t = { .takes = takes, .user = user };
+    size_t n_looked = 0;
     mq_status rc = MQ_OK;
 
     if (m->graph && m->n_functions && (rc = check_calls(m->graph, 0, &n_looked, err)) == MQ_OK)
-        rc = inline_graph(m->graph, &count, err);
+        rc = inline_graph(m->graph, &t, err);
     if (n_inlined)
-        *n_inlined = count;
+        *n_inlined = t.count;
     return rc;
+}
+
+mq_status mq_model_inline_functions(mq_model *m, size_t *n_inlined, mq_error *err)
+{
+    return mq_model_inline_some(m, NULL, NULL, n_inlined, err);
+}
+
+mq_status mq_model_remove_function(mq_model *m, mq_function *f, mq_error *err)
+{
+    mq_function *at = mq_map_get(&m->function_names, f->name);
+    size_t i = 0;
+
+    if (at == f) {
+        if (f->same_name && !mq_map_put(&m->function_names, f->same_name->name, f->same_name))
+            return mq_oom(err);
+        if (!f->same_name)
+            mq_map_remove(&m->function_names, f->name);
+    }
+    while (at && at != f && at->same_name != f)
+        at = at->same_name;
+    if (at && at != f)
+        at->same_name = f->same_name;
+    f->same_name = NULL;
+    while (f->body->last)
+        mq_node_remove(f->body->last);
+    while (i < m->n_functions && m->functions[i] != f)
+        i++;
+    if (i < m->n_functions)
+        memmove(&m->functions[i], &m->functions[i + 1], (--m->n_functions - i) * sizeof *m->functions);
+    return MQ_OK;
 }

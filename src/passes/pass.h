@@ -18,6 +18,7 @@ typedef struct mq_pass_ctx {
     void *user;
     /* A folded result may be at most this many bytes larger than the constants it is made of. */
     uint64_t fold_limit;
+    bool keep_functions; /* nobody may inline them: some of their nodes are to stay as they are */
     bool for_file; /* what is made has to run in other engines, too */
 } mq_pass_ctx;
 
@@ -75,7 +76,8 @@ typedef struct mq_convert_run {
 } mq_convert_run;
 
 /* Runs the chosen rows of mq_convert_passes to a fixed point, but at most MQ_CONVERT_ROUNDS times. Initializers that nobody
- * reads any more are dropped at the end. Bodies of functions stay as they are: their types differ from call to call. */
+ * reads any more are dropped at the end. Bodies of functions stay as they are: their types differ from call to call;
+ * inline-functions makes nodes of those that are called once. */
 #define MQ_CONVERT_ROUNDS 20
 mq_status mq_passes_settle(mq_model *m, mq_convert_run *run, const mq_pass_ctx *ctx, mq_error *err);
 

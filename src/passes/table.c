@@ -37,6 +37,7 @@ extern const mq_pass mq_pass_fuse_qdq;
 extern const mq_pass mq_pass_fuse_skip;
 extern const mq_pass mq_pass_fuse_smooth;
 extern const mq_pass mq_pass_fuse_softmax;
+extern const mq_pass mq_pass_inline_functions;
 extern const mq_pass mq_pass_inline_if;
 extern const mq_pass mq_pass_merge_constants;
 extern const mq_pass mq_pass_merge_equal;
@@ -92,6 +93,7 @@ const mq_pass *const mq_qoperator_passes[] = {
 /* First what makes constants, then what looks at them; what only renames or removes before what matches patterns. */
 const mq_convert_pass mq_convert_passes[] = {
     { &mq_pass_close_inputs, ALL, 2, 7 },    /* first: what is constant then can be folded */
+    { &mq_pass_inline_functions, ALL, 2, 7 }, /* passes see no bodies of functions */
     { &mq_pass_drop_identity, ALL, 1, 7 },   /* patterns below need not look through them */
     { &mq_pass_fold_constants, ALL, 1, 7 },  /* the evaluator raises what it runs: any version will do */
     { &mq_pass_inline_if, ALL, 1, 7 },       /* conditions are constants now */
