@@ -82,7 +82,7 @@ mq_status mq_convert_search_look(mq_convert_search *s, const char *what, int rou
     }
 done:
     if (rc != MQ_OK)
-        mq_error_prefix(job->err, what);
+        mq_error_prefix(job->err, "%s", what);
     mq_against_result_free(r);
     mq_report_free(aside);
     mq_model_free(copy);
