@@ -36,7 +36,7 @@ static void load(const char *which, mq_array **x, mq_array **y)
     const char *const one = data, *const other = labels;
     const mq_data_opts opts = { .data = &one, .n_data = 1, .labels = &other, .n_labels = 1, .preprocess = &scale,
                                 .n_preprocess = 1, .batch = 5000 };
-    const mq_data_call *call;
+    const mq_data_call *call = NULL;
     mq_dataset *ds;
     mq_error err = { 0 };
 

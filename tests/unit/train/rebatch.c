@@ -45,9 +45,9 @@ static mq_model *fixed_for_one(void)
 
 static void run(mq_model *m, int64_t n, const float *x, float *y)
 {
-    mq_array *in, *out;
-    mq_plan *plan;
-    mq_runner *r;
+    mq_array *in, *out = NULL;
+    mq_plan *plan = NULL;
+    mq_runner *r = NULL;
     mq_error err = { 0 };
 
     assert_int_equal(mq_array_wrap(&in, MQ_FLOAT, 3, (int64_t[]){ n, 2, 6 }, (void *)x, NULL, NULL), MQ_OK);
