@@ -3,8 +3,8 @@
 /* inline-functions: calls of model functions become the functions' nodes where that leaves no more of these: a function that
  * is called once, or has one node. Types are known there, so that other passes see what is inside.
  * Skipped for functions of several nodes that are called more than once (the file would grow), for those that import another
- * version of a domain than the model or have attributes, and for calls in the bodies of other functions, which no pass
- * changes.
+ * version of a domain than the model, have attributes, or read or give out what nobody makes, and for calls in the bodies of
+ * other functions, which no pass changes.
  * Numerics: exact. */
 #include <stdlib.h>
 #include <string.h>
@@ -85,11 +85,34 @@ static size_t count_nodes(const mq_graph *g)
     return n;
 }
 
+static bool is_made(const mq_value *v)
+{
+    return !v || v->producer || v->init || v->sparse || v->is_input;
+}
+
+/* Everything that is read or given out is made: a function may be broken, and its calls would pass it on. */
+static bool is_whole(const mq_graph *g)
+{
+    bool whole = true;
+
+    for (const mq_node *n = g->first; n && whole; n = n->next) {
+        for (size_t i = 0; i < n->n_inputs; i++)
+            whole = whole && is_made(n->inputs[i]);
+        for (size_t i = 0; i < n->n_attrs; i++)
+            for (size_t j = 0; n->attrs[i]->graphs && j < n->attrs[i]->n; j++)
+                whole = whole && is_whole(n->attrs[i]->graphs[j]);
+    }
+    for (size_t i = 0; i < g->outputs.n; i++)
+        whole = whole && is_made(g->outputs.items[i]);
+    return whole;
+}
+
 static bool takes(void *user, const mq_function *f)
 {
     const calls *k = find(user, f);
 
-    return k && !f->n_attrs && !f->n_attr_protos && (k->n == 1 || count_nodes(f->body) <= 1) && same_versions(f);
+    return k && !f->n_attrs && !f->n_attr_protos && (k->n == 1 || count_nodes(f->body) <= 1) && same_versions(f) &&
+           is_whole(f->body);
 }
 
 /* Those that were inlined everywhere, and then those that only they called. */

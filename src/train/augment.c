@@ -135,7 +135,7 @@ mq_status mq_augment_batch(const mq_augment *a, mq_array *x, const uint64_t *sam
     const uint64_t stream = mq_random_at(seed, epoch) ^ UINT64_C(0x61756d656e74); /* not the shuffle's */
     size_t plane, image;
     char *spares;
-    shape s;
+    shape s = { 0 };
     mq_status rc;
 
     if (!mq_augment_any(a))

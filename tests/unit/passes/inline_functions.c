@@ -140,6 +140,19 @@ static void not_inlined_when_it_has_attributes(void **state)
     pass_leaves(&mq_pass_inline_functions);
 }
 
+static void not_inlined_when_it_reads_what_nobody_makes(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    make_node(make_function("once", 28, "Exp", NULL)->body, "Neg", "nobody", "u");
+    make_input(g, "x", MQ_FLOAT, "N,4");
+    call(g, "once", "x", "y");
+    make_output(g, "y");
+    assert_int_equal(mq_pass_inline_functions.run(g, &(mq_pass_ctx){ 0 }, &n, NULL), MQ_OK);
+    assert_int_equal(n, 0);
+}
+
 static void not_inlined_when_functions_are_to_stay(void **state)
 {
     const mq_pass_ctx ctx = { .keep_functions = true };
@@ -174,6 +187,7 @@ int main(void)
         ON_MODEL(not_inlined_when_it_is_called_twice),
         ON_MODEL(not_inlined_when_the_opset_is_another),
         ON_MODEL(not_inlined_when_it_has_attributes),
+        ON_MODEL(not_inlined_when_it_reads_what_nobody_makes),
         ON_MODEL(not_inlined_when_functions_are_to_stay),
         ON_MODEL(not_dropped_when_nobody_calls_it),
     };
