@@ -67,8 +67,8 @@ tests() {
 
 # The builds and what they are compared with; a full disk looks like a hundred other faults.
 room=$(df -Pk "$out" | awk 'NR == 2 { print int($4 / 1024) }')
-if [ "$room" -lt 5000 ]; then
-    echo "test.sh: $out: $room MB are free, and a whole run takes up to 5000" >&2
+if [ "$room" -lt 7000 ]; then
+    echo "test.sh: $out: $room MB are free, and a whole run takes up to 7000" >&2
 fi
 
 echo '== packages'
@@ -82,7 +82,7 @@ if [ "$mode" != --quick ]; then
     export ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
-    # Lines for stack traces, but no more: with all that a debugger wants the programs take 4 GB.
+    # Lines for stack traces, but no more: the programs take 4 GB as it is.
     step build-sanitized build sanitized clang -Db_sanitize=address,undefined -Db_lundef=false -Ddebug=false \
         -Doptimization=2 -Dc_args=-gline-tables-only
     step test-sanitized tests sanitized

@@ -84,6 +84,15 @@ def prepare(folder):
     os.link(os.path.join(folder, "hard.bin"), os.path.join(folder, "hard2.bin"))
 
 
+def parses(path):
+    """testdata/bad has files that are no models: nothing can be broken in them."""
+    try:
+        onnx.load(path, load_external_data=False)
+    except Exception:  # protobuf's, and gzip's
+        return False
+    return True
+
+
 def check_broken(tally, small, n, seed, folder):
     r = random.Random(seed)
     path = os.path.join(folder, "broken.onnx")
@@ -142,7 +151,7 @@ def main():
         tally.compare(path, path)
     print(f"as they are: {dict(tally.counts)}, {tally.wrong} disagreements", flush=True)
 
-    small = [p for p in paths if os.path.getsize(p) < 300_000]
+    small = [p for p in paths if os.path.getsize(p) < 300_000 and parses(p)]
     with tempfile.TemporaryDirectory() as scratch:
         folder = o.keep or scratch
         os.makedirs(folder, exist_ok=True)
