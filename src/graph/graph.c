@@ -417,9 +417,10 @@ void mq_node_move(mq_node *n, mq_node *before)
     link_node(g, n, before);
 }
 
+/* From the end: what was linked last is taken out first, by mq_node_remove and those who remove many nodes. */
 static void drop_use(mq_value *v, const mq_node *n, size_t index)
 {
-    for (size_t i = 0; v && i < v->uses.n; i++)
+    for (size_t i = v ? v->uses.n : 0; i-- > 0;)
         if (v->uses.items[i].node == n && v->uses.items[i].index == index) {
             mq_vec_remove(&v->uses, i);
             return;
@@ -496,7 +497,7 @@ static void detach_graph(mq_graph *g)
 
 void mq_node_remove(mq_node *n)
 {
-    for (size_t i = 0; i < n->n_inputs; i++)
+    for (size_t i = n->n_inputs; i-- > 0;)
         drop_use(n->inputs[i], n, i);
     for (size_t i = 0; i < n->n_outputs; i++)
         if (n->outputs[i])
