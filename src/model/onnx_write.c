@@ -299,16 +299,21 @@ static mq_status write_attr_graphs(mq_write_plan *p, const mq_attr *a, Onnx__Att
 
 static mq_status write_attr(mq_write_plan *p, mq_attr *a, Onnx__AttributeProto **out, mq_error *err)
 {
+    const Onnx__AttributeProto *origin = a->origin;
+    /* the function's name for it was another than the node's that it stands in now */
+    const bool renamed = origin && strcmp(origin->name ? origin->name : "", a->name) != 0;
     Onnx__AttributeProto *msg;
     mq_status rc = MQ_OK;
 
-    if (a->origin && !a->graphs && a->type != MQ_ATTR_TENSOR) {
+    if (origin && !renamed && !a->graphs && a->type != MQ_ATTR_TENSOR) {
         *out = (Onnx__AttributeProto *)a->origin;
         return MQ_OK;
     }
     if (!(msg = COPY_MSG(p, Onnx__AttributeProto, ONNX__ATTRIBUTE_PROTO__INIT, a->origin)))
         return mq_oom(err);
     *out = msg;
+    if (renamed && !(msg->name = copy_text(p, a->name)))
+        return mq_oom(err);
     if (!a->origin)
         rc = write_new_attr(p, a, msg, err);
     if (rc == MQ_OK && a->graphs)
