@@ -15,18 +15,33 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 here=$root/tests/conformance
 python=$venv/bin/python
 mkdir -p "$work"
-bad=()
+jobs=${MQ_CONFORMANCE_JOBS:-$(nproc)}
+rm -f "$work"/*.failed
 
-run() {
+# part NAME COMMAND...: its verdict is one line, and the end of its log when it failed.
+part() {
     local name=$1 start=$SECONDS log=$work/$1.log
     shift
     if "$@" >"$log" 2>&1; then
         echo "ok      $name ($((SECONDS - start)) s): $(tail -1 "$log")"
     else
-        echo "FAILED  $name ($((SECONDS - start)) s)"
-        tail -15 "$log" | cut -c 1-300 | sed 's/^/    /'
-        bad+=("$name")
+        touch "$work/$name.failed"
+        printf '%s\n' "FAILED  $name ($((SECONDS - start)) s)" "$(tail -15 "$log" | cut -c 1-300 | sed 's/^/    /')"
     fi
+}
+
+# run NAME COMMAND...: as soon as fewer than `jobs` parts run. Each keeps to files of its own.
+run() {
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+        wait -n || true
+    done
+    part "$@" &
+}
+
+# alone NAME COMMAND...: when nothing else runs, because it measures times.
+alone() {
+    wait
+    part "$@"
 }
 
 models=("$root/testdata")
@@ -83,11 +98,11 @@ torch_gradients() {
 }
 [ $long = 1 ] && run torch_gradients torch_gradients
 run bench_metrics "$python" "$here/bench_metrics.py" "$build/tools/mq"
-run bench_times "$python" "$here/bench_times.py" "$build/tools/mq"
+alone bench_times "$python" "$here/bench_times.py" "$build/tools/mq"
 run convert_models "$python" "$here/convert_models.py" "$build/tests/convert_runs" "$build/tools/mq" "$work/convert" "$work/nodes" \
     "$root"/testdata/*.onnx "$root/testdata/odd" "${models[@]:1}"
 for target in onnxruntime portable; do
-    run "convert_$target" "$python" "$here/convert_models.py" "$build/tests/convert_runs" "$build/tools/mq" "$work/convert" \
+    run "convert_$target" "$python" "$here/convert_models.py" "$build/tests/convert_runs" "$build/tools/mq" "$work/convert_$target" \
         "$work/nodes" "$root"/testdata/*.onnx "${models[@]:1}" --target $target --every $((long ? 1 : 12))
 done
 run convert_forms "$python" "$here/convert_forms.py" "$build/tools/mq" "$work/nodes" "${models[@]}" --every $((long ? 1 : 12))
@@ -98,7 +113,9 @@ run static_modes "$python" "$here/static_modes.py" "$build/tools/mq" "$root/test
 run static_io "$python" "$here/static_io.py" "$build/tools/mq" "$root/testdata"
 run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"
 run fidelity "$python" "$here/fidelity_weights.py" "$build/tools/mq"
-if [ ${#bad[@]} -gt 0 ]; then
-    echo "failed: ${bad[*]}"
+wait
+bad=$(cd "$work" && find . -maxdepth 1 -name '*.failed' | sed 's|^./||; s|\.failed$||' | sort)
+if [ -n "$bad" ]; then
+    echo failed: $bad
     exit 1
 fi
