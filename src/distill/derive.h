@@ -9,7 +9,8 @@
 typedef struct mq_derive_opts {
     double width;  /* share of the channels of each group that stay, 0 < width <= 1. Groups of more than 16 channels come
                       down to the nearest multiple of 8, no group below 1 */
-    double depth;  /* share of the blocks that stay, 0 <= depth <= 1; at least one of each run of equal blocks does */
+    double depth;  /* share of the blocks (passes/blocks.h) that stay, 0 <= depth <= 1; those that go are evenly spread, and
+                      at least one of each run of equal blocks stays */
     bool random;   /* weights are drawn (mq_weights_draw) instead of taken from the most important channels (by L1 norm) */
     uint64_t seed; /* of that */
 } mq_derive_opts;
@@ -27,11 +28,6 @@ mq_status mq_student_derive(mq_model *m, const mq_derive_opts *opts, mq_derived 
 
 /* How many of n channels a width leaves. heads: they are attention heads, which are not rounded. */
 size_t mq_width_left(size_t n, double width, bool heads);
-
-/* Drops blocks (derive_depth.c): a block is a run of nodes between two tensors of the same type through which everything
- * passes, either a residual branch with its Add, or one that stands there several times in a row (equal operators and sizes
- * of weights). Those that go are evenly spread. Types are to be inferred anew. */
-mq_status mq_blocks_drop(mq_model *m, double depth, size_t *n_blocks, size_t *n_dropped, mq_error *err);
 
 /* Fresh weights for everything that is trained (derive_init.c): Conv, ConvTranspose, and products before a Relu after He et
  * al. 2015 (uniform, variance 2/fan_in); other products after Glorot and Bengio 2010 (uniform, variance 2/(fan_in+fan_out));

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Blocks of a network, and leaving some of them out.
+/* Blocks by post-dominators.
  *
  * A node post-dominates another when everything that goes through that one goes through it, too. From the input on, each
  * node's next post-dominator makes a chain: between two links lies what branches and joins again (a residual branch, an
  * attention layer). What comes from the side (a mask) is no matter: it is read, not passed on. Post-dominators are found in
  * one pass backwards (Cooper, Harvey and Kennedy 2001: in a graph without cycles one is enough). */
+#include "passes/blocks.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "distill/derive.h"
 #include "passes/pass.h"
 
-typedef struct block {
-    size_t from, to; /* links of the chain: what is between goes, and the tensor of `from` takes the place of that of `to` */
-    bool first;      /* of a run of equal ones: one of them stays */
-} block;
+/* Links of the chain: what is between goes, and the tensor of `from` takes the place of that of `to`. */
+typedef struct stretch {
+    size_t from, to;
+} stretch;
 
-typedef struct blocks {
+struct mq_blocks {
     mq_graph *g;
     size_t n;              /* nodes: positions 1 to n; n + 1 is the end */
     mq_node **nodes;       /* by position; from mq_pass_positions */
@@ -29,8 +30,13 @@ typedef struct blocks {
     bool *branched;        /* it is a branch and the Add that joins it with link i's tensor */
     size_t n_chain;
     bool *reached;
-    MQ_VEC(block) list;
-} blocks;
+    size_t n_runs;
+    mq_arena *arena;       /* lists of weights */
+    MQ_VEC(stretch) stretches;
+    MQ_VEC(mq_blocks_item) list; /* as many */
+};
+
+typedef struct mq_blocks blocks;
 
 /* The node of the main graph that n is, or is inside. */
 static const mq_node *outermost(const blocks *b, const mq_node *n)
@@ -154,7 +160,7 @@ static void look_between(blocks *b, size_t i)
         h = add_node(h, b->nodes[k], &b->weighted[i]);
         n++;
     }
-    memset(b->reached, 0, (b->n + 2) * sizeof *b->reached);
+    memset(b->reached + from, 0, (to - from + 1) * sizeof *b->reached);
     b->signature[i] = h;
     b->branched[i] = n > 1 && mq_node_is(join, "", "Add") && join->n_inputs == 2 &&
                      (join->inputs[0] == start || join->inputs[1] == start);
@@ -191,23 +197,37 @@ static size_t count_equal(const blocks *b, size_t i, size_t period)
     return n;
 }
 
-static bool add_run(blocks *b, size_t i, size_t period, size_t n)
+static const mq_value *link_value(const blocks *b, size_t i)
 {
-    for (size_t k = 0; k < n; k++) {
-        const block made = { i + k * period, i + (k + 1) * period, k == 0 };
+    return b->nodes[b->chain[i]]->outputs[0];
+}
 
-        if (!mq_vec_push(&b->list, made))
-            return false;
-    }
-    return true;
+static mq_status add_block(blocks *b, size_t from, size_t to, size_t run, bool first, mq_error *err)
+{
+    const stretch s = { from, to };
+    const mq_blocks_item made = { .from = link_value(b, from), .to = link_value(b, to), .run = run, .first = first };
+
+    return mq_vec_push(&b->stretches, s) && mq_vec_push(&b->list, made) ? MQ_OK : mq_oom(err);
+}
+
+static mq_status add_run(blocks *b, size_t i, size_t period, size_t n, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    b->n_runs++;
+    for (size_t k = 0; k < n && rc == MQ_OK; k++)
+        rc = add_block(b, i + k * period, i + (k + 1) * period, b->n_runs, k == 0, err);
+    return rc;
 }
 
 enum { MAX_PERIOD = 64 };
 
 /* From the left: the longest run of equal stretches, else a residual branch. */
-static mq_status find_blocks(blocks *b, mq_error *err)
+static mq_status find_stretches(blocks *b, mq_error *err)
 {
-    for (size_t i = 0; i + 1 < b->n_chain;) {
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i + 1 < b->n_chain && rc == MQ_OK;) {
         size_t best = 0, n = 0;
 
         for (size_t period = 1; period <= MAX_PERIOD && i + 2 * period < b->n_chain; period++) {
@@ -219,23 +239,62 @@ static mq_status find_blocks(blocks *b, mq_error *err)
             }
         }
         if (best) {
-            if (!add_run(b, i, best, n))
-                return mq_oom(err);
+            rc = add_run(b, i, best, n, err);
             i += n * best;
             continue;
         }
-        if (b->branched[i] && b->weighted[i] && same_type(b, i, i + 1)) {
-            const block made = { i, i + 1, false };
-
-            if (!mq_vec_push(&b->list, made))
-                return mq_oom(err);
-        }
+        if (b->branched[i] && b->weighted[i] && same_type(b, i, i + 1))
+            rc = add_block(b, i, i + 1, 0, false, err);
         i++;
+    }
+    return rc;
+}
+
+static bool is_weight(const mq_value *v)
+{
+    const mq_tensor *t = v ? mq_value_constant(v, true) : NULL;
+
+    return t && t->n_dims >= 2 && mq_dtype_is_float(t->dtype);
+}
+
+static mq_status add_weights(blocks *b, mq_blocks_item *block, const mq_node *n, mq_error *err)
+{
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        mq_value **list;
+
+        if (!is_weight(n->inputs[i]))
+            continue;
+        list = mq_arena_grow(b->arena, (void *)(uintptr_t)block->weights, block->n_weights, block->n_weights + 1,
+                             sizeof *list);
+        if (!list)
+            return mq_oom(err);
+        list[block->n_weights++] = n->inputs[i];
+        block->weights = list;
     }
     return MQ_OK;
 }
 
-static mq_status leave_out(blocks *b, const block *gone, mq_error *err)
+/* What lies between the two ends depends on the first of them. */
+static mq_status find_weights(blocks *b, size_t i, mq_error *err)
+{
+    const stretch *s = &b->stretches.items[i];
+    mq_status rc = MQ_OK;
+
+    for (size_t link = s->from; link < s->to; link++) {
+        const size_t from = b->chain[link], to = b->chain[link + 1];
+
+        b->reached[from] = true;
+        for (size_t k = from + 1; k <= to && rc == MQ_OK; k++) {
+            b->reached[k] = is_reached(b, b->nodes[k], link_value(b, link));
+            if (b->reached[k])
+                rc = add_weights(b, &b->list.items[i], b->nodes[k], err);
+        }
+        memset(b->reached + from, 0, (to - from + 1) * sizeof *b->reached);
+    }
+    return rc;
+}
+
+static mq_status leave_out(blocks *b, const stretch *gone, mq_error *err)
 {
     mq_value *from = b->nodes[b->chain[gone->to]]->outputs[0], *to = b->nodes[b->chain[gone->from]]->outputs[0];
     mq_status rc;
@@ -248,61 +307,92 @@ static mq_status leave_out(blocks *b, const block *gone, mq_error *err)
     return rc;
 }
 
-static mq_status drop(blocks *b, size_t n_gone, size_t *n_dropped, mq_error *err)
+mq_status mq_blocks_leave_out(mq_blocks *b, const bool *gone, mq_error *err)
 {
-    size_t n_free = 0, at = 0, seen = 0;
     mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < b->g->values.n; i++)
+        b->g->values.items[i]->tag = 0;
+    for (size_t i = 0; i < b->list.n && rc == MQ_OK; i++)
+        if (gone[i])
+            rc = leave_out(b, &b->stretches.items[i], err);
+    return rc;
+}
+
+size_t mq_blocks_spread(const mq_blocks *b, double depth, bool *gone)
+{
+    size_t n_free = 0, n_gone = b->list.n - (size_t)lround(depth * (double)b->list.n), at = 0, seen = 0;
 
     for (size_t i = 0; i < b->list.n; i++)
         n_free += !b->list.items[i].first;
     n_gone = n_gone < n_free ? n_gone : n_free;
-    for (size_t i = 0; i < b->g->values.n; i++)
-        b->g->values.items[i]->tag = 0;
-    for (size_t i = 0; i < b->list.n && at < n_gone && rc == MQ_OK; i++) {
-        if (b->list.items[i].first)
-            continue;
-        if (seen++ != (2 * at + 1) * n_free / (2 * n_gone))
-            continue;
-        at++;
-        rc = leave_out(b, &b->list.items[i], err);
+    for (size_t i = 0; i < b->list.n; i++) {
+        gone[i] = !b->list.items[i].first && at < n_gone && seen++ == (2 * at + 1) * n_free / (2 * n_gone);
+        at += gone[i];
     }
-    *n_dropped = at;
+    return at;
+}
+
+const mq_blocks_item *mq_blocks_list(const mq_blocks *b, size_t *n)
+{
+    *n = b->list.n;
+    return b->list.items;
+}
+
+static mq_status find(blocks *b, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    b->nodes = mq_pass_positions(b->g);
+    b->next = calloc(b->n + 2, sizeof *b->next);
+    b->chain = calloc(b->n + 2, sizeof *b->chain);
+    b->signature = calloc(b->n + 2, sizeof *b->signature);
+    b->weighted = calloc(b->n + 2, sizeof *b->weighted);
+    b->branched = calloc(b->n + 2, sizeof *b->branched);
+    b->reached = calloc(b->n + 2, sizeof *b->reached);
+    b->arena = mq_arena_create();
+    if (!b->nodes || !b->next || !b->chain || !b->signature || !b->weighted || !b->branched || !b->reached || !b->arena)
+        return mq_oom(err);
+    find_next(b);
+    find_chain(b);
+    for (size_t i = 0; i + 1 < b->n_chain; i++)
+        if (b->nodes[b->chain[i]]->n_outputs && b->nodes[b->chain[i]]->outputs[0])
+            look_between(b, i);
+    rc = find_stretches(b, err);
+    for (size_t i = 0; i < b->list.n && rc == MQ_OK; i++)
+        rc = find_weights(b, i, err);
     return rc;
 }
 
-mq_status mq_blocks_drop(mq_model *m, double depth, size_t *n_blocks, size_t *n_dropped, mq_error *err)
+mq_status mq_blocks_find(mq_blocks **out, mq_model *m, mq_error *err)
 {
-    blocks b = { .g = m->graph, .n = m->graph->n_nodes };
-    mq_status rc = MQ_OK;
+    blocks *b = calloc(1, sizeof *b);
+    mq_status rc;
 
-    *n_blocks = *n_dropped = 0;
-    b.nodes = mq_pass_positions(m->graph);
-    b.next = calloc(b.n + 2, sizeof *b.next);
-    b.chain = calloc(b.n + 2, sizeof *b.chain);
-    b.signature = calloc(b.n + 2, sizeof *b.signature);
-    b.weighted = calloc(b.n + 2, sizeof *b.weighted);
-    b.branched = calloc(b.n + 2, sizeof *b.branched);
-    b.reached = calloc(b.n + 2, sizeof *b.reached);
-    if (!b.nodes || !b.next || !b.chain || !b.signature || !b.weighted || !b.branched || !b.reached) {
-        rc = mq_oom(err);
-        goto done;
-    }
-    find_next(&b);
-    find_chain(&b);
-    for (size_t i = 0; i + 1 < b.n_chain; i++)
-        if (b.nodes[b.chain[i]]->n_outputs && b.nodes[b.chain[i]]->outputs[0])
-            look_between(&b, i);
-    MQ_TRY(find_blocks(&b, err));
-    *n_blocks = b.list.n;
-    rc = drop(&b, b.list.n - (size_t)lround(depth * (double)b.list.n), n_dropped, err);
-done:
-    free(b.nodes);
-    free(b.next);
-    free(b.chain);
-    free(b.signature);
-    free(b.weighted);
-    free(b.branched);
-    free(b.reached);
-    mq_vec_release(&b.list);
+    if (!b)
+        return mq_oom(err);
+    b->g = m->graph;
+    b->n = m->graph->n_nodes;
+    if ((rc = find(b, err)) == MQ_OK)
+        *out = b;
+    else
+        mq_blocks_free(b);
     return rc;
+}
+
+void mq_blocks_free(mq_blocks *b)
+{
+    if (!b)
+        return;
+    free(b->nodes);
+    free(b->next);
+    free(b->chain);
+    free(b->signature);
+    free(b->weighted);
+    free(b->branched);
+    free(b->reached);
+    mq_arena_free(b->arena);
+    mq_vec_release(&b->stretches);
+    mq_vec_release(&b->list);
+    free(b);
 }
