@@ -8,6 +8,7 @@
 #include "mq/check.h"
 #include "mq/convert.h"
 #include "mq/diff.h"
+#include "mq/distill.h"
 #include "mq/inspect.h"
 #include "mq/isa.h"
 #include "mq/merge.h"
@@ -17,6 +18,7 @@
 #include "mq/run.h"
 #include "mq/split.h"
 #include "mq/status.h"
+#include "mq/train.h"
 #include "mq/version.h"
 
 #endif

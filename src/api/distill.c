@@ -13,7 +13,6 @@
 #include "api/prove.h"
 #include "api/sound.h"
 #include "base/file.h"
-#include "base/random.h"
 #include "base/str.h"
 #include "base/threads.h"
 #include "distill/derive.h"
@@ -22,216 +21,15 @@
 #include "passes/pass.h"
 #include "report/report.h"
 
-extern const mq_pass mq_pass_close_inputs;
+extern const mq_pass mq_pass_fold_batchnorm;
 
 mq_distill_opts mq_distill_opts_default(void)
 {
     return (mq_distill_opts){
-        .train = { .epochs = 30, .batch = 64, .early_stop = 5, .optimizer = "adam", .lr = 1e-3, .momentum = 0.9,
-                   .lr_schedule = "cosine", .temperature = 4, .alpha = 0.9 },
+        .train = mq_train_opts_default(),
         .width = 0.5, .depth = 1, .n_students = 1, .val_split = 0.1, .max_drop = NAN, .min_metric = NAN,
         .save = mq_save_opts_default(),
     };
-}
-
-/* ---- the teacher ---------------------------------------------------------------------------------------------------- */
-
-/* Weights are constants, calls are nodes, types are known. */
-static mq_status make_plain(mq_model *m, mq_error *err)
-{
-    const mq_pass_ctx none = { 0 };
-    size_t n = 0;
-    mq_status rc;
-
-    MQ_TRY(mq_pass_close_inputs.run(m->graph, &none, &n, err));
-    MQ_TRY(mq_model_inline_functions(m, &n, err));
-    MQ_TRY(mq_graph_sort(m->graph, &n, err));
-    MQ_TRY(mq_infer_model(m, NULL, NULL, err));
-done:
-    return rc;
-}
-
-/* The teacher runs up to what its Softmax reads, and to the tensors of hints. */
-static mq_status open_teacher(mq_distill_job *j)
-{
-    const mq_graph *g = j->teacher->graph;
-    const size_t n = g->outputs.n, n_hints = j->opts->hints.n;
-    const char **names = mq_arena_calloc(j->teacher->arena, n + n_hints + 1, sizeof *names);
-    mq_status rc = MQ_OK;
-
-    if (!names)
-        return mq_oom(j->job.err);
-    for (size_t i = 0; i < n; i++) {
-        mq_value *logits;
-        const bool probability = mq_loss_logits(g->outputs.items[i], &logits, NULL);
-
-        names[i] = logits->name;
-        if (i == 0)
-            j->classes = probability;
-    }
-    for (size_t i = 0; i < n_hints; i++) {
-        const char *hint = j->opts->hints.items[i], *end = strrchr(hint, '=');
-
-        if (!end || end == hint || !end[1])
-            return mq_fail(j->job.err, MQ_ERR_USAGE, "--hint takes TEACHER=STUDENT, not '%s'", hint);
-        names[n + i] = mq_arena_printf(j->teacher->arena, "%.*s", (int)(end - hint), hint);
-        if (!names[n + i])
-            return mq_oom(j->job.err);
-        MQ_TRY(mq_need_tensors(j->teacher, "--hint", &names[n + i], 1, j->job.err));
-    }
-    j->n_scores = n;
-    rc = mq_running_open(&j->run, j->teacher, &(mq_plan_opts){ .outputs = names, .n_outputs = n + n_hints }, j->job.hooks,
-                         j->job.err);
-done:
-    return rc;
-}
-
-/* ---- data ----------------------------------------------------------------------------------------------------------- */
-
-/* Labels as losses and metrics want them: no axis of one number, no ones among zeros. */
-static mq_status plain_labels(mq_samples *s, const mq_array *scores, mq_error *err)
-{
-    mq_array *classes = NULL;
-    mq_status rc;
-
-    if (!s->labels)
-        return MQ_OK;
-    if ((rc = mq_metrics_one_hot(&classes, scores, s->labels, err)) != MQ_OK)
-        return rc;
-    if (classes) {
-        mq_array_unref(s->labels);
-        s->labels = classes;
-    }
-    if (s->labels->dtype == MQ_INT64 && s->labels->rank == scores->rank && s->labels->rank > 1 &&
-        s->labels->dims[s->labels->rank - 1] == 1)
-        s->labels->rank--;
-    return MQ_OK;
-}
-
-/* Classes lie below what the model tells apart. */
-static mq_status check_labels(const mq_samples *s, const mq_array *scores, const char *option, mq_error *err)
-{
-    const int axis = scores->rank == 4 || scores->rank == 5 ? 1 : scores->rank - 1;
-    const int64_t n = scores->rank > 1 ? scores->dims[axis] : 1;
-
-    if (!s->labels || s->labels->dtype != MQ_INT64)
-        return MQ_OK;
-    if (s->labels->rank != scores->rank - 1)
-        return mq_fail(err, MQ_ERR_INPUT, "%s: labels of rank %d do not fit scores of rank %d", option, s->labels->rank,
-                       scores->rank);
-    for (size_t i = 0; i < s->labels->count; i++) {
-        const int64_t label = ((const int64_t *)s->labels->data)[i];
-
-        if (label >= n)
-            return mq_fail(err, MQ_ERR_INPUT, "%s: label %lld of sample %zu is out of range: the model has %lld classes",
-                           option, (long long)label, i / (s->labels->count / (size_t)s->n), (long long)n);
-    }
-    return MQ_OK;
-}
-
-/* A share of the samples is held out: they are drawn by the seed. What the teacher says of the others stays with them. */
-static mq_status hold_out(mq_distill_job *j)
-{
-    mq_samples all = j->samples;
-    const uint64_t n = all.n, held = (uint64_t)llround(j->opts->val_split * (double)n);
-    uint64_t *order = malloc((n + 1) * sizeof *order), state = mq_random_at(j->opts->train.seed, UINT64_MAX);
-    mq_status rc = MQ_OK;
-
-    if (!order)
-        return mq_oom(j->job.err);
-    j->samples = (mq_samples){ .n = 0 };
-    for (uint64_t i = 0; i < n; i++)
-        order[i] = i;
-    for (uint64_t i = n; i > 1; i--) {
-        const uint64_t k = mq_random_below(&state, i), at = order[k];
-
-        order[k] = order[i - 1];
-        order[i - 1] = at;
-    }
-    for (size_t i = 0; j->taught && i < j->run.n_out && rc == MQ_OK; i++) {
-        mq_array *part = NULL;
-
-        if (held < n && (rc = mq_array_rows(&part, j->taught[i], order + held, n - held, j->job.err)) == MQ_OK) {
-            mq_array_unref(j->taught[i]);
-            j->taught[i] = part;
-        }
-    }
-    if (rc == MQ_OK && (!held || held >= n))
-        MQ_TRY(mq_fail(j->job.err, MQ_ERR_USAGE, "--val-split %g of %llu samples leaves nothing to judge or to train on",
-                       j->opts->val_split, (unsigned long long)n));
-    MQ_TRY(mq_samples_take(&j->judge.samples, &all, order, held, j->job.err));
-    MQ_TRY(mq_samples_take(&j->samples, &all, order + held, n - held, j->job.err));
-    j->judge.held_out = true;
-done:
-    free(order);
-    mq_samples_release(&all);
-    return rc;
-}
-
-static void forget(mq_distill_job *j)
-{
-    for (size_t i = 0; j->taught && i < j->run.n_out; i++)
-        mq_array_unref(j->taught[i]);
-    free(j->taught);
-    j->taught = NULL;
-}
-
-/* The teacher's outputs are known beforehand, unless each step will have other images. */
-static mq_status ask(mq_distill_job *j)
-{
-    const mq_distill_opts *o = j->opts;
-
-    if (o->dry_run || (mq_augment_any(&j->augment) && !o->teacher_cache && !o->soft_labels))
-        return MQ_OK;
-    if (!(j->taught = calloc(j->run.n_out + 1, sizeof *j->taught)))
-        return mq_oom(j->job.err);
-    return mq_distill_ask(j, j->taught);
-}
-
-static mq_status read_data(mq_distill_job *j)
-{
-    const mq_distill_opts *o = j->opts;
-    mq_status rc;
-
-    if (!o->train_on.n_data)
-        return mq_fail(j->job.err, MQ_ERR_USAGE, "--data is what the student learns from: it has to be given");
-    MQ_TRY(mq_samples_read(&j->samples, &o->train_on, &j->run, j->job.hooks, o->note, o->user, j->job.err));
-    MQ_TRY(ask(j));
-    if (o->judge_on.n_data)
-        MQ_TRY(mq_samples_read(&j->judge.samples, &o->judge_on, &j->run, j->job.hooks, o->note, o->user, j->job.err));
-    else
-        MQ_TRY(hold_out(j));
-    if (mq_augment_any(&j->augment))
-        forget(j);
-done:
-    return rc;
-}
-
-/* What models are judged by, and how the teacher does. */
-static mq_status settle(mq_distill_job *j)
-{
-    mq_array **out = calloc(j->run.n_out + 1, sizeof *out);
-    mq_error *err = j->job.err;
-    mq_status rc = MQ_OK;
-
-    if (!out)
-        return mq_oom(err);
-    MQ_TRY(mq_samples_run(out, &j->run, &j->judge.samples, j->job.hooks, err));
-    MQ_TRY(plain_labels(&j->samples, out[0], err));
-    MQ_TRY(plain_labels(&j->judge.samples, out[0], err));
-    if (j->samples.labels)
-        j->classes = j->samples.labels->dtype == MQ_INT64;
-    MQ_TRY(check_labels(&j->samples, out[0], "--labels", err));
-    MQ_TRY(check_labels(&j->judge.samples, out[0], j->judge.held_out ? "--labels" : "--val-labels", err));
-    if (j->judge.samples.labels && (j->judge.samples.labels->dtype == MQ_INT64) != j->classes)
-        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "labels to train on and labels to judge by are of different kinds"));
-    MQ_TRY(mq_judge_settle(&j->judge, out[0], j->classes, j->opts->metric, err));
-    rc = mq_judge_model(&j->judge, j->teacher, j->job.hooks, &j->of_teacher.metric, err);
-done:
-    for (size_t i = 0; i < j->run.n_out; i++)
-        mq_array_unref(out[i]);
-    free(out);
-    return rc;
 }
 
 /* ---- the student ---------------------------------------------------------------------------------------------------- */
@@ -268,12 +66,12 @@ static mq_status check_student(const mq_distill_job *j, const mq_model *m)
 
         if (v->init)
             continue;
-        if (at == j->run.n_in)
+        if (at == j->train.run.n_in)
             return mq_fail(err, MQ_ERR_INPUT, "the student's input '%s' is none of the teacher's", v->name);
-        rc = check_ends(v, j->run.inputs[at++], "input", err);
+        rc = check_ends(v, j->train.run.inputs[at++], "input", err);
     }
-    if (rc == MQ_OK && at != j->run.n_in)
-        rc = mq_fail(err, MQ_ERR_INPUT, "the student has %zu inputs, the teacher %zu", at, j->run.n_in);
+    if (rc == MQ_OK && at != j->train.run.n_in)
+        rc = mq_fail(err, MQ_ERR_INPUT, "the student has %zu inputs, the teacher %zu", at, j->train.run.n_in);
     return rc;
 }
 
@@ -290,7 +88,7 @@ static mq_status make_student(mq_distill_job *j, uint64_t seed, mq_model **out, 
         MQ_TRY(mq_model_load(&m, o->student, j->job.err));
         MQ_TRY(mq_sound_mend(m, o->student, j->job.hooks, j->job.err));
         MQ_TRY(mq_sound_check(m, o->student, NULL, j->job.hooks, j->job.err));
-        MQ_TRY(make_plain(m, j->job.err));
+        MQ_TRY(mq_train_plain(m, j->job.err));
         MQ_TRY(check_student(j, m));
         if (o->random_init)
             MQ_TRY(mq_weights_draw(m, seed, j->job.err));
@@ -299,7 +97,7 @@ static mq_status make_student(mq_distill_job *j, uint64_t seed, mq_model **out, 
         MQ_TRY(mq_infer_model(m, NULL, NULL, j->job.err));
         MQ_TRY(mq_student_derive(m, &derive, made, j->job.err));
         if (!o->dry_run)
-            MQ_TRY(mq_samples_normalize(m, &j->samples, o->random_init, j->job.hooks, j->job.err));
+            MQ_TRY(mq_samples_normalize(m, &j->train.samples, o->random_init, j->job.hooks, j->job.err));
     }
     if (o->opset)
         MQ_TRY(mq_opset_raise(m, o->opset, NULL, j->job.err));
@@ -312,15 +110,6 @@ done:
 
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
 
-/* How much worse than the teacher: points for metrics between 0 and 1, else relative to the teacher's. */
-static double drop_of(const mq_distill_job *j, double got)
-{
-    const double was = j->of_teacher.metric;
-    const double worse = mq_metric_lower_is_better(j->judge.metric) ? got - was : was - got;
-
-    return (got > 1 || was > 1 || got < 0 || was < 0) && was != 0 ? worse / fabs(was) : worse;
-}
-
 static void put_metric(mq_distill_job *j, const char *model, const mq_distill_figure *f, bool first)
 {
     mq_report *r = j->job.report;
@@ -328,40 +117,19 @@ static void put_metric(mq_distill_job *j, const char *model, const mq_distill_fi
 
     mq_report_put_text(r, m, "model", model);
     mq_report_put_text(r, m, "output", j->teacher->graph->outputs.items[0]->name);
-    mq_report_put_int(r, m, "samples", (int64_t)j->judge.samples.n);
+    mq_report_put_int(r, m, "samples", (int64_t)j->train.judge.samples.n);
     v = mq_report_append(r, mq_report_array(r, m, "values"));
-    mq_report_put_text(r, v, "name", mq_metric_name(j->judge.metric));
+    mq_report_put_text(r, v, "name", mq_metric_name(j->train.judge.metric));
     mq_report_put_real(r, v, "value", f->metric);
     mq_report_put_bool(r, v, "main", true);
-    mq_report_put_bool(r, v, "lower_is_better", mq_metric_lower_is_better(j->judge.metric));
+    mq_report_put_bool(r, v, "lower_is_better", mq_metric_lower_is_better(j->train.judge.metric));
     if (!first)
-        mq_report_put_real(r, mq_report_object(r, v, "drop"), "value", drop_of(j, f->metric));
-}
-
-/* The curves. */
-static void put_training(mq_distill_job *j, const char *model, const mq_loop_result *l)
-{
-    mq_report *r = j->job.report;
-    json_t *t = mq_report_append(r, mq_report_section(r, "training")), *list;
-
-    mq_report_put_text(r, t, "model", model);
-    mq_report_put_text(r, t, "metric", mq_metric_name(j->judge.metric));
-    mq_report_put_int(r, t, "best", (int64_t)l->best + 1);
-    mq_report_put_int(r, t, "steps", (int64_t)l->steps);
-    list = mq_report_array(r, t, "epochs");
-    for (size_t i = 0; i < l->n_epochs; i++) {
-        json_t *e = mq_report_append(r, list);
-
-        mq_report_put_int(r, e, "epoch", (int64_t)i + 1);
-        mq_report_put_real(r, e, "loss", l->epochs[i].loss);
-        mq_report_put_real(r, e, "metric", l->epochs[i].metric);
-        mq_report_put_real(r, e, "rate", l->epochs[i].lr);
-    }
+        mq_report_put_real(r, mq_report_object(r, v, "drop"), "value", mq_train_drop(&j->train, f->metric));
 }
 
 static bool is_better(const mq_distill_job *j, double a, double b)
 {
-    return mq_metric_lower_is_better(j->judge.metric) ? a < b : a > b;
+    return mq_metric_lower_is_better(j->train.judge.metric) ? a < b : a > b;
 }
 
 static mq_status bound(mq_distill_job *j, const char *name, const char *asked_form, double asked, const char *got_form,
@@ -379,8 +147,8 @@ static mq_status judge_bounds(mq_distill_job *j)
     const mq_distill_opts *o = j->opts;
     const double got = j->of_student.metric;
     const double macs = (double)j->of_student.macs, macs_was = (double)j->of_teacher.macs;
-    const bool lower = mq_metric_lower_is_better(j->judge.metric);
-    const double worse = drop_of(j, got);
+    const bool lower = mq_metric_lower_is_better(j->train.judge.metric);
+    const double worse = mq_train_drop(&j->train, got);
     mq_status rc = MQ_OK;
 
     if (!isnan(o->max_drop))
@@ -426,7 +194,7 @@ static int64_t count_macs(mq_model *m)
 static mq_status tell(void *user)
 {
     mq_distill_job *j = user;
-    const mq_distill_judge *judge = &j->judge;
+    const mq_train_judge *judge = &j->train.judge;
     mq_report *r = j->job.report;
     const char *name = mq_metric_name(judge->metric);
     mq_str note = { 0 };
@@ -435,9 +203,9 @@ static mq_status tell(void *user)
     if (j->opts->control)
         put_metric(j, "control", &j->of_control, false);
     put_metric(j, "student", &j->of_student, false);
-    put_training(j, "student", &j->loop);
+    mq_train_report(&j->train, r, "student", &j->loop);
     if (j->opts->control)
-        put_training(j, "control", &j->control_loop);
+        mq_train_report(&j->train, r, "control", &j->control_loop);
     mq_str_addf(&note, "%s of the student %.4f, of the teacher %.4f", name, j->of_student.metric, j->of_teacher.metric);
     if (j->opts->control)
         mq_str_addf(&note, ", of the same student without the teacher %.4f%s", j->of_control.metric,
@@ -463,11 +231,11 @@ static mq_status prove(void *user, mq_model *written, mq_error *err)
     char note[200];
     mq_status rc;
 
-    MQ_TRY(mq_judge_model(&j->judge, written, j->job.hooks, &metric, err));
+    MQ_TRY(mq_judge_model(&j->train.judge, written, j->job.hooks, &metric, err));
     if (!(fabs(metric - j->of_student.metric) <= 1e-6 * (1 + fabs(metric))))
         return mq_fail(err, MQ_ERR_SYSTEM, "the written model gives %s %.6g, what was trained %.6g (please report this)",
-                       mq_metric_name(j->judge.metric), metric, j->of_student.metric);
-    snprintf(note, sizeof note, "the written model was read and run again: %s %.6g", mq_metric_name(j->judge.metric),
+                       mq_metric_name(j->train.judge.metric), metric, j->of_student.metric);
+    snprintf(note, sizeof note, "the written model was read and run again: %s %.6g", mq_metric_name(j->train.judge.metric),
              metric);
     mq_report_set_proof(j->job.report, "run", true, note);
     if (j->opts->hash)
@@ -512,34 +280,17 @@ static mq_status try_outputs(const mq_distill_job *j, const char *output)
     return rc;
 }
 
-static mq_status check_opts(mq_distill_job *j)
+/* The parameters of the best epoch, BatchNormalization folded. */
+static mq_status train(mq_distill_job *j, mq_model *m, const mq_train_call *call, mq_loop_result *out)
 {
-    const mq_train_opts *t = &j->opts->train;
-    static const char *const losses[] = { "kd", "ce", "mse", "cosine" };
-    mq_error *err = j->job.err;
-    mq_status rc = MQ_OK;
+    static const mq_pass *const folds[] = { &mq_pass_fold_batchnorm, NULL };
+    const mq_pass_ctx ctx = { .for_file = true };
+    mq_status rc;
 
-    for (size_t i = 0; i < t->losses.n; i++) {
-        size_t k = 0;
-
-        while (k < 4 && strcmp(losses[k], t->losses.items[i]) != 0)
-            k++;
-        if (k == 4)
-            return mq_fail(err, MQ_ERR_USAGE, "--loss is kd, ce, mse or cosine, not '%s'", t->losses.items[i]);
-    }
-    for (size_t i = 0; i < t->augment.n; i++) {
-        mq_augment one;
-
-        MQ_TRY(mq_augment_parse(&one, t->augment.items[i], err));
-        j->augment.flip |= one.flip;
-        j->augment.crop = one.crop ? one.crop : j->augment.crop;
-    }
-    if (!(t->alpha >= 0 && t->alpha <= 1))
-        return mq_fail(err, MQ_ERR_USAGE, "--alpha is from 0 to 1, not %g", t->alpha);
-    if (t->resume && !t->checkpoint)
-        return mq_fail(err, MQ_ERR_USAGE, "--resume goes on from --checkpoint DIR, which is not given");
-    if (!(t->temperature > 0))
-        rc = mq_fail(err, MQ_ERR_USAGE, "--temperature is more than 0, not %g", t->temperature);
+    MQ_TRY(mq_train_run(&j->train, m, call, out));
+    MQ_TRY(mq_passes_run(m, folds, &ctx, j->job.err));
+    mq_model_drop_unused(m);
+    rc = mq_infer_model(m, NULL, NULL, j->job.err);
 done:
     return rc;
 }
@@ -553,11 +304,12 @@ static mq_status train_control(mq_distill_job *j)
 
     if (!o->control)
         return MQ_OK;
-    if (!j->samples.n_labelled)
+    if (!j->train.samples.n_labelled)
         return mq_fail(j->job.err, MQ_ERR_USAGE, "--control trains on labels alone: --labels is not given");
     MQ_TRY(make_student(j, o->train.seed, &m, &made));
-    MQ_TRY(mq_distill_train(j, m, true, o->train.seed, "control", &j->control_loop));
-    MQ_TRY(mq_judge_model(&j->judge, m, j->job.hooks, &j->of_control.metric, j->job.err));
+    MQ_TRY(train(j, m, &(mq_train_call){ .control = true, .seed = o->train.seed, .name = "control", .label = "control, " },
+                 &j->control_loop));
+    MQ_TRY(mq_judge_model(&j->train.judge, m, j->job.hooks, &j->of_control.metric, j->job.err));
     rc = mq_job_end_step(&j->job, "train the control");
 done:
     mq_model_free(m);
@@ -575,14 +327,15 @@ static mq_status train_student(mq_distill_job *j, uint64_t number)
         snprintf(name, sizeof name, "student-%llu", (unsigned long long)number + 1);
     MQ_TRY(make_student(j, o->train.seed + number, &j->job.model, &made));
     if (!o->dry_run)
-        MQ_TRY(mq_distill_train(j, j->job.model, false, o->train.seed + number, name, &j->loop));
-    MQ_TRY(mq_judge_model(&j->judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
+        MQ_TRY(train(j, j->job.model, &(mq_train_call){ .seed = o->train.seed + number, .name = name, .label = "" },
+                     &j->loop));
+    MQ_TRY(mq_judge_model(&j->train.judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
     j->of_student.macs = count_macs(j->job.model);
     MQ_TRY(mq_job_end_step(&j->job, "train"));
     j->in_float = j->of_student.metric;
     if (o->quantize && !o->dry_run) {
         MQ_TRY(mq_distill_quantize(j));
-        MQ_TRY(mq_judge_model(&j->judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
+        MQ_TRY(mq_judge_model(&j->train.judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
         MQ_TRY(mq_job_end_step(&j->job, "quantize"));
     }
     rc = mq_job_finish(&j->job, "write", tell, j);
@@ -609,14 +362,22 @@ static mq_status train_all(mq_distill_job *j, const char *output)
 
 static void close_job(mq_distill_job *j)
 {
-    mq_samples_release(&j->samples);
-    mq_judge_release(&j->judge);
-    forget(j);
-    mq_running_close(&j->run);
+    mq_train_close(&j->train);
     mq_loop_result_release(&j->loop);
     mq_loop_result_release(&j->control_loop);
     mq_job_close(&j->job);
     mq_model_free(j->teacher);
+}
+
+static void plan_training(mq_distill_job *j)
+{
+    const mq_distill_opts *o = j->opts;
+
+    j->train = (mq_train_job){ .opts = &o->train, .hints = o->hints, .train_on = &o->train_on, .judge_on = &o->judge_on,
+                               .val_split = o->val_split, .metric = o->metric, .dry_run = o->dry_run,
+                               .ask = mq_distill_ask, .ask_anyhow = o->teacher_cache || o->soft_labels, .owner = j,
+                               .note = o->note, .detail = o->detail, .user = o->user, .hooks = j->job.hooks,
+                               .err = j->job.err };
 }
 
 mq_status mq_distill_file(const char *teacher, const char *output, const mq_distill_opts *opts, mq_report *report,
@@ -629,17 +390,18 @@ mq_status mq_distill_file(const char *teacher, const char *output, const mq_dist
 
     j.job.user = &j;
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
-    MQ_TRY(check_opts(&j));
+    plan_training(&j);
+    MQ_TRY(mq_train_check(&j.train));
     MQ_TRY(mq_job_open(&j.job));
     j.teacher = j.job.model;
     j.job.model = NULL;
     MQ_TRY(try_outputs(&j, output));
-    MQ_TRY(make_plain(j.teacher, err));
+    MQ_TRY(mq_train_plain(j.teacher, err));
     j.of_teacher.macs = count_macs(j.teacher);
-    MQ_TRY(open_teacher(&j));
+    MQ_TRY(mq_train_open(&j.train, j.teacher));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
-    MQ_TRY(read_data(&j));
-    MQ_TRY(settle(&j));
+    MQ_TRY(mq_train_read(&j.train));
+    j.of_teacher.metric = j.train.teacher_metric;
     MQ_TRY(mq_job_end_step(&j.job, "ask the teacher"));
     MQ_TRY(train_control(&j));
     rc = train_all(&j, output);

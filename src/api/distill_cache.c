@@ -24,8 +24,8 @@ static mq_status make_key(const mq_distill_job *j, char hex[MQ_SHA256_HEX])
         MQ_TRY(mq_sha256_file(j->job.input, part, j->job.err));
         mq_sha256_chain(hex, part);
     }
-    for (size_t i = 0; i < j->samples.n_in; i++) {
-        mq_sha256_bytes(j->samples.in[i]->data, mq_array_bytes(j->samples.in[i]), part);
+    for (size_t i = 0; i < j->train.samples.n_in; i++) {
+        mq_sha256_bytes(j->train.samples.in[i]->data, mq_array_bytes(j->train.samples.in[i]), part);
         mq_sha256_chain(hex, part);
     }
 done:
@@ -56,11 +56,11 @@ static mq_status read_cache(const mq_distill_job *j, const char *key, mq_array *
     if (mq_array_bytes(found) != MQ_SHA256_HEX - 1 || memcmp(found->data, key, MQ_SHA256_HEX - 1) != 0)
         MQ_TRY(mq_fail(j->job.err, MQ_ERR_INPUT, "--teacher-cache '%s' belongs to another teacher or to other data: "
                        "remove it, or name another", j->opts->teacher_cache));
-    for (size_t i = 0; i < j->run.n_out; i++) {
-        MQ_TRY(take_column(t, j->run.outputs[i]->name, &out[i], j->job.err));
-        if (out[i]->rank < 1 || out[i]->dims[0] != (int64_t)j->samples.n)
+    for (size_t i = 0; i < j->train.run.n_out; i++) {
+        MQ_TRY(take_column(t, j->train.run.outputs[i]->name, &out[i], j->job.err));
+        if (out[i]->rank < 1 || out[i]->dims[0] != (int64_t)j->train.samples.n)
             MQ_TRY(mq_fail(j->job.err, MQ_ERR_INPUT, "--teacher-cache '%s': '%s' has no row for each sample",
-                           j->opts->teacher_cache, j->run.outputs[i]->name));
+                           j->opts->teacher_cache, j->train.run.outputs[i]->name));
     }
 done:
     mq_array_unref(found);
@@ -72,7 +72,7 @@ done:
 static mq_status write_arrays(const mq_distill_job *j, mq_array *const *arrays, size_t n, const char *key, const char *path)
 {
     const int64_t size[1] = { MQ_SHA256_HEX - 1 };
-    const mq_data_call call = { .n = (size_t)j->samples.n, .rows = (size_t)j->samples.n };
+    const mq_data_call call = { .n = (size_t)j->train.samples.n, .rows = (size_t)j->train.samples.n };
     const char **names = mq_arena_calloc(j->teacher->arena, n + 2, sizeof *names);
     mq_array *text = NULL;
     mq_results *r = NULL;
@@ -81,7 +81,7 @@ static mq_status write_arrays(const mq_distill_job *j, mq_array *const *arrays, 
     if (!names)
         return mq_oom(j->job.err);
     for (size_t i = 0; i < n; i++)
-        names[i] = key ? j->run.outputs[i]->name : j->teacher->graph->outputs.items[i]->name;
+        names[i] = key ? j->train.run.outputs[i]->name : j->teacher->graph->outputs.items[i]->name;
     names[n] = KEY;
     MQ_TRY(mq_results_create(&r, names, n + (key != NULL), j->job.err));
     for (size_t i = 0; i < n; i++)
@@ -128,26 +128,27 @@ static mq_status soften(mq_array **out, const mq_array *scores, mq_error *err)
 
 static mq_status write_soft(const mq_distill_job *j, mq_array *const *taught)
 {
-    mq_array **soft = mq_arena_calloc(j->teacher->arena, j->n_scores + 1, sizeof *soft);
+    mq_array **soft = mq_arena_calloc(j->teacher->arena, j->train.n_scores + 1, sizeof *soft);
     mq_status rc = MQ_OK;
 
     if (!soft)
         return mq_oom(j->job.err);
-    for (size_t i = 0; i < j->n_scores && rc == MQ_OK; i++) {
-        if (j->classes)
+    for (size_t i = 0; i < j->train.n_scores && rc == MQ_OK; i++) {
+        if (j->train.classes)
             rc = soften(&soft[i], taught[i], j->job.err);
         else
             soft[i] = mq_array_ref(taught[i]);
     }
     if (rc == MQ_OK)
-        rc = write_arrays(j, soft, j->n_scores, NULL, j->opts->soft_labels);
-    for (size_t i = 0; i < j->n_scores; i++)
+        rc = write_arrays(j, soft, j->train.n_scores, NULL, j->opts->soft_labels);
+    for (size_t i = 0; i < j->train.n_scores; i++)
         mq_array_unref(soft[i]);
     return rc;
 }
 
-mq_status mq_distill_ask(mq_distill_job *j, mq_array **out)
+mq_status mq_distill_ask(void *job, mq_array **out)
 {
+    mq_distill_job *j = job;
     const char *cache = j->opts->teacher_cache;
     char key[MQ_SHA256_HEX];
     mq_status rc;
@@ -158,12 +159,12 @@ mq_status mq_distill_ask(mq_distill_job *j, mq_array **out)
         mq_note_file(j->job.hooks, cache, false);
         MQ_TRY(read_cache(j, key, out));
     } else {
-        MQ_TRY(mq_samples_run(out, &j->run, &j->samples, j->job.hooks, j->job.err));
+        MQ_TRY(mq_samples_run(out, &j->train.run, &j->train.samples, j->job.hooks, j->job.err));
         if (cache)
-            MQ_TRY(write_arrays(j, out, j->run.n_out, key, cache));
+            MQ_TRY(write_arrays(j, out, j->train.run.n_out, key, cache));
     }
-    if (j->samples.labels)
-        j->classes |= j->samples.labels->dtype == MQ_INT64;
+    if (j->train.samples.labels)
+        j->train.classes |= j->train.samples.labels->dtype == MQ_INT64;
     if (j->opts->soft_labels)
         MQ_TRY(write_soft(j, out));
     rc = MQ_OK;

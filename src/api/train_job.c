@@ -8,17 +8,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "api/distill_job.h"
+#include "api/train_job.h"
 #include "base/hash.h"
-#include "ops/ops.h"
-#include "passes/pass.h"
-
-extern const mq_pass mq_pass_fold_batchnorm;
+#include "report/report.h"
 
 typedef struct training {
-    mq_distill_job *job;
+    mq_train_job *job;
     const mq_samples *samples;
-    bool control;
+    const mq_train_call *call;
     uint64_t *labelled;  /* control: the samples that have a label, of which it learns in turns */
     mq_loss_term terms[MQ_MOST_LOSSES];
     mq_target_kind from[MQ_MOST_LOSSES];
@@ -28,9 +25,9 @@ typedef struct training {
 
 /* ---- losses --------------------------------------------------------------------------------------------------------- */
 
-static bool wants(const mq_distill_job *j, const char *loss)
+static bool wants(const mq_train_job *j, const char *loss)
 {
-    const mq_names *list = &j->opts->train.losses;
+    const mq_names *list = &j->opts->losses;
 
     for (size_t i = 0; i < list->n; i++)
         if (strcmp(list->items[i], loss) == 0)
@@ -41,7 +38,7 @@ static bool wants(const mq_distill_job *j, const char *loss)
 static mq_status add_term(training *t, mq_loss_term term, mq_target_kind from, size_t output)
 {
     if (t->n_terms == MQ_MOST_LOSSES)
-        return mq_fail(t->job->job.err, MQ_ERR_USAGE, "more than %d losses", MQ_MOST_LOSSES);
+        return mq_fail(t->job->err, MQ_ERR_USAGE, "more than %d losses", MQ_MOST_LOSSES);
     t->terms[t->n_terms] = term;
     t->from[t->n_terms] = from;
     t->output[t->n_terms++] = output;
@@ -51,7 +48,7 @@ static mq_status add_term(training *t, mq_loss_term term, mq_target_kind from, s
 /* What is learned from labels: classes, or values. A weight of 0 would count as 1. */
 static mq_status add_labels(training *t, const mq_model *m, double share)
 {
-    const mq_train_opts *o = &t->job->opts->train;
+    const mq_train_opts *o = t->job->opts;
     const bool classes = t->samples->labels->dtype == MQ_INT64;
     const mq_loss_term term = { .kind = classes ? MQ_LOSS_CE : MQ_LOSS_MSE, .tensor = m->graph->outputs.items[0]->name,
                                 .weight = share, .smoothing = classes ? o->label_smoothing : 0 };
@@ -61,7 +58,7 @@ static mq_status add_labels(training *t, const mq_model *m, double share)
 
 static mq_status add_teacher(training *t, const mq_model *m, const char *loss, double share)
 {
-    const mq_distill_job *j = t->job;
+    const mq_train_job *j = t->job;
     const bool kd = strcmp(loss, "kd") == 0;
     mq_status rc = MQ_OK;
 
@@ -72,12 +69,12 @@ static mq_status add_teacher(training *t, const mq_model *m, const char *loss, d
 
         if (strcmp(loss, "cosine") == 0) {
             term.kind = MQ_LOSS_COSINE;
-        } else if (kd && j->classes && j->opts->train.hard) {
+        } else if (kd && j->classes && j->opts->hard) {
             term.kind = MQ_LOSS_CE;
             from = MQ_TARGET_BEST;
         } else if (kd && j->classes) {
             term.kind = MQ_LOSS_KL;
-            term.temperature = j->opts->train.temperature;
+            term.temperature = j->opts->temperature;
         }
         if (term.kind != MQ_LOSS_CE && term.kind != MQ_LOSS_KL && j->classes) {
             mq_value *logits;
@@ -102,15 +99,15 @@ static int64_t channels_of(const mq_value *v)
 
 static mq_status add_hints(training *t, mq_model *m)
 {
-    const mq_distill_job *j = t->job;
+    const mq_train_job *j = t->job;
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; i < j->opts->hints.n; i++) {
-        const char *name = strrchr(j->opts->hints.items[i], '=') + 1; /* the form has been checked */
-        const mq_loss_term term = { .kind = MQ_LOSS_HINT, .tensor = name, .weight = 1, .seed = j->opts->train.seed + i,
+    for (size_t i = 0; i < j->hints.n; i++) {
+        const char *name = strrchr(j->hints.items[i], '=') + 1; /* the form has been checked */
+        const mq_loss_term term = { .kind = MQ_LOSS_HINT, .tensor = name, .weight = 1, .seed = j->opts->seed + i,
                                     .channels = channels_of(j->run.outputs[j->n_scores + i]) };
 
-        MQ_TRY(mq_need_tensors(m, "--hint", &name, 1, j->job.err));
+        MQ_TRY(mq_need_tensors(m, "--hint", &name, 1, j->err));
         MQ_TRY(add_term(t, term, MQ_TARGET_TEACHER, j->n_scores + i));
     }
 done:
@@ -120,22 +117,22 @@ done:
 static mq_status choose_losses(training *t, mq_model *m)
 {
     static const char *const by_teacher[] = { "kd", "mse", "cosine" };
-    const mq_distill_job *j = t->job;
-    const bool labels = t->samples->n_labelled && (t->control || wants(j, "ce"));
+    const mq_train_job *j = t->job;
+    const bool labels = t->samples->n_labelled && (t->call->control || wants(j, "ce"));
     size_t n = 0;
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; i < 3 && !t->control; i++)
+    for (size_t i = 0; i < 3 && !t->call->control; i++)
         n += wants(j, by_teacher[i]);
     if (labels)
-        MQ_TRY(add_labels(t, m, n ? 1 - j->opts->train.alpha : 1));
-    for (size_t i = 0; i < 3 && !t->control; i++)
+        MQ_TRY(add_labels(t, m, n ? 1 - j->opts->alpha : 1));
+    for (size_t i = 0; i < 3 && !t->call->control; i++)
         if (wants(j, by_teacher[i]))
-            MQ_TRY(add_teacher(t, m, by_teacher[i], (labels ? j->opts->train.alpha : 1) / (double)n));
-    if (!t->control)
+            MQ_TRY(add_teacher(t, m, by_teacher[i], (labels ? j->opts->alpha : 1) / (double)n));
+    if (!t->call->control)
         MQ_TRY(add_hints(t, m));
     if (!t->n_terms)
-        rc = mq_fail(j->job.err, MQ_ERR_USAGE, t->samples->n_labelled ? "--loss and --alpha leave nothing to learn from" :
+        rc = mq_fail(j->err, MQ_ERR_USAGE, t->samples->n_labelled ? "--loss and --alpha leave nothing to learn from" :
                                                                           "--loss ce needs --labels");
 done:
     return rc;
@@ -172,7 +169,7 @@ static mq_status give_inputs(void *user, const uint64_t *samples, size_t n, mq_a
 
 static mq_status give_teacher(const training *t, size_t k, const uint64_t *samples, size_t n, mq_array **out, mq_error *err)
 {
-    const mq_distill_job *j = t->job;
+    const mq_train_job *j = t->job;
     mq_array *scores = NULL;
     mq_status rc = MQ_OK;
 
@@ -195,10 +192,10 @@ static mq_status give_targets(void *user, const uint64_t *samples, size_t n, mq_
                               mq_error *err)
 {
     training *t = user;
-    mq_distill_job *j = t->job;
+    mq_train_job *j = t->job;
     mq_status rc = MQ_OK;
 
-    if (!j->taught && !t->control)
+    if (!j->taught && !t->call->control)
         MQ_TRY(mq_running_run(&j->run, in, err));
     for (size_t k = 0; k < t->n_terms; k++)
         MQ_TRY(t->from[k] == MQ_TARGET_LABELS ? rows(t, &targets[k], t->samples->labels, samples, n, err) :
@@ -214,7 +211,7 @@ static mq_status list_labelled(training *t)
     uint64_t at = 0;
 
     if (!(t->labelled = malloc((s->n_labelled + 1) * sizeof *t->labelled)))
-        return mq_oom(t->job->job.err);
+        return mq_oom(t->job->err);
     for (uint64_t i = 0; i < s->n; i++) {
         bool any = s->labels->dtype == MQ_FLOAT;
 
@@ -232,33 +229,33 @@ static mq_status judge(void *user, mq_model *m, double *metric, mq_error *err)
 {
     const training *t = user;
 
-    return mq_judge_model(&t->job->judge, m, t->job->job.hooks, metric, err);
+    return mq_judge_model(&t->job->judge, m, t->job->hooks, metric, err);
 }
 
 static void say(void *user, const mq_loop_report *r)
 {
     const training *t = user;
-    const mq_distill_opts *o = t->job->opts;
+    const mq_train_job *j = t->job;
 
     if (r->end_of_epoch)
-        mq_tell(o->detail, o->user, "%sepoch %llu of %llu: loss %.5g, %s %.5g, rate %.3g, %.0f samples/s%s",
-                t->control ? "control, " : "", (unsigned long long)r->epoch + 1, (unsigned long long)r->n_epochs, r->loss,
-                mq_metric_name(t->job->judge.metric), r->metric, r->lr, r->rate, r->best ? ", the best so far" : "");
+        mq_tell(j->detail, j->user, "%sepoch %llu of %llu: loss %.5g, %s %.5g, rate %.3g, %.0f samples/s%s",
+                t->call->label, (unsigned long long)r->epoch + 1, (unsigned long long)r->n_epochs, r->loss,
+                mq_metric_name(j->judge.metric), r->metric, r->lr, r->rate, r->best ? ", the best so far" : "");
 }
 
 /* What a checkpoint belongs to: options, the student before its first step, the samples. */
 static mq_status make_key(const training *t, mq_model *m, char hex[MQ_SHA256_HEX])
 {
-    const mq_train_opts *o = &t->job->opts->train;
+    const mq_train_opts *o = t->job->opts;
     char text[400], *dump = mq_model_dump(m);
     char data[MQ_SHA256_HEX];
 
     if (!dump)
-        return mq_oom(t->job->job.err);
+        return mq_oom(t->job->err);
     *hex = '\0';
     snprintf(text, sizeof text, "%s %.17g %.17g %.17g %.17g %s %llu %.17g %.17g %.17g %d %llu %d", o->optimizer, o->lr,
              o->momentum, o->weight_decay, o->clip_grad, o->lr_schedule, (unsigned long long)o->lr_warmup, o->temperature,
-             o->alpha, o->label_smoothing, o->hard, (unsigned long long)o->early_stop, t->control);
+             o->alpha, o->label_smoothing, o->hard, (unsigned long long)o->early_stop, t->call->control);
     mq_sha256_chain(hex, text);
     mq_sha256_chain(hex, dump);
     for (size_t i = 0; i < t->samples->n_in; i++) {
@@ -271,10 +268,10 @@ static mq_status make_key(const training *t, mq_model *m, char hex[MQ_SHA256_HEX
     return MQ_OK;
 }
 
-static mq_status open_checkpoint(training *t, mq_model *m, const char *name, mq_loop_opts *o, char *key)
+static mq_status open_checkpoint(training *t, mq_model *m, mq_loop_opts *o, char *key)
 {
-    const char *folder = t->job->opts->train.checkpoint;
-    mq_error *err = t->job->job.err;
+    const char *folder = t->job->opts->checkpoint;
+    mq_error *err = t->job->err;
     mq_status rc;
 
     if (!folder)
@@ -284,59 +281,43 @@ static mq_status open_checkpoint(training *t, mq_model *m, const char *name, mq_
     if ((rc = make_key(t, m, key)) != MQ_OK)
         return rc;
     o->key = key;
-    o->checkpoint = mq_arena_printf(m->arena, "%s/%s.ckpt", folder, name);
+    o->checkpoint = mq_arena_printf(m->arena, "%s/%s.ckpt", folder, t->call->name);
     return o->checkpoint ? MQ_OK : mq_oom(err);
 }
 
-static mq_status loop_opts(const training *t, uint64_t seed, mq_loop_opts *out)
+static mq_status loop_opts(const training *t, mq_loop_opts *out)
 {
-    const mq_train_opts *o = &t->job->opts->train;
+    const mq_train_opts *o = t->job->opts;
 
-    *out = (mq_loop_opts){ .epochs = o->epochs, .batch = mq_loop_batch(t->samples->n, o->batch), .seed = seed,
+    *out = (mq_loop_opts){ .epochs = o->epochs, .batch = mq_loop_batch(t->samples->n, o->batch), .seed = t->call->seed,
                            .augment = t->job->augment, .patience = o->early_stop, .evaluate = judge, .report = say,
                            .user = (void *)(uintptr_t)t, .resume = o->resume,
                            .lower_is_better = mq_metric_lower_is_better(t->job->judge.metric),
                            .schedule = { .lr = o->lr, .warmup = o->lr_warmup } };
     if (!mq_schedule_find(o->lr_schedule, &out->schedule.kind))
-        return mq_fail(t->job->job.err, MQ_ERR_USAGE, "--lr-schedule: there is no schedule '%s'", o->lr_schedule);
+        return mq_fail(t->job->err, MQ_ERR_USAGE, "--lr-schedule: there is no schedule '%s'", o->lr_schedule);
     return MQ_OK;
 }
 
 static mq_status trainer_opts(const training *t, const mq_loop_opts *loop, mq_trainer_opts *out)
 {
-    const mq_train_opts *o = &t->job->opts->train;
+    const mq_train_opts *o = t->job->opts;
     mq_optimizer_kind kind;
 
     if (!mq_optimizer_find(o->optimizer, &kind))
-        return mq_fail(t->job->job.err, MQ_ERR_USAGE, "--optimizer: there is no optimizer '%s'", o->optimizer);
+        return mq_fail(t->job->err, MQ_ERR_USAGE, "--optimizer: there is no optimizer '%s'", o->optimizer);
     *out = (mq_trainer_opts){ .losses = t->terms, .n_losses = t->n_terms, .batch = (int64_t)loop->batch,
                               .optimizer = mq_optimizer_opts_default(kind),
-                              .n_threads = t->job->job.hooks ? t->job->job.hooks->n_threads : 0 };
+                              .n_threads = t->job->hooks ? t->job->hooks->n_threads : 0 };
     out->optimizer.momentum = o->momentum;
     out->optimizer.weight_decay = o->weight_decay;
     out->optimizer.clip = o->clip_grad;
     return MQ_OK;
 }
 
-/* What was trained goes into the model, whose types are inferred again. */
-static mq_status store(const mq_trainer *trainer, mq_model *m, mq_error *err)
+mq_status mq_train_run(mq_train_job *j, mq_model *m, const mq_train_call *call, mq_loop_result *out)
 {
-    static const mq_pass *const folds[] = { &mq_pass_fold_batchnorm, NULL };
-    const mq_pass_ctx ctx = { .for_file = true };
-    mq_status rc;
-
-    MQ_TRY(mq_trainer_store(trainer, m, err));
-    MQ_TRY(mq_passes_run(m, folds, &ctx, err));
-    mq_model_drop_unused(m);
-    rc = mq_infer_model(m, NULL, NULL, err);
-done:
-    return rc;
-}
-
-mq_status mq_distill_train(mq_distill_job *j, mq_model *m, bool control, uint64_t seed, const char *name,
-                           mq_loop_result *out)
-{
-    training t = { .job = j, .samples = &j->samples, .control = control };
+    training t = { .job = j, .samples = &j->samples, .call = call };
     const mq_loop_source source = { .user = &t, .n = j->samples.n, .inputs = give_inputs, .targets = give_targets };
     char key[MQ_SHA256_HEX] = "";
     mq_trainer *trainer = NULL;
@@ -345,16 +326,36 @@ mq_status mq_distill_train(mq_distill_job *j, mq_model *m, bool control, uint64_
     mq_status rc = MQ_OK;
 
     MQ_TRY(choose_losses(&t, m));
-    if (control)
+    if (call->control)
         MQ_TRY(list_labelled(&t));
-    MQ_TRY(loop_opts(&t, seed, &loop));
+    MQ_TRY(loop_opts(&t, &loop));
     MQ_TRY(trainer_opts(&t, &loop, &how));
-    MQ_TRY(open_checkpoint(&t, m, name, &loop, key));
-    MQ_TRY(mq_trainer_create(&trainer, m, &how, j->job.hooks, j->job.err));
-    MQ_TRY(mq_loop_run(out, trainer, m, &source, &loop, j->job.hooks, j->job.err));
-    rc = store(trainer, m, j->job.err);
+    MQ_TRY(open_checkpoint(&t, m, &loop, key));
+    MQ_TRY(mq_trainer_create(&trainer, m, &how, j->hooks, j->err));
+    MQ_TRY(mq_loop_run(out, trainer, m, &source, &loop, j->hooks, j->err));
+    rc = mq_trainer_store(trainer, m, j->err);
 done:
     free(t.labelled);
     mq_trainer_free(trainer);
     return rc;
 }
+
+void mq_train_report(const mq_train_job *j, mq_report *r, const char *model, const mq_loop_result *l)
+{
+    json_t *t = mq_report_append(r, mq_report_section(r, "training")), *list;
+
+    mq_report_put_text(r, t, "model", model);
+    mq_report_put_text(r, t, "metric", mq_metric_name(j->judge.metric));
+    mq_report_put_int(r, t, "best", (int64_t)l->best + 1);
+    mq_report_put_int(r, t, "steps", (int64_t)l->steps);
+    list = mq_report_array(r, t, "epochs");
+    for (size_t i = 0; i < l->n_epochs; i++) {
+        json_t *e = mq_report_append(r, list);
+
+        mq_report_put_int(r, e, "epoch", (int64_t)i + 1);
+        mq_report_put_real(r, e, "loss", l->epochs[i].loss);
+        mq_report_put_real(r, e, "metric", l->epochs[i].metric);
+        mq_report_put_real(r, e, "rate", l->epochs[i].lr);
+    }
+}
+

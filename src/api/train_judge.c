@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* How right students are: by labels, else by what the teacher says. */
-#include "api/distill_job.h"
+#include "api/train_job.h"
 
-mq_status mq_judge_settle(mq_distill_judge *j, const mq_array *teacher, bool classes, const char *metric, mq_error *err)
+mq_status mq_judge_settle(mq_train_judge *j, const mq_array *teacher, bool classes, const char *metric, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -25,7 +25,7 @@ done:
     return rc;
 }
 
-mq_status mq_judge_model(const mq_distill_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err)
+mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err)
 {
     mq_running run = { 0 };
     mq_metrics *sums = NULL;
@@ -51,7 +51,7 @@ done:
     return rc;
 }
 
-void mq_judge_release(mq_distill_judge *j)
+void mq_judge_release(mq_train_judge *j)
 {
     mq_samples_release(&j->samples);
     mq_array_unref(j->truth);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/distill_job.h"
+#include "api/train_job.h"
 #include "distill/derive.h"
 #include "ops/ops.h"
 

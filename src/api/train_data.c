@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* What a training learns from and is judged on: options checked, a teacher that speaks, samples, labels. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/train_job.h"
+#include "base/random.h"
+#include "graph/clone.h"
+#include "ops/ops.h"
+#include "passes/pass.h"
+#include "train/loss.h"
+
+extern const mq_pass mq_pass_close_inputs;
+
+mq_status mq_train_check(mq_train_job *j)
+{
+    const mq_train_opts *t = j->opts;
+    static const char *const losses[] = { "kd", "ce", "mse", "cosine" };
+    mq_error *err = j->err;
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < t->losses.n; i++) {
+        size_t k = 0;
+
+        while (k < 4 && strcmp(losses[k], t->losses.items[i]) != 0)
+            k++;
+        if (k == 4)
+            return mq_fail(err, MQ_ERR_USAGE, "--loss is kd, ce, mse or cosine, not '%s'", t->losses.items[i]);
+    }
+    for (size_t i = 0; i < t->augment.n; i++) {
+        mq_augment one;
+
+        MQ_TRY(mq_augment_parse(&one, t->augment.items[i], err));
+        j->augment.flip |= one.flip;
+        j->augment.crop = one.crop ? one.crop : j->augment.crop;
+    }
+    if (!(t->alpha >= 0 && t->alpha <= 1))
+        return mq_fail(err, MQ_ERR_USAGE, "--alpha is from 0 to 1, not %g", t->alpha);
+    if (t->resume && !t->checkpoint)
+        return mq_fail(err, MQ_ERR_USAGE, "--resume goes on from --checkpoint DIR, which is not given");
+    if (!(t->temperature > 0))
+        rc = mq_fail(err, MQ_ERR_USAGE, "--temperature is more than 0, not %g", t->temperature);
+done:
+    return rc;
+}
+
+/* ---- the teacher ---------------------------------------------------------------------------------------------------- */
+
+mq_status mq_train_plain(mq_model *m, mq_error *err)
+{
+    const mq_pass_ctx none = { 0 };
+    size_t n = 0;
+    mq_status rc;
+
+    MQ_TRY(mq_pass_close_inputs.run(m->graph, &none, &n, err));
+    MQ_TRY(mq_model_inline_functions(m, &n, err));
+    MQ_TRY(mq_graph_sort(m->graph, &n, err));
+    MQ_TRY(mq_infer_model(m, NULL, NULL, err));
+done:
+    return rc;
+}
+
+mq_status mq_train_open(mq_train_job *j, mq_model *teacher)
+{
+    const mq_graph *g = teacher->graph;
+    const size_t n = g->outputs.n, n_hints = j->hints.n;
+    const char **names = mq_arena_calloc(teacher->arena, n + n_hints + 1, sizeof *names);
+    mq_status rc = MQ_OK;
+
+    if (!names)
+        return mq_oom(j->err);
+    j->teacher = teacher;
+    for (size_t i = 0; i < n; i++) {
+        mq_value *logits;
+        const bool probability = mq_loss_logits(g->outputs.items[i], &logits, NULL);
+
+        names[i] = logits->name;
+        if (i == 0)
+            j->classes = probability;
+    }
+    for (size_t i = 0; i < n_hints; i++) {
+        const char *hint = j->hints.items[i], *end = strrchr(hint, '=');
+
+        if (!end || end == hint || !end[1])
+            return mq_fail(j->err, MQ_ERR_USAGE, "--hint takes TEACHER=STUDENT, not '%s'", hint);
+        names[n + i] = mq_arena_printf(teacher->arena, "%.*s", (int)(end - hint), hint);
+        if (!names[n + i])
+            return mq_oom(j->err);
+        MQ_TRY(mq_need_tensors(teacher, "--hint", &names[n + i], 1, j->err));
+    }
+    j->n_scores = n;
+    rc = mq_running_open(&j->run, teacher, &(mq_plan_opts){ .outputs = names, .n_outputs = n + n_hints }, j->hooks,
+                         j->err);
+done:
+    return rc;
+}
+
+/* ---- data ----------------------------------------------------------------------------------------------------------- */
+
+/* Labels as losses and metrics want them: no axis of one number, no ones among zeros. */
+static mq_status plain_labels(mq_samples *s, const mq_array *scores, mq_error *err)
+{
+    mq_array *classes = NULL;
+    mq_status rc;
+
+    if (!s->labels)
+        return MQ_OK;
+    if ((rc = mq_metrics_one_hot(&classes, scores, s->labels, err)) != MQ_OK)
+        return rc;
+    if (classes) {
+        mq_array_unref(s->labels);
+        s->labels = classes;
+    }
+    if (s->labels->dtype == MQ_INT64 && s->labels->rank == scores->rank && s->labels->rank > 1 &&
+        s->labels->dims[s->labels->rank - 1] == 1)
+        s->labels->rank--;
+    return MQ_OK;
+}
+
+/* Classes lie below what the model tells apart. */
+static mq_status check_labels(const mq_samples *s, const mq_array *scores, const char *option, mq_error *err)
+{
+    const int axis = scores->rank == 4 || scores->rank == 5 ? 1 : scores->rank - 1;
+    const int64_t n = scores->rank > 1 ? scores->dims[axis] : 1;
+
+    if (!s->labels || s->labels->dtype != MQ_INT64)
+        return MQ_OK;
+    if (s->labels->rank != scores->rank - 1)
+        return mq_fail(err, MQ_ERR_INPUT, "%s: labels of rank %d do not fit scores of rank %d", option, s->labels->rank,
+                       scores->rank);
+    for (size_t i = 0; i < s->labels->count; i++) {
+        const int64_t label = ((const int64_t *)s->labels->data)[i];
+
+        if (label >= n)
+            return mq_fail(err, MQ_ERR_INPUT, "%s: label %lld of sample %zu is out of range: the model has %lld classes",
+                           option, (long long)label, i / (s->labels->count / (size_t)s->n), (long long)n);
+    }
+    return MQ_OK;
+}
+
+/* A share of the samples is held out: they are drawn by the seed. What the teacher says of the others stays with them. */
+static mq_status hold_out(mq_train_job *j)
+{
+    mq_samples all = j->samples;
+    const uint64_t n = all.n, held = (uint64_t)llround(j->val_split * (double)n);
+    uint64_t *order = malloc((n + 1) * sizeof *order), state = mq_random_at(j->opts->seed, UINT64_MAX);
+    mq_status rc = MQ_OK;
+
+    if (!order)
+        return mq_oom(j->err);
+    j->samples = (mq_samples){ .n = 0 };
+    for (uint64_t i = 0; i < n; i++)
+        order[i] = i;
+    for (uint64_t i = n; i > 1; i--) {
+        const uint64_t k = mq_random_below(&state, i), at = order[k];
+
+        order[k] = order[i - 1];
+        order[i - 1] = at;
+    }
+    for (size_t i = 0; j->taught && i < j->run.n_out && rc == MQ_OK; i++) {
+        mq_array *part = NULL;
+
+        if (held < n && (rc = mq_array_rows(&part, j->taught[i], order + held, n - held, j->err)) == MQ_OK) {
+            mq_array_unref(j->taught[i]);
+            j->taught[i] = part;
+        }
+    }
+    if (rc == MQ_OK && (!held || held >= n))
+        MQ_TRY(mq_fail(j->err, MQ_ERR_USAGE, "--val-split %g of %llu samples leaves nothing to judge or to train on",
+                       j->val_split, (unsigned long long)n));
+    MQ_TRY(mq_samples_take(&j->judge.samples, &all, order, held, j->err));
+    MQ_TRY(mq_samples_take(&j->samples, &all, order + held, n - held, j->err));
+    j->judge.held_out = true;
+done:
+    free(order);
+    mq_samples_release(&all);
+    return rc;
+}
+
+static void forget(mq_train_job *j)
+{
+    for (size_t i = 0; j->taught && i < j->run.n_out; i++)
+        mq_array_unref(j->taught[i]);
+    free(j->taught);
+    j->taught = NULL;
+}
+
+/* The teacher's outputs are known beforehand, unless each step will have other images. */
+static mq_status ask(mq_train_job *j)
+{
+    if (j->dry_run || (mq_augment_any(&j->augment) && !j->ask_anyhow))
+        return MQ_OK;
+    if (!(j->taught = calloc(j->run.n_out + 1, sizeof *j->taught)))
+        return mq_oom(j->err);
+    return j->ask ? j->ask(j->owner, j->taught) : mq_samples_run(j->taught, &j->run, &j->samples, j->hooks, j->err);
+}
+
+static mq_status read_data(mq_train_job *j)
+{
+    mq_status rc;
+
+    if (!j->train_on->n_data)
+        return mq_fail(j->err, MQ_ERR_USAGE, "--data is what is learned from: it has to be given");
+    MQ_TRY(mq_samples_read(&j->samples, j->train_on, &j->run, j->hooks, j->note, j->user, j->err));
+    MQ_TRY(ask(j));
+    if (j->judge_on->n_data)
+        MQ_TRY(mq_samples_read(&j->judge.samples, j->judge_on, &j->run, j->hooks, j->note, j->user, j->err));
+    else
+        MQ_TRY(hold_out(j));
+    if (mq_augment_any(&j->augment))
+        forget(j);
+done:
+    return rc;
+}
+
+/* What models are judged by, and how the teacher does. */
+static mq_status settle(mq_train_job *j)
+{
+    mq_array **out = calloc(j->run.n_out + 1, sizeof *out);
+    mq_error *err = j->err;
+    mq_status rc = MQ_OK;
+
+    if (!out)
+        return mq_oom(err);
+    MQ_TRY(mq_samples_run(out, &j->run, &j->judge.samples, j->hooks, err));
+    MQ_TRY(plain_labels(&j->samples, out[0], err));
+    MQ_TRY(plain_labels(&j->judge.samples, out[0], err));
+    if (j->samples.labels)
+        j->classes = j->samples.labels->dtype == MQ_INT64;
+    MQ_TRY(check_labels(&j->samples, out[0], "--labels", err));
+    MQ_TRY(check_labels(&j->judge.samples, out[0], j->judge.held_out ? "--labels" : "--val-labels", err));
+    if (j->judge.samples.labels && (j->judge.samples.labels->dtype == MQ_INT64) != j->classes)
+        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "labels to train on and labels to judge by are of different kinds"));
+    MQ_TRY(mq_judge_settle(&j->judge, out[0], j->classes, j->metric, err));
+    rc = mq_judge_model(&j->judge, j->teacher, j->hooks, &j->teacher_metric, err);
+done:
+    for (size_t i = 0; i < j->run.n_out; i++)
+        mq_array_unref(out[i]);
+    free(out);
+    return rc;
+}
+
+mq_status mq_train_read(mq_train_job *j)
+{
+    const mq_status rc = read_data(j);
+
+    return rc == MQ_OK ? settle(j) : rc;
+}
+
+void mq_train_close(mq_train_job *j)
+{
+    mq_samples_release(&j->samples);
+    mq_judge_release(&j->judge);
+    forget(j);
+    mq_running_close(&j->run);
+}
+
+double mq_train_drop(const mq_train_job *j, double got)
+{
+    const double was = j->teacher_metric;
+    const double worse = mq_metric_lower_is_better(j->judge.metric) ? got - was : was - got;
+
+    return (got > 1 || was > 1 || got < 0 || was < 0) && was != 0 ? worse / fabs(was) : worse;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Training as commands need it: samples, a teacher's outputs, judging, checkpoints, one call that trains a model. */
+#ifndef MQ_API_TRAIN_JOB_H
+#define MQ_API_TRAIN_JOB_H
+
+#include "api/running.h"
+#include "exec/metrics.h"
+#include "mq/report.h"
+#include "mq/train.h"
+#include "train/loop.h"
+
+/* ---- samples (train_samples.c) -------------------------------------------------------------------------------------- */
+
+/* All samples of a source in memory: arrays with a row for each. */
+typedef struct mq_samples {
+    uint64_t n, n_labelled;
+    mq_array **in;       /* per input of the model */
+    size_t n_in;
+    mq_array *labels;    /* int64 (below 0: none) or float; NULL: there are none at all */
+} mq_samples;
+
+/* Reads a source for a running model. MQ_ERR_INPUT when samples are not all of one shape, or there are none. */
+mq_status mq_samples_read(mq_samples *out, const mq_data_source *source, const mq_running *run, const mq_hooks *hooks,
+                          void (*note)(void *user, const char *text), void *user, mq_error *err);
+/* Rows `list` of s, as samples of their own. */
+mq_status mq_samples_take(mq_samples *out, const mq_samples *s, const uint64_t *list, uint64_t n, mq_error *err);
+void mq_samples_release(mq_samples *s);
+
+/* Runs a model on samples, in batches; out gets an array with a row for each sample for each of its outputs. MQ_ERR_INPUT
+ * when an output has no row per sample. */
+mq_status mq_samples_run(mq_array **out, mq_running *run, const mq_samples *s, const mq_hooks *hooks, mq_error *err);
+
+/* The best class of each row along the class axis (1 of rank 4 and 5, else the last), int64. */
+mq_status mq_best_classes(mq_array **out, const mq_array *scores, mq_error *err);
+
+/* Puts BatchNormalization behind convolutions that have none; unless their weights are fresh, the model computes what it did
+ * (on the first of these samples). */
+mq_status mq_samples_normalize(mq_model *m, const mq_samples *s, bool fresh, const mq_hooks *hooks, mq_error *err);
+
+/* ---- judging (train_judge.c) ---------------------------------------------------------------------------------------- */
+
+/* What models are judged on. */
+typedef struct mq_train_judge {
+    mq_samples samples;
+    mq_array *truth;     /* int64 classes or float values, a row per sample */
+    bool classes, by_teacher;
+    bool held_out;       /* a part of the training data */
+    mq_metric metric;
+} mq_train_judge;
+
+/* Settles truth and metric; teacher: its outputs on the samples (the first one counts). */
+mq_status mq_judge_settle(mq_train_judge *j, const mq_array *teacher, bool classes, const char *metric, mq_error *err);
+/* The metric of a model on the samples. */
+mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err);
+void mq_judge_release(mq_train_judge *j);
+
+/* ---- one training (train_data.c, train_job.c) ----------------------------------------------------------------------- */
+
+enum { MQ_MOST_LOSSES = 32 };
+
+/* Where a loss term's target comes from. */
+typedef enum mq_target_kind { MQ_TARGET_LABELS, MQ_TARGET_BEST, MQ_TARGET_TEACHER } mq_target_kind;
+
+/* What trainings have in common: how, from what, judged on what. The caller fills the first part. */
+typedef struct mq_train_job {
+    const mq_train_opts *opts;
+    mq_names hints;          /* "TEACHER=STUDENT" */
+    const mq_data_source *train_on, *judge_on; /* judge_on without data: val_split of the training data */
+    double val_split;
+    const char *metric;      /* NULL: by labels and output */
+    bool dry_run;            /* nothing will be trained: the teacher is asked on what is judged on only */
+    mq_status (*ask)(void *owner, mq_array **out); /* the teacher's outputs on all samples; NULL: it is run */
+    bool ask_anyhow;         /* also when each step has other images */
+    void *owner;             /* of ask */
+    void (*note)(void *user, const char *text);   /* as in mq/distill.h */
+    void (*detail)(void *user, const char *text);
+    void *user;              /* of both */
+    const mq_hooks *hooks;
+    mq_error *err;
+
+    mq_model *teacher;       /* borrowed */
+    mq_running run;          /* the teacher, up to what is learned from */
+    size_t n_scores;         /* of run's outputs, those that stand for the model's outputs, in their order; then hints */
+    bool classes;            /* the first output is scores of classes */
+    mq_samples samples;      /* to train on */
+    mq_array **taught;       /* per output of run: the teacher's, a row per sample; NULL while it runs in the loop */
+    mq_train_judge judge;
+    mq_augment augment;
+    double teacher_metric;
+} mq_train_job;
+
+/* Training options that make no sense are MQ_ERR_USAGE; settles augment. */
+mq_status mq_train_check(mq_train_job *j);
+
+/* Makes a model one that can be trained and taught by: weights are constants, calls are nodes, types are known. */
+mq_status mq_train_plain(mq_model *m, mq_error *err);
+
+/* Makes ready: the teacher (plain; must outlive the job) runs up to what its Softmax reads, and to the tensors of hints. */
+mq_status mq_train_open(mq_train_job *j, mq_model *teacher);
+/* Then: reads all data, asks the teacher, settles what is judged by and how the teacher does. */
+mq_status mq_train_read(mq_train_job *j);
+void mq_train_close(mq_train_job *j);
+
+/* A metric's loss against the teacher's: points for metrics between 0 and 1, else relative to the teacher's. */
+double mq_train_drop(const mq_train_job *j, double metric);
+
+/* One model's training. */
+typedef struct mq_train_call {
+    bool control;         /* learn from labels alone */
+    uint64_t seed;
+    const char *name;     /* of its checkpoint in the folder, without the end */
+    const char *label;    /* before the line of each epoch: "control, "; "" for none */
+} mq_train_call;
+
+/* Trains m, whose inputs and outputs are the teacher's; afterwards m holds the parameters of the best epoch. */
+mq_status mq_train_run(mq_train_job *j, mq_model *m, const mq_train_call *call, mq_loop_result *out);
+
+/* The curves of a training, into the report. */
+void mq_train_report(const mq_train_job *j, mq_report *r, const char *model, const mq_loop_result *l);
+
+#endif
