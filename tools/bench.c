@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bounds.h"
 #include "cli/session.h"
 #include "cli/source.h"
 #include "cli/text.h"
@@ -330,22 +331,6 @@ done:
     return rc;
 }
 
-static mq_bench_bounds read_bounds(const cli_session *s)
-{
-    const cli_value *size = cli_get(s, OPT_MAX_SIZE), *macs = cli_get(s, OPT_MAX_MACS);
-    const bool sized = size->given && size->word != 0;
-
-    return (mq_bench_bounds){
-        .has_drop = cli_get(s, OPT_MAX_DROP)->given, .max_drop = cli_get(s, OPT_MAX_DROP)->ratio,
-        .has_metric = cli_get(s, OPT_MIN_METRIC)->given, .min_metric = cli_get(s, OPT_MIN_METRIC)->real,
-        .has_sqnr = cli_get(s, OPT_MIN_SQNR)->given, .min_sqnr = cli_get(s, OPT_MIN_SQNR)->real,
-        .max_latency = cli_get(s, OPT_MAX_LATENCY)->real, .min_speedup = cli_get(s, OPT_MIN_SPEEDUP)->ratio,
-        .max_size = sized && !size->is_ratio ? size->number : 0, .max_size_ratio = sized && size->is_ratio ? size->ratio : 0,
-        .max_macs = macs->given && !macs->is_ratio ? macs->real : 0, .max_macs_ratio = macs->is_ratio ? macs->ratio : 0,
-        .max_ram = cli_get(s, OPT_MAX_RAM)->number,
-    };
-}
-
 /* The numbers of a list of counts, as ints and as int64s: the library's own types. */
 static void read_options(cli_session *s, mq_bench_opts *o, int *threads, int64_t *batches)
 {
@@ -377,7 +362,7 @@ static void read_options(cli_session *s, mq_bench_opts *o, int *threads, int64_t
     o->eval_cmd = cli_get(s, OPT_EVAL_CMD)->text;
     o->lower_is_better = cli_get(s, OPT_LOWER_IS_BETTER)->on;
     o->max_evals = cli_get(s, OPT_MAX_EVALS)->number;
-    o->bounds = read_bounds(s);
+    o->bounds = cli_limits(s);
     o->note = cli_source_note;
     o->detail = cli_source_detail;
     o->user = s;

@@ -5,6 +5,7 @@
 #define MQ_MQ_H
 
 #include "mq/bench.h"
+#include "mq/bounds.h"
 #include "mq/check.h"
 #include "mq/convert.h"
 #include "mq/diff.h"

@@ -345,7 +345,7 @@ static mq_status tell(void *user)
             mq_report_add_rewrite(j->job.report, mq_convert_passes[i].pass->name, mq_convert_passes[i].pass->summary,
                                   j->run.n_changed[i]);
     mq_convert_report_precision(j);
-    MQ_TRY(mq_convert_bound_cost(j));
+    MQ_TRY(mq_judging_cost(j->judging, j->job.model, j->job.err));
     rc = mq_report_status(j->job.report, j->job.err);
 done:
     return rc;
@@ -376,7 +376,7 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
     MQ_TRY(mq_job_open(&j.job));
     MQ_TRY(mq_infer_model(j.job.model, NULL, NULL, err));
     MQ_TRY(count(&j, &j.before));
-    MQ_TRY(mq_convert_count_before(&j));
+    MQ_TRY(mq_convert_open_bounds(&j));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     MQ_TRY(change(&j));
     MQ_TRY(check_target(&j));
@@ -391,6 +391,7 @@ mq_status mq_convert_file(const char *input, const char *output, const mq_conver
             mq_error_prefix(err, "the model was written and stays in place, but not its weights");
     }
 done:
+    mq_judging_close(j.judging);
     mq_convert_release_precision(&j);
     mq_which_free(j.which);
     mq_job_close(&j.job);

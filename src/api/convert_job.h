@@ -4,16 +4,12 @@
 #ifndef MQ_API_CONVERT_JOB_H
 #define MQ_API_CONVERT_JOB_H
 
+#include "api/bounds.h"
 #include "api/job.h"
 #include "convert/precision.h"
 #include "mq/convert.h"
 #include "passes/pass.h"
 #include "report/report.h"
-
-/* What running costs, as mq inspect counts it. */
-typedef struct mq_convert_cost {
-    uint64_t macs, macs_unknown, peak, sizes_unknown;
-} mq_convert_cost;
 
 typedef struct mq_convert_search mq_convert_search;
 
@@ -23,7 +19,8 @@ typedef struct mq_convert_job {
     mq_convert_run run;
     mq_which *which; /* what is rewritten, and changes its precision; NULL: all */
     mq_report_graph before;
-    mq_convert_cost cost; /* before, where a bound is a share of it */
+    mq_bounds bounds;
+    mq_judging *judging;
     mq_precision precision;
     mq_convert_search *search; /* for the rewrite that changes outputs; NULL: not asked for */
     mq_map seen; /* for the precision: name of a tensor -> double[2] in the model's arena */
@@ -34,11 +31,9 @@ typedef struct mq_convert_job {
 /* MACs of the model as it is, first sizes that nobody knows counted as 1; -1: not known. Types must be inferred, and are
  * afterwards. */
 mq_status mq_convert_count_macs(mq_convert_job *j, int64_t *macs);
-/* What the bounds need to know of the input; likewise. */
-mq_status mq_convert_count_before(mq_convert_job *j);
-/* --max-macs, --max-ram. */
-mq_status mq_convert_bound_cost(mq_convert_job *j);
-/* --eval-cmd with --max-drop, --with-onnxruntime: for mq_job.judge. */
+/* Reads the bounds from the options, and of the input what they need; likewise. Freed with mq_judging_close. */
+mq_status mq_convert_open_bounds(mq_convert_job *j);
+/* Those for which models are run: for mq_job.judge. */
 mq_status mq_convert_judge(void *user);
 
 /* ---- --bisect (convert_bisect.c) ------------------------------------------------------------------------------------ */

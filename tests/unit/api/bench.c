@@ -17,37 +17,11 @@
 #include "data_make.h"
 #include "mq/bench.h"
 #include "report/report.h"
+#include "turned_make.h"
 
 static mq_bench_opts opts;
 static mq_bench_result *result;
 static mq_report *report;
-
-/* y = x * w, w[4,3]: class i where x's largest element is i, unless `turn` moves them */
-static void save_model(const char *path, int turn)
-{
-    const mq_save_opts save = { .force = true };
-    mq_model *g = make_model(17);
-    float w[12] = { 0 };
-
-    for (int i = 0; i < 3; i++)
-        w[i * 3 + (i + turn) % 3] = 1;
-    make_input(g->graph, "x", MQ_FLOAT, "N,4");
-    make_init(g->graph, "w", MQ_FLOAT, "4,3", w);
-    make_node(g->graph, "MatMul", "x,w", "y");
-    make_type(make_output(g->graph, "y"), MQ_FLOAT, "N,3");
-    assert_int_equal(mq_model_save(g, path, &save, NULL, NULL, NULL), MQ_OK);
-    mq_model_free(g);
-}
-
-/* Four samples of the classes 0, 1, 2, 2; the last one looks like 1. */
-static void save_data(void)
-{
-    static const float x[] = { 9, 0, 0, 1, 0, 9, 0, 1, 0, 0, 9, 1, 0, 9, 8, 1 };
-    static const int64_t y[] = { 0, 1, 2, 2 };
-
-    put_npy("x.npy", MQ_FLOAT, "4,4", x);
-    put_npy("y.npy", MQ_INT64, "4", y);
-}
 
 static int setup(void **state)
 {
@@ -57,10 +31,10 @@ static int setup(void **state)
     result = NULL;
     if (mq_report_create(&report, "bench", NULL) != MQ_OK || data_setup(state) != 0)
         return -1;
-    save_model("a.onnx", 0);
-    save_model("b.onnx", 0);
-    save_model("turned.onnx", 1);
-    save_data();
+    save_turned("a.onnx", 0);
+    save_turned("b.onnx", 0);
+    save_turned("turned.onnx", 1);
+    save_turned_data();
     return 0;
 }
 
