@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/threads.h"
 #include "ops/ops.h"
+#include "passes/weight_inputs.h"
 #include "quant/mode.h"
 #include "quant/quant.h"
 #include "quant/targets.h"
@@ -27,23 +28,6 @@ mq_quantize_opts mq_quantize_opts_default(void)
 
 /* ---- input -------------------------------------------------------------------------------------------------------- */
 
-/* Operators that only quantized models have. */
-static const mq_node *find_quantized(const mq_model *m)
-{
-    static const char *const names[] = {
-        "DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger",
-        "MatMulInteger", "MatMulNBits", "GatherBlockQuantized", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM",
-        "MatMulIntegerToFloat", "QGemm",
-    };
-
-    for (size_t i = 0; i < m->graphs.n; i++)
-        for (const mq_node *n = m->graphs.items[i]->first; n; n = n->next)
-            for (size_t k = 0; k < MQ_ARRAY_LEN(names); k++)
-                if (strcmp(n->op_type, names[k]) == 0)
-                    return n;
-    return NULL;
-}
-
 static mq_status open_input(mq_quantize_job *j)
 {
     const mq_node *q;
@@ -51,7 +35,7 @@ static mq_status open_input(mq_quantize_job *j)
 
     if (rc != MQ_OK)
         return rc;
-    if (!j->opts->requantize && (q = find_quantized(j->job.model)))
+    if (!j->opts->requantize && (q = mq_weight_find_quantized(j->job.model)))
         rc = mq_fail(j->job.err, MQ_ERR_USAGE, "the model is quantized already: node '%s' is a %s", mq_node_label(q),
                      q->op_type);
     return rc;
@@ -71,7 +55,7 @@ static mq_status fail_nothing(const mq_quantize_job *j)
         most = counts[s] > counts[most] ? s : most;
     if (!p->items.n)
         return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: no operator has a constant %sweight",
-                       j->job.input, find_quantized(j->job.model) ? "float " : "");
+                       j->job.input, mq_weight_find_quantized(j->job.model) ? "float " : "");
     return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: %zu of %zu weights stay as they are: %s",
                    j->job.input, counts[most], p->items.n, mq_stay_text(most));
 }

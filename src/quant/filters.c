@@ -5,22 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum which { NODES, NOT_NODES, TENSORS, NOT_TENSORS, OPS, NOT_OPS, TYPES, N_FILTERS };
-
-struct mq_quant_filters {
-    mq_patterns *p[N_FILTERS];
-    bool given[N_FILTERS];
-    char **type_patterns; /* the part before '=' of each --tensor-type */
-    mq_dtype *types;
-    size_t n_types;
-};
-
 void mq_quant_filters_free(mq_quant_filters *f)
 {
     if (!f)
         return;
-    for (int i = 0; i < N_FILTERS; i++)
-        mq_patterns_free(f->p[i]);
+    mq_filters_free(f->which);
+    mq_patterns_free(f->typed);
     for (size_t i = 0; i < f->n_types; i++)
         free(f->type_patterns[i]);
     free(f->type_patterns);
@@ -63,87 +53,45 @@ static mq_status read_types(mq_quant_filters *f, mq_names types, mq_error *err)
 
 mq_status mq_quant_filters_create(mq_quant_filters **out, const mq_quantize_opts *o, mq_error *err)
 {
-    static const char *const names[N_FILTERS] = { "--nodes",    "--exclude-nodes",    "--tensors",    "--exclude-tensors",
-                                                  "--op-types", "--exclude-op-types", "--tensor-type" };
+    const mq_filter_names names = { o->nodes,           o->exclude_nodes, o->tensors,
+                                    o->exclude_tensors, o->op_types,      o->exclude_op_types };
     mq_quant_filters *f = calloc(1, sizeof *f);
-    mq_status rc = f ? read_types(f, o->tensor_types, err) : mq_oom(err);
-    mq_names lists[N_FILTERS] = { o->nodes, o->exclude_nodes, o->tensors, o->exclude_tensors, o->op_types,
-                                  o->exclude_op_types };
+    mq_status rc = MQ_OK;
 
-    if (f)
-        lists[TYPES] = (mq_names){ (const char *const *)f->type_patterns, f->n_types };
-    for (int i = 0; rc == MQ_OK && i < N_FILTERS; i++) {
-        rc = mq_patterns_create(&f->p[i], names[i], lists[i].items, lists[i].n, err);
-        f->given[i] = lists[i].n > 0;
-    }
-    if (rc == MQ_OK)
-        *out = f;
-    else
-        mq_quant_filters_free(f);
+    if (!f)
+        return mq_oom(err);
+    MQ_TRY(read_types(f, o->tensor_types, err));
+    MQ_TRY(mq_filters_create(&f->which, &names, err));
+    MQ_TRY(mq_patterns_create(&f->typed, "--tensor-type", (const char *const *)f->type_patterns, f->n_types, err));
+    *out = f;
+    f = NULL;
+done:
+    mq_quant_filters_free(f);
     return rc;
-}
-
-void mq_quant_filters_offer_node(mq_quant_filters *f, const mq_node *n)
-{
-    mq_patterns_offer(f->p[NODES], mq_node_label(n));
-    mq_patterns_offer(f->p[NOT_NODES], mq_node_label(n));
-    mq_patterns_offer(f->p[OPS], n->op_type);
-    mq_patterns_offer(f->p[NOT_OPS], n->op_type);
 }
 
 void mq_quant_filters_offer(mq_quant_filters *f, const mq_node *n, const mq_value *weight)
 {
-    mq_quant_filters_offer_node(f, n);
-    mq_patterns_offer(f->p[TENSORS], weight->name);
-    mq_patterns_offer(f->p[NOT_TENSORS], weight->name);
-    mq_patterns_offer(f->p[TYPES], weight->name);
+    mq_filters_offer(f->which, n, weight);
+    mq_patterns_offer(f->typed, weight->name);
 }
 
-/* Every filter is asked, so that each learns that it matched. */
-bool mq_quant_filters_exclude(mq_quant_filters *f, const mq_node *n)
-{
-    bool node = mq_patterns_match(f->p[NOT_NODES], mq_node_label(n));
-    bool op = mq_patterns_match(f->p[NOT_OPS], n->op_type);
-
-    return node || op;
-}
-
-bool mq_quant_filters_name_type(mq_quant_filters *f, const mq_node *n)
-{
-    return mq_patterns_match(f->p[OPS], n->op_type);
-}
-
-bool mq_quant_filters_want_node(mq_quant_filters *f, const mq_node *n)
-{
-    bool node = mq_patterns_match(f->p[NODES], mq_node_label(n)) || !f->given[NODES];
-    bool op = mq_quant_filters_name_type(f, n) || !f->given[OPS];
-    bool excluded = mq_quant_filters_exclude(f, n);
-
-    return node && op && !excluded;
-}
-
+/* A weight that is not wanted is asked about as well, so that --tensor-type learns that it matched. */
 bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value *weight)
 {
-    bool tensor = mq_patterns_match(f->p[TENSORS], weight->name) || !f->given[TENSORS];
-    bool not_tensor = mq_patterns_match(f->p[NOT_TENSORS], weight->name);
-    bool wanted = mq_quant_filters_want_node(f, n);
-
-    mq_quant_filters_type(f, weight);
-    mq_patterns_find(f->p[TYPES], weight->name);
-    return wanted && tensor && !not_tensor;
+    mq_patterns_find(f->typed, weight->name);
+    return mq_filters_want(f->which, n, weight);
 }
 
 mq_dtype mq_quant_filters_type(mq_quant_filters *f, const mq_value *weight)
 {
-    int i = mq_patterns_find(f->p[TYPES], weight->name);
+    int i = mq_patterns_find(f->typed, weight->name);
     return i < 0 ? MQ_UNDEFINED : f->types[i];
 }
 
 mq_status mq_quant_filters_check(const mq_quant_filters *f, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    const mq_status rc = mq_filters_check(f->which, err);
 
-    for (int i = 0; rc == MQ_OK && i < N_FILTERS; i++)
-        rc = mq_patterns_check_used(f->p[i], err);
-    return rc;
+    return rc == MQ_OK ? mq_patterns_check_used(f->typed, err) : rc;
 }

@@ -5,27 +5,22 @@
 #define MQ_QUANT_FILTERS_H
 
 #include "base/pattern.h"
-#include "graph/graph.h"
 #include "mq/quantize.h"
+#include "passes/filters.h"
 
-typedef struct mq_quant_filters mq_quant_filters;
+typedef struct mq_quant_filters {
+    mq_filters *which;
+    mq_patterns *typed;   /* the part before '=' of each --tensor-type */
+    char **type_patterns; /* the same as text */
+    mq_dtype *types;
+    size_t n_types;
+} mq_quant_filters;
 
 mq_status mq_quant_filters_create(mq_quant_filters **out, const mq_quantize_opts *opts, mq_error *err);
 void mq_quant_filters_free(mq_quant_filters *f); /* NULL is fine */
 
-/* Tells the filters that there is such a node with such a weight: exact names and suggestions need to know all of them
- * before the first question. */
+/* As mq_filters_offer and mq_filters_want, for --tensor-type too. */
 void mq_quant_filters_offer(mq_quant_filters *f, const mq_node *n, const mq_value *weight);
-
-/* The same of a node without a weight, whose activations may become integers (--mode static). */
-void mq_quant_filters_offer_node(mq_quant_filters *f, const mq_node *n);
-bool mq_quant_filters_want_node(mq_quant_filters *f, const mq_node *n);
-/* Do --exclude-nodes or --exclude-op-types name it? */
-bool mq_quant_filters_exclude(mq_quant_filters *f, const mq_node *n);
-/* Does --op-types, being given, name its type? */
-bool mq_quant_filters_name_type(mq_quant_filters *f, const mq_node *n);
-
-/* Do they want the weight of this node? */
 bool mq_quant_filters_want(mq_quant_filters *f, const mq_node *n, const mq_value *weight);
 
 /* The type that --tensor-type gives the weight: MQ_UNDEFINED: none, MQ_FLOAT: leave it. */

@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: mq authors */
 /* The forms of com.microsoft with blocked integers (ONNX Runtime, docs/ContribOperators.md): MatMulNBits for products,
  * GatherBlockQuantized for embeddings. */
+#include "passes/trace.h"
 #include "quant/emit.h"
-#include "quant/trace.h"
 
 /* MatMul(A, W), Gemm(A, W [, C]) => MatMulNBits(A, W_quantized, W_scale [, W_zero_point, , C]). Integers are unsigned, rows
  * of outputs in blocks; left out, the zero point is the middle of the type. */
@@ -49,7 +49,7 @@ void mq_rewrite_gather_nbits(mq_emit *e)
     mq_emit_params(e);
     for (size_t i = it->value->uses.n; e->rc == MQ_OK && i-- > 0;) {
         mq_node *old = it->value->uses.items[i].node, *made;
-        if (mq_quant_passes_on(old)) /* for another item */
+        if (mq_trace_passes_on(old)) /* for another item */
             continue;
         mq_value *in[4] = { e->q, old->inputs[1], e->scale, e->zero_point }, *out = old->outputs[0];
         const char *base = mq_node_label(old);

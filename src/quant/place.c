@@ -99,7 +99,8 @@ static bool is_asked(const struct placer *w, const mq_node *n)
                                          "LpNormalization", "Sigmoid", "HardSigmoid", "Tanh", "HardSwish", "Gelu", "Elu",
                                          "PRelu", "ReduceMean", "GlobalMaxPool", "Mul", "Sub", "Div" };
 
-    return mq_node_is_any(n, "", names, MQ_ARRAY_LEN(names)) && mq_quant_filters_name_type(w->filters, n) && n->outputs[0] &&
+    return mq_node_is_any(n, "", names, MQ_ARRAY_LEN(names)) && mq_filters_name_type(w->filters->which, n) &&
+           n->outputs[0] &&
            mq_value_dtype(n->outputs[0]) == MQ_FLOAT &&
            (is_activation(n->inputs[0]) || (n->n_inputs > 1 && is_activation(n->inputs[1])));
 }
@@ -142,7 +143,7 @@ static mq_node *fused_activation(const struct placer *w, const mq_value *v)
     mq_node *n = v ? mq_only_reader(v) : NULL;
     double number;
 
-    if (!n || n->graph != v->graph || n->inputs[0] != v || !n->outputs[0] || mq_quant_filters_exclude(w->filters, n))
+    if (!n || n->graph != v->graph || n->inputs[0] != v || !n->outputs[0] || mq_filters_exclude(w->filters->which, n))
         return NULL;
     if (mq_node_is(n, "", "Relu"))
         return n;
@@ -200,8 +201,8 @@ static void walk_forward(struct placer *w)
         choice *c = &w->choices[at];
         n->tag = at++;
         c->role = role_of(w, n);
-        mq_quant_filters_exclude(w->filters, n); /* what is float anyway may be named there */
-        if (c->role == ROLE_NONE || !mq_quant_filters_want_node(w->filters, n) || is_fused(w, n))
+        mq_filters_exclude(w->filters->which, n); /* what is float anyway may be named there */
+        if (c->role == ROLE_NONE || !mq_filters_want_node(w->filters->which, n) || is_fused(w, n))
             c->role = ROLE_NONE;
         else
             c->on = starts_integers(c->role) || from_integers(n);

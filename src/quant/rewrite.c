@@ -10,9 +10,9 @@
  * dynamic_lstm.c. */
 #include <string.h>
 
+#include "passes/trace.h"
 #include "quant/dynamic_lstm.h"
 #include "quant/emit.h"
-#include "quant/trace.h"
 
 /* Where the DequantizeLinear of a weight stands: before its only user, or first of all. */
 static mq_node *place_for(const mq_value *v)
@@ -137,7 +137,7 @@ static void rewrite_embedding(mq_emit *e)
 
     /* a Transpose may see the table, too, for another item */
     for (size_t i = v->uses.n; e->rc == MQ_OK && i-- > 0;)
-        if (!mq_quant_passes_on(v->uses.items[i].node))
+        if (!mq_trace_passes_on(v->uses.items[i].node))
             rewrite_gather(e, v->uses.items[i].node);
 }
 
@@ -149,7 +149,7 @@ static void drop_unused(mq_value *v)
     for (size_t i = v->uses.n; i-- > 0;) {
         mq_node *n = i < v->uses.n ? v->uses.items[i].node : NULL; /* one removal may take several uses along */
         mq_value *out = n && n->n_outputs == 1 ? n->outputs[0] : NULL;
-        if (!n || n->n_outputs != 1 || !mq_quant_passes_on(n))
+        if (!n || n->n_outputs != 1 || !mq_trace_passes_on(n))
             continue;
         if (out)
             drop_unused(out);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "ops/ops.h"
+#include "passes/trace.h"
+#include "passes/weight_inputs.h"
 #include "quant/choose.h"
 #include "quant/dynamic_lstm.h"
 #include "quant/filters.h"
@@ -14,7 +16,6 @@
 #include "quant/overrides.h"
 #include "quant/quant.h"
 #include "quant/tie.h"
-#include "quant/trace.h"
 
 const char *mq_stay_code(mq_stay stay)
 {
@@ -60,49 +61,6 @@ struct selector {
 
 /* ---- finding ------------------------------------------------------------------------------------------------------- */
 
-static const mq_op_rule *rule_of(const mq_node *n)
-{
-    const mq_op_rule *rule = mq_rule_find(mq_domain_norm(n->domain), n->op_type);
-    return rule && rule->quant ? rule : NULL;
-}
-
-/* Is input `at` of n a place for a weight? MatMul may have it on either side: on the left only when the right is none. */
-static bool is_weight_input(const mq_node *n, size_t at)
-{
-    const mq_op_rule *rule = rule_of(n);
-
-    if (!rule)
-        return false;
-    if ((int)at == rule->quant->weight_input || (int)at == rule->quant->weight_input2)
-        return true;
-    return at == 0 && mq_node_is(n, "", "MatMul") && n->n_inputs > 1 && n->inputs[1] &&
-           !mq_quant_constant_behind(n->inputs[1]);
-}
-
-/* The axis of output channels of the weight at input `at` of n, and the axis that is summed over; -1: none. */
-static void find_axes(const mq_node *n, size_t at, int rank, int *channel, int *reduce)
-{
-    const mq_quant_traits *t = rule_of(n)->quant;
-
-    *channel = *reduce = -1;
-    if (rank < 2 || t->channel_axis == MQ_AXIS_NONE)
-        return;
-    if (mq_node_is(n, "", "MatMul") || mq_node_is(n, "com.microsoft", "FusedMatMul")) {
-        bool left = at == 0, turned = mq_node_attr_int(n, left ? "transA" : "transB", 0) != 0;
-        *channel = left != turned ? rank - 2 : rank - 1;
-        *reduce = left != turned ? rank - 1 : rank - 2;
-    } else if (t->channel_axis == MQ_AXIS_GEMM) {
-        *channel = mq_node_attr_int(n, "transB", 0) ? 0 : 1;
-        *reduce = 1 - *channel;
-    } else if (t->embedding) {
-        *channel = 0;
-        *reduce = rank - 1;
-    } else {
-        *channel = t->channel_axis < rank ? t->channel_axis : -1;
-        *reduce = mq_node_is(n, "", "ConvTranspose") ? 0 : rank == 3 && t->weight_input2 >= 0 ? 2 : 1;
-    }
-}
-
 static mq_quant_item *item_of(const mq_quant_plan *plan, const mq_value *v)
 {
     return v->tag < plan->items.n && plan->items.items[v->tag]->value == v ? plan->items.items[v->tag] : NULL;
@@ -130,7 +88,7 @@ static mq_status add_item(struct selector *s, mq_value *v, mq_value *constant, c
 /* A constant that is a weight by its place, but not of a kind that can be quantized. */
 static mq_status add_other(struct selector *s, mq_value *v)
 {
-    mq_value *constant = mq_quant_constant_behind(v);
+    mq_value *constant = mq_trace_behind(v);
     mq_tensor *t = constant ? mq_value_constant(constant, true) : NULL;
     mq_quant_item *it = NULL;
     mq_status rc;
@@ -149,12 +107,12 @@ static mq_status add_other(struct selector *s, mq_value *v)
 static mq_status look_at_input(struct selector *s, mq_node *n, size_t at)
 {
     mq_value *v = n->inputs[at], *constant;
-    bool embedding = rule_of(n)->quant->embedding, wanted = mq_quant_filters_want(s->filters, n, v);
+    bool embedding = mq_weight_traits(n)->embedding, wanted = mq_quant_filters_want(s->filters, n, v);
     mq_quant_item *it;
     mq_source view;
     mq_status rc;
 
-    if (!mq_quant_trace(v, &constant, &view))
+    if (!mq_trace_constant(v, &constant, &view))
         return add_other(s, v);
     if ((it = item_of(s->plan, v))) {
         if (it->stay == MQ_STAY_NOT && !wanted)
@@ -166,19 +124,12 @@ static mq_status look_at_input(struct selector *s, mq_node *n, size_t at)
         return rc;
     it->op_type = n->op_type;
     it->embedding = embedding;
-    find_axes(n, at, view.n_dims, &it->channel_axis, &it->reduce_axis);
+    mq_weight_axes(n, at, view.n_dims, &it->channel_axis, &it->reduce_axis);
     if (!wanted)
         it->stay = MQ_STAY_EXCLUDED;
     else if (n->graph->function)
         it->stay = MQ_STAY_SCOPE;
     return MQ_OK;
-}
-
-static bool in_function(const mq_graph *g)
-{
-    while (g->parent)
-        g = g->parent;
-    return g->function != NULL;
 }
 
 /* Calls fn for every weight input with a constant behind it. */
@@ -190,8 +141,8 @@ static mq_status each_weight(struct selector *s, mq_status (*fn)(struct selector
     for (size_t g = 0; g < m->graphs.n; g++)
         for (mq_node *n = m->graphs.items[g]->first; n; n = n->next)
             for (size_t i = 0; rc == MQ_OK && i < n->n_inputs; i++)
-                if (n->inputs[i] && is_weight_input(n, i) && mq_quant_constant_behind(n->inputs[i]) &&
-                    !in_function(n->graph))
+                if (n->inputs[i] && mq_weight_is_input(n, i) && mq_trace_behind(n->inputs[i]) &&
+                    !mq_weight_in_function(n))
                     rc = fn(s, n, i);
     return rc;
 }
@@ -204,30 +155,11 @@ static mq_status offer(struct selector *s, mq_node *n, size_t at)
 
 /* ---- users --------------------------------------------------------------------------------------------------------- */
 
-/* A use of the constant that is not as a weight, also behind the operators that are looked through: it would have to stay
- * beside its integers. NULL: there is none. *is_output: it leaves the graph. */
-static const mq_node *other_user(const mq_value *v, int depth, bool *is_output)
-{
-    *is_output |= v->n_output_uses > 0;
-    for (size_t i = 0; i < v->uses.n; i++) {
-        const mq_node *n = v->uses.items[i].node, *other;
-        size_t at = v->uses.items[i].index;
-        if (is_weight_input(n, at))
-            continue;
-        if (at != 0 || depth > 16 || n->n_outputs != 1 || !n->outputs[0] ||
-            mq_quant_constant_behind(n->outputs[0]) == NULL)
-            return n;
-        if ((other = other_user(n->outputs[0], depth + 1, is_output)))
-            return other;
-    }
-    return NULL;
-}
-
 /* Is the table looked up along another axis than that of its rows by anyone? */
 static bool other_axis(const mq_value *v)
 {
     for (size_t i = 0; i < v->uses.n; i++)
-        if (!mq_quant_passes_on(v->uses.items[i].node) && mq_node_attr_int(v->uses.items[i].node, "axis", 0) != 0)
+        if (!mq_trace_passes_on(v->uses.items[i].node) && mq_node_attr_int(v->uses.items[i].node, "axis", 0) != 0)
             return true;
     return false;
 }
@@ -257,7 +189,7 @@ static void mark_last(struct selector *s, const mq_value *v, size_t mark, int de
         return;
     n->tag = mark;
     for (size_t i = 0; i < n->n_inputs; i++) {
-        mq_quant_item *it = n->inputs[i] && is_weight_input(n, i) ? item_of(s->plan, n->inputs[i]) : NULL;
+        mq_quant_item *it = n->inputs[i] && mq_weight_is_input(n, i) ? item_of(s->plan, n->inputs[i]) : NULL;
         if (it && !it->embedding)
             it->last = found = true;
     }
@@ -315,7 +247,7 @@ static mq_status decide(struct selector *s, mq_quant_item *it)
     it->bytes_before = it->bytes_after = mq_tensor_size(t) > 0 ? (uint64_t)mq_tensor_size(t) : 0;
     if (it->stay)
         return MQ_OK;
-    other = other_user(it->constant, 0, &is_output);
+    other = mq_weight_other_user(it->constant, &is_output);
     if (seen != MQ_FLOAT && seen != MQ_FLOAT16 && seen != MQ_BFLOAT16) {
         it->stay = MQ_STAY_TYPE;
         it->stay_detail = mq_dtype_name(t->dtype);
@@ -429,7 +361,7 @@ static mq_status find_items(struct selector *s)
 
     MQ_TRY(each_weight(s, offer));
     for (mq_node *n = static_graph(s->plan) ? static_graph(s->plan)->first : NULL; n; n = n->next)
-        mq_quant_filters_offer_node(s->filters, n);
+        mq_filters_offer_node(s->filters->which, n);
     MQ_TRY(each_weight(s, look_at_input));
     for (size_t i = 0; i < m->graphs.n; i++)
         for (mq_node *n = m->graphs.items[i]->first; n; n = n->next)

@@ -5,10 +5,10 @@
 #ifndef MQ_QUANT_WEIGHT_H
 #define MQ_QUANT_WEIGHT_H
 
+#include "passes/source.h"
 #include "quant/fit.h"
 #include "quant/kernels.h"
 #include "quant/scheme.h"
-#include "quant/source.h"
 
 /* What the operators' form wants the integers to look like. */
 typedef enum mq_packing {

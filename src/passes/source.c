@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-#include "quant/source.h"
+#include "passes/source.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/quant/trace.c: the constant behind a value, and how the value sees it. */
+/* Tests src/passes/trace.c: the constant behind a value, and how the value sees it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "quant/trace.h"
+#include "passes/trace.h"
 #include "quant_make.h"
 
 static void infer(void)
@@ -35,9 +35,9 @@ static void sees(const char *name, const char *dims_text, const char *strides_te
     mq_source view;
 
     make_dims(strides_text, strides);
-    assert_true(mq_quant_trace(value(name), &constant, &view));
+    assert_true(mq_trace_constant(value(name), &constant, &view));
     assert_string_equal(constant->name, "w");
-    assert_ptr_equal(mq_quant_constant_behind(value(name)), constant);
+    assert_ptr_equal(mq_trace_behind(value(name)), constant);
     assert_int_equal(view.n_dims, n);
     assert_memory_equal(view.dims, dims, (size_t)n * sizeof *dims);
     assert_memory_equal(view.strides, strides, (size_t)n * sizeof *strides);
@@ -48,8 +48,8 @@ static void sees_nothing(const char *name, bool constant)
     mq_value *c = NULL;
     mq_source view;
 
-    assert_false(mq_quant_trace(value(name), &c, &view));
-    assert_int_equal(mq_quant_constant_behind(value(name)) != NULL, constant);
+    assert_false(mq_trace_constant(value(name), &c, &view));
+    assert_int_equal(mq_trace_behind(value(name)) != NULL, constant);
 }
 
 static void test_operators(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-#include "quant/trace.h"
+#include "passes/trace.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 enum { MAX_CHAIN = 16 };
 
-bool mq_quant_passes_on(const mq_node *n)
+bool mq_trace_passes_on(const mq_node *n)
 {
     static const char *const names[] = { "Identity", "Transpose", "Reshape",   "Flatten",
                                          "Squeeze",  "Unsqueeze", "Cast" };
@@ -16,12 +16,12 @@ bool mq_quant_passes_on(const mq_node *n)
     return n && n->n_inputs > 0 && n->inputs[0] && mq_node_is_any(n, "", names, MQ_ARRAY_LEN(names));
 }
 
-mq_value *mq_quant_constant_behind(const mq_value *v)
+mq_value *mq_trace_behind(const mq_value *v)
 {
     for (int i = 0; i < MAX_CHAIN; i++) {
         if (mq_value_constant(v, true))
             return (mq_value *)v;
-        if (!mq_quant_passes_on(v->producer))
+        if (!mq_trace_passes_on(v->producer))
             return NULL;
         v = v->producer->inputs[0];
     }
@@ -81,13 +81,13 @@ static bool apply(mq_source *view, const mq_node *n, const mq_value *out)
     return count == view->n && mq_source_reshape(view, n_dims, dims);
 }
 
-bool mq_quant_trace(const mq_value *v, mq_value **constant, mq_source *view)
+bool mq_trace_constant(const mq_value *v, mq_value **constant, mq_source *view)
 {
     const mq_value *chain[MAX_CHAIN];
     int n = 0;
 
     while (!mq_value_constant(v, true)) {
-        if (n == MAX_CHAIN || !mq_quant_passes_on(v->producer))
+        if (n == MAX_CHAIN || !mq_trace_passes_on(v->producer))
             return false;
         chain[n++] = v;
         v = v->producer->inputs[0];

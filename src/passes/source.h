@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: mq authors */
 /* A weight as its operator sees it: the stored constant, seen through the Transpose, Reshape, Identity and Cast nodes
  * between the two. Elements are read as float in the order of the view; nothing is copied to be seen. */
-#ifndef MQ_QUANT_SOURCE_H
-#define MQ_QUANT_SOURCE_H
+#ifndef MQ_PASSES_SOURCE_H
+#define MQ_PASSES_SOURCE_H
 
 #include "base/compiler.h"
 #include "graph/graph.h"

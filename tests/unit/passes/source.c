@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* Tests src/quant/source.c: views against plain index arithmetic. */
+/* Tests src/passes/source.c: views against plain index arithmetic. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "graph_make.h"
-#include "quant/source.h"
+#include "passes/source.h"
 #include "rng.h"
 
 enum { MOST = 5000 };
