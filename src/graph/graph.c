@@ -389,6 +389,8 @@ static void unlink_node(mq_node *n)
 
     *(n->prev ? &n->prev->next : &g->first) = n->next;
     *(n->next ? &n->next->prev : &g->last) = n->prev;
+    if (g->walk == n)
+        g->walk = n->next;
     n->prev = n->next = NULL;
     n->graph = NULL;
     g->n_nodes--;

@@ -240,6 +240,7 @@ struct mq_graph {
     mq_function *function; /* whose body it is, or NULL */
     const char *name;
     mq_node *first, *last;
+    mq_node *walk; /* where somebody who walks over the nodes goes next; moves on when that node is taken out */
     size_t n_nodes;
     mq_value_vec inputs, outputs;
     mq_value_vec inits;      /* values with init or sparse, dense first, each in file order */

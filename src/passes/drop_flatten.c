@@ -95,17 +95,15 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
-
-    (void)ctx;
-    for (mq_node *n = g->first; n && rc == MQ_OK; n = n->next)
-        if (mq_node_is(n, "", "MatMul") && n->n_inputs == 2 && n->inputs[0] && n->outputs[0])
-            rc = unflatten(n, n_changed, err);
-    return rc;
+    if (!mq_node_is(n, "", "MatMul") || n->n_inputs != 2 || !n->inputs[0] || !n->outputs[0])
+        return MQ_OK;
+    return unflatten(n, n_changed, err);
 }
 
 const mq_pass mq_pass_drop_flatten = {
-    .name = "drop-flatten", .summary = "multiply by a matrix without flattening before and unflattening behind", .run = run
+    .name = "drop-flatten",
+    .summary = "multiply by a matrix without flattening before and unflattening behind",
+    .node = visit,
 };

@@ -51,25 +51,20 @@ static bool does_nothing(const mq_node *n)
     return mq_node_is(n, "", "Dropout") && drops_nothing(n);
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    bool done = false;
+    mq_status rc;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        bool done = false;
-
-        next = n->next;
-        if (!does_nothing(n))
-            continue;
-        if ((rc = mq_value_bypass(n->outputs[0], n->inputs[0], &done, err)) == MQ_OK && done) {
-            mq_node_remove(n);
-            ++*n_changed;
-        }
+    if (!does_nothing(n))
+        return MQ_OK;
+    if ((rc = mq_value_bypass(n->outputs[0], n->inputs[0], &done, err)) == MQ_OK && done) {
+        mq_node_remove(n);
+        ++*n_changed;
     }
     return rc;
 }
 
 const mq_pass mq_pass_drop_identity = {
-    .name = "drop-identity", .summary = "remove nodes that give what they get", .run = run
+    .name = "drop-identity", .summary = "remove nodes that give what they get", .node = visit
 };

@@ -143,26 +143,21 @@ done:
 
 /* ---- the pass ------------------------------------------------------------------------------------------------------ */
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    bool done = false;
+    mq_value *x;
+    mq_status rc = join_transposes(n, n_changed, err);
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        bool done = false;
-        mq_value *x;
-
-        next = n->next;
-        if ((rc = join_transposes(n, n_changed, err)) != MQ_OK || !(x = source(n)))
-            continue;
-        if ((rc = mq_value_bypass(n->outputs[0], x, &done, err)) == MQ_OK && done) {
-            mq_pass_drop(n);
-            ++*n_changed;
-        }
+    if (rc != MQ_OK || !(x = source(n)))
+        return rc;
+    if ((rc = mq_value_bypass(n->outputs[0], x, &done, err)) == MQ_OK && done) {
+        mq_pass_drop(n);
+        ++*n_changed;
     }
     return rc;
 }
 
 const mq_pass mq_pass_drop_noop = {
-    .name = "drop-noop", .summary = "remove what changes neither shape nor numbers", .run = run
+    .name = "drop-noop", .summary = "remove what changes neither shape nor numbers", .node = visit
 };

@@ -157,26 +157,25 @@ static mq_status fold(mq_node *n, size_t *n_changed, mq_error *err)
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    size_t before;
+    mq_status rc;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        const size_t before = *n_changed;
+    do { /* again: another one may follow */
         mq_node *last = n->n_outputs ? mq_only_reader(n->outputs[0]) : NULL;
         mq_value *y = last && last->n_outputs ? last->outputs[0] : NULL;
 
-        next = n->next;
+        before = *n_changed;
         rc = n->n_outputs && n->n_inputs > 1 ? fold(n, n_changed, err) : MQ_OK;
         if (*n_changed != before)
-            next = y->producer; /* again: another one may follow */
-    }
+            n = y->producer;
+    } while (rc == MQ_OK && *n_changed != before);
     return rc;
 }
 
 const mq_pass mq_pass_fold_batchnorm = {
     .name = "fold-batchnorm",
     .summary = "merge BatchNormalization and arithmetic per channel into the weights before",
-    .run = run,
+    .node = visit,
 };

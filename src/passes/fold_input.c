@@ -208,27 +208,24 @@ static mq_status fold(mq_node *n, size_t *n_changed, mq_error *err)
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
+    mq_value *y = n->n_outputs ? n->outputs[0] : NULL;
     mq_status rc = MQ_OK;
+    size_t before;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        const size_t before = *n_changed;
-        mq_value *y = n->n_outputs ? n->outputs[0] : NULL;
-
-        next = n->next;
+    do { /* again: another one may stand before */
+        before = *n_changed;
         if (y && n->n_inputs > 1 && n->inputs[0] &&
             (mq_node_is(n, "", "Conv") || mq_node_is(n, "", "Gemm") || mq_node_is(n, "", "MatMul")))
             rc = fold(n, n_changed, err);
-        if (rc == MQ_OK && *n_changed != before)
-            next = y->producer; /* again: another one may stand before */
-    }
+        n = y ? y->producer : NULL;
+    } while (rc == MQ_OK && *n_changed != before);
     return rc;
 }
 
 const mq_pass mq_pass_fold_input = {
     .name = "fold-input",
     .summary = "merge BatchNormalization and arithmetic per channel into the weights behind",
-    .run = run,
+    .node = visit,
 };

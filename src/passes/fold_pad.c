@@ -106,17 +106,11 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
-
-    (void)ctx;
-    for (mq_node *n = g->first; n && rc == MQ_OK; n = n->next)
-        if (mq_node_is(n, "", "Conv") || mq_node_is(n, "", "AveragePool"))
-            rc = fold(n, n_changed, err);
-    return rc;
+    return mq_node_is(n, "", "Conv") || mq_node_is(n, "", "AveragePool") ? fold(n, n_changed, err) : MQ_OK;
 }
 
 const mq_pass mq_pass_fold_pad = {
-    .name = "fold-pad", .summary = "pad in the convolution or average that follows", .run = run
+    .name = "fold-pad", .summary = "pad in the convolution or average that follows", .node = visit
 };

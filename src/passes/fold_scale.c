@@ -145,18 +145,6 @@ static mq_status fold(mq_node *n, size_t *n_changed, mq_error *err)
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        next = n->next;
-        rc = fold(n, n_changed, err);
-    }
-    return rc;
-}
-
 const mq_pass mq_pass_fold_scale = {
-    .name = "fold-scale", .summary = "multiply weights by a number that stands further down", .run = run
+    .name = "fold-scale", .summary = "multiply weights by a number that stands further down", .node = fold
 };

@@ -157,24 +157,17 @@ static mq_status fold_slice(mq_node *n, size_t *n_changed, mq_error *err)
     return set_constant(n, 2, count.value, ends, n_changed, err);
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
-
-    (void)ctx;
-    for (mq_node *n = g->first; n && rc == MQ_OK; n = n->next) {
-        if (n->n_inputs < 2 || !n->inputs[0] || n->n_outputs != 1 || !n->outputs[0])
-            continue;
-        if (mq_node_is(n, "", "Reshape"))
-            rc = fold_reshape(n, n_changed, err);
-        else if (mq_node_is(n, "", "Expand"))
-            rc = fold_expand(n, n_changed, err);
-        else if (mq_node_is(n, "", "Slice"))
-            rc = fold_slice(n, n_changed, err);
-    }
-    return rc;
+    if (n->n_inputs < 2 || !n->inputs[0] || n->n_outputs != 1 || !n->outputs[0])
+        return MQ_OK;
+    if (mq_node_is(n, "", "Reshape"))
+        return fold_reshape(n, n_changed, err);
+    if (mq_node_is(n, "", "Expand"))
+        return fold_expand(n, n_changed, err);
+    return mq_node_is(n, "", "Slice") ? fold_slice(n, n_changed, err) : MQ_OK;
 }
 
 const mq_pass mq_pass_fold_shapes = {
-    .name = "fold-shapes", .summary = "make constants of shapes that are known but for sizes of the input", .run = run
+    .name = "fold-shapes", .summary = "make constants of shapes that are known but for sizes of the input", .node = visit
 };

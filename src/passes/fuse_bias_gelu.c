@@ -49,21 +49,13 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    const char *op = with_bias(n);
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        const char *op = with_bias(n);
-
-        next = n->next;
-        if (op && n->n_inputs >= 1 && n->n_outputs == 1 && n->outputs[0])
-            rc = fuse(n, op, n_changed, err);
-    }
-    return rc;
+    return op && n->n_inputs >= 1 && n->n_outputs == 1 && n->outputs[0] ? fuse(n, op, n_changed, err) : MQ_OK;
 }
 
 const mq_pass mq_pass_fuse_bias_gelu = {
-    .name = "fuse-bias-gelu", .summary = "make BiasGelu and FastGelu of a sum and Gelu", .run = run
+    .name = "fuse-bias-gelu", .summary = "make BiasGelu and FastGelu of a sum and Gelu", .node = visit
 };

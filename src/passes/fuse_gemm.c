@@ -93,27 +93,23 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
     mq_status rc = MQ_OK;
+    mq_node *made;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        mq_node *made = NULL;
-
-        if (is_product(n)) {
+    do { /* what was made may take in more */
+        made = NULL;
+        if (is_product(n))
             rc = add_inside(n, &made, err);
-            if (rc == MQ_OK && !made)
-                rc = turn_inside(n, &made, err);
-        }
-        if (rc != MQ_OK)
-            break;
+        if (rc == MQ_OK && !made && is_product(n))
+            rc = turn_inside(n, &made, err);
         *n_changed += made != NULL;
-        next = made ? made : n->next;
-    }
+        n = made;
+    } while (made && rc == MQ_OK);
     return rc;
 }
 
 const mq_pass mq_pass_fuse_gemm = {
-    .name = "fuse-gemm", .summary = "make Gemm of products of matrices with sums and Transposes", .run = run
+    .name = "fuse-gemm", .summary = "make Gemm of products of matrices with sums and Transposes", .node = visit
 };

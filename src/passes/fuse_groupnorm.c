@@ -153,28 +153,15 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    groups t;
 
-    (void)ctx;
-    if (mq_opset_of(g, "") < GROUPNORM_SINCE)
-        return MQ_OK;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        groups t;
-
-        next = n->next;
-        if (!read_groups(n, &t))
-            continue;
-        while (next && (next == t.behind[0] || next == t.behind[1]))
-            next = next->next; /* they go too */
-        rc = fuse(&t, n_changed, err);
-    }
-    return rc;
+    return mq_opset_of(n->graph, "") >= GROUPNORM_SINCE && read_groups(n, &t) ? fuse(&t, n_changed, err) : MQ_OK;
 }
 
 const mq_pass mq_pass_fuse_groupnorm = {
     .name = "fuse-groupnorm",
     .summary = "make one operator of normalization by groups of channels (opset 21)",
-    .run = run,
+    .node = visit,
 };

@@ -117,18 +117,6 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        next = n->next;
-        rc = fuse(n, n_changed, err);
-    }
-    return rc;
-}
-
 const mq_pass mq_pass_fuse_length = {
-    .name = "fuse-length", .summary = "make one operator of the division of vectors by their length", .run = run
+    .name = "fuse-length", .summary = "make one operator of the division of vectors by their length", .node = fuse
 };

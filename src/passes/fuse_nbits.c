@@ -309,29 +309,23 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
     mq_value *bias;
     weight w;
+    mq_status rc;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        next = n->next;
-        if (n->n_outputs != 1 || !n->outputs[0])
-            continue;
-        if (next && next == mq_only_reader(n->outputs[0]))
-            next = mq_node_is(next, "", "Add") ? next->next : next; /* it may go too */
-        if (mq_node_is(n, "com.microsoft", "MatMulNBits")) {
-            rc = take_bias(n, n_changed, err);
-        } else if (matches(n, &w, &bias) && map_weight(&w)) {
-            rc = fuse(n, &w, bias, err);
-            ++*n_changed;
-        }
-    }
+    if (n->n_outputs != 1 || !n->outputs[0])
+        return MQ_OK;
+    if (mq_node_is(n, "com.microsoft", "MatMulNBits"))
+        return take_bias(n, n_changed, err);
+    if (!matches(n, &w, &bias) || !map_weight(&w))
+        return MQ_OK;
+    rc = fuse(n, &w, bias, err);
+    ++*n_changed;
     return rc;
 }
 
 const mq_pass mq_pass_fuse_nbits = {
-    .name = "fuse-nbits", .summary = "multiply by weights of few bits without expanding them", .run = run
+    .name = "fuse-nbits", .summary = "multiply by weights of few bits without expanding them", .node = visit
 };

@@ -99,21 +99,13 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    projection p;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        projection p;
-
-        next = n->next;
-        if (read_projection(n, &p))
-            rc = fuse(n, &p, n_changed, err);
-    }
-    return rc;
+    return read_projection(n, &p) ? fuse(n, &p, n_changed, err) : MQ_OK;
 }
 
 const mq_pass mq_pass_fuse_projection = {
-    .name = "fuse-projection", .summary = "make Attention of MultiHeadAttention and the product before it", .run = run
+    .name = "fuse-projection", .summary = "make Attention of MultiHeadAttention and the product before it", .node = visit
 };

@@ -104,18 +104,6 @@ static mq_status fuse(mq_node *n, size_t *n_changed, mq_error *err)
     return MQ_OK;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        next = n->next;
-        rc = fuse(n, n_changed, err);
-    }
-    return rc;
-}
-
 const mq_pass mq_pass_fuse_softmax = {
-    .name = "fuse-softmax", .summary = "make one operator of Softmax and LogSoftmax written out", .run = run
+    .name = "fuse-softmax", .summary = "make one operator of Softmax and LogSoftmax written out", .node = fuse
 };

@@ -93,16 +93,12 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
+    mq_graph *b = taken_branch(n);
     mq_status rc = MQ_OK;
-    mq_graph *b;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        next = n->next;
-        if (!(b = taken_branch(n)))
-            continue;
+    if (b) {
         rc = inline_branch(n, b, err);
         ++*n_changed;
     }
@@ -110,5 +106,5 @@ static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_
 }
 
 const mq_pass mq_pass_inline_if = {
-    .name = "inline-if", .summary = "put the branch in the place of If with a constant condition", .run = run
+    .name = "inline-if", .summary = "put the branch in the place of If with a constant condition", .node = visit
 };

@@ -94,23 +94,16 @@ done:
     return rc;
 }
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    step first, second;
 
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        step first, second;
-
-        next = n->next;
-        if (!read_step(n, &second) || !second.x->producer || second.x->producer->graph != g || !mq_only_reader(second.x) ||
-            !read_step(second.x->producer, &first) || first.product != second.product)
-            continue;
-        rc = merge(n, &first, &second, n_changed, err);
-    }
-    return rc;
+    if (!read_step(n, &second) || !second.x->producer || second.x->producer->graph != n->graph ||
+        !mq_only_reader(second.x) || !read_step(second.x->producer, &first) || first.product != second.product)
+        return MQ_OK;
+    return merge(n, &first, &second, n_changed, err);
 }
 
 const mq_pass mq_pass_merge_numbers = {
-    .name = "merge-numbers", .summary = "make one constant of two that are added or multiplied in a row", .run = run
+    .name = "merge-numbers", .summary = "make one constant of two that are added or multiplied in a row", .node = visit
 };

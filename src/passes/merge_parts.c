@@ -295,27 +295,19 @@ done:
 
 /* ---- the pass ------------------------------------------------------------------------------------------------------ */
 
-static mq_status run(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
 {
-    mq_status rc = MQ_OK;
-
-    (void)ctx;
-    for (mq_node *n = g->first, *next; n && rc == MQ_OK; n = next) {
-        next = n->next;
-        if (n->n_inputs < 1 || !n->inputs[0] || n->n_outputs < 1 || !n->outputs[0])
-            continue;
-        if (mq_node_is(n, "", "Slice"))
-            rc = slice_of_slice(n, n_changed, err);
-        else if (mq_node_is(n, "", "Gather") && n->n_inputs == 2)
-            rc = gather_of_gather(n, n_changed, err);
-        else if (mq_node_is(n, "", "Concat"))
-            rc = concat_of_parts(n, n_changed, err);
-        else if (mq_node_is(n, "", "Split"))
-            rc = split_of_concat(n, n_changed, err);
-    }
-    return rc;
+    if (n->n_inputs < 1 || !n->inputs[0] || n->n_outputs < 1 || !n->outputs[0])
+        return MQ_OK;
+    if (mq_node_is(n, "", "Slice"))
+        return slice_of_slice(n, n_changed, err);
+    if (mq_node_is(n, "", "Gather") && n->n_inputs == 2)
+        return gather_of_gather(n, n_changed, err);
+    if (mq_node_is(n, "", "Concat"))
+        return concat_of_parts(n, n_changed, err);
+    return mq_node_is(n, "", "Split") ? split_of_concat(n, n_changed, err) : MQ_OK;
 }
 
 const mq_pass mq_pass_merge_parts = {
-    .name = "merge-parts", .summary = "take parts of parts at once, and do not cut what is put together again", .run = run
+    .name = "merge-parts", .summary = "take parts of parts at once, and do not cut what is put together again", .node = visit
 };

@@ -25,7 +25,10 @@ typedef struct mq_pass_ctx {
 typedef struct mq_pass {
     const char *name;    /* "fold-constants" */
     const char *summary; /* one line for --list-passes */
+    /* One of both: what is done to a graph, or to each of its nodes, first to last (those that are made meanwhile left out,
+     * unless they stand behind the node; any node may be removed). */
     mq_status (*run)(mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err);
+    mq_status (*node)(mq_node *n, size_t *n_changed, mq_error *err);
 } mq_pass;
 
 /* What the engine runs on its private copy, in order: ends with NULL. They may use operators of com.microsoft. */
@@ -80,6 +83,9 @@ typedef struct mq_convert_run {
  * inline-functions makes nodes of those that are called once. */
 #define MQ_CONVERT_ROUNDS 20
 mq_status mq_passes_settle(mq_model *m, mq_convert_run *run, const mq_pass_ctx *ctx, mq_error *err);
+
+/* Runs a pass over one graph, without those inside it. Adds to *n_changed. */
+mq_status mq_pass_run(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err);
 
 /* Runs each pass of the list over every graph of the model, inner graphs first, then drops nodes that nobody reads and
  * infers types anew after each that changed something. */

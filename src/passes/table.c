@@ -131,6 +131,20 @@ const mq_convert_pass mq_convert_passes[] = {
     { NULL, 0, 0, 0 },
 };
 
+mq_status mq_pass_run(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    if (pass->run)
+        return pass->run(g, ctx, n_changed, err);
+    for (mq_node *n = g->first; n && rc == MQ_OK; n = g->walk) {
+        g->walk = n->next;
+        rc = pass->node(n, n_changed, err);
+    }
+    g->walk = NULL;
+    return rc;
+}
+
 static mq_status run_inside(const mq_pass *pass, mq_graph *g, const mq_pass_ctx *ctx, size_t *n_changed,
                             size_t *n_dropped, mq_error *err)
 {
@@ -141,7 +155,7 @@ static mq_status run_inside(const mq_pass *pass, mq_graph *g, const mq_pass_ctx 
             for (size_t j = 0; n->attrs[i]->graphs && j < n->attrs[i]->n && rc == MQ_OK; j++)
                 rc = run_inside(pass, n->attrs[i]->graphs[j], ctx, n_changed, n_dropped, err);
     if (rc == MQ_OK)
-        rc = pass->run(g, ctx, n_changed, err);
+        rc = mq_pass_run(pass, g, ctx, n_changed, err);
     if (rc == MQ_OK)
         mq_graph_drop_dead(g, n_dropped);
     return rc;

@@ -215,7 +215,7 @@ static inline size_t pass_apply(const mq_pass *pass, const mq_pass_ctx *ctx)
     mq_error err = { 0 };
 
     assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
-    if (pass->run(g, ctx ? ctx : &none, &n_changed, &err) != MQ_OK)
+    if (mq_pass_run(pass, g, ctx ? ctx : &none, &n_changed, &err) != MQ_OK)
         fail_msg("%s", err.text);
     mq_graph_drop_dead(g, NULL);
     graph_check(m);
