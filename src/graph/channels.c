@@ -352,7 +352,7 @@ static mq_status fill_axis(mq_channels *c, const placing *p, const mq_atom_value
 
         channel[k] = p->group[root] == group ? p->channel[root] : -1;
     }
-    axes[g->n_axes++] = (mq_channel_axis){ v->value, axis, x->born != NULL, channel, x->n };
+    axes[g->n_axes++] = (mq_channel_axis){ v->value, axis, x->born, channel, x->n };
     g->axes = axes;
     return MQ_OK;
 }
@@ -527,6 +527,13 @@ static mq_status add_norms(const mq_channel_axis *a, mq_tensor *t, int p, double
     return rc;
 }
 
+mq_tensor *mq_channels_weight(const mq_channel_axis *a)
+{
+    mq_tensor *t = a->born ? mq_value_constant(a->value, true) : NULL;
+
+    return t && t->n_dims >= 2 && mq_dtype_is_float(t->dtype) && mq_tensor_count(t) > 0 ? t : NULL;
+}
+
 mq_status mq_channels_norms(const mq_channels *c, size_t group, int p, double *out, mq_error *err)
 {
     const mq_channel_group *g = &c->groups.items[group];
@@ -536,9 +543,9 @@ mq_status mq_channels_norms(const mq_channels *c, size_t group, int p, double *o
         out[i] = 0;
     for (size_t i = 0; i < g->n_axes && rc == MQ_OK; i++) {
         const mq_channel_axis *a = &g->axes[i];
-        mq_tensor *t = a->born ? mq_value_constant(a->value, true) : NULL;
+        mq_tensor *t = mq_channels_weight(a);
 
-        if (t && t->n_dims >= 2 && mq_dtype_is_float(t->dtype) && mq_tensor_count(t) > 0)
+        if (t)
             rc = add_norms(a, t, p, out, err);
     }
     for (size_t i = 0; p == 2 && i < g->n; i++)

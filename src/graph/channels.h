@@ -18,7 +18,8 @@ typedef struct mq_channels mq_channels;
 typedef struct mq_channel_axis {
     mq_value *value;
     int axis;
-    bool born;              /* the output channels of a weight: its slices say how important a channel is */
+    const mq_node *born;    /* value is a weight of this node and these are its output channels: its slices say how important
+                               a channel is; NULL: it is not */
     const int32_t *channel; /* per index: the channel of the group that it belongs to; -1: none of this group */
     size_t n;               /* indices */
 } mq_channel_axis;
@@ -51,7 +52,11 @@ size_t mq_channels_n_groups(const mq_channels *c);
 const mq_channel_group *mq_channels_group(const mq_channels *c, size_t i);
 const mq_channel_stop *mq_channels_stops(const mq_channels *c, size_t *n);
 
-/* How much a channel weighs: the sum over the group's weights (float constants of rank 2 and more) of |w|^p over the slices
+/* The weight whose slices along this axis say how important a channel is: a float constant of rank 2 and more that makes the
+ * channels; NULL: it is none. */
+mq_tensor *mq_channels_weight(const mq_channel_axis *a);
+
+/* How much a channel weighs: the sum over the group's weights (mq_channels_weight) of |w|^p over the slices
  * that make it; p is 1 or 2 (then the root of it). out: group->n numbers. Weights that are no float constants count 0. */
 mq_status mq_channels_norms(const mq_channels *c, size_t group, int p, double *out, mq_error *err);
 
