@@ -44,7 +44,7 @@ void mq_structure_choose(mq_structure *s, unsigned kinds, size_t round_to, bool 
 typedef enum mq_structure_method {
     MQ_STRUCTURE_L1,
     MQ_STRUCTURE_L2,
-    MQ_STRUCTURE_GEOMEDIAN, /* sum of distances to the group's other channels (He et al. 2019): what is easily replaced goes */
+    MQ_STRUCTURE_GEOMEDIAN, /* sum of distances to the other channels (He et al. 2019): what is easily replaced goes */
     MQ_STRUCTURE_RANDOM,
 } mq_structure_method;
 
