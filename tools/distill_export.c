@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "cli/bounds.h"
 #include "cli/session.h"
 #include "cli/source.h"
 #include "cli/training.h"
@@ -14,8 +15,8 @@
 static const cli_opt takes[] = {
     OPT_OUTPUT, OPT_FORCE, OPT_DRY_RUN, OPT_KEEP_FAILED, OPT_DEPFILE, OPT_SYNC, OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD,
     OPT_OPSET, OPT_VERIFY, OPT_DATA, OPT_LABELS, OPT_VAL_DATA, OPT_VAL_LABELS, OPT_PREPROCESS, OPT_SAMPLES, OPT_BATCH,
-    OPT_FILL, OPT_SKIP_BAD, OPT_ALLOW_NONFINITE, OPT_SEED, OPT_SHAPE, OPT_DIM, OPT_METRIC, OPT_MAX_DROP, OPT_MAX_SIZE,
-    OPT_MIN_METRIC, OPT_MAX_MACS, CLI_TRAINING_OPTS, OPT_STUDENT, OPT_WIDTH, OPT_DEPTH, OPT_INIT,
+    OPT_FILL, OPT_SKIP_BAD, OPT_ALLOW_NONFINITE, OPT_SEED, OPT_SHAPE, OPT_DIM, CLI_BOUNDS_OPTS, OPT_MAX_SIZE,
+    OPT_TIME_LIMIT, OPT_TARGET, CLI_TRAINING_OPTS, OPT_STUDENT, OPT_WIDTH, OPT_DEPTH, OPT_INIT,
     OPT_STUDENTS, OPT_HINT, OPT_TEACHER_CACHE, OPT_SOFT_LABELS, OPT_CONTROL, OPT_QUANTIZE, OPT_NONE,
 };
 
@@ -26,27 +27,14 @@ static const cli_help_text helps[] = {
     { OPT_VAL_DATA, "what to judge on, in the same forms (default: a part of --data, see --val-split)", true, NULL },
     { OPT_BATCH, "samples per step (default: 64)", true, NULL },
     { OPT_SEED, "of first weights, order and augmentation", false, NULL },
-    { OPT_MAX_DROP, "largest loss of the metric against the teacher's: points for metrics between 0 and 1, else a share of "
-                    "its value", false, NULL },
-    { OPT_MAX_MACS, "most multiply-accumulates of one sample, or their share of the teacher's", false, NULL },
+    CLI_BOUNDS_HELPS("the teacher", "the student"),
+    { OPT_TIME_LIMIT, "no epoch begins after so long, of all trainings together: the best so far counts", false, NULL },
+    { OPT_TARGET, "with --quantize: what has to take the integers, as in mq quantize", false, NULL },
+    { OPT_METRIC_OUTPUT, "the output that --labels and the metric are about (default: the first)", false, NULL },
     { OPT_VERIFY, "load: read the written file again and check it; run: also run it on what is judged on, and compare with "
                   "the figure that is reported; auto: run under 64 MB, else load", false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
-
-static void read_bounds(const cli_session *s, mq_distill_opts *o)
-{
-    const cli_value *macs = cli_get(s, OPT_MAX_MACS);
-
-    if (cli_get(s, OPT_MAX_DROP)->given)
-        o->max_drop = cli_get(s, OPT_MAX_DROP)->ratio;
-    if (cli_get(s, OPT_MIN_METRIC)->given)
-        o->min_metric = cli_get(s, OPT_MIN_METRIC)->real;
-    if (cli_get(s, OPT_MAX_SIZE)->given)
-        cli_max_size(s, &o->max_size, &o->max_size_ratio);
-    if (macs->given)
-        *(macs->is_ratio ? &o->max_macs_ratio : &o->max_macs) = macs->is_ratio ? macs->ratio : macs->real;
-}
 
 static mq_distill_opts read_options(cli_session *s)
 {
@@ -66,8 +54,8 @@ static mq_distill_opts read_options(cli_session *s)
     o.train_on = cli_source(s);
     o.judge_on = cli_judge_source(s);
     o.val_split = cli_get(s, OPT_VAL_SPLIT)->ratio;
-    o.metric = cli_get(s, OPT_METRIC)->text;
-    read_bounds(s, &o);
+    o.bounds = cli_bounds(s);
+    o.target = cli_get(s, OPT_TARGET)->text;
     o.opset = cli_opset(s);
     o.verify = cli_verify_of(s);
     o.strict = cli_get(s, OPT_STRICT)->on;
@@ -84,6 +72,7 @@ static mq_distill_opts read_options(cli_session *s)
 static mq_status check(const cli_options *o, mq_error *err)
 {
     static const cli_opt derived[] = { OPT_WIDTH, OPT_DEPTH };
+    mq_status rc;
 
     if (!o->values[OPT_DATA].given)
         return cli_fail(err, MQ_ERR_USAGE, "--data is what the student learns from: it has to be given");
@@ -93,7 +82,12 @@ static mq_status check(const cli_options *o, mq_error *err)
                             cli_row_of(derived[i])->label);
     if (o->values[OPT_CONTROL].on && !o->values[OPT_LABELS].given)
         return cli_fail(err, MQ_ERR_USAGE, "--control trains on labels alone: --labels is not given");
-    return cli_check_training(o, err);
+    if (o->values[OPT_TARGET].given && !o->values[OPT_QUANTIZE].on)
+        return cli_fail(err, MQ_ERR_USAGE, "--target is for --quantize: training knows none");
+    CLI_TRY(cli_check_bounds(o, true, err));
+    rc = cli_check_training(o, err);
+done:
+    return rc;
 }
 
 static mq_status run(cli_session *s, mq_error *err)

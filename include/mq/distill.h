@@ -4,6 +4,7 @@
 #ifndef MQ_DISTILL_H
 #define MQ_DISTILL_H
 
+#include "mq/bounds.h"
 #include "mq/model.h"
 #include "mq/report.h"
 #include "mq/run.h"
@@ -24,15 +25,11 @@ typedef struct mq_distill_opts {
     const char *teacher_cache; /* .npz: the teacher's outputs, read when they belong to these data, else written */
     const char *soft_labels;  /* .npz: the teacher's outputs are written there, class scores as probabilities */
     bool quantize;            /* static quantization of the student, ranges found on the training data (default false) */
+    const char *target;       /* who takes its integers: as mq_quantize_opts.target (default "onnx") */
     bool control;             /* train the same student without the teacher, too */
     mq_data_source train_on, judge_on; /* judge_on without data: val_split of the training data */
     double val_split;         /* share held out for judging (default 0.1) */
-    const char *metric;       /* NULL: by labels and output */
-    double max_drop;          /* of the metric against the teacher's; NAN (default): no bound */
-    double min_metric;        /* NAN (default): no bound */
-    double max_size_ratio;    /* of the teacher's bytes; 0 (default): no bound */
-    uint64_t max_size;
-    double max_macs, max_macs_ratio; /* 0 (default): no bound */
+    mq_bounds bounds;         /* of the student against the teacher; its metric also chooses the best epoch; no min_sqnr */
     int opset;                /* of the output; 0 (default): the teacher's */
     mq_verify verify;
     bool strict, dry_run;

@@ -30,6 +30,7 @@ typedef struct mq_train_opts {
     mq_names augment;         /* flip, crop=N */
     const char *checkpoint;   /* folder; NULL: none */
     bool resume;              /* go on from there */
+    double time_limit;        /* seconds: no epoch begins behind them, but one is always trained; 0: none (default) */
     uint64_t seed;
 } mq_train_opts;
 

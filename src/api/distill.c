@@ -27,8 +27,8 @@ mq_distill_opts mq_distill_opts_default(void)
 {
     return (mq_distill_opts){
         .train = mq_train_opts_default(),
-        .width = 0.5, .depth = 1, .n_students = 1, .val_split = 0.1, .max_drop = NAN, .min_metric = NAN,
-        .save = mq_save_opts_default(),
+        .width = 0.5, .depth = 1, .n_students = 1, .val_split = 0.1, .target = "onnx",
+        .bounds = mq_bounds_default(), .save = mq_save_opts_default(),
     };
 }
 
@@ -116,7 +116,7 @@ static void put_metric(mq_distill_job *j, const char *model, const mq_distill_fi
     json_t *m = mq_report_append(r, mq_report_section(r, "metrics")), *v;
 
     mq_report_put_text(r, m, "model", model);
-    mq_report_put_text(r, m, "output", j->teacher->graph->outputs.items[0]->name);
+    mq_report_put_text(r, m, "output", j->teacher->graph->outputs.items[j->train.judged]->name);
     mq_report_put_int(r, m, "samples", (int64_t)j->train.judge.samples.n);
     v = mq_report_append(r, mq_report_array(r, m, "values"));
     mq_report_put_text(r, v, "name", mq_metric_name(j->train.judge.metric));
@@ -142,27 +142,44 @@ static mq_status bound(mq_distill_job *j, const char *name, const char *asked_fo
     return mq_report_add_bound(j->job.report, name, want, have, pass, j->job.err);
 }
 
-static mq_status judge_bounds(mq_distill_job *j)
+/* The metric that students are trained by; a command's is the judging's. */
+static mq_status bound_metric(mq_distill_job *j)
 {
-    const mq_distill_opts *o = j->opts;
-    const double got = j->of_student.metric;
-    const double macs = (double)j->of_student.macs, macs_was = (double)j->of_teacher.macs;
-    const bool lower = mq_metric_lower_is_better(j->train.judge.metric);
-    const double worse = mq_train_drop(&j->train, got);
+    const mq_bench_bounds *b = &j->opts->bounds.limits;
+    const double got = j->of_student.metric, worse = mq_train_drop(&j->train, got);
+    const bool lower = mq_metric_lower_is_better(j->train.judge.metric), eval = j->opts->bounds.eval_cmd != NULL;
     mq_status rc = MQ_OK;
 
-    if (!isnan(o->max_drop))
-        MQ_TRY(bound(j, "max-drop", "<= %g%%", o->max_drop * 100, "%.3g%%", worse * 100, worse <= o->max_drop + 1e-12));
-    if (!isnan(o->min_metric))
-        MQ_TRY(bound(j, "min-metric", lower ? "<= %g" : ">= %g", o->min_metric, "%.6g", got,
-                     lower ? got <= o->min_metric : got >= o->min_metric));
-    if (o->max_macs > 0)
-        MQ_TRY(bound(j, "max-macs", "<= %g", o->max_macs, "%g", macs, macs >= 0 && macs <= o->max_macs));
-    if (o->max_macs_ratio > 0)
-        MQ_TRY(bound(j, "max-macs", "<= %g%%", o->max_macs_ratio * 100, "%.1f%%", 100 * macs / macs_was,
-                     macs >= 0 && macs_was > 0 && macs <= o->max_macs_ratio * macs_was));
+    if (b->has_drop && !eval)
+        MQ_TRY(bound(j, "max-drop", "<= %g%%", b->max_drop * 100, "%.3g%%", worse * 100, worse <= b->max_drop + 1e-12));
+    if (b->has_metric && !eval)
+        MQ_TRY(bound(j, "min-metric", lower ? "<= %g" : ">= %g", b->min_metric, "%.6g", got,
+                     lower ? got <= b->min_metric : got >= b->min_metric));
 done:
     return rc;
+}
+
+/* Times are measured on the first samples, in each engine. */
+static mq_status open_bounds(mq_distill_job *j)
+{
+    const mq_distill_opts *o = j->opts;
+
+    j->by_bounds = o->bounds;
+    if (!o->bounds.eval_cmd)
+        j->by_bounds.limits.has_drop = j->by_bounds.limits.has_metric = false;
+    j->judge_on = o->judge_on.n_data ? o->judge_on : o->train_on;
+    j->judge_on.n_labels = 0;
+    return mq_judging_open(&j->judging, &(mq_judging_opts){ .asked = &j->by_bounds, .input = j->job.input,
+                                                            .output = j->job.output, .source = &j->judge_on,
+                                                            .report = j->job.report, .hooks = j->job.hooks },
+                           j->teacher, j->job.err);
+}
+
+static mq_status judge_bounds(void *user)
+{
+    mq_distill_job *j = user;
+
+    return mq_judging_run(j->judging, j->job.model, j->job.err);
 }
 
 /* Of one sample. */
@@ -198,6 +215,7 @@ static mq_status tell(void *user)
     mq_report *r = j->job.report;
     const char *name = mq_metric_name(judge->metric);
     mq_str note = { 0 };
+    mq_status rc = MQ_OK;
 
     put_metric(j, "teacher", &j->of_teacher, true);
     if (j->opts->control)
@@ -219,8 +237,14 @@ static mq_status tell(void *user)
         mq_report_set_mode(r, "distill", note.s);
     mq_report_set_rewrites(r, &(mq_report_graph){ .nodes = j->teacher->graph->n_nodes, .macs = j->of_teacher.macs },
                            &(mq_report_graph){ .nodes = j->job.model->graph->n_nodes, .macs = j->of_student.macs });
+    MQ_TRY(note.failed ? mq_oom(j->job.err) : MQ_OK);
+    if (!j->opts->dry_run)
+        MQ_TRY(bound_metric(j));
+    MQ_TRY(mq_judging_cost(j->judging, j->job.model, j->job.err));
+    rc = mq_report_status(r, j->job.err);
+done:
     mq_str_release(&note);
-    return note.failed ? mq_oom(j->job.err) : mq_report_status(r, j->job.err);
+    return rc;
 }
 
 /* What was written gives the figure that is reported, or is not put in place. */
@@ -241,7 +265,6 @@ static mq_status prove(void *user, mq_model *written, mq_error *err)
     if (j->opts->hash)
         MQ_TRY(mq_prove_speed(&(mq_proven){ .written = written, .original = j->teacher, .source = &j->opts->train_on,
                                             .report = j->job.report, .hooks = j->job.hooks }, err));
-    rc = judge_bounds(j);
 done:
     return rc;
 }
@@ -249,7 +272,8 @@ done:
 static mq_job_opts job_opts(const mq_distill_opts *o)
 {
     return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->train_on, .min_sqnr = -INFINITY,
-                          .expected_sqnr = -INFINITY, .max_size_ratio = o->max_size_ratio, .max_size = o->max_size,
+                          .expected_sqnr = -INFINITY, .max_size_ratio = o->bounds.limits.max_size_ratio,
+                          .max_size = o->bounds.limits.max_size,
                           .strict = o->strict, .dry_run = o->dry_run, .hash = o->hash, .keep_failed = o->keep_failed };
 }
 
@@ -363,6 +387,7 @@ static mq_status train_all(mq_distill_job *j, const char *output)
 static void close_job(mq_distill_job *j)
 {
     mq_train_close(&j->train);
+    mq_judging_close(j->judging);
     mq_loop_result_release(&j->loop);
     mq_loop_result_release(&j->control_loop);
     mq_job_close(&j->job);
@@ -374,7 +399,9 @@ static void plan_training(mq_distill_job *j)
     const mq_distill_opts *o = j->opts;
 
     j->train = (mq_train_job){ .opts = &o->train, .hints = o->hints, .train_on = &o->train_on, .judge_on = &o->judge_on,
-                               .val_split = o->val_split, .metric = o->metric, .dry_run = o->dry_run,
+                               .val_split = o->val_split, .metric = o->bounds.eval_cmd ? NULL : o->bounds.metric,
+                               .metric_output = o->bounds.metric_output, .dry_run = o->dry_run,
+                               .n_trainings = (size_t)o->n_students + o->control,
                                .ask = mq_distill_ask, .ask_anyhow = o->teacher_cache || o->soft_labels, .owner = j,
                                .note = o->note, .detail = o->detail, .user = o->user, .hooks = j->job.hooks,
                                .err = j->job.err };
@@ -385,7 +412,8 @@ mq_status mq_distill_file(const char *teacher, const char *output, const mq_dist
 {
     const mq_distill_opts o = opts ? *opts : mq_distill_opts_default();
     mq_distill_job j = { .opts = &o, .job = { .input = teacher, .output = output, .opts = job_opts(&o), .report = report,
-                                              .hooks = hooks, .err = err, .since = mq_seconds(), .prove = prove } };
+                                              .hooks = hooks, .err = err, .since = mq_seconds(), .prove = prove,
+                                              .judge = judge_bounds } };
     mq_status rc;
 
     j.job.user = &j;
@@ -398,6 +426,7 @@ mq_status mq_distill_file(const char *teacher, const char *output, const mq_dist
     MQ_TRY(try_outputs(&j, output));
     MQ_TRY(mq_train_plain(j.teacher, err));
     j.of_teacher.macs = count_macs(j.teacher);
+    MQ_TRY(open_bounds(&j));
     MQ_TRY(mq_train_open(&j.train, j.teacher));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     MQ_TRY(mq_train_read(&j.train));

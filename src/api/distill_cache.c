@@ -134,7 +134,7 @@ static mq_status write_soft(const mq_distill_job *j, mq_array *const *taught)
     if (!soft)
         return mq_oom(j->job.err);
     for (size_t i = 0; i < j->train.n_scores && rc == MQ_OK; i++) {
-        if (j->train.classes)
+        if (j->train.forms[i] == MQ_FORM_CLASSES)
             rc = soften(&soft[i], taught[i], j->job.err);
         else
             soft[i] = mq_array_ref(taught[i]);
@@ -163,8 +163,8 @@ mq_status mq_distill_ask(void *job, mq_array **out)
         if (cache)
             MQ_TRY(write_arrays(j, out, j->train.run.n_out, key, cache));
     }
-    if (j->train.samples.labels)
-        j->train.classes |= j->train.samples.labels->dtype == MQ_INT64;
+    if (j->train.samples.labels && j->train.samples.labels->dtype == MQ_INT64)
+        j->train.forms[j->train.judged] = MQ_FORM_CLASSES;
     if (j->opts->soft_labels)
         MQ_TRY(write_soft(j, out));
     rc = MQ_OK;

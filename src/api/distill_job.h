@@ -4,6 +4,7 @@
 #ifndef MQ_API_DISTILL_JOB_H
 #define MQ_API_DISTILL_JOB_H
 
+#include "api/bounds.h"
 #include "api/job.h"
 #include "api/train_job.h"
 #include "mq/distill.h"
@@ -19,6 +20,9 @@ typedef struct mq_distill_job {
     const mq_distill_opts *opts;
     mq_model *teacher;
     mq_train_job train;
+    mq_bounds by_bounds;     /* what of the bounds the judging looks at */
+    mq_data_source judge_on; /* where it runs models */
+    mq_judging *judging;
     double in_float;         /* the student's metric before it was quantized */
     mq_distill_figure of_teacher, of_control, of_student;
     mq_loop_result loop, control_loop;

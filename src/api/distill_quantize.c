@@ -20,6 +20,7 @@ static mq_status quantize_files(mq_distill_job *j, const char *from, const char 
     mq_status rc;
 
     o.mode = MQ_MODE_STATIC;
+    o.target = j->opts->target;
     o.calibrate_on = j->opts->train_on;
     if (!o.calibrate_on.samples || o.calibrate_on.samples > CALIBRATION_SAMPLES)
         o.calibrate_on.samples = CALIBRATION_SAMPLES;

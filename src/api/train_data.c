@@ -21,6 +21,7 @@ mq_status mq_train_check(mq_train_job *j)
     mq_error *err = j->err;
     mq_status rc = MQ_OK;
 
+    j->began = mq_seconds();
     for (size_t i = 0; i < t->losses.n; i++) {
         size_t k = 0;
 
@@ -62,6 +63,21 @@ done:
     return rc;
 }
 
+/* Which output is judged. */
+static mq_status find_judged(mq_train_job *j, const mq_graph *g)
+{
+    const char *name = j->metric_output;
+
+    for (j->judged = 0; name && j->judged < g->outputs.n; j->judged++)
+        if (strcmp(g->outputs.items[j->judged]->name, name) == 0)
+            break;
+    if (j->judged >= g->outputs.n)
+        return name ? mq_fail(j->err, MQ_ERR_USAGE, "--metric-output: the model has no output '%s'", name) :
+                      mq_fail(j->err, MQ_ERR_INPUT, "the model has no outputs");
+    j->judge.output = j->judged;
+    return MQ_OK;
+}
+
 mq_status mq_train_open(mq_train_job *j, mq_model *teacher)
 {
     const mq_graph *g = teacher->graph;
@@ -69,16 +85,16 @@ mq_status mq_train_open(mq_train_job *j, mq_model *teacher)
     const char **names = mq_arena_calloc(teacher->arena, n + n_hints + 1, sizeof *names);
     mq_status rc = MQ_OK;
 
-    if (!names)
+    j->forms = mq_arena_calloc(teacher->arena, n + 1, sizeof *j->forms);
+    if (!names || !j->forms)
         return mq_oom(j->err);
     j->teacher = teacher;
+    MQ_TRY(find_judged(j, g));
     for (size_t i = 0; i < n; i++) {
         mq_value *logits;
-        const bool probability = mq_loss_logits(g->outputs.items[i], &logits, NULL);
 
+        j->forms[i] = mq_loss_logits(g->outputs.items[i], &logits, NULL) ? MQ_FORM_CLASSES : MQ_FORM_VALUES;
         names[i] = logits->name;
-        if (i == 0)
-            j->classes = probability;
     }
     for (size_t i = 0; i < n_hints; i++) {
         const char *hint = j->hints.items[i], *end = strrchr(hint, '=');
@@ -219,21 +235,24 @@ done:
 static mq_status settle(mq_train_job *j)
 {
     mq_array **out = calloc(j->run.n_out + 1, sizeof *out);
+    mq_form *form = &j->forms[j->judged];
     mq_error *err = j->err;
+    const mq_array *scores;
     mq_status rc = MQ_OK;
 
     if (!out)
         return mq_oom(err);
     MQ_TRY(mq_samples_run(out, &j->run, &j->judge.samples, j->hooks, err));
-    MQ_TRY(plain_labels(&j->samples, out[0], err));
-    MQ_TRY(plain_labels(&j->judge.samples, out[0], err));
+    scores = out[j->judged];
+    MQ_TRY(plain_labels(&j->samples, scores, err));
+    MQ_TRY(plain_labels(&j->judge.samples, scores, err));
     if (j->samples.labels)
-        j->classes = j->samples.labels->dtype == MQ_INT64;
-    MQ_TRY(check_labels(&j->samples, out[0], "--labels", err));
-    MQ_TRY(check_labels(&j->judge.samples, out[0], j->judge.held_out ? "--labels" : "--val-labels", err));
-    if (j->judge.samples.labels && (j->judge.samples.labels->dtype == MQ_INT64) != j->classes)
+        *form = j->samples.labels->dtype == MQ_INT64 ? MQ_FORM_CLASSES : MQ_FORM_VALUES;
+    MQ_TRY(check_labels(&j->samples, scores, "--labels", err));
+    MQ_TRY(check_labels(&j->judge.samples, scores, j->judge.held_out ? "--labels" : "--val-labels", err));
+    if (j->judge.samples.labels && (j->judge.samples.labels->dtype == MQ_INT64) != (*form == MQ_FORM_CLASSES))
         MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "labels to train on and labels to judge by are of different kinds"));
-    MQ_TRY(mq_judge_settle(&j->judge, out[0], j->classes, j->metric, err));
+    MQ_TRY(mq_judge_settle(&j->judge, scores, *form == MQ_FORM_CLASSES, j->metric, err));
     rc = mq_judge_model(&j->judge, j->teacher, j->hooks, &j->teacher_metric, err);
 done:
     for (size_t i = 0; i < j->run.n_out; i++)

@@ -12,6 +12,8 @@
 #include "base/hash.h"
 #include "report/report.h"
 
+#define SHORTEST 1e-6 /* seconds: 0 is no limit */
+
 typedef struct training {
     mq_train_job *job;
     const mq_samples *samples;
@@ -50,7 +52,8 @@ static mq_status add_labels(training *t, const mq_model *m, double share)
 {
     const mq_train_opts *o = t->job->opts;
     const bool classes = t->samples->labels->dtype == MQ_INT64;
-    const mq_loss_term term = { .kind = classes ? MQ_LOSS_CE : MQ_LOSS_MSE, .tensor = m->graph->outputs.items[0]->name,
+    const mq_loss_term term = { .kind = classes ? MQ_LOSS_CE : MQ_LOSS_MSE,
+                                .tensor = m->graph->outputs.items[t->job->judged]->name,
                                 .weight = share, .smoothing = classes ? o->label_smoothing : 0 };
 
     return share > 0 ? add_term(t, term, MQ_TARGET_LABELS, 0) : MQ_OK;
@@ -65,18 +68,19 @@ static mq_status add_teacher(training *t, const mq_model *m, const char *loss, d
     for (size_t i = 0; i < j->n_scores && share > 0; i++) {
         mq_loss_term term = { .kind = MQ_LOSS_MSE, .tensor = m->graph->outputs.items[i]->name,
                               .weight = share / (double)j->n_scores };
+        const bool classes = j->forms[i] == MQ_FORM_CLASSES;
         mq_target_kind from = MQ_TARGET_TEACHER;
 
         if (strcmp(loss, "cosine") == 0) {
             term.kind = MQ_LOSS_COSINE;
-        } else if (kd && j->classes && j->opts->hard) {
+        } else if (kd && classes && j->opts->hard) {
             term.kind = MQ_LOSS_CE;
             from = MQ_TARGET_BEST;
-        } else if (kd && j->classes) {
+        } else if (kd && classes) {
             term.kind = MQ_LOSS_KL;
             term.temperature = j->opts->temperature;
         }
-        if (term.kind != MQ_LOSS_CE && term.kind != MQ_LOSS_KL && j->classes) {
+        if (term.kind != MQ_LOSS_CE && term.kind != MQ_LOSS_KL && classes) {
             mq_value *logits;
 
             if (mq_loss_logits(m->graph->outputs.items[i], &logits, NULL))
@@ -285,6 +289,18 @@ static mq_status open_checkpoint(training *t, mq_model *m, mq_loop_opts *o, char
     return o->checkpoint ? MQ_OK : mq_oom(err);
 }
 
+/* Trainings share what is left of the time, in equal parts; 0: there is no limit. */
+static double seconds_left(mq_train_job *j)
+{
+    const double left = j->began + j->opts->time_limit - mq_seconds();
+    const double share = left / (double)(j->n_trainings > 1 ? j->n_trainings : 1);
+
+    if (!(j->opts->time_limit > 0))
+        return 0;
+    j->n_trainings -= j->n_trainings > 0;
+    return share > SHORTEST ? share : SHORTEST;
+}
+
 static mq_status loop_opts(const training *t, mq_loop_opts *out)
 {
     const mq_train_opts *o = t->job->opts;
@@ -293,6 +309,7 @@ static mq_status loop_opts(const training *t, mq_loop_opts *out)
                            .augment = t->job->augment, .patience = o->early_stop, .evaluate = judge, .report = say,
                            .user = (void *)(uintptr_t)t, .resume = o->resume,
                            .lower_is_better = mq_metric_lower_is_better(t->job->judge.metric),
+                           .time_limit = seconds_left(t->job),
                            .schedule = { .lr = o->lr, .warmup = o->lr_warmup } };
     if (!mq_schedule_find(o->lr_schedule, &out->schedule.kind))
         return mq_fail(t->job->err, MQ_ERR_USAGE, "--lr-schedule: there is no schedule '%s'", o->lr_schedule);
@@ -333,6 +350,9 @@ mq_status mq_train_run(mq_train_job *j, mq_model *m, const mq_train_call *call, 
     MQ_TRY(open_checkpoint(&t, m, &loop, key));
     MQ_TRY(mq_trainer_create(&trainer, m, &how, j->hooks, j->err));
     MQ_TRY(mq_loop_run(out, trainer, m, &source, &loop, j->hooks, j->err));
+    if (out->out_of_time)
+        mq_warn(j->hooks, "training-time-limit", "", "%sthe time is up: %zu of %llu epochs are trained", call->label,
+                out->n_epochs, (unsigned long long)loop.epochs);
     rc = mq_trainer_store(trainer, m, j->err);
 done:
     free(t.labelled);

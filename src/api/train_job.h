@@ -43,13 +43,14 @@ mq_status mq_samples_normalize(mq_model *m, const mq_samples *s, bool fresh, con
 /* What models are judged on. */
 typedef struct mq_train_judge {
     mq_samples samples;
+    size_t output;       /* of the model */
     mq_array *truth;     /* int64 classes or float values, a row per sample */
     bool classes, by_teacher;
     bool held_out;       /* a part of the training data */
     mq_metric metric;
 } mq_train_judge;
 
-/* Settles truth and metric; teacher: its outputs on the samples (the first one counts). */
+/* Settles truth and metric; teacher: what it says of the samples. */
 mq_status mq_judge_settle(mq_train_judge *j, const mq_array *teacher, bool classes, const char *metric, mq_error *err);
 /* The metric of a model on the samples. */
 mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err);
@@ -62,6 +63,12 @@ enum { MQ_MOST_LOSSES = 32 };
 /* Where a loss term's target comes from. */
 typedef enum mq_target_kind { MQ_TARGET_LABELS, MQ_TARGET_BEST, MQ_TARGET_TEACHER } mq_target_kind;
 
+/* What an output is. */
+typedef enum mq_form {
+    MQ_FORM_VALUES,
+    MQ_FORM_CLASSES, /* scores of which one is right */
+} mq_form;
+
 /* What trainings have in common: how, from what, judged on what. The caller fills the first part. */
 typedef struct mq_train_job {
     const mq_train_opts *opts;
@@ -69,6 +76,8 @@ typedef struct mq_train_job {
     const mq_data_source *train_on, *judge_on; /* judge_on without data: val_split of the training data */
     double val_split;
     const char *metric;      /* NULL: by labels and output */
+    const char *metric_output; /* of the teacher: labels and metric are about it; NULL: the first */
+    size_t n_trainings;      /* that share opts->time_limit; 0: one */
     bool dry_run;            /* nothing will be trained: the teacher is asked on what is judged on only */
     mq_status (*ask)(void *owner, mq_array **out); /* the teacher's outputs on all samples; NULL: it is run */
     bool ask_anyhow;         /* also when each step has other images */
@@ -81,8 +90,10 @@ typedef struct mq_train_job {
 
     mq_model *teacher;       /* borrowed */
     mq_running run;          /* the teacher, up to what is learned from */
+    size_t judged;           /* the output that labels and metric are about */
+    double began;            /* mq_seconds(); of the time limit */
     size_t n_scores;         /* of run's outputs, those that stand for the model's outputs, in their order; then hints */
-    bool classes;            /* the first output is scores of classes */
+    mq_form *forms;          /* of those outputs; in the teacher's arena */
     mq_samples samples;      /* to train on */
     mq_array **taught;       /* per output of run: the teacher's, a row per sample; NULL while it runs in the loop */
     mq_train_judge judge;

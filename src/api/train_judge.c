@@ -36,9 +36,12 @@ mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *h
     out = calloc(run.n_out + 1, sizeof *out);
     if (!out)
         MQ_TRY(mq_oom(err));
+    if (j->output >= run.n_out)
+        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "the model has %zu outputs: there is none to judge", run.n_out));
     MQ_TRY(mq_samples_run(out, &run, &j->samples, hooks, err));
     MQ_TRY(mq_metrics_create(&sums, err));
-    MQ_TRY((j->classes ? mq_metrics_add_classes : mq_metrics_add_values)(sums, out[0], j->truth, (size_t)j->samples.n, err));
+    MQ_TRY((j->classes ? mq_metrics_add_classes : mq_metrics_add_values)(sums, out[j->output], j->truth,
+                                                                         (size_t)j->samples.n, err));
     if (!mq_metrics_value(sums, j->metric, metric))
         rc = mq_fail(err, MQ_ERR_INPUT, "%s cannot be said of these samples: none of them has a label",
                      mq_metric_name(j->metric));

@@ -32,6 +32,7 @@ mq_train_opts cli_train_opts(const cli_session *s)
     o.checkpoint = cli_get(s, OPT_CHECKPOINT)->text;
     o.resume = cli_get(s, OPT_RESUME)->on;
     o.seed = cli_get(s, OPT_SEED)->number;
+    o.time_limit = cli_get(s, OPT_TIME_LIMIT)->real;
     return o;
 }
 
@@ -54,6 +55,8 @@ mq_status cli_check_training(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--val-split holds nothing out where --val-data is given");
     if (o->values[OPT_VAL_LABELS].given && !o->values[OPT_VAL_DATA].given)
         return cli_fail(err, MQ_ERR_USAGE, "--val-labels belong to --val-data, which is not given");
+    if (o->values[OPT_TIME_LIMIT].given && o->values[OPT_TIME_LIMIT].real <= 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--time-limit is more than 0");
     if (o->values[OPT_RESUME].on && !o->values[OPT_CHECKPOINT].given)
         return cli_fail(err, MQ_ERR_USAGE, "--resume goes on from --checkpoint DIR, which is not given");
     return MQ_OK;
