@@ -6,7 +6,7 @@
 # the public headers and its own; libraries that belong to one room stay in it. Usage: layers.sh SOURCE_ROOT
 set -eu
 cd "$1"
-rooms='base graph ops model data passes report exec train quant prune convert distill api'
+rooms='base graph ops model data passes report exec hessian train quant prune convert distill api'
 bad=0
 
 complain() {
