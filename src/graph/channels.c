@@ -296,7 +296,8 @@ static mq_status place_root(mq_channels *c, placing *p, uint32_t root, const mq_
     while (i < p->shapes.n && p->shapes.items[i] != p->shape[root])
         i++;
     if (i == p->shapes.n) {
-        const mq_channel_group made = { .name = mq_node_label(born), .mixes = flags & MQ_ATOMS_MIX };
+        const mq_channel_group made = { .name = mq_node_label(born), .mixes = flags & MQ_ATOMS_MIX,
+                                        .heads = flags & MQ_ATOMS_HEADS };
 
         if (!mq_vec_push(&p->shapes, p->shape[root]) || !mq_vec_push(&c->groups, made))
             return mq_oom(err);

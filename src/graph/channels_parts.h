@@ -9,7 +9,7 @@
 #define MQ_NO_ATOM UINT32_MAX
 
 /* Of a set of atoms; kept at its root. */
-enum { MQ_ATOMS_FIXED = 1, MQ_ATOMS_BORN = 2, MQ_ATOMS_MIX = 4, MQ_ATOMS_INNER = 8 };
+enum { MQ_ATOMS_FIXED = 1, MQ_ATOMS_BORN = 2, MQ_ATOMS_MIX = 4, MQ_ATOMS_INNER = 8, MQ_ATOMS_HEADS = 32 };
 
 typedef struct mq_atom_axis {
     uint32_t first;       /* atom of index 0; MQ_NO_ATOM: unknown or 1 */
@@ -88,6 +88,11 @@ void mq_channels_unfold(mq_channels *c);
 /* Numbers that a node takes as attribute `attr` or as constant input `index`; NULL: none given (*n is 0), or not known
  * (*n is SIZE_MAX). In the arena. */
 const int64_t *mq_channels_ints(mq_channels *c, const mq_node *n, const char *attr, size_t index, size_t *count);
+
+/* Attention and MultiHeadAttention of ai.onnx and com.microsoft (channels_attention.c). */
+void mq_channels_attend(mq_channels *c, const mq_node *n);
+/* Their attributes, when `left` indices are left of the output's axis of heads. */
+mq_status mq_channels_reattend(mq_channels *c, mq_node *n, uint32_t left, mq_error *err);
 
 /* How a Conv of several groups loses channels: whole groups (depthwise), or the same ones of each. */
 bool mq_channels_whole_groups(int64_t group, int64_t in_per_group);

@@ -532,11 +532,14 @@ static void depth_space(mq_channels *c, const mq_node *n)
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
-static const struct {
+struct rule {
     const char *op;
     rule_fn rule;
-} rules[] = {
+};
+
+static const struct rule rules[] = {
     { "Abs", same }, { "Add", broadcast }, { "And", broadcast }, { "ArgMax", reduce }, { "ArgMin", reduce },
+    { "Attention", mq_channels_attend },
     { "AveragePool", pool }, { "BatchNormalization", normalize_channels }, { "Cast", same }, { "CastLike", same },
     { "Ceil", same }, { "Celu", same }, { "Clip", same }, { "Concat", concat }, { "Constant", nothing }, { "Conv", conv },
     { "ConvTranspose", conv_transpose }, { "Cos", same }, { "CumSum", along }, { "DepthToSpace", depth_space },
@@ -561,16 +564,45 @@ static const struct {
     { "Transpose", transpose }, { "Unsqueeze", view }, { "Upsample", pad }, { "Where", broadcast }, { "Xor", broadcast },
 };
 
-static rule_fn find_rule(const char *op)
+/* A sum, normalized over its last axis: sum, scale and bias are what LayerNormalization has. */
+static void skip_normalize(mq_channels *c, const mq_node *n)
 {
-    size_t lo = 0, hi = sizeof rules / sizeof *rules;
+    const mq_value *x = n->inputs[0];
+    const int last = mq_atoms_rank(c, x) - 1;
+
+    for (size_t i = 1; i < n->n_inputs; i++)
+        link_right(c, n, input(n, i), x);
+    link_all(c, n, x, n->outputs[0]);
+    if (output(n, 3))
+        link_all(c, n, x, n->outputs[3]);
+    mq_atoms_flag(c, x, last, MQ_ATOMS_MIX);
+}
+
+/* What is added before the activation has the output's channels. */
+static void conv_fused(mq_channels *c, const mq_node *n)
+{
+    convolve(c, n, false);
+    if (input(n, 3))
+        link_all(c, n, n->inputs[3], n->outputs[0]);
+}
+
+/* Of com.microsoft. */
+static const struct rule contrib_rules[] = {
+    { "Attention", mq_channels_attend }, { "BiasGelu", broadcast }, { "FastGelu", broadcast }, { "FusedConv", conv_fused },
+    { "FusedGemm", gemm }, { "Gelu", same }, { "MultiHeadAttention", mq_channels_attend }, { "QuickGelu", same },
+    { "SkipLayerNormalization", skip_normalize }, { "SkipSimplifiedLayerNormalization", skip_normalize },
+};
+
+static rule_fn find_rule(const struct rule *list, size_t n, const char *op)
+{
+    size_t lo = 0, hi = n;
 
     while (lo < hi) {
         const size_t mid = (lo + hi) / 2;
-        const int order = strcmp(op, rules[mid].op);
+        const int order = strcmp(op, list[mid].op);
 
         if (order == 0)
-            return rules[mid].rule;
+            return list[mid].rule;
         *(order < 0 ? &hi : &lo) = order < 0 ? mid : mid + 1;
     }
     return NULL;
@@ -592,8 +624,13 @@ static bool is_ready(const mq_channels *c, const mq_node *n)
 
 void mq_channels_rule(mq_channels *c, const mq_node *n)
 {
-    const rule_fn rule = *mq_domain_norm(n->domain) ? NULL : find_rule(n->op_type);
+    const char *domain = mq_domain_norm(n->domain);
+    rule_fn rule = NULL;
 
+    if (!*domain)
+        rule = find_rule(rules, sizeof rules / sizeof *rules, n->op_type);
+    else if (strcmp(domain, "com.microsoft") == 0)
+        rule = find_rule(contrib_rules, sizeof contrib_rules / sizeof *contrib_rules, n->op_type);
     if (rule == nothing)
         return;
     if (!rule)
@@ -601,7 +638,7 @@ void mq_channels_rule(mq_channels *c, const mq_node *n)
     else if (!is_ready(c, n))
         mq_atoms_fix_node(c, n, "has tensors of unknown rank");
     else if ((rule == conv || rule == conv_transpose || rule == matmul || rule == gemm || rule == recurrent ||
-              rule == gather) && !input(n, 1))
+              rule == gather || rule == conv_fused || rule == mq_channels_attend) && !input(n, 1))
         mq_atoms_fix_node(c, n, "lacks an input");
     else
         rule(c, n);

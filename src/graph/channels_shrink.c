@@ -200,7 +200,15 @@ static mq_status change_node(mq_channels *c, mq_node *n, mq_error *err)
 {
     const size_t target = target_input(n);
 
-    if (*mq_domain_norm(n->domain) || mq_atoms_rank(c, n->n_inputs ? n->inputs[0] : NULL) < 0)
+    if (mq_atoms_rank(c, n->n_inputs ? n->inputs[0] : NULL) < 0)
+        return MQ_OK;
+    if (strcmp(n->op_type, "Attention") == 0 || strcmp(n->op_type, "MultiHeadAttention") == 0)
+        return loses(c, n->outputs[0]) ?
+                   mq_channels_reattend(c, n, left(c, n->outputs[0], mq_atoms_rank(c, n->outputs[0]) == 4 ? 1 : 2), err) :
+                   MQ_OK;
+    if (strcmp(n->op_type, "FusedConv") == 0)
+        return regroup(c, n, err);
+    if (*mq_domain_norm(n->domain))
         return MQ_OK;
     if (target != SIZE_MAX && n->n_inputs > target && n->n_outputs && n->outputs[0])
         return retarget(c, n, target, err);

@@ -339,6 +339,161 @@ static void heads_are_channels(void **state)
     has_dims("wo", "4,6");
 }
 
+static void make_projection(const char *name, const char *dims)
+{
+    const char *const w = mq_arena_printf(m->arena, "w%s", name);
+
+    make_random(w, MQ_FLOAT, dims);
+    make_node(g, "MatMul", mq_arena_printf(m->arena, "x,%s", w), mq_arena_printf(m->arena, "p%s", name));
+}
+
+static mq_node *of_microsoft(mq_node *n, int64_t heads)
+{
+    n->domain = "com.microsoft";
+    return node_int(n, "num_heads", heads);
+}
+
+static void make_output_of(const char *in, const char *dims)
+{
+    make_random("wo", MQ_FLOAT, dims);
+    make_node(g, "MatMul", mq_arena_printf(m->arena, "%s,wo", in), "y");
+    make_output(g, "y");
+}
+
+static void heads_of_packed_attention(void **state)
+{
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,5,6");
+    make_random("w", MQ_FLOAT, "6,40");
+    make_random("b", MQ_FLOAT, "40");
+    n = of_microsoft(make_node(g, "Attention", "x,w,b", "a"), 4);
+    node_ints(n, "qkv_hidden_sizes", "16,16,8");
+    make_output_of("a", "8,6");
+    shrinks(1, "a:4 heads");
+    has_dims("w", "6,20");
+    has_dims("b", "20");
+    has_dims("wo", "4,6");
+    assert_int_equal(mq_node_attr_int(n, "num_heads", 0), 2);
+}
+
+static void heads_of_fused_attention(void **state)
+{
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,5,6");
+    make_projection("q", "6,8");
+    make_projection("k", "6,8");
+    make_projection("v", "6,12");
+    make_random("b", MQ_FLOAT, "28");
+    make_random("mask", MQ_FLOAT, "1,4,5,5");
+    n = of_microsoft(make_node(g, "MultiHeadAttention", "pq,pk,pv,b,-,mask", "a"), 4);
+    make_output_of("a", "12,6");
+    shrinks(1, "pq:4 heads");
+    has_dims("wq", "6,4");
+    has_dims("wv", "6,6");
+    has_dims("b", "14");
+    has_dims("mask", "1,2,5,5");
+    assert_int_equal(mq_node_attr_int(n, "num_heads", 0), 2);
+}
+
+/* Two heads of Q read one of K and V. */
+static void heads_that_share_keys(void **state)
+{
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,5,6");
+    make_projection("q", "6,16");
+    make_projection("k", "6,8");
+    make_projection("v", "6,8");
+    n = node_int(make_node(g, "Attention", "pq,pk,pv", "a"), "q_num_heads", 8);
+    node_int(n, "kv_num_heads", 4);
+    make_output_of("a", "16,6");
+    shrinks(1, "pq:4 heads");
+    has_dims("wq", "6,8");
+    has_dims("wk", "6,4");
+    assert_int_equal(mq_node_attr_int(n, "q_num_heads", 0), 4);
+    assert_int_equal(mq_node_attr_int(n, "kv_num_heads", 0), 2);
+}
+
+static void heads_along_an_axis(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,5,6");
+    make_longs("deep", "4", (const int64_t[]){ 0, 0, 4, 2 });
+    make_longs("back", "3", (const int64_t[]){ 0, 0, 8 });
+    project("q", "wq", "bq", "0,2,1,3");
+    project("k", "wk", "bk", "0,2,1,3");
+    project("v", "wv", "bv", "0,2,1,3");
+    make_node(g, "Attention", "tq,tk,tv", "o");
+    node_ints(make_node(g, "Transpose", "o", "ot"), "perm", "0,2,1,3");
+    make_node(g, "Reshape", "ot,back", "of");
+    make_output_of("of", "8,6");
+    shrinks(1, "pq:4 heads");
+    has_dims("wk", "6,4");
+    has_dims("wo", "4,6");
+}
+
+static void fused_operators_pass(void **state)
+{
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "1,2,5,5");
+    make_conv("x", "w0", "8,2,1,1", "c0");
+    make_random("w1", MQ_FLOAT, "8,2,3,3");
+    make_random("b1", MQ_FLOAT, "8");
+    n = node_ints(make_node(g, "FusedConv", "x,w1,b1,c0", "c1"), "pads", "1,1,1,1");
+    n->domain = "com.microsoft";
+    assert_int_equal(mq_node_set_attr_string(n, "activation", "Relu", NULL), MQ_OK);
+    make_node(g, "GlobalAveragePool", "c1", "p");
+    make_node(g, "Flatten", "p", "f");
+    make_random("w2", MQ_FLOAT, "8,6");
+    n = make_node(g, "FusedGemm", "f,w2", "m");
+    n->domain = "com.microsoft";
+    assert_int_equal(mq_node_set_attr_string(n, "activation", "Relu", NULL), MQ_OK);
+    make_random("bias", MQ_FLOAT, "6");
+    make_node(g, "FastGelu", "m,bias", "e")->domain = "com.microsoft";
+    make_dense("e", 6, 3);
+    shrinks(2, "c0:8 m:6");
+    has_dims("w1", "4,2,3,3");
+    has_dims("bias", "3");
+}
+
+static void skipped_normalization_mixes(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,5,6");
+    make_projection("a", "6,8");
+    make_projection("b", "6,8");
+    make_random("scale", MQ_FLOAT, "8");
+    make_random("bias", MQ_FLOAT, "8");
+    make_random("add", MQ_FLOAT, "8");
+    make_node(g, "SkipLayerNormalization", "pa,pb,scale,bias,add", "s")->domain = "com.microsoft";
+    make_output_of("s", "8,6");
+    shrinks(1, "pa:8 mixes");
+    has_dims("add", "4");
+    has_dims("wb", "6,4");
+}
+
+static void not_with_a_cache(void **state)
+{
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "n,5,6");
+    make_input(g, "past", MQ_FLOAT, "2,n,4,3,2");
+    make_random("w", MQ_FLOAT, "6,24");
+    make_random("b", MQ_FLOAT, "24");
+    n = of_microsoft(make_node(g, "Attention", "x,w,b,-,past", "a,present"), 4);
+    make_output(g, "present");
+    make_output_of("a", "8,6");
+    stays(mq_node_label(n), "keeps a cache, or has inputs that are not all known");
+}
+
 static void normalized_channels_are_marked(void **state)
 {
     (void)state;
@@ -467,6 +622,13 @@ int main(void)
         ON_MODEL(splits_and_slices_follow),
         ON_MODEL(shuffled_channels_go_in_pairs),
         ON_MODEL(heads_are_channels),
+        ON_MODEL(heads_of_packed_attention),
+        ON_MODEL(heads_of_fused_attention),
+        ON_MODEL(heads_that_share_keys),
+        ON_MODEL(heads_along_an_axis),
+        ON_MODEL(fused_operators_pass),
+        ON_MODEL(skipped_normalization_mixes),
+        ON_MODEL(not_with_a_cache),
         ON_MODEL(normalized_channels_are_marked),
         ON_MODEL(units_of_recurrent_layers),
         ON_MODEL(not_when_an_output),
