@@ -144,8 +144,8 @@ static void attend_multi(mq_channels *c, const mq_node *n)
     link_mask(c, n, input(n, 5), heads, head);
 }
 
-/* Attention of ai.onnx: of rank 3 with counts of heads, or of rank 4 with an axis of them. Several heads of Q may read one of
- * K and V: they go together. */
+/* Attention of ai.onnx: of rank 3 with counts of heads, or of rank 4 with an axis of them. Several heads of Q may read one
+ * of K and V: they go together. */
 static void attend(mq_channels *c, const mq_node *n)
 {
     const mq_value *y = n->outputs[0];

@@ -188,12 +188,27 @@ static void mark_inner(mq_channels *c, const mq_value *v, int axis)
     mq_atoms_flag(c, v, axis, MQ_ATOMS_INNER);
 }
 
+/* A constant, or what views make of one. */
+static bool is_fixed(const mq_value *v)
+{
+    static const char *const views[] = { "Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze" };
+
+    for (int depth = 0; depth < 8 && !mq_value_constant(v, true); depth++) {
+        const mq_node *n = v->producer;
+
+        if (!n || !mq_node_is_any(n, "", views, sizeof views / sizeof *views) || !input(n, 0))
+            return false;
+        v = n->inputs[0];
+    }
+    return mq_value_constant(v, true) != NULL;
+}
+
 static void matmul(mq_channels *c, const mq_node *n)
 {
     const mq_value *a = n->inputs[0], *b = n->inputs[1], *y = n->outputs[0];
     const int ra = mq_atoms_rank(c, a), rb = mq_atoms_rank(c, b), ry = mq_atoms_rank(c, y);
     const int k_of_b = rb > 1 ? rb - 2 : 0;
-    const bool constant_a = mq_value_constant(a, true), constant_b = mq_value_constant(b, true);
+    const bool constant_a = is_fixed(a), constant_b = is_fixed(b);
 
     mq_atoms_link(c, n, a, ra - 1, b, k_of_b);
     if (rb > 1)

@@ -114,8 +114,8 @@ const mq_channels *mq_structure_channels(const mq_structure *s)
 
 /* ---- choosing ------------------------------------------------------------------------------------------------------- */
 
-void mq_structure_choose(mq_structure *s, unsigned kinds, size_t round_to, bool (*wanted)(void *user, const mq_node *n),
-                         void *user)
+void mq_structure_choose(mq_structure *s, unsigned kinds, size_t round_to,
+                         bool (*wanted)(void *user, const mq_node *n, const mq_value *weight), void *user)
 {
     for (size_t i = 0; i < s->n_groups; i++) {
         mq_structure_group *g = &s->groups[i];
@@ -124,10 +124,10 @@ void mq_structure_choose(mq_structure *s, unsigned kinds, size_t round_to, bool 
         g->step = g->kinds & MQ_STRUCTURE_HEAD || round_to < 1 ? 1 : round_to;
         g->chosen = g->kinds & kinds;
         for (size_t k = 0; g->chosen && wanted && k < g->channels->n_axes; k++) {
-            const mq_node *born = g->channels->axes[k].born;
+            const mq_channel_axis *a = &g->channels->axes[k];
 
-            if (born && !wanted(user, born)) {
-                g->spared_by = born;
+            if (a->born && !wanted(user, a->born, a->value)) {
+                g->spared_by = a->born;
                 g->chosen = false;
             }
         }

@@ -5,6 +5,7 @@
 #ifndef MQ_PRUNE_STRUCTURE_H
 #define MQ_PRUNE_STRUCTURE_H
 
+#include "passes/blocks.h"
 #include "passes/narrow.h"
 
 /* What a group's channels are; a set of these is a pattern. */
@@ -34,10 +35,10 @@ void mq_structure_free(mq_structure *s); /* NULL is fine */
 mq_structure_group *mq_structure_groups(const mq_structure *s, size_t *n);
 const mq_channels *mq_structure_channels(const mq_structure *s);
 
-/* Chooses the groups of these kinds. wanted: may this node's weights change (NULL: all may)? A group of which one node may
- * not stays as a whole. round_to: the counts that stay are multiples of it (1: any); a group of heads is never rounded. */
-void mq_structure_choose(mq_structure *s, unsigned kinds, size_t round_to, bool (*wanted)(void *user, const mq_node *n),
-                         void *user);
+/* Chooses the groups of these kinds. wanted: may this weight of n change (NULL: all may)? A group of which one may not stays
+ * as a whole. round_to: the counts that stay are multiples of it (1: any); a group of heads is never rounded. */
+void mq_structure_choose(mq_structure *s, unsigned kinds, size_t round_to,
+                         bool (*wanted)(void *user, const mq_node *n, const mq_value *weight), void *user);
 
 /* ---- importance (structure_score.c) --------------------------------------------------------------------------------- */
 
@@ -80,5 +81,12 @@ mq_status mq_structure_shrink(mq_structure *s, mq_error *err);
 /* Makes it zero instead: in the weights that make the channels, in what is added to them or scales them, and in the weights
  * that read them. Except behind what normalizes over channels the outputs are those of the narrower model. */
 mq_status mq_structure_zero(mq_structure *s, mq_error *err);
+
+/* ---- whole blocks (structure_blocks.c) ------------------------------------------------------------------------------ */
+
+/* A score per block: the mean of |w|^p over its weights, p 1 or 2. */
+mq_status mq_structure_rank_blocks(const mq_blocks *b, int p, double *scores, mq_error *err);
+/* Flags of the n_gone blocks with the least scores, of equal ones the first; one of each run stays. How many go. */
+size_t mq_structure_pick_blocks(const mq_blocks *b, const double *scores, size_t n_gone, bool *gone);
 
 #endif

@@ -339,6 +339,23 @@ static void heads_are_channels(void **state)
     has_dims("wo", "4,6");
 }
 
+/* What views make of a constant is a weight, too: no product of two activations. */
+static void weights_behind_views(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "1,2,3,3");
+    make_conv("x", "w1", "4,2,1,1", "c1");
+    make_longs("to", "2", (const int64_t[]){ 1, 36 });
+    make_longs("rows", "2", (const int64_t[]){ 36, 3 });
+    make_node(g, "Reshape", "c1,to", "f");
+    make_random("w2", MQ_FLOAT, "4,3,3,3");
+    make_node(g, "Reshape", "w2,rows", "wr");
+    make_node(g, "MatMul", "f,wr", "y");
+    make_output(g, "y");
+    shrinks(1, "c1:4");
+    has_dims("w2", "2,3,3,3");
+}
+
 static void make_projection(const char *name, const char *dims)
 {
     const char *const w = mq_arena_printf(m->arena, "w%s", name);
@@ -622,6 +639,7 @@ int main(void)
         ON_MODEL(splits_and_slices_follow),
         ON_MODEL(shuffled_channels_go_in_pairs),
         ON_MODEL(heads_are_channels),
+        ON_MODEL(weights_behind_views),
         ON_MODEL(heads_of_packed_attention),
         ON_MODEL(heads_of_fused_attention),
         ON_MODEL(heads_that_share_keys),

@@ -98,8 +98,9 @@ static void kinds_of_groups(void **state)
     mq_structure_free(s);
 }
 
-static bool not_c3(void *user, const mq_node *n)
+static bool not_named(void *user, const mq_node *n, const mq_value *weight)
 {
+    assert_non_null(weight->init);
     return strcmp(mq_node_label(n), (const char *)user) != 0;
 }
 
@@ -111,7 +112,7 @@ static void coupled_groups_are_spared_together(void **state)
     (void)state;
     make_net();
     s = find();
-    mq_structure_choose(s, ALL, 1, not_c3, (void *)(uintptr_t)"c3");
+    mq_structure_choose(s, ALL, 1, not_named, (void *)(uintptr_t)"c3");
     assert_false(group(s, "c1")->chosen);
     assert_string_equal(mq_node_label(group(s, "c1")->spared_by), "c3");
     assert_true(group(s, "c2")->chosen);
