@@ -56,11 +56,24 @@ def losses():
     def kl(z):
         return 9 * f.kl_div(torch.log_softmax(z / 3, 1), torch.softmax(t / 3, 1), reduction="batchmean")
 
+    def bce(z, smoothing=0.0):
+        """Where u is below 0 there is no label."""
+        u = torch.where(t > 1.5, torch.tensor(-1.0), (t > 0).float())
+        q = u * (1 - smoothing) + smoothing / 2
+        return f.binary_cross_entropy_with_logits(z[u >= 0], q[u >= 0])
+
+    def binary_kl(z):
+        a, b = torch.sigmoid(t / 3), torch.sigmoid(z / 3)
+        return 9 * (a * (a / b).log() + (1 - a) * ((1 - a) / (1 - b)).log()).mean()
+
     cases = {
         "ce": lambda z: f.cross_entropy(z, labels, ignore_index=-1),
         "ce smooth": lambda z: f.cross_entropy(z, labels, ignore_index=-1, label_smoothing=0.1),
         "soft-ce": lambda z: f.cross_entropy(z, p),
         "kl": kl,
+        "bce": bce,
+        "bce smooth": lambda z: bce(z, 0.1),
+        "binary-kl": binary_kl,
         "mse": lambda z: f.mse_loss(z, t),
         "cosine": lambda z: f.cosine_embedding_loss(z, t, torch.ones(3)),
         "sum": lambda z: 0.9 * kl(z) + 0.1 * f.cross_entropy(z, labels, ignore_index=-1),

@@ -136,6 +136,8 @@ static mq_status write_soft(const mq_distill_job *j, mq_array *const *taught)
     for (size_t i = 0; i < j->train.n_scores && rc == MQ_OK; i++) {
         if (j->train.forms[i] == MQ_FORM_CLASSES)
             rc = soften(&soft[i], taught[i], j->job.err);
+        else if (j->train.forms[i] == MQ_FORM_ANSWERS)
+            rc = mq_train_sigmoid(&soft[i], taught[i], j->job.err);
         else
             soft[i] = mq_array_ref(taught[i]);
     }
@@ -163,7 +165,8 @@ mq_status mq_distill_ask(void *job, mq_array **out)
         if (cache)
             MQ_TRY(write_arrays(j, out, j->train.run.n_out, key, cache));
     }
-    if (j->train.samples.labels && j->train.samples.labels->dtype == MQ_INT64)
+    if (j->train.samples.labels && j->train.samples.labels->dtype == MQ_INT64 &&
+        j->train.forms[j->train.judged] == MQ_FORM_VALUES)
         j->train.forms[j->train.judged] = MQ_FORM_CLASSES;
     if (j->opts->soft_labels)
         MQ_TRY(write_soft(j, out));

@@ -93,7 +93,8 @@ mq_status mq_train_open(mq_train_job *j, mq_model *teacher)
     for (size_t i = 0; i < n; i++) {
         mq_value *logits;
 
-        j->forms[i] = mq_loss_logits(g->outputs.items[i], &logits, NULL) ? MQ_FORM_CLASSES : MQ_FORM_VALUES;
+        j->forms[i] = mq_loss_logits(g->outputs.items[i], &logits, NULL) ? MQ_FORM_CLASSES :
+                      mq_loss_sigmoid(g->outputs.items[i], &logits)      ? MQ_FORM_ANSWERS : MQ_FORM_VALUES;
         names[i] = logits->name;
     }
     for (size_t i = 0; i < n_hints; i++) {
@@ -114,47 +115,6 @@ done:
 }
 
 /* ---- data ----------------------------------------------------------------------------------------------------------- */
-
-/* Labels as losses and metrics want them: no axis of one number, no ones among zeros. */
-static mq_status plain_labels(mq_samples *s, const mq_array *scores, mq_error *err)
-{
-    mq_array *classes = NULL;
-    mq_status rc;
-
-    if (!s->labels)
-        return MQ_OK;
-    if ((rc = mq_metrics_one_hot(&classes, scores, s->labels, err)) != MQ_OK)
-        return rc;
-    if (classes) {
-        mq_array_unref(s->labels);
-        s->labels = classes;
-    }
-    if (s->labels->dtype == MQ_INT64 && s->labels->rank == scores->rank && s->labels->rank > 1 &&
-        s->labels->dims[s->labels->rank - 1] == 1)
-        s->labels->rank--;
-    return MQ_OK;
-}
-
-/* Classes lie below what the model tells apart. */
-static mq_status check_labels(const mq_samples *s, const mq_array *scores, const char *option, mq_error *err)
-{
-    const int axis = scores->rank == 4 || scores->rank == 5 ? 1 : scores->rank - 1;
-    const int64_t n = scores->rank > 1 ? scores->dims[axis] : 1;
-
-    if (!s->labels || s->labels->dtype != MQ_INT64)
-        return MQ_OK;
-    if (s->labels->rank != scores->rank - 1)
-        return mq_fail(err, MQ_ERR_INPUT, "%s: labels of rank %d do not fit scores of rank %d", option, s->labels->rank,
-                       scores->rank);
-    for (size_t i = 0; i < s->labels->count; i++) {
-        const int64_t label = ((const int64_t *)s->labels->data)[i];
-
-        if (label >= n)
-            return mq_fail(err, MQ_ERR_INPUT, "%s: label %lld of sample %zu is out of range: the model has %lld classes",
-                           option, (long long)label, i / (s->labels->count / (size_t)s->n), (long long)n);
-    }
-    return MQ_OK;
-}
 
 /* A share of the samples is held out: they are drawn by the seed. What the teacher says of the others stays with them. */
 static mq_status hold_out(mq_train_job *j)
@@ -231,12 +191,19 @@ done:
     return rc;
 }
 
+static bool is_judged_by_classes(const mq_train_job *j)
+{
+    const mq_array *labels = j->judge.samples.n_labelled ? j->judge.samples.labels : NULL;
+
+    return labels ? labels->dtype == MQ_INT64 : j->forms[j->judged] == MQ_FORM_CLASSES;
+}
+
 /* What models are judged by, and how the teacher does. */
 static mq_status settle(mq_train_job *j)
 {
     mq_array **out = calloc(j->run.n_out + 1, sizeof *out);
-    mq_form *form = &j->forms[j->judged];
     mq_error *err = j->err;
+    mq_array *truth = NULL;
     const mq_array *scores;
     mq_status rc = MQ_OK;
 
@@ -244,19 +211,15 @@ static mq_status settle(mq_train_job *j)
         return mq_oom(err);
     MQ_TRY(mq_samples_run(out, &j->run, &j->judge.samples, j->hooks, err));
     scores = out[j->judged];
-    MQ_TRY(plain_labels(&j->samples, scores, err));
-    MQ_TRY(plain_labels(&j->judge.samples, scores, err));
-    if (j->samples.labels)
-        *form = j->samples.labels->dtype == MQ_INT64 ? MQ_FORM_CLASSES : MQ_FORM_VALUES;
-    MQ_TRY(check_labels(&j->samples, scores, "--labels", err));
-    MQ_TRY(check_labels(&j->judge.samples, scores, j->judge.held_out ? "--labels" : "--val-labels", err));
-    if (j->judge.samples.labels && (j->judge.samples.labels->dtype == MQ_INT64) != (*form == MQ_FORM_CLASSES))
-        MQ_TRY(mq_fail(err, MQ_ERR_INPUT, "labels to train on and labels to judge by are of different kinds"));
-    MQ_TRY(mq_judge_settle(&j->judge, scores, *form == MQ_FORM_CLASSES, j->metric, err));
+    MQ_TRY(mq_train_labels(j, scores));
+    if (j->forms[j->judged] == MQ_FORM_ANSWERS)
+        MQ_TRY(mq_train_sigmoid(&truth, scores, err));
+    MQ_TRY(mq_judge_settle(&j->judge, truth ? truth : scores, is_judged_by_classes(j), j->metric, err));
     rc = mq_judge_model(&j->judge, j->teacher, j->hooks, &j->teacher_metric, err);
 done:
     for (size_t i = 0; i < j->run.n_out; i++)
         mq_array_unref(out[i]);
+    mq_array_unref(truth);
     free(out);
     return rc;
 }

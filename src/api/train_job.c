@@ -47,45 +47,58 @@ static mq_status add_term(training *t, mq_loss_term term, mq_target_kind from, s
     return MQ_OK;
 }
 
-/* What is learned from labels: classes, or values. A weight of 0 would count as 1. */
+/* What is learned from labels: classes, answers or values. A weight of 0 would count as 1. */
 static mq_status add_labels(training *t, const mq_model *m, double share)
 {
     const mq_train_opts *o = t->job->opts;
     const bool classes = t->samples->labels->dtype == MQ_INT64;
-    const mq_loss_term term = { .kind = classes ? MQ_LOSS_CE : MQ_LOSS_MSE,
-                                .tensor = m->graph->outputs.items[t->job->judged]->name,
-                                .weight = share, .smoothing = classes ? o->label_smoothing : 0 };
+    const mq_loss_kind kind = classes ? MQ_LOSS_CE : t->samples->answers ? MQ_LOSS_BCE : MQ_LOSS_MSE;
+    const mq_loss_term term = { .kind = kind, .tensor = m->graph->outputs.items[t->job->judged]->name, .weight = share,
+                                .smoothing = kind == MQ_LOSS_MSE ? 0 : o->label_smoothing };
 
     return share > 0 ? add_term(t, term, MQ_TARGET_LABELS, 0) : MQ_OK;
+}
+
+/* How scores of that form are learned from the teacher's. */
+static mq_loss_kind kd_loss(const mq_train_opts *o, mq_form form, mq_target_kind *from)
+{
+    *from = MQ_TARGET_TEACHER;
+    if (form == MQ_FORM_VALUES)
+        return MQ_LOSS_MSE;
+    if (!o->hard)
+        return form == MQ_FORM_CLASSES ? MQ_LOSS_KL : MQ_LOSS_BINARY_KL;
+    *from = form == MQ_FORM_CLASSES ? MQ_TARGET_BEST : MQ_TARGET_SIGN;
+    return form == MQ_FORM_CLASSES ? MQ_LOSS_CE : MQ_LOSS_BCE;
+}
+
+/* What is compared with the teacher's logits as values. */
+static const char *logits_of(mq_value *output, mq_form form)
+{
+    mq_value *logits = output;
+
+    if (form == MQ_FORM_CLASSES)
+        mq_loss_logits(output, &logits, NULL);
+    else if (form == MQ_FORM_ANSWERS)
+        mq_loss_sigmoid(output, &logits);
+    return logits->name;
 }
 
 static mq_status add_teacher(training *t, const mq_model *m, const char *loss, double share)
 {
     const mq_train_job *j = t->job;
-    const bool kd = strcmp(loss, "kd") == 0;
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < j->n_scores && share > 0; i++) {
         mq_loss_term term = { .kind = MQ_LOSS_MSE, .tensor = m->graph->outputs.items[i]->name,
-                              .weight = share / (double)j->n_scores };
-        const bool classes = j->forms[i] == MQ_FORM_CLASSES;
+                              .weight = share / (double)j->n_scores, .temperature = j->opts->temperature };
         mq_target_kind from = MQ_TARGET_TEACHER;
 
-        if (strcmp(loss, "cosine") == 0) {
+        if (strcmp(loss, "kd") == 0)
+            term.kind = kd_loss(j->opts, j->forms[i], &from);
+        else if (strcmp(loss, "cosine") == 0)
             term.kind = MQ_LOSS_COSINE;
-        } else if (kd && classes && j->opts->hard) {
-            term.kind = MQ_LOSS_CE;
-            from = MQ_TARGET_BEST;
-        } else if (kd && classes) {
-            term.kind = MQ_LOSS_KL;
-            term.temperature = j->opts->temperature;
-        }
-        if (term.kind != MQ_LOSS_CE && term.kind != MQ_LOSS_KL && classes) {
-            mq_value *logits;
-
-            if (mq_loss_logits(m->graph->outputs.items[i], &logits, NULL))
-                term.tensor = logits->name;
-        }
+        if (term.kind == MQ_LOSS_MSE || term.kind == MQ_LOSS_COSINE)
+            term.tensor = logits_of(m->graph->outputs.items[i], j->forms[i]);
         MQ_TRY(add_term(t, term, from, i));
     }
 done:
@@ -171,6 +184,16 @@ static mq_status give_inputs(void *user, const uint64_t *samples, size_t n, mq_a
     return rc;
 }
 
+/* Logits above 0 are a yes. */
+static mq_status decide(mq_array **out, const mq_array *logits, mq_error *err)
+{
+    const mq_status rc = mq_array_create(out, MQ_FLOAT, logits->rank, logits->dims, err);
+
+    for (size_t i = 0; rc == MQ_OK && i < logits->count; i++)
+        ((float *)(*out)->data)[i] = mq_array_f64(logits, i) > 0;
+    return rc;
+}
+
 static mq_status give_teacher(const training *t, size_t k, const uint64_t *samples, size_t n, mq_array **out, mq_error *err)
 {
     const mq_train_job *j = t->job;
@@ -183,6 +206,8 @@ static mq_status give_teacher(const training *t, size_t k, const uint64_t *sampl
         scores = mq_array_ref(j->run.out[t->output[k]]);
     if (t->from[k] == MQ_TARGET_BEST) {
         rc = mq_best_classes(out, scores, err);
+    } else if (t->from[k] == MQ_TARGET_SIGN) {
+        rc = decide(out, scores, err);
     } else {
         *out = scores;
         scores = NULL;
@@ -211,19 +236,13 @@ done:
 static mq_status list_labelled(training *t)
 {
     const mq_samples *s = t->samples;
-    const size_t per = s->labels->count / (size_t)s->n;
     uint64_t at = 0;
 
     if (!(t->labelled = malloc((s->n_labelled + 1) * sizeof *t->labelled)))
         return mq_oom(t->job->err);
-    for (uint64_t i = 0; i < s->n; i++) {
-        bool any = s->labels->dtype == MQ_FLOAT;
-
-        for (size_t k = 0; k < per; k++)
-            any |= s->labels->dtype == MQ_INT64 && ((const int64_t *)s->labels->data)[i * per + k] >= 0;
-        if (any)
+    for (uint64_t i = 0; i < s->n; i++)
+        if (mq_samples_labelled(s, i))
             t->labelled[at++] = i;
-    }
     return MQ_OK;
 }
 

@@ -18,11 +18,14 @@ typedef struct mq_samples {
     mq_array **in;       /* per input of the model */
     size_t n_in;
     mq_array *labels;    /* int64 (below 0: none) or float; NULL: there are none at all */
+    bool answers;        /* labels are float answers to questions: 1 yes, 0 no, below 0 none */
 } mq_samples;
 
 /* Reads a source for a running model. MQ_ERR_INPUT when samples are not all of one shape, or there are none. */
 mq_status mq_samples_read(mq_samples *out, const mq_data_source *source, const mq_running *run, const mq_hooks *hooks,
                           void (*note)(void *user, const char *text), void *user, mq_error *err);
+/* Has sample i a label? */
+bool mq_samples_labelled(const mq_samples *s, uint64_t i);
 /* Rows `list` of s, as samples of their own. */
 mq_status mq_samples_take(mq_samples *out, const mq_samples *s, const uint64_t *list, uint64_t n, mq_error *err);
 void mq_samples_release(mq_samples *s);
@@ -61,12 +64,18 @@ void mq_judge_release(mq_train_judge *j);
 enum { MQ_MOST_LOSSES = 32 };
 
 /* Where a loss term's target comes from. */
-typedef enum mq_target_kind { MQ_TARGET_LABELS, MQ_TARGET_BEST, MQ_TARGET_TEACHER } mq_target_kind;
+typedef enum mq_target_kind {
+    MQ_TARGET_LABELS,
+    MQ_TARGET_BEST,    /* the teacher's best class */
+    MQ_TARGET_SIGN,    /* its answers: yes or no */
+    MQ_TARGET_TEACHER, /* what it says */
+} mq_target_kind;
 
 /* What an output is. */
 typedef enum mq_form {
     MQ_FORM_VALUES,
     MQ_FORM_CLASSES, /* scores of which one is right */
+    MQ_FORM_ANSWERS, /* each element is a probability by itself */
 } mq_form;
 
 /* What trainings have in common: how, from what, judged on what. The caller fills the first part. */
@@ -103,6 +112,13 @@ typedef struct mq_train_job {
 
 /* Training options that make no sense are MQ_ERR_USAGE; settles augment. */
 mq_status mq_train_check(mq_train_job *j);
+
+/* train_labels.c: labels become what losses and metrics take, as the form of the judged output says, which with labels they
+ * settle where the model does not; scores: what the teacher says of the samples to judge by. MQ_ERR_INPUT for labels that do
+ * not fit. */
+mq_status mq_train_labels(mq_train_job *j, const mq_array *scores);
+/* Probabilities of logits, each by itself. */
+mq_status mq_train_sigmoid(mq_array **out, const mq_array *logits, mq_error *err);
 
 /* Makes a model one that can be trained and taught by: weights are constants, calls are nodes, types are known. */
 mq_status mq_train_plain(mq_model *m, mq_error *err);

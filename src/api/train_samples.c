@@ -158,18 +158,22 @@ done:
     return rc;
 }
 
-static void count_labels(mq_samples *s)
+bool mq_samples_labelled(const mq_samples *s, uint64_t i)
 {
     const size_t per = s->n && s->labels ? s->labels->count / s->n : 0;
+    bool any = s->labels && s->labels->dtype == MQ_FLOAT && !s->answers;
 
+    for (size_t k = 0; k < per && !any; k++)
+        any = s->labels->dtype == MQ_INT64 ? ((const int64_t *)s->labels->data)[i * per + k] >= 0 :
+                                             ((const float *)s->labels->data)[i * per + k] >= 0;
+    return any;
+}
+
+static void count_labels(mq_samples *s)
+{
     s->n_labelled = 0;
-    for (uint64_t i = 0; i < s->n && s->labels; i++) {
-        bool any = s->labels->dtype == MQ_FLOAT;
-
-        for (size_t k = 0; k < per; k++)
-            any |= s->labels->dtype == MQ_INT64 && ((const int64_t *)s->labels->data)[i * per + k] >= 0;
-        s->n_labelled += any;
-    }
+    for (uint64_t i = 0; i < s->n && s->labels; i++)
+        s->n_labelled += mq_samples_labelled(s, i);
 }
 
 mq_status mq_samples_read(mq_samples *out, const mq_data_source *source, const mq_running *run, const mq_hooks *hooks,
@@ -212,7 +216,7 @@ mq_status mq_samples_take(mq_samples *out, const mq_samples *s, const uint64_t *
 {
     mq_status rc = MQ_OK;
 
-    *out = (mq_samples){ .n = n, .n_in = s->n_in, .in = calloc(s->n_in + 1, sizeof *out->in) };
+    *out = (mq_samples){ .n = n, .n_in = s->n_in, .answers = s->answers, .in = calloc(s->n_in + 1, sizeof *out->in) };
     if (!out->in)
         MQ_TRY(mq_oom(err));
     for (size_t i = 0; i < s->n_in; i++)

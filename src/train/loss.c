@@ -12,7 +12,7 @@
 
 #define TINY 1e-12 /* under the root of a cosine, as torch */
 
-static const char *const names[MQ_N_LOSSES] = { "ce", "soft-ce", "kl", "mse", "cosine", "hint" };
+static const char *const names[MQ_N_LOSSES] = { "ce", "soft-ce", "kl", "bce", "binary-kl", "mse", "cosine", "hint" };
 
 const char *mq_loss_name(mq_loss_kind kind)
 {
@@ -135,16 +135,32 @@ static int usual_class_axis(int rank)
     return rank == 4 || rank == 5 ? 1 : rank - 1;
 }
 
+/* The node that makes v, but for Identity. */
+static const mq_node *maker_of(const mq_value *v)
+{
+    const mq_node *n;
+
+    while ((n = v->producer) && mq_node_is(n, "", "Identity") && n->n_inputs && n->inputs[0])
+        v = n->inputs[0];
+    return n;
+}
+
+bool mq_loss_sigmoid(mq_value *v, mq_value **logits)
+{
+    const mq_node *n = maker_of(v);
+    const bool probability = n && mq_node_is(n, "", "Sigmoid") && n->n_inputs && n->inputs[0];
+
+    *logits = probability ? n->inputs[0] : v;
+    return probability;
+}
+
 bool mq_loss_logits(mq_value *v, mq_value **logits, int *axis)
 {
-    mq_value *at = v;
-    const mq_node *n;
+    const mq_node *n = maker_of(v);
     const int rank = mq_value_rank(v);
     int64_t a;
     bool probability;
 
-    while ((n = at->producer) && mq_node_is(n, "", "Identity") && n->n_inputs && n->inputs[0])
-        at = n->inputs[0];
     probability = n && (mq_node_is(n, "", "Softmax") || mq_node_is(n, "", "LogSoftmax")) && n->n_inputs && n->inputs[0];
     a = probability ? mq_node_attr_int(n, "axis", -1) : usual_class_axis(rank);
     a = a < 0 ? a + rank : a;
@@ -227,6 +243,35 @@ static mq_value *kl(builder *b, mq_value *z, int axis, mq_value **t)
     apart = op(b, "Sub", softmax(b, "LogSoftmax", warm, axis), softmax(b, "LogSoftmax", warm_z, axis));
     apart = reduce_all(b, "ReduceMean", sum_along(b, op(b, "Mul", softmax(b, "Softmax", warm, axis), apart), axis));
     return heat == 1 ? apart : op(b, "Mul", apart, number(b, heat * heat));
+}
+
+/* ---- terms of questions that are answered with yes or no ------------------------------------------------------------ */
+
+static mq_value *binary_cross_entropy(builder *b, mq_value *z, mq_value **t)
+{
+    const double s = b->term->smoothing;
+    mq_value *q, *there, *count;
+
+    q = *t = target_like(b, z);
+    there = cast_float(b, op(b, "GreaterOrEqual", *t, number(b, 0)));
+    count = op(b, "Max", reduce_all(b, "ReduceSum", there), number(b, 1));
+    if (s > 0)
+        q = op(b, "Add", op(b, "Mul", q, number(b, 1 - s)), number(b, s / 2));
+    q = op(b, "Sub", op(b, "Softplus", z, NULL), op(b, "Mul", z, q));
+    return op(b, "Div", reduce_all(b, "ReduceSum", op(b, "Mul", q, there)), count);
+}
+
+static mq_value *binary_kl(builder *b, mq_value *z, mq_value **t)
+{
+    const double heat = b->term->temperature > 0 ? b->term->temperature : 1;
+    mq_value *warm, *warm_z, *apart;
+
+    *t = target_like(b, z);
+    warm = op(b, "Mul", *t, number(b, 1 / heat));
+    warm_z = op(b, "Mul", z, number(b, 1 / heat));
+    apart = op(b, "Sub", op(b, "Softplus", warm_z, NULL), op(b, "Softplus", warm, NULL));
+    apart = op(b, "Sub", apart, op(b, "Mul", op(b, "Sigmoid", warm, NULL), op(b, "Sub", warm_z, warm)));
+    return op(b, "Mul", reduce_all(b, "ReduceMean", apart), number(b, heat * heat));
 }
 
 /* ---- terms of values ----------------------------------------------------------------------------------------------- */
@@ -331,14 +376,16 @@ static mq_status find_tensor(const mq_graph *g, const mq_loss_term *t, mq_value 
         mq_loss_logits(v, out, axis);
         v = *out;
     }
-    if (t->kind == MQ_LOSS_MSE || t->kind == MQ_LOSS_COSINE)
+    if (t->kind == MQ_LOSS_BCE || t->kind == MQ_LOSS_BINARY_KL)
+        mq_loss_sigmoid(v, out);
+    if (t->kind == MQ_LOSS_MSE || t->kind == MQ_LOSS_COSINE || t->kind == MQ_LOSS_BCE || t->kind == MQ_LOSS_BINARY_KL)
         return MQ_OK;
     if (*axis < 0 || !v->type || mq_value_rank(v) <= *axis || v->type->dims[*axis].value < 1)
         return mq_fail(err, MQ_ERR_UNSUPPORTED, "how many %s '%s' has is not known", classes ? "classes" : "channels",
                        v->name);
     if (classes && v->type->dims[*axis].value < 2)
-        return mq_fail(err, MQ_ERR_UNSUPPORTED, "'%s' has one score, which the loss %s cannot tell classes by: take mse",
-                       v->name, names[t->kind]);
+        return mq_fail(err, MQ_ERR_UNSUPPORTED, "'%s' has one score and no Sigmoid behind it, so the loss %s cannot tell "
+                       "classes by it: take mse", v->name, names[t->kind]);
     return MQ_OK;
 }
 
@@ -351,6 +398,10 @@ static mq_value *append_term(builder *b, mq_value *v, int axis, mq_value **to, m
         return soft_cross_entropy(b, v, axis, to);
     case MQ_LOSS_KL:
         return kl(b, v, axis, to);
+    case MQ_LOSS_BCE:
+        return binary_cross_entropy(b, v, to);
+    case MQ_LOSS_BINARY_KL:
+        return binary_kl(b, v, to);
     case MQ_LOSS_COSINE:
         return cosine(b, v, to);
     case MQ_LOSS_HINT:

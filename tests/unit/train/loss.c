@@ -108,6 +108,18 @@ static const struct {
       { -0.0764729828f, 0.0764322579f, 0.035695117f, -0.0356543623f, -0.150424361f, 0.0291658789f, 0.177605107f,
         -0.0563466251f, -0.0598934926f, -0.136126146f, 0.000317384809f, 0.19570224f },
       { T(KL, .temperature = 3) } },
+    { "bce", 1.01775479f,
+      { 0, 0, -0.0328612179f, -0.0997840613f, 0.0182408877f, 0.075741373f, 0.110061355f, 0.0817932114f, -0.104956701f, 0, 0,
+        -0.0152510852f },
+      { T(BCE, 0) } },
+    { "bce smooth", 1.00947213f,
+      { 0, 0, -0.0266112164f, -0.0935340598f, 0.011990888f, 0.0694913715f, 0.103811353f, 0.0755432099f, -0.0987066925f, 0, 0,
+        -0.00900108367f },
+      { T(BCE, .smoothing = 0.1) } },
+    { "binary-kl", 0.450109839f,
+      { -0.0341698527f, -0.00105505076f, -0.00640787557f, -0.0298976023f, -0.0106358165f, 0.0482956208f, 0.0759168416f,
+        0.0287438873f, -0.0465775989f, -0.0655989721f, -0.0223976988f, 0.0125115467f },
+      { T(BINARY_KL, .temperature = 3) } },
     { "mse", 3.7038641f,
       { -0.280490339f, -0.00936887693f, -0.053320609f, -0.243115604f, -0.0905322656f, 0.397550046f, 0.627332687f,
         0.230991691f, -0.379789293f, -0.53747344f, -0.189730406f, 0.107934237f },
@@ -145,6 +157,8 @@ static void check_case(size_t c, bool reference)
         for (int i = 0; i < 4; i++)
             t[4 * row + i] = (float)(exp(t[4 * row + i]) / sum);
     }
+    for (int i = 0; i < N && cases[c].terms[0].kind == MQ_LOSS_BCE; i++)
+        t[i] = t[i] > 1.5f ? -1 : t[i] > 0; /* yes, no, not known */
     open_problem(&p, "3,4", cases[c].terms, n);
     in[0] = array(MQ_FLOAT, "3,4", z);
     for (size_t i = 0; i < n; i++)
@@ -239,6 +253,45 @@ static void before_softmax(void **state)
     mq_model_free(m);
 }
 
+/* What goes into Sigmoid is read; sure answers, right and wrong, have finite losses. */
+static void before_sigmoid(void **state)
+{
+    const mq_loss_term term = { .kind = MQ_LOSS_BCE, .tensor = "out" };
+    mq_model *m = make_model(OPSET);
+    mq_value *logits, *target, *projection, *loss;
+
+    (void)state;
+    make_input(m->graph, "z", MQ_FLOAT, "n,1");
+    make_node(m->graph, "Sigmoid", "z", "p");
+    make_node(m->graph, "Identity", "p", "out");
+    make_output(m->graph, "out");
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    assert_true(mq_loss_sigmoid(make_value(m->graph, "out"), &logits));
+    assert_string_equal(logits->name, "z");
+    assert_false(mq_loss_sigmoid(logits, &logits));
+    assert_string_equal(logits->name, "z");
+    assert_int_equal(mq_loss_append(m->graph, &term, 1, &target, &projection, &loss, NULL), MQ_OK);
+    assert_int_equal(target->declared->rank, 2);
+    mq_model_free(m);
+}
+
+static void sure_answers(void **state)
+{
+    const mq_loss_term term = T(BCE, 0);
+    const float z[N] = { 200, -200, 200, -200, 0 }, t[N] = { 1, 0, 0, 1, -1, -1, -1, -1, -1, -1, -1, -1 };
+    float grad[N];
+    mq_array *in[2] = { array(MQ_FLOAT, "3,4", z), array(MQ_FLOAT, "3,4", t) };
+    problem p;
+
+    (void)state;
+    open_problem(&p, "3,4", &term, 1);
+    assert_true(run(&p, in, grad, false) == 100);
+    assert_true(grad[0] == 0 && grad[1] == 0 && grad[2] == 0.25f && grad[3] == -0.25f && grad[4] == 0);
+    mq_array_unref(in[0]);
+    mq_array_unref(in[1]);
+    mq_model_free(p.m);
+}
+
 /* A hint of another width: a 1x1 convolution, or a product, whose weights do not depend on anything but the seed. */
 static void projections(void **state)
 {
@@ -310,6 +363,8 @@ int main(void)
         cmocka_unit_test(no_labels),
         cmocka_unit_test(class_axis_of_images),
         cmocka_unit_test(before_softmax),
+        cmocka_unit_test(before_sigmoid),
+        cmocka_unit_test(sure_answers),
         cmocka_unit_test(projections),
         cmocka_unit_test(refused),
     };
