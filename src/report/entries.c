@@ -301,6 +301,24 @@ void mq_report_add_changed(mq_report *r, const mq_report_changed *c)
     mq_report_put_int(r, e, "bytes_after", clamp(c->bytes_after));
 }
 
+void mq_report_add_sensitivity(mq_report *r, const mq_report_sensitivity *layer)
+{
+    json_t *e = mq_report_append(r, mq_report_section(r, "sensitivity")), *points;
+
+    mq_report_put_text(r, e, "name", layer->name);
+    if (layer->metric)
+        mq_report_put_text(r, e, "metric", layer->metric);
+    mq_report_put_int(r, e, "samples", (int64_t)layer->samples);
+    points = mq_report_array(r, e, "points");
+    for (size_t i = 0; i < layer->n_points; i++) {
+        json_t *p = mq_report_append(r, points);
+
+        mq_report_put_real(r, p, "sparsity", layer->points[i].sparsity);
+        mq_report_put_real(r, p, "sqnr_db", layer->points[i].sqnr_db);
+        mq_report_put_real(r, p, "metric", layer->points[i].metric);
+    }
+}
+
 void mq_report_add_activation(mq_report *r, const mq_report_activation *a)
 {
     json_t *e = mq_report_append(r, mq_report_section(r, "activations"));

@@ -71,6 +71,10 @@ static const mq_html_column EPOCH[] = {
     { "epoch", "epoch", MQ_HTML_COUNT }, { "loss", "loss", MQ_HTML_REAL }, { "metric", "metric", MQ_HTML_REAL },
     { "learning rate", "rate", MQ_HTML_REAL }, { NULL, NULL, MQ_HTML_TEXT },
 };
+static const mq_html_column SENSITIVITY[] = {
+    { "zeros", "sparsity", MQ_HTML_SHARE }, { "SQNR of the outputs, dB", "sqnr_db", MQ_HTML_REAL },
+    { "metric", "metric", MQ_HTML_REAL }, { 0 },
+};
 static const mq_html_column METRIC[] = {
     { "metric", "name", MQ_HTML_TEXT }, { "value", "value", MQ_HTML_REAL }, { "worse by", "drop.value", MQ_HTML_SHARE },
     { "95 % interval", "drop.ci95", MQ_HTML_LIST }, { 0 },
@@ -291,6 +295,24 @@ static void by_model(mq_str *out, const char *title, const json_t *models, const
     }
 }
 
+/* What each layer loses when it alone is changed, as curves under its name. */
+static void sensitivity(mq_str *out, const json_t *layers)
+{
+    if (!json_array_size(layers))
+        return;
+    mq_str_add(out, "<details><summary><h2>Sensitivity: one layer changed, all others as they were</h2></summary>\n");
+    for (size_t i = 0; i < json_array_size(layers) && !out->failed; i++) {
+        const json_t *layer = json_array_get(layers, i);
+
+        mq_str_add(out, "<h3>");
+        mq_html_code(out, mq_json_get_text(layer, "name"));
+        mq_str_add(out, "</h3>\n");
+        mq_html_table(out, json_object_get(layer, "points"), SENSITIVITY);
+        mq_html_sensitivity(out, layer);
+    }
+    mq_str_add(out, "</details>\n");
+}
+
 /* What bench has measured. */
 static void measurements(mq_str *out, const json_t *doc)
 {
@@ -300,6 +322,7 @@ static void measurements(mq_str *out, const json_t *doc)
     by_model(out, "Training", json_object_get(doc, "training"), "epochs", EPOCH);
     for (size_t i = 0; i < json_array_size(json_object_get(doc, "training")); i++)
         mq_html_curves(out, json_array_get(json_object_get(doc, "training"), i));
+    sensitivity(out, json_object_get(doc, "sensitivity"));
     by_model(out, "Profile by operator", json_object_get(doc, "profile"), "operators", COST + 1);
     by_model(out, "Profile by node", json_object_get(doc, "profile"), "nodes", COST);
 }

@@ -37,6 +37,9 @@ void mq_html_plot(mq_str *out, const char *title, const json_t *list, const char
 /* Curves of one training: `loss` and `metric` of its `epochs`, as inline SVG. Nothing is added for fewer than two. */
 void mq_html_curves(mq_str *out, const json_t *training);
 
+/* What a layer loses alone: `sqnr_db` and `metric` of its `points`, likewise. */
+void mq_html_sensitivity(mq_str *out, const json_t *layer);
+
 /* The histogram of an activation, its heights logarithmic; bins that the range of the integers clips stand out. */
 void mq_html_histogram(mq_str *out, const json_t *entry);
 

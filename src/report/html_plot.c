@@ -135,7 +135,8 @@ void mq_html_histogram(mq_str *out, const json_t *entry)
 }
 
 /* One curve between its own least and most. */
-static void curve(mq_str *out, const json_t *epochs, const char *key, const char *label)
+static void curve(mq_str *out, const json_t *epochs, const char *key, const char *label, const char *first,
+                  const char *last)
 {
     const size_t n = json_array_size(epochs);
     double lo = INFINITY, hi = -INFINITY, v;
@@ -161,13 +162,21 @@ static void curve(mq_str *out, const json_t *epochs, const char *key, const char
                         hi > lo ? HEIGHT * (hi - from) / (hi - lo) : HEIGHT / 2.,
                         hi > lo ? HEIGHT * (hi - to) / (hi - lo) : HEIGHT / 2.);
     }
-    mq_str_add(out, "</svg></div>\n<div class=\"ends\"><span>first epoch</span><span>last</span></div></figure>\n");
+    mq_str_addf(out, "</svg></div>\n<div class=\"ends\"><span>%s</span><span>%s</span></div></figure>\n", first, last);
 }
 
 void mq_html_curves(mq_str *out, const json_t *training)
 {
     const json_t *epochs = json_object_get(training, "epochs");
 
-    curve(out, epochs, "loss", "loss");
-    curve(out, epochs, "metric", "metric");
+    curve(out, epochs, "loss", "loss", "first epoch", "last");
+    curve(out, epochs, "metric", "metric", "first epoch", "last");
+}
+
+void mq_html_sensitivity(mq_str *out, const json_t *layer)
+{
+    const json_t *points = json_object_get(layer, "points");
+
+    curve(out, points, "sqnr_db", "signal to noise of the outputs, dB", "fewest zeros", "most");
+    curve(out, points, "metric", mq_json_get_text(layer, "metric"), "fewest zeros", "most");
 }

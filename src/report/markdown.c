@@ -142,6 +142,33 @@ static void epoch_row(mq_str *out, const json_t *e)
     mq_str_add(out, " |\n");
 }
 
+/* All points' values in one cell; those that are not finite are a dash. */
+static void series(mq_str *out, const json_t *points, const char *key, const char *format)
+{
+    double v;
+
+    mq_str_add(out, " | ");
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        mq_str_add(out, i ? ", " : "");
+        if (mq_json_get_real(json_array_get(points, i), key, &v))
+            mq_str_addf(out, format, v);
+        else
+            mq_str_add(out, "-");
+    }
+}
+
+static void sensitivity_row(mq_str *out, const json_t *layer)
+{
+    const json_t *points = json_object_get(layer, "points");
+
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(layer, "name"));
+    series(out, points, "sparsity", "%.2g");
+    series(out, points, "sqnr_db", "%.1f");
+    series(out, points, "metric", "%.4g");
+    mq_str_add(out, " |\n");
+}
+
 static void cost_row(mq_str *out, const json_t *c)
 {
     mq_str_add(out, "| ");
@@ -446,6 +473,9 @@ static void measurements(mq_str *out, const json_t *doc)
                  BUDGET_SHORT);
     joined_table(out, "Training", json_object_get(doc, "training"), "epochs", "| model | epoch | loss | metric |", epoch_row,
                  BUDGET_SHORT);
+    mq_md_folded_table(out, "Sensitivity: one layer changed, all others as they were",
+                       json_object_get(doc, "sensitivity"), "| layer | zeros | SQNR of the outputs, dB | metric |",
+                       sensitivity_row, BUDGET_SHORT);
     joined_table(out, "Profile by operator", profile, "operators",
                  "| model | operator | ms | share | MACs | GFLOP/s | GB/s |",
                  cost_row, BUDGET_LONG);

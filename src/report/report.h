@@ -144,6 +144,21 @@ void mq_report_set_threads(mq_report *report, int n_threads);
 /* The median time of one run of the model before and after, by turns on one thread, under `measured`. */
 void mq_report_set_speed(mq_report *report, double before_ms, double after_ms, size_t runs);
 
+/* What a layer loses alone, level by level. */
+typedef struct mq_report_point {
+    double sparsity;
+    double sqnr_db; /* of the outputs */
+    double metric;  /* NAN: none */
+} mq_report_point;
+typedef struct mq_report_sensitivity {
+    const char *name;
+    const char *metric; /* NULL: none was measured */
+    uint64_t samples;
+    const mq_report_point *points;
+    size_t n_points;
+} mq_report_sensitivity;
+void mq_report_add_sensitivity(mq_report *report, const mq_report_sensitivity *layer);
+
 /* What was done to the model so that less is lost, `refinements`: where, and what it was worth on the data. */
 typedef struct mq_report_smoothing {
     size_t activations, products, inserted; /* inserted: of the activations, those with a Mul of their own */

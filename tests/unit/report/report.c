@@ -396,6 +396,26 @@ static void html_shows_what_a_range_clips(void **state)
     mq_report_free(r);
 }
 
+static void sensitivity_in_all_forms(void **state)
+{
+    static const mq_report_point points[] = { { 0, INFINITY, 0.75 }, { 0.1, 33.25, 0.75 }, { 0.2, 21.5, 0.5 } };
+    mq_report *r = make("prune");
+    char *text;
+
+    (void)state;
+    mq_report_add_sensitivity(r, &(mq_report_sensitivity){ "conv|1<b>", "top1", 16, points, 3 });
+    mq_report_add_sensitivity(r, &(mq_report_sensitivity){ "conv2", NULL, 16, points, 1 });
+    text = render(r, MQ_REPORT_MARKDOWN);
+    assert_has(text, "| 0, 0.1, 0.2 | -, 33.2, 21.5 | 0.75, 0.75, 0.5 |");
+    free(text);
+    text = render(r, MQ_REPORT_HTML);
+    assert_has(text, "signal to noise of the outputs, dB: 21.5 to 33.25");
+    assert_has(text, "top1: 0.5 to 0.75");
+    assert_has_not(text, "1<b>");
+    free(text);
+    mq_report_free(r);
+}
+
 static void junit_counts_cases(void **state)
 {
     mq_report *r = make("check");
@@ -483,6 +503,7 @@ int main(void)
         cmocka_unit_test(html_plots_along_the_graph),
         cmocka_unit_test(activations_are_in_every_long_form),
         cmocka_unit_test(html_shows_what_a_range_clips),
+        cmocka_unit_test(sensitivity_in_all_forms),
         cmocka_unit_test(junit_counts_cases),
         cmocka_unit_test(options_are_kept_as_given_and_the_last_wins),
         cmocka_unit_test(form_comes_from_the_name),
