@@ -259,36 +259,61 @@ static void say(void *user, const mq_loop_report *r)
 {
     const training *t = user;
     const mq_train_job *j = t->job;
+    char metric[80] = "";
 
+    if (!t->call->unjudged)
+        snprintf(metric, sizeof metric, ", %s %.5g", mq_metric_name(j->judge.metric), r->metric);
     if (r->end_of_epoch)
-        mq_tell(j->detail, j->user, "%sepoch %llu of %llu: loss %.5g, %s %.5g, rate %.3g, %.0f samples/s%s",
-                t->call->label, (unsigned long long)r->epoch + 1, (unsigned long long)r->n_epochs, r->loss,
-                mq_metric_name(j->judge.metric), r->metric, r->lr, r->rate, r->best ? ", the best so far" : "");
+        mq_tell(j->detail, j->user, "%sepoch %llu of %llu: loss %.5g%s, rate %.3g, %.0f samples/s%s", t->call->label,
+                (unsigned long long)r->epoch + 1, (unsigned long long)r->n_epochs, r->loss, metric, r->lr, r->rate,
+                r->best && !t->call->unjudged ? ", the best so far" : "");
 }
 
-/* What a checkpoint belongs to: options, the student before its first step, the samples. */
-static mq_status make_key(const training *t, mq_model *m, char hex[MQ_SHA256_HEX])
+/* The payloads of m's initializers, into a hash. */
+static mq_status chain_weights(const mq_model *m, char hex[MQ_SHA256_HEX], mq_error *err)
 {
-    const mq_train_opts *o = t->job->opts;
+    char part[MQ_SHA256_HEX];
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < m->graph->inits.n; i++) {
+        mq_tensor *t = m->graph->inits.items[i]->init;
+        const void *data;
+
+        if (!t || t->dtype == MQ_STRING)
+            continue;
+        MQ_TRY(mq_tensor_bytes(t, &data, err));
+        mq_sha256_bytes(data, (size_t)mq_tensor_size(t), part);
+        mq_sha256_chain(hex, part);
+    }
+done:
+    return rc;
+}
+
+mq_status mq_train_key(const mq_train_job *j, mq_model *m, const mq_train_call *call, char hex[MQ_SHA256_HEX])
+{
+    const mq_train_opts *o = j->opts;
     char text[400], *dump = mq_model_dump(m);
     char data[MQ_SHA256_HEX];
+    mq_status rc = MQ_OK;
 
     if (!dump)
-        return mq_oom(t->job->err);
+        return mq_oom(j->err);
     *hex = '\0';
     snprintf(text, sizeof text, "%s %.17g %.17g %.17g %.17g %s %llu %.17g %.17g %.17g %d %llu %d", o->optimizer, o->lr,
              o->momentum, o->weight_decay, o->clip_grad, o->lr_schedule, (unsigned long long)o->lr_warmup, o->temperature,
-             o->alpha, o->label_smoothing, o->hard, (unsigned long long)o->early_stop, t->call->control);
+             o->alpha, o->label_smoothing, o->hard, (unsigned long long)o->early_stop, call->control);
     mq_sha256_chain(hex, text);
     mq_sha256_chain(hex, dump);
-    for (size_t i = 0; i < t->samples->n_in; i++) {
-        mq_sha256_bytes(t->samples->in[i]->data, mq_array_bytes(t->samples->in[i]), data);
+    MQ_TRY(chain_weights(m, hex, j->err));
+    for (size_t i = 0; i < j->samples.n_in; i++) {
+        mq_sha256_bytes(j->samples.in[i]->data, mq_array_bytes(j->samples.in[i]), data);
         mq_sha256_chain(hex, data);
     }
-    for (size_t i = 0; i < t->n_terms; i++)
-        mq_sha256_chain(hex, mq_loss_name(t->terms[i].kind));
+    for (size_t i = 0; i < o->losses.n; i++)
+        mq_sha256_chain(hex, o->losses.items[i]);
+done:
     free(dump);
-    return MQ_OK;
+    return rc;
 }
 
 static mq_status open_checkpoint(training *t, mq_model *m, mq_loop_opts *o, char *key)
@@ -301,7 +326,7 @@ static mq_status open_checkpoint(training *t, mq_model *m, mq_loop_opts *o, char
         return MQ_OK;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return mq_fail_errno(err, MQ_ERR_SYSTEM, "make the folder", folder);
-    if ((rc = make_key(t, m, key)) != MQ_OK)
+    if ((rc = mq_train_key(t->job, m, t->call, key)) != MQ_OK)
         return rc;
     o->key = key;
     o->checkpoint = mq_arena_printf(m->arena, "%s/%s.ckpt", folder, t->call->name);
@@ -325,7 +350,8 @@ static mq_status loop_opts(const training *t, mq_loop_opts *out)
     const mq_train_opts *o = t->job->opts;
 
     *out = (mq_loop_opts){ .epochs = o->epochs, .batch = mq_loop_batch(t->samples->n, o->batch), .seed = t->call->seed,
-                           .augment = t->job->augment, .patience = o->early_stop, .evaluate = judge, .report = say,
+                           .augment = t->job->augment, .patience = o->early_stop, .report = say,
+                           .evaluate = t->call->unjudged ? NULL : judge,
                            .user = (void *)(uintptr_t)t, .resume = o->resume,
                            .lower_is_better = mq_metric_lower_is_better(t->job->judge.metric),
                            .time_limit = seconds_left(t->job),
@@ -351,6 +377,19 @@ static mq_status trainer_opts(const training *t, const mq_loop_opts *loop, mq_tr
     return MQ_OK;
 }
 
+static mq_status set_masks(mq_trainer *trainer, const mq_train_call *call, mq_error *err)
+{
+    size_t n;
+    const mq_parameter *p = mq_trainer_parameters(trainer, &n);
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < n && rc == MQ_OK; i++)
+        for (size_t k = 0; k < call->n_masks && rc == MQ_OK; k++)
+            if (!p[i].extra && p[i].count == call->masks[k].n && strcmp(p[i].name, call->masks[k].name) == 0)
+                rc = mq_trainer_set_mask(trainer, i, call->masks[k].mask, err);
+    return rc;
+}
+
 mq_status mq_train_run(mq_train_job *j, mq_model *m, const mq_train_call *call, mq_loop_result *out)
 {
     training t = { .job = j, .samples = &j->samples, .call = call };
@@ -368,6 +407,7 @@ mq_status mq_train_run(mq_train_job *j, mq_model *m, const mq_train_call *call, 
     MQ_TRY(trainer_opts(&t, &loop, &how));
     MQ_TRY(open_checkpoint(&t, m, &loop, key));
     MQ_TRY(mq_trainer_create(&trainer, m, &how, j->hooks, j->err));
+    MQ_TRY(set_masks(trainer, call, j->err));
     MQ_TRY(mq_loop_run(out, trainer, m, &source, &loop, j->hooks, j->err));
     if (out->out_of_time)
         mq_warn(j->hooks, "training-time-limit", "", "%sthe time is up: %zu of %llu epochs are trained", call->label,

@@ -5,6 +5,7 @@
 #define MQ_API_TRAIN_JOB_H
 
 #include "api/running.h"
+#include "base/hash.h"
 #include "exec/metrics.h"
 #include "mq/report.h"
 #include "mq/train.h"
@@ -132,14 +133,26 @@ void mq_train_close(mq_train_job *j);
 /* A metric's loss against the teacher's: points for metrics between 0 and 1, else relative to the teacher's. */
 double mq_train_drop(const mq_train_job *j, double metric);
 
+/* Elements of an initializer or constant that are held at zero. */
+typedef struct mq_train_mask {
+    const char *name;
+    const uint8_t *mask;  /* per element: 0 or 1 */
+    size_t n;
+} mq_train_mask;
+
 /* One model's training. */
 typedef struct mq_train_call {
     bool control;         /* learn from labels alone */
     uint64_t seed;
     const char *name;     /* of its checkpoint in the folder, without the end */
     const char *label;    /* before the line of each epoch: "control, "; "" for none */
+    bool unjudged;        /* nothing is measured after epochs: the last one is the best */
+    const mq_train_mask *masks;
+    size_t n_masks;
 } mq_train_call;
 
+/* What a training of m belongs to, to know it again: options, call, m with its weights, the samples. */
+mq_status mq_train_key(const mq_train_job *j, mq_model *m, const mq_train_call *call, char hex[MQ_SHA256_HEX]);
 /* Trains m, whose inputs and outputs are the teacher's; afterwards m holds the parameters of the best epoch. */
 mq_status mq_train_run(mq_train_job *j, mq_model *m, const mq_train_call *call, mq_loop_result *out);
 

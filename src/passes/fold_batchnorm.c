@@ -129,8 +129,7 @@ done:
     return rc;
 }
 
-/* Everything that can go into n: factors and offsets of one node after the other. */
-static mq_status fold(mq_node *n, size_t *n_changed, mq_error *err)
+mq_status mq_channel_fold(mq_node *n, size_t *n_changed, mq_error *err)
 {
     mq_arena *arena = n->graph->model->arena;
     double *bias, *factor, *offset;
@@ -138,8 +137,11 @@ static mq_status fold(mq_node *n, size_t *n_changed, mq_error *err)
     mq_node *last;
     product p;
 
-    if (!n->outputs[0] || !(last = mq_only_reader(n->outputs[0])) || last->graph != n->graph || last->n_outputs < 1 ||
-        !last->outputs[0] || last->inputs[0] == NULL || !read_product(n, &p))
+    if (n->n_outputs < 1 || n->n_inputs < 2 || !n->outputs[0])
+        return MQ_OK;
+    last = mq_only_reader(n->outputs[0]);
+    if (!last || last->graph != n->graph || last->n_outputs < 1 || !last->outputs[0] || !last->inputs[0] ||
+        !read_product(n, &p))
         return MQ_OK;
     bias = mq_arena_calloc(arena, (size_t)p.channels, sizeof *bias);
     factor = mq_arena_calloc(arena, (size_t)p.channels, sizeof *factor);
@@ -167,7 +169,7 @@ static mq_status visit(mq_node *n, size_t *n_changed, mq_error *err)
         mq_value *y = last && last->n_outputs ? last->outputs[0] : NULL;
 
         before = *n_changed;
-        rc = n->n_outputs && n->n_inputs > 1 ? fold(n, n_changed, err) : MQ_OK;
+        rc = mq_channel_fold(n, n_changed, err);
         if (*n_changed != before)
             n = y->producer;
     } while (rc == MQ_OK && *n_changed != before);
