@@ -12,6 +12,7 @@
 #include "api/running.h"
 #include "base/str.h"
 #include "base/threads.h"
+#include "model/sparse.h"
 #include "ops/ops.h"
 #include "passes/weight_inputs.h"
 #include "quant/mode.h"
@@ -33,7 +34,7 @@ static mq_status open_input(mq_quantize_job *j)
     const mq_node *q;
     mq_status rc = mq_job_open(&j->job);
 
-    if (rc != MQ_OK)
+    if (rc != MQ_OK || (rc = mq_model_make_dense(j->job.model, j->job.err)) != MQ_OK)
         return rc;
     if (!j->opts->requantize && (q = mq_weight_find_quantized(j->job.model)))
         rc = mq_fail(j->job.err, MQ_ERR_USAGE, "the model is quantized already: node '%s' is a %s", mq_node_label(q),

@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "base/zeros.h"
 
 enum {
     BLOCK = 4096,        /* elements that are converted and summed at once */
@@ -292,23 +293,6 @@ bool mq_dtype_has_zeros(mq_dtype t)
     return t != MQ_FLOAT8E8M0 && (mq_dtype_is_float(t) || (mq_dtype_is_integer(t) && mq_dtype_is_signed(t)));
 }
 
-/* The sign bit of a float is no part of its zero. */
-#define COUNT_ZEROS(name, type)                                                                \
-    MQ_CLONES(size_t, name, (const unsigned char *data, size_t n, type mask), (data, n, mask)) \
-    {                                                                                          \
-        size_t zeros = 0;                                                                      \
-        for (size_t i = 0; i < n; i++) {                                                       \
-            type x;                                                                            \
-            memcpy(&x, data + i * sizeof x, sizeof x);                                         \
-            zeros += (x & mask) == 0;                                                          \
-        }                                                                                      \
-        return zeros;                                                                          \
-    }
-COUNT_ZEROS(zeros8, uint8_t)
-COUNT_ZEROS(zeros16, uint16_t)
-COUNT_ZEROS(zeros32, uint32_t)
-COUNT_ZEROS(zeros64, uint64_t)
-
 static size_t zeros_below_byte(mq_dtype type, const unsigned char *data, uint64_t start, size_t n)
 {
     double x[BLOCK];
@@ -325,25 +309,22 @@ typedef struct zero_count {
     size_t *blocks; /* CHUNK_BLOCKS of them */
 } zero_count;
 
+/* The bits that make an element another number than zero: the sign bit of a float does not, but where it is NaN. */
+static uint64_t number_bits(mq_dtype type)
+{
+    const bool has_two_zeros = mq_dtype_is_float(type) && type != MQ_FLOAT8E4M3FNUZ && type != MQ_FLOAT8E5M2FNUZ;
+
+    return UINT64_MAX >> (64 - mq_dtype_bits(type) + has_two_zeros);
+}
+
 static void zeros_of_block(void *user, const reader *r, size_t block, uint64_t start, size_t n)
 {
     zero_count *z = user;
-    mq_dtype type = r->t->dtype;
-    bool is_float = mq_dtype_is_float(type);
-    const unsigned char *at;
+    const mq_dtype type = r->t->dtype;
+    const int bits = mq_dtype_bits(type);
 
-    switch (mq_dtype_bits(type)) {
-    case 8:
-        at = r->data + start;
-        z->blocks[block] = type == MQ_FLOAT8E4M3FNUZ || type == MQ_FLOAT8E5M2FNUZ /* 0x80 is their NaN */
-                               ? zeros8(at, n, 0xff)
-                               : zeros8(at, n, is_float ? 0x7f : 0xff);
-        break;
-    case 16: z->blocks[block] = zeros16(r->data + start * 2, n, is_float ? 0x7fff : 0xffff); break;
-    case 32: z->blocks[block] = zeros32(r->data + start * 4, n, is_float ? UINT32_MAX >> 1 : UINT32_MAX); break;
-    case 64: z->blocks[block] = zeros64(r->data + start * 8, n, is_float ? UINT64_MAX >> 1 : UINT64_MAX); break;
-    default: z->blocks[block] = zeros_below_byte(type, r->data, start, n); break;
-    }
+    z->blocks[block] = bits < 8 ? zeros_below_byte(type, r->data, start, n)
+                                : mq_zeros_count(bits, r->data + start * (uint64_t)bits / 8, n, number_bits(type));
 }
 
 static void merge_zeros(void *user, size_t blocks)

@@ -30,7 +30,7 @@ static mq_array *add_constant(mq_plan *p, mq_array *a)
     return a;
 }
 
-/* The array of a value that is constant in every run, a sparse one made dense; NULL: it is none. */
+/* The array of a value that is constant in every run; NULL: it is none. */
 static mq_status constant_of(building *b, mq_value *v, mq_array **out, mq_error *err)
 {
     mq_plan *p = b->plan;
@@ -39,14 +39,13 @@ static mq_status constant_of(building *b, mq_value *v, mq_array **out, mq_error 
     mq_status rc;
 
     *out = NULL;
-    if (!t && (!v->sparse || v->is_input))
+    if (!t)
         return MQ_OK;
     if (a && !v->graph->parent) {
         *out = a;
         return MQ_OK;
     }
-    rc = t ? mq_array_of_tensor(&a, t, false, err) : mq_array_of_sparse(&a, v->sparse, err);
-    if (rc != MQ_OK)
+    if ((rc = mq_array_of_tensor(&a, t, false, err)) != MQ_OK)
         return rc;
     if (!(a = add_constant(p, a)))
         return mq_oom(err);

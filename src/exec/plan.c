@@ -11,6 +11,7 @@
 #include "exec/internal.h"
 #include "exec/optimize.h"
 #include "graph/clone.h"
+#include "model/sparse.h"
 #include "ops/ops.h"
 #include "passes/edges.h"
 #include "passes/pass.h"
@@ -275,6 +276,7 @@ static mq_status make_plan(mq_plan *p, const mq_model *m, mq_error *err)
     MQ_TRY(mq_model_inline_functions(p->model, NULL, err));
     MQ_TRY(mq_graph_sort(p->model->graph, &moved, err));
     mq_graph_drop_dead(p->model->graph, NULL);
+    MQ_TRY(mq_model_make_dense(p->model, err)); /* kernels and passes know no other tensors */
     MQ_TRY(raise_opset(p, err));
     MQ_TRY(drop_missing(p, err));
     if (!p->opts.reference && !p->opts.training)

@@ -351,6 +351,16 @@ mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err)
     return MQ_OK;
 }
 
+mq_status mq_value_set_sparse(mq_value *v, mq_sparse *s, mq_error *err)
+{
+    if (!v->init && !v->sparse && !mq_vec_push_in(v->graph->model->arena, &v->graph->inits, v))
+        return mq_oom(err);
+    s->values->name = v->name;
+    v->sparse = s;
+    v->init = NULL;
+    return MQ_OK;
+}
+
 mq_status mq_value_retype(mq_value *v, mq_dtype dtype, mq_error *err)
 {
     const mq_type *t = v->declared ? v->declared : v->type;

@@ -125,6 +125,10 @@ typedef struct mq_sparse {
     const void *origin;
 } mq_sparse;
 
+/* The linear position, in row-major order, of an entry of s with these indices (one, or one per dimension); false: outside.
+ * total: elements of the whole shape. */
+bool mq_sparse_position(const mq_sparse *s, const int64_t *indices, uint64_t total, uint64_t *position);
+
 /* Number of elements; -1 when a dimension is negative or the product overflows. */
 int64_t mq_tensor_count(const mq_tensor *t);
 /* Bytes of the packed elements (0 for strings); -1 when they cannot be said. */
@@ -359,6 +363,8 @@ size_t mq_graph_unlist_inits(mq_graph *g);
 void mq_graph_drop_unused_inits(mq_graph *g);
 /* Makes t the initializer of v (t's name becomes v's name), appended to g's list when v had none. */
 mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err);
+/* The same with a sparse tensor, whose values take v's name. */
+mq_status mq_value_set_sparse(mq_value *v, mq_sparse *s, mq_error *err);
 /* An input or output has another element type from now on, and is declared so when it is written. */
 mq_status mq_value_retype(mq_value *v, mq_dtype dtype, mq_error *err);
 /* v is no initializer any more. */

@@ -227,6 +227,20 @@ mq_status mq_tensor_read_i64(mq_tensor *t, uint64_t start, uint64_t n, int64_t *
     return rc;
 }
 
+bool mq_sparse_position(const mq_sparse *s, const int64_t *indices, uint64_t total, uint64_t *position)
+{
+    *position = (uint64_t)indices[0];
+    if (s->indices->n_dims == 1)
+        return indices[0] >= 0 && (uint64_t)indices[0] < total;
+    *position = 0;
+    for (int k = 0; k < s->n_dims; k++) {
+        if (indices[k] < 0 || indices[k] >= s->dims[k])
+            return false;
+        *position = *position * (uint64_t)s->dims[k] + (uint64_t)indices[k];
+    }
+    return true;
+}
+
 mq_tensor *mq_tensor_create(mq_model *m, const char *name, mq_dtype dtype, int n_dims, const int64_t *dims,
                             const void *data)
 {

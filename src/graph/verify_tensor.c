@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { ROWS = 4096 }; /* entries of a sparse tensor looked at together */
+
 /* Field numbers of TensorProto. */
 enum {
     FLOAT_DATA = 4,
@@ -194,53 +196,49 @@ void mq_tensor_verify(const mq_tensor *t, mq_place at, mq_findings *fs)
 
 /* ---- sparse tensors ----------------------------------------------------------------------------------------------- */
 
-/* Indices of one row: inside the shape; the linear position comes out. */
-static bool row_ok(const mq_sparse *s, const int64_t *row, bool linear, uint64_t total, uint64_t *position)
+/* Indices of entries from..from+n; `last` is the position of the one before. */
+static bool check_rows(const mq_sparse *s, const int64_t *rows, uint64_t from, uint64_t n, uint64_t total, uint64_t *last,
+                       mq_place at, mq_findings *fs)
 {
-    *position = 0;
-    if (linear) {
-        *position = (uint64_t)row[0];
-        return row[0] >= 0 && (uint64_t)row[0] < total;
-    }
-    for (int k = 0; k < s->n_dims; k++) {
-        if (row[k] < 0 || row[k] >= s->dims[k])
+    const uint64_t width = s->indices->n_dims == 1 ? 1 : (uint64_t)s->n_dims;
+    uint64_t position;
+
+    for (uint64_t i = 0; i < n; i++) {
+        if (!mq_sparse_position(s, rows + i * width, total, &position)) {
+            mq_finding_add(fs, MQ_SEVERITY_ERROR, "sparse", at, "index %" PRIu64 " is outside the shape", from + i);
             return false;
-        *position = *position * (uint64_t)s->dims[k] + (uint64_t)row[k];
+        }
+        if (from + i && position <= *last) {
+            mq_finding_add(fs, MQ_SEVERITY_ERROR, "sparse", at, "index %" PRIu64 " is not above the one before it",
+                           from + i);
+            return false;
+        }
+        *last = position;
     }
     return true;
 }
 
-/* Reads the indices a row at a time: they are as long as the values. */
-static mq_status check_rows(const mq_sparse *s, uint64_t total, mq_place at, mq_findings *fs, mq_error *err)
+/* Reads the indices some rows at a time: they are as long as the values. */
+static mq_status check_indices(const mq_sparse *s, uint64_t total, mq_place at, mq_findings *fs, mq_error *err)
 {
-    mq_status rc = MQ_OK;
-    bool linear = s->indices->n_dims == 1;
-    uint64_t width = linear ? 1 : (uint64_t)s->n_dims, last = 0, position;
-    int64_t *row = malloc(width * sizeof *row);
+    const uint64_t width = s->indices->n_dims == 1 ? 1 : (uint64_t)s->n_dims, count = (uint64_t)s->indices->dims[0];
+    int64_t *rows = malloc(width * ROWS * sizeof *rows);
+    uint64_t last = 0;
+    bool good = true;
+    mq_status rc = rows ? MQ_OK : mq_oom(err);
 
-    if (!row)
-        return mq_oom(err);
-    for (uint64_t i = 0; i < (uint64_t)s->indices->dims[0]; i++) {
-        rc = mq_tensor_read_i64(s->indices, i * width, width, row, err);
+    for (uint64_t i = 0; rc == MQ_OK && good && i < count; i += ROWS) {
+        const uint64_t n = count - i < ROWS ? count - i : ROWS;
+
+        rc = mq_tensor_read_i64(s->indices, i * width, n * width, rows, err);
         if (rc == MQ_ERR_INPUT) {
             rc = MQ_OK;
             error(fs, at, "sparse", "its indices cannot be read");
             break;
         }
-        MQ_TRY(rc);
-        if (!row_ok(s, row, linear, total, &position)) {
-            mq_finding_add(fs, MQ_SEVERITY_ERROR, "sparse", at, "index %" PRIu64 " is outside the shape", i);
-            break;
-        }
-        if (i && position <= last) {
-            mq_finding_add(fs, MQ_SEVERITY_ERROR, "sparse", at, "index %" PRIu64 " is not above the one before it",
-                           i);
-            break;
-        }
-        last = position;
+        good = rc != MQ_OK || check_rows(s, rows, i, n, total, &last, at, fs);
     }
-done:
-    free(row);
+    free(rows);
     return rc;
 }
 
@@ -286,5 +284,5 @@ mq_status mq_sparse_verify(const mq_sparse *s, mq_place at, mq_findings *fs, mq_
         error(fs, at, "sparse", "indices must have the shape [values] or [values, rank]");
     if (fs->n_errors > errors || indices->storage == MQ_STORE_EXTERNAL)
         return MQ_OK;
-    return check_rows(s, total, at, fs, err);
+    return check_indices(s, total, at, fs, err);
 }

@@ -4,56 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/sparse.h"
 #include "model/tensor_file.h"
 
 #define MAX_DEPTH 16
 
-/* Writes the elements of a coordinate list into zeroed dense memory. */
-static mq_status scatter(const mq_sparse *s, mq_array *dense, const mq_array *values, mq_error *err)
-{
-    const size_t elem = mq_array_elem_size(values), n = values->count;
-    const bool linear = s->indices->n_dims == 1;
-    int64_t idx[MQ_MAX_RANK];
-    mq_status rc = MQ_OK;
-
-    if (!elem || dense->dtype == MQ_STRING)
-        return mq_fail(err, MQ_ERR_UNSUPPORTED, "a sparse tensor of %s cannot be read", mq_dtype_name(values->dtype));
-    for (size_t i = 0; i < n && rc == MQ_OK; i++) {
-        const size_t width = linear ? 1 : (size_t)dense->rank;
-        int64_t at = 0;
-
-        if ((rc = mq_tensor_read_i64(s->indices, i * width, width, idx, err)) != MQ_OK)
-            break;
-        for (size_t d = 0; !linear && d < width; d++) {
-            if (idx[d] < 0 || idx[d] >= dense->dims[d])
-                return mq_fail(err, MQ_ERR_INPUT, "an index of a sparse tensor is %lld", (long long)idx[d]);
-            at = at * dense->dims[d] + idx[d];
-        }
-        at = linear ? idx[0] : at;
-        if (at < 0 || (size_t)at >= dense->count)
-            return mq_fail(err, MQ_ERR_INPUT, "an index of a sparse tensor is %lld", (long long)at);
-        memcpy((char *)dense->data + (size_t)at * elem, (const char *)values->data + i * elem, elem);
-    }
-    return rc;
-}
-
 mq_status mq_array_of_sparse(mq_array **out, const mq_sparse *s, mq_error *err)
 {
-    mq_array *values = NULL, *dense = NULL;
+    mq_array *dense = NULL;
     mq_status rc;
-    const int64_t n = mq_tensor_count(s->values);
 
-    if (n < 0 || mq_tensor_count(s->indices) != (s->indices->n_dims == 1 ? n : n * s->n_dims))
-        return mq_fail(err, MQ_ERR_INPUT, "a sparse tensor's values and indices disagree");
-    MQ_TRY(mq_array_of_tensor(&values, s->values, true, err));
     MQ_TRY(mq_array_create(&dense, s->values->dtype, s->n_dims, s->dims, err));
     memset(dense->data, 0, mq_array_bytes(dense));
-    MQ_TRY(scatter(s, dense, values, err));
+    MQ_TRY(mq_sparse_scatter(s, dense->data, err));
     *out = dense;
     dense = NULL;
 done:
     mq_array_unref(dense);
-    mq_array_unref(values);
     return rc;
 }
 

@@ -235,15 +235,15 @@ static mq_status write_inside(mq_write_plan *p, mq_tensor *t, int64_t n_bytes, O
     return rc;
 }
 
-mq_status mq_onnx_write_tensor(mq_write_plan *p, mq_tensor *t, bool is_init, Onnx__TensorProto **out, mq_error *err)
+/* The tensor's message under that name, without its bytes. */
+static mq_status start_tensor(mq_write_plan *p, mq_tensor *t, const char *name, Onnx__TensorProto **out, mq_error *err)
 {
     Onnx__TensorProto *msg = COPY_MSG(p, Onnx__TensorProto, ONNX__TENSOR_PROTO__INIT, t->origin);
-    int64_t n_bytes = mq_tensor_size(t);
 
     if (!msg)
         return mq_oom(err);
     *out = msg;
-    if (strcmp(msg->name ? msg->name : "", t->name) != 0 && !(msg->name = copy_text(p, t->name)))
+    if (strcmp(msg->name ? msg->name : "", name) != 0 && !(msg->name = copy_text(p, name)))
         return mq_oom(err);
     if (!t->origin) {
         msg->n_dims = (size_t)t->n_dims;
@@ -251,9 +251,46 @@ mq_status mq_onnx_write_tensor(mq_write_plan *p, mq_tensor *t, bool is_init, Onn
         msg->has_data_type = 1;
         msg->data_type = (int32_t)t->dtype;
     }
+    return MQ_OK;
+}
+
+mq_status mq_onnx_write_tensor(mq_write_plan *p, mq_tensor *t, bool is_init, Onnx__TensorProto **out, mq_error *err)
+{
+    const int64_t n_bytes = mq_tensor_size(t);
+    mq_status rc = start_tensor(p, t, t->name, out, err);
+
+    if (rc != MQ_OK)
+        return rc;
     if (goes_out(p, t, is_init, n_bytes))
-        return write_external(p, t, (uint64_t)n_bytes, msg, err);
-    return write_inside(p, t, n_bytes, msg, err);
+        return write_external(p, t, (uint64_t)n_bytes, *out, err);
+    return write_inside(p, t, n_bytes, *out, err);
+}
+
+static mq_status write_part(mq_write_plan *p, mq_tensor *t, const char *name, Onnx__TensorProto **out, mq_error *err)
+{
+    const mq_status rc = start_tensor(p, t, name, out, err);
+    return rc == MQ_OK ? write_inside(p, t, mq_tensor_size(t), *out, err) : rc;
+}
+
+/* Values and indices stay inside the model file: readers look at them before they look for other files. What a broken
+ * one lacks it goes on lacking. */
+static mq_status write_sparse(mq_write_plan *p, const mq_value *v, Onnx__SparseTensorProto **out, mq_error *err)
+{
+    const mq_sparse *s = v->sparse;
+    Onnx__SparseTensorProto *msg = COPY_MSG(p, Onnx__SparseTensorProto, ONNX__SPARSE_TENSOR_PROTO__INIT, s->origin);
+    mq_status rc = MQ_OK;
+
+    if (!msg)
+        return mq_oom(err);
+    *out = msg;
+    msg->n_dims = (size_t)s->n_dims;
+    msg->dims = s->dims;
+    if (!s->origin || msg->values)
+        MQ_TRY(write_part(p, s->values, v->name, &msg->values, err));
+    if (!s->origin || msg->indices)
+        MQ_TRY(write_part(p, s->indices, s->indices->name, &msg->indices, err));
+done:
+    return rc;
 }
 
 /* ---- attributes and nodes ----------------------------------------------------------------------------------------- */
@@ -393,8 +430,8 @@ static mq_status write_inits(mq_write_plan *p, mq_graph *g, Onnx__GraphProto *ms
         mq_value *v = g->inits.items[i];
         if (v->init)
             rc = mq_onnx_write_tensor(p, v->init, true, &msg->initializer[n_dense++], err);
-        else /* never changed by rewrites */
-            msg->sparse_initializer[n_sparse++] = (Onnx__SparseTensorProto *)v->sparse->origin;
+        else
+            rc = write_sparse(p, v, &msg->sparse_initializer[n_sparse++], err);
     }
     msg->n_initializer = n_dense;
     msg->n_sparse_initializer = n_sparse;
@@ -462,6 +499,11 @@ done:
     return rc;
 }
 
+static bool is_made(const mq_tensor *t)
+{
+    return t->storage == MQ_STORE_MADE;
+}
+
 /* An upper bound of the tensors that are made while the file is written. */
 static size_t count_made(const mq_model *m)
 {
@@ -469,12 +511,13 @@ static size_t count_made(const mq_model *m)
 
     for (size_t i = 0; i < m->graphs.n; i++) {
         const mq_graph *g = m->graphs.items[i];
-        for (size_t k = 0; k < g->inits.n; k++)
-            n += g->inits.items[k]->init && g->inits.items[k]->init->storage == MQ_STORE_MADE;
+        for (size_t k = 0; k < g->inits.n; k++) {
+            const mq_value *v = g->inits.items[k];
+            n += v->init ? is_made(v->init) : (size_t)is_made(v->sparse->values) + is_made(v->sparse->indices);
+        }
         for (const mq_node *node = g->first; node; node = node->next)
             for (size_t a = 0; a < node->n_attrs; a++)
-                n += node->attrs[a]->type == MQ_ATTR_TENSOR && node->attrs[a]->n &&
-                     node->attrs[a]->tensors[0]->storage == MQ_STORE_MADE;
+                n += node->attrs[a]->type == MQ_ATTR_TENSOR && node->attrs[a]->n && is_made(node->attrs[a]->tensors[0]);
     }
     return n;
 }

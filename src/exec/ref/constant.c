@@ -5,66 +5,22 @@
 #include <string.h>
 
 #include "exec/ref/move.h"
+#include "model/sparse.h"
 
 /* ---- Constant ----------------------------------------------------------------------------------------------------- */
-
-/* Linear position of entry k of a sparse tensor's indices, [n] or [n, rank]; -1: outside. */
-static int64_t sparse_at(const mq_sparse *s, const int64_t *indices, int64_t k, int64_t count)
-{
-    int64_t at = 0;
-
-    if (s->indices->n_dims != 2)
-        return indices[k] >= 0 && indices[k] < count ? indices[k] : -1;
-    for (int i = 0; i < s->n_dims; i++) {
-        const int64_t v = indices[k * s->n_dims + i];
-
-        if (v < 0 || v >= s->dims[i])
-            return -1;
-        at = at * s->dims[i] + v;
-    }
-    return at;
-}
-
-static mq_status check_sparse(mq_call *c, const mq_sparse *s)
-{
-    const int64_t n = mq_tensor_count(s->values);
-
-    if (s->indices->dtype != MQ_INT64 || n < 0 || s->n_dims < 0 || s->n_dims > MQ_MAX_RANK || s->values->n_dims != 1)
-        return mq_call_fail(c, "the sparse tensor's values or indices are malformed");
-    if (s->indices->n_dims == 2 ? s->indices->dims[0] != n || s->indices->dims[1] != s->n_dims
-                                : s->indices->n_dims != 1 || s->indices->dims[0] != n)
-        return mq_call_fail(c, "the sparse tensor has %lld values, and indices of another shape", (long long)n);
-    return MQ_OK;
-}
 
 /* A sparse tensor as a dense one, zero where it says nothing. */
 static mq_status dense_of_sparse(mq_call *c, const mq_sparse *s)
 {
-    mq_array *values = NULL, *indices = NULL;
-    size_t elem;
+    const size_t elem = (size_t)mq_dtype_bits(s->values->dtype) / 8;
     void *out;
-    mq_status rc;
+    mq_status rc = elem ? mq_call_out(c, 0, s->values->dtype, s->n_dims, s->dims, &out)
+                        : mq_call_bad_type(c, s->values->dtype);
 
-    MQ_TRY(check_sparse(c, s));
-    MQ_TRY(mq_array_of_tensor(&values, s->values, true, c->err));
-    MQ_TRY(mq_array_of_tensor(&indices, s->indices, true, c->err));
-    if ((elem = mq_array_elem_size(values)) == 0)
-        MQ_TRY(mq_call_bad_type(c, values->dtype));
-    MQ_TRY(mq_call_out(c, 0, values->dtype, s->n_dims, s->dims, &out));
-    if (!out)
-        goto done;
+    if (rc != MQ_OK || !out)
+        return rc;
     memset(out, 0, c->out[0]->count * elem);
-    for (int64_t k = 0; k < (int64_t)values->count; k++) {
-        const int64_t at = sparse_at(s, indices->data, k, (int64_t)c->out[0]->count);
-
-        if (at < 0)
-            MQ_TRY(mq_call_fail(c, "entry %lld of the sparse tensor lies outside of it", (long long)k));
-        memcpy((char *)out + (size_t)at * elem, (const char *)values->data + (size_t)k * elem, elem);
-    }
-done:
-    mq_array_unref(values);
-    mq_array_unref(indices);
-    return rc;
+    return mq_sparse_scatter(s, out, c->err);
 }
 
 static mq_status of_numbers(mq_call *c, mq_dtype dtype, int rank, size_t n, const void *data, size_t elem)
