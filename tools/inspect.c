@@ -449,6 +449,8 @@ static void print_stats(const mq_inspect_tensor *t, bool ascii)
         printf("  %sNaN %s%s", cli_style_on(stdout, STYLE_RED), cli_count(s->nans).s, cli_style_off(stdout));
     if (s->infs)
         printf("  %sinf %s%s", cli_style_on(stdout, STYLE_RED), cli_count(s->infs).s, cli_style_off(stdout));
+    if (*t->structure)
+        printf("  %s", t->structure);
     printf("\n");
 }
 

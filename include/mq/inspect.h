@@ -95,6 +95,7 @@ typedef struct mq_inspect_tensor {
     bool has_stats;      /* else `why` */
     const char *why;     /* why there are no statistics: missing data, strings; "" when there are or none apply */
     mq_tensor_stats stats;
+    const char *structure; /* where its zeros lie: "2:4", "12 of 64 output channels are zero"; "" when nothing is seen */
 } mq_inspect_tensor;
 
 typedef struct mq_inspect_node {

@@ -7,6 +7,7 @@
 #include "api/inspect_parts.h"
 #include "api/tensor_stats.h"
 #include "base/pattern.h"
+#include "model/sparse.h"
 
 /* ---- attributes as text ------------------------------------------------------------------------------------------- */
 
@@ -194,7 +195,7 @@ static const char *place_of(mq_inspect_ctx *c, const mq_value *v, bool is_weight
     if (n && !node)
         return NULL;
     if (n)
-        return mq_arena_printf(c->arena, "%s of %s", is_weight ? "weight" : "output", node);
+        return mq_arena_printf(c->arena, "%s%s of %s", v->sparse ? "sparse " : "", is_weight ? "weight" : "output", node);
     return is_weight ? "weight" : v->is_input ? "input" : "";
 }
 
@@ -216,11 +217,33 @@ static mq_status describe_weight(mq_inspect_ctx *c, const mq_value *v, mq_tensor
                                  mq_error *err)
 {
     int64_t n = mq_tensor_count(t), bytes = mq_tensor_size(t);
+    mq_status rc = MQ_OK;
 
     *out = (mq_inspect_tensor){ .name = v->name, .type = mq_dtype_name(t->dtype), .is_weight = true, .why = "",
                                 .shape = mq_inspect_dims_text(c, t->dims, t->n_dims), .place = place_of(c, v, true),
-                                .elements = n < 0 ? 0 : (uint64_t)n, .bytes = bytes < 0 ? 0 : (uint64_t)bytes };
-    return out->shape && out->place ? measure(c, t, out, err) : mq_oom(err);
+                                .structure = "", .elements = n < 0 ? 0 : (uint64_t)n,
+                                .bytes = bytes < 0 ? 0 : (uint64_t)bytes };
+    MQ_TRY(out->shape && out->place ? measure(c, t, out, err) : mq_oom(err));
+    if (out->has_stats && out->stats.zeros)
+        rc = mq_inspect_structure(c, v, t, &out->structure, err);
+done:
+    return rc;
+}
+
+/* A sparse weight is described as what it stands for, but for its bytes; one that is broken, by its values. */
+static mq_status describe_sparse(mq_inspect_ctx *c, const mq_value *v, mq_inspect_tensor *out, mq_error *err)
+{
+    const mq_sparse *s = v->sparse;
+    int64_t bytes = mq_tensor_size(s->values), indices = mq_tensor_size(s->indices);
+    mq_tensor *t = s->values;
+    mq_error ignored = { 0 };
+    mq_status rc;
+
+    (void)mq_sparse_dense(c->model, s, v->name, &t, &ignored);
+    rc = describe_weight(c, v, t, out, err);
+    if (bytes >= 0 && indices >= 0 && !__builtin_add_overflow(bytes, indices, &bytes))
+        out->bytes = (uint64_t)bytes;
+    return rc;
 }
 
 static mq_status describe_activation(mq_inspect_ctx *c, const mq_value *v, mq_inspect_tensor *out, mq_error *err)
@@ -234,7 +257,7 @@ static mq_status describe_activation(mq_inspect_ctx *c, const mq_value *v, mq_in
     known = known && mq_dtype_bytes(t->dtype, n, &bytes);
     *out = (mq_inspect_tensor){ .name = v->name, .type = mq_inspect_type_text(c, t), .shape = mq_inspect_shape_text(c, t),
                                 .place = place_of(c, v, false), .elements = known ? n : 0, .bytes = known ? bytes : 0,
-                                .why = "" };
+                                .why = "", .structure = "" };
     return out->type && out->shape && out->place ? MQ_OK : mq_oom(err);
 }
 
@@ -251,7 +274,9 @@ static mq_status take_values(mq_inspect_ctx *c, mq_patterns *p, bool weights, te
             mq_inspect_tensor one;
             if ((t != NULL) != weights || !mq_patterns_match(p, v->name))
                 continue;
-            MQ_TRY(t ? describe_weight(c, v, t, &one, err) : describe_activation(c, v, &one, err));
+            MQ_TRY(v->sparse ? describe_sparse(c, v, &one, err)
+                   : t       ? describe_weight(c, v, t, &one, err)
+                             : describe_activation(c, v, &one, err));
             if (!mq_vec_push_in(c->arena, list, one))
                 MQ_TRY(mq_oom(err));
             mq_progress(c->hooks, "tensors", list->n, 0);
@@ -309,13 +334,38 @@ static mq_status count_zeros(void *user, mq_tensor *t, const char *name, mq_erro
     return MQ_OK;
 }
 
+/* Of a sparse initializer: what it does not say is zero, and its indices are no weights. */
+static mq_status correct_sparse(mq_inspect_ctx *c, const mq_sparse *s, mq_error *err)
+{
+    const mq_tensor shape = { .n_dims = s->n_dims, .dims = s->dims };
+    const int64_t all = mq_tensor_count(&shape), said = mq_tensor_count(s->values);
+    uint64_t zeros = 0;
+    mq_status rc = MQ_OK;
+
+    if (said < 0 || all < said || !mq_dtype_has_zeros(s->values->dtype) || s->indices->dtype != MQ_INT64)
+        return MQ_OK;
+    MQ_TRY(mq_tensor_count_zeros(s->indices, &zeros, c->hooks, err));
+    c->out->zeros += (uint64_t)(all - said) - zeros;
+    c->out->zeros_of += (uint64_t)(all - said) - (uint64_t)mq_tensor_count(s->indices);
+done:
+    return rc;
+}
+
 mq_status mq_inspect_zeros(mq_inspect_ctx *c, mq_error *err)
 {
+    mq_status rc = MQ_OK;
+
     if (c->out->weight_bytes > c->opts->read_limit)
         return MQ_OK;
     for (size_t i = 0; i < c->out->n_files; i++)
         if (c->out->files[i].missing)
             return MQ_OK;
     c->out->zeros_known = true;
-    return mq_model_each_tensor(c->model, count_zeros, c, err);
+    MQ_TRY(mq_model_each_tensor(c->model, count_zeros, c, err));
+    for (size_t i = 0; i < c->model->graphs.n && c->out->zeros_known; i++)
+        for (size_t k = 0; k < c->model->graphs.items[i]->inits.n && c->out->zeros_known; k++)
+            if (c->model->graphs.items[i]->inits.items[k]->sparse)
+                MQ_TRY(correct_sparse(c, c->model->graphs.items[i]->inits.items[k]->sparse, err));
+done:
+    return rc;
 }

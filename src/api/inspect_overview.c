@@ -169,7 +169,7 @@ mq_status mq_inspect_weights(mq_inspect_ctx *c, mq_error *err)
         list[i] = (mq_inspect_tensor){ .name = l.names[i], .type = mq_dtype_name(t->dtype),
                                        .shape = mq_inspect_dims_text(c, t->dims, t->n_dims), .place = user_of(c, l.names[i]),
                                        .elements = n < 0 ? 0 : (uint64_t)n, .bytes = bytes < 0 ? 0 : (uint64_t)bytes,
-                                       .is_weight = true, .why = "" };
+                                       .is_weight = true, .why = "", .structure = "" };
         if (!list[i].shape || !list[i].place)
             MQ_TRY(mq_oom(err));
     }

@@ -54,6 +54,11 @@ mq_status mq_inspect_node_list(mq_inspect_ctx *c, mq_error *err);
 mq_status mq_inspect_tensor_list(mq_inspect_ctx *c, mq_error *err);
 mq_status mq_inspect_zeros(mq_inspect_ctx *c, mq_error *err);
 
+/* ---- inspect_sparsity.c ------------------------------------------------------------------------------------------- */
+
+/* Where the zeros of v's weight t lie, in the arena; "" when they lie anywhere, or v is no layer's weight. */
+mq_status mq_inspect_structure(mq_inspect_ctx *c, const mq_value *v, mq_tensor *t, const char **out, mq_error *err);
+
 /* ---- inspect_report.c --------------------------------------------------------------------------------------------- */
 
 void mq_inspect_fill_report(const mq_inspection *in, mq_report *report);

@@ -112,6 +112,8 @@ static void put_tensors(mq_report *r, json_t *o, const char *key, const mq_inspe
         mq_report_put_bool(r, e, "weight", list[i].is_weight);
         if (list[i].has_stats)
             put_stats(r, e, &list[i].stats);
+        if (*list[i].structure)
+            mq_report_put_text(r, e, "structure", list[i].structure);
         if (*list[i].why)
             mq_report_put_text(r, e, "why", list[i].why);
     }

@@ -55,10 +55,8 @@ done:
     return rc;
 }
 
-static mq_status make_dense(mq_value *v, mq_error *err)
+mq_status mq_sparse_dense(mq_model *m, const mq_sparse *s, const char *name, mq_tensor **out, mq_error *err)
 {
-    const mq_sparse *s = v->sparse;
-    mq_model *m = v->graph->model;
     const int64_t n = dense_count(s);
     uint64_t size;
     mq_buf *buf = NULL;
@@ -67,7 +65,7 @@ static mq_status make_dense(mq_value *v, mq_error *err)
     mq_status rc;
 
     if (n < 0 || !mq_dtype_bytes(s->values->dtype, (uint64_t)n, &size))
-        return mq_fail(err, MQ_ERR_INPUT, "the parts of sparse tensor '%s' disagree", v->name);
+        return mq_fail(err, MQ_ERR_INPUT, "the parts of sparse tensor '%s' disagree", name);
     if (size >= SIZE_MAX || !(data = calloc(1, (size_t)size + 1)))
         return mq_oom(err);
     if ((rc = mq_sparse_scatter(s, data, err)) != MQ_OK) {
@@ -76,15 +74,23 @@ static mq_status make_dense(mq_value *v, mq_error *err)
     }
     MQ_TRY(mq_buf_from_heap(&buf, data, (size_t)size, err));
     MQ_TRY(mq_model_keep_buf(m, buf, err));
-    if (!(t = mq_tensor_create(m, v->name, s->values->dtype, s->n_dims, s->dims, NULL)))
+    if (!(t = mq_tensor_create(m, name, s->values->dtype, s->n_dims, s->dims, NULL)))
         return mq_oom(err);
     t->storage = MQ_STORE_RAW;
     t->buf = buf;
     t->data = data;
     t->n_bytes = (size_t)size;
-    return mq_value_set_init(v, t, err);
+    *out = t;
 done:
     return rc;
+}
+
+static mq_status make_dense(mq_value *v, mq_error *err)
+{
+    mq_tensor *t = NULL;
+    const mq_status rc = mq_sparse_dense(v->graph->model, v->sparse, v->name, &t, err);
+
+    return rc == MQ_OK ? mq_value_set_init(v, t, err) : rc;
 }
 
 mq_status mq_model_make_dense(mq_model *m, mq_error *err)

@@ -33,6 +33,8 @@ mq_status mq_model_make_sparse(mq_model *m, mq_sparse_choices *list, const mq_ho
 /* Makes every sparse initializer dense, in heap memory that the model owns. Errors: MQ_ERR_INPUT (values and indices
  * disagree, an index outside), MQ_ERR_UNSUPPORTED (strings), MQ_ERR_NOMEM. */
 mq_status mq_model_make_dense(mq_model *m, mq_error *err);
+/* A dense tensor of that name with what s holds, in memory of m. Same errors. */
+mq_status mq_sparse_dense(mq_model *m, const mq_sparse *s, const char *name, mq_tensor **out, mq_error *err);
 
 /* Puts the entries of s into zeroed memory of its shape (mq_tensor_size bytes for its dims and the values' type). Same
  * errors. */

@@ -293,6 +293,52 @@ static void statistics_known_by_hand(void **state)
     assert_true(s.min == 3 && s.std == 0 && s.histogram[0] == 1);
 }
 
+/* 2 of 4 down the rows of w[8, 6], and a column of zeros; the same said sparsely. */
+static void zeros_and_where_they_lie(void **state)
+{
+    static const char *const names[] = { "w" };
+    const mq_inspect_opts opts = { .tensors = names, .n_tensors = 1, .read_limit = 1 << 20 };
+    const int64_t dims[] = { 8, 6 };
+    float data[48] = { 0 }, values[20];
+    int64_t indices[20];
+    mq_model *m = new_model();
+    mq_dim x_dims[] = { { 1, NULL }, { 8, NULL } };
+    mq_value *x = value(m->graph, "x", MQ_FLOAT, 2, x_dims), *w, *y = mq_value_create(m->graph, "y");
+    mq_inspection *in;
+    int n = 0;
+
+    (void)state;
+    for (int r = 0; r < 8; r++)
+        for (int c = 0; c < 5; c++)
+            if ((r + c) % 4 < 2) {
+                values[n] = data[r * 6 + c] = (float)(n + 1);
+                indices[n++] = r * 6 + c;
+            }
+    w = weight(m->graph, "w", MQ_FLOAT, 2, dims, data);
+    assert_int_equal(mq_graph_add_input(m->graph, x, NULL), MQ_OK);
+    node(m->graph, "MatMul", "mm", 2, (mq_value *[]){ x, w }, y);
+    assert_int_equal(mq_graph_add_output(m->graph, y, NULL), MQ_OK);
+    for (int i = 0; i < 2; i++) {
+        in = look(m, &opts);
+        assert_string_equal(in->tensor_list[0].structure, "2:4, 1 of 6 output channels are zero");
+        assert_string_equal(in->tensor_list[0].place, i ? "sparse weight of mm (MatMul)" : "weight of mm (MatMul)");
+        assert_int_equal(in->tensor_list[0].elements, 48);
+        assert_int_equal(in->tensor_list[0].stats.zeros, 28);
+        assert_int_equal(in->zeros, 28);
+        assert_int_equal(in->zeros_of, 48);
+        mq_inspection_free(in);
+        if (i == 0) {
+            mq_sparse *s = mq_arena_calloc(m->arena, 1, sizeof *s);
+            assert_int_equal(n, 20);
+            *s = (mq_sparse){ mq_tensor_create(m, "w", MQ_FLOAT, 1, (const int64_t[]){ n }, values),
+                              mq_tensor_create(m, "", MQ_INT64, 1, (const int64_t[]){ n }, indices), 2,
+                              w->init->dims, NULL };
+            assert_int_equal(mq_value_set_sparse(w, s, NULL), MQ_OK);
+        }
+    }
+    mq_model_free(m);
+}
+
 static void statistics_over_the_whole_range(void **state)
 {
     const float f[] = { -3.4e38f, 3.4e38f, 1e-45f };
@@ -452,6 +498,7 @@ int main(void)
         cmocka_unit_test(initializers_listed_as_inputs_are_none),
         cmocka_unit_test(works_without_the_external_data),
         cmocka_unit_test(statistics_known_by_hand),
+        cmocka_unit_test(zeros_and_where_they_lie),
         cmocka_unit_test(statistics_over_the_whole_range),
         cmocka_unit_test(statistics_do_not_depend_on_threads),
         cmocka_unit_test(quantization_is_seen),
