@@ -16,5 +16,6 @@ extern const cli_command mq_command_split;
 extern const cli_command mq_command_merge;
 extern const cli_command mq_command_diff;
 extern const cli_command mq_command_distill;
+extern const cli_command mq_command_prune;
 
 #endif

@@ -27,11 +27,9 @@ static const cli_command *const commands[] = {
     &mq_command_merge,
     &mq_command_diff,
     &mq_command_distill,
+    &mq_command_prune,
     NULL,
 };
-
-/* Names that are settled but do nothing yet. */
-static const char *const later[] = { "prune" };
 
 static const cli_command *find_command(const char *name)
 {
@@ -40,15 +38,6 @@ static const cli_command *find_command(const char *name)
             return commands[i];
     }
     return NULL;
-}
-
-static bool is_later(const char *name)
-{
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        if (strcmp(later[i], name) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void print_usage(FILE *f)
@@ -75,8 +64,6 @@ static int unknown_command(const char *name)
     const char *names[sizeof commands / sizeof *commands + 1], *close;
     size_t n = 0;
 
-    if (is_later(name))
-        return usage_error("'mq %s' is not in this version: mq help lists the commands", name);
     if (name[0] == '-')
         return usage_error("'%s' comes after the command: mq COMMAND MODEL [options]", name);
     for (; commands[n]; n++)

@@ -14,6 +14,7 @@
 #include "mq/isa.h"
 #include "mq/merge.h"
 #include "mq/model.h"
+#include "mq/prune.h"
 #include "mq/quantize.h"
 #include "mq/report.h"
 #include "mq/run.h"

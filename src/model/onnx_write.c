@@ -206,7 +206,8 @@ static bool goes_out(const mq_write_plan *p, const mq_tensor *t, bool is_init, i
     if (p->everything_out)
         return large || t->storage == MQ_STORE_EXTERNAL;
     if (p->opts->external == MQ_EXTERNAL_AUTO)
-        return t->storage == MQ_STORE_EXTERNAL || (is_init && large && p->keeps_external && !t->origin);
+        return t->storage == MQ_STORE_EXTERNAL ||
+               (is_init && large && p->keeps_external && (!t->origin || t->storage == MQ_STORE_MADE));
     return large && is_init;
 }
 
@@ -217,7 +218,7 @@ static mq_status write_inside(mq_write_plan *p, mq_tensor *t, int64_t n_bytes, O
     mq_payload *payload;
     mq_status rc;
 
-    if (t->origin && t->storage != MQ_STORE_EXTERNAL)
+    if (t->origin && t->storage != MQ_STORE_EXTERNAL && t->storage != MQ_STORE_MADE)
         return MQ_OK; /* as it was read */
     clear_data(msg);
     msg->has_raw_data = 1;

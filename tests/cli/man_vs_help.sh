@@ -26,7 +26,7 @@ from_page() {
         sed -E 's/^(-.), (--[^ ]+)( _[^ ]+_)?$/\1\3\n\2\3/; s/, --/\n--/g' | sed -E 's/ _([^ ]*)_$/ \1/'
 }
 
-for command in quantize inspect check run bench convert split merge diff distill-export; do
+for command in quantize inspect check run bench convert split merge diff distill-export prune; do
     from_help $command | sort >"$work/help"
     from_page $command | sort >"$work/page"
     if ! diff -u --label "mq $command -h" --label "man/mq-$command.1.scd" "$work/help" "$work/page"; then

@@ -28,7 +28,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 for name in mq mq-quantize mq-inspect mq-check mq-run mq-bench mq-convert mq-split mq-merge mq-diff \
-            mq-distill-export; do
+            mq-distill-export mq-prune; do
     ln -s "$MQ" "$work/bin/$name"
 done
 export PATH="$work/bin:$PATH"

@@ -189,6 +189,14 @@ typedef enum cli_opt {
     OPT_SOFT_LABELS, /* text: a file */
     OPT_CONTROL,  /* on */
     OPT_QUANTIZE, /* on */
+    /* prune */
+    OPT_SPARSITY,  /* items: "RATIO" or "PATTERN=RATIO" */
+    OPT_THRESHOLD, /* given: real */
+    OPT_NONZEROS,  /* given: number */
+    OPT_METHOD,    /* word: mq_prune_method */
+    OPT_SCOPE,     /* word: mq_prune_scope */
+    OPT_PATTERN,   /* text */
+    OPT_KEEP_ENDS, /* on */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */
     OPT_PASSES,         /* items: patterns of names */

@@ -18,6 +18,7 @@
 #define CONVERT "Conversion"
 #define SPLIT "Splitting"
 #define MERGE "Merging"
+#define PRUNE "Pruning"
 #define TRAINING "Training"
 #define DISTILL "Distillation"
 #define TYPES "int8|uint8|int4|uint4|int2|uint2|int16|uint16"
@@ -306,6 +307,24 @@ static const cli_row rows[N_OPTS] = {
                       .help = "train the same student without the teacher, too, with as many steps, and compare" },
     [OPT_QUANTIZE] = { "--quantize", 0, KIND_SWITCH, DISTILL,
                        .help = "then static int8 quantization of the student, ranges found on --data" },
+
+    [OPT_SPARSITY] = { "--sparsity", 0, KIND_PATTERNS, PRUNE, "[PATTERN=]RATIO",
+                       .help = "share of zeros in each weight that is pruned, or in all with --scope global; with a "
+                               "pattern: in these weights; 0 leaves them; a list" },
+    [OPT_THRESHOLD] = { "--threshold", 0, KIND_REAL, PRUNE, "T", .help = "instead: weights of a smaller magnitude go" },
+    [OPT_NONZEROS] = { "--nonzeros", 0, KIND_COUNT, PRUNE, "K", .max = INT64_MAX,
+                       .help = "instead: the K weights that count most stay, of each tensor, or of all with --scope "
+                               "global" },
+    [OPT_METHOD] = { "--method", 0, KIND_WORD, PRUNE, "NAME", "l1|l2|random|max|min", .fallback = "l1",
+                     .help = "what goes first: l1, l2: what is smallest (they differ for blocks); random; max, min: the "
+                             "largest, the smallest values, as baselines" },
+    [OPT_SCOPE] = { "--scope", 0, KIND_WORD, PRUNE, "layer|global", "layer|global", .fallback = "layer",
+                    .help = "weights are compared with those of their own layer, or with all" },
+    [OPT_PATTERN] = { "--pattern", 0, KIND_TEXT, PRUNE, "none|N:M|RxC", "none", .fallback = "none",
+                      .help = "where zeros lie: anywhere; N of M neighbours along the inputs stay, as 2:4; in blocks of R "
+                              "outputs and C inputs, as 1x4" },
+    [OPT_KEEP_ENDS] = { "--keep-ends", 0, KIND_SWITCH, PRUNE, .fallback = "on",
+                        .help = "first and last layers stay as they are (default)" },
 
     [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
                     .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "

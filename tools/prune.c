@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* mq prune: from options to the library's call. */
+#include "mq/prune.h"
+
+#include <string.h>
+
+#include "cli/bounds.h"
+#include "cli/session.h"
+#include "cli/source.h"
+#include "cli/training.h"
+#include "cli/writing.h"
+#include "commands.h"
+
+static const cli_opt takes[] = {
+    CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LABELS, OPT_VAL_LABELS, CLI_BOUNDS_OPTS, OPT_NODES, OPT_EXCLUDE_NODES,
+    OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,
+    OPT_EXCLUDE_OP_TYPES, OPT_SPARSITY, OPT_THRESHOLD, OPT_NONZEROS, OPT_METHOD, OPT_SCOPE, OPT_PATTERN, OPT_KEEP_ENDS,
+    OPT_NONE,
+};
+
+/* Where this command's default or meaning is not that of the others. */
+static const cli_help_text helps[] = {
+    { OPT_MAX_SIZE, "largest file with its external data, or its share of the input's (default: none)", true, NULL },
+    CLI_BOUNDS_HELPS("the input", "the result"),
+    { OPT_SEED, "of --method random, and of generated inputs", false, NULL },
+    { OPT_OP_TYPES, "only these operators (default: Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and RNN)", false, NULL },
+    { OPT_NONE, NULL, false, NULL },
+};
+
+static void read_filters(const cli_session *s, mq_prune_opts *o)
+{
+    o->nodes = cli_names(s, OPT_NODES);
+    o->exclude_nodes = cli_names(s, OPT_EXCLUDE_NODES);
+    o->tensors = cli_names(s, OPT_TENSORS);
+    o->exclude_tensors = cli_names(s, OPT_EXCLUDE_TENSORS);
+    o->op_types = cli_names(s, OPT_OP_TYPES);
+    o->exclude_op_types = cli_names(s, OPT_EXCLUDE_OP_TYPES);
+}
+
+/* Words of the rows stand in the order of the library's enums. */
+static void read_zeros(const cli_session *s, mq_prune_opts *o)
+{
+    o->sparsity = cli_names(s, OPT_SPARSITY);
+    if (cli_get(s, OPT_THRESHOLD)->given)
+        o->threshold = cli_get(s, OPT_THRESHOLD)->real;
+    if (cli_get(s, OPT_NONZEROS)->given)
+        o->nonzeros = (int64_t)cli_get(s, OPT_NONZEROS)->number;
+    o->method = (mq_prune_method)cli_get(s, OPT_METHOD)->word;
+    o->scope = (mq_prune_scope)cli_get(s, OPT_SCOPE)->word;
+    o->pattern = cli_get(s, OPT_PATTERN)->text;
+    o->keep_ends = cli_get(s, OPT_KEEP_ENDS)->on;
+    o->seed = cli_get(s, OPT_SEED)->number;
+}
+
+static mq_prune_opts read_options(const cli_session *s)
+{
+    mq_prune_opts o = mq_prune_opts_default();
+
+    read_filters(s, &o);
+    read_zeros(s, &o);
+    o.data = cli_source(s);
+    o.judge_on = cli_get(s, OPT_VAL_DATA)->given ? cli_judge_source(s) : o.data;
+    o.bounds = cli_bounds(s);
+    if (cli_get(s, OPT_MAX_SIZE)->given)
+        cli_max_size(s, &o.max_size, &o.max_size_ratio);
+    o.opset = cli_opset(s);
+    o.verify = cli_verify_of(s);
+    o.verify_on = cli_proof_source(s);
+    o.strict = cli_get(s, OPT_STRICT)->on;
+    o.dry_run = cli_get(s, OPT_DRY_RUN)->on;
+    o.hash = cli_wants_hash(s);
+    o.keep_failed = cli_get(s, OPT_KEEP_FAILED)->text;
+    o.save = cli_save_opts(s);
+    return o;
+}
+
+static mq_status check(const cli_options *o, mq_error *err)
+{
+    if (o->values[OPT_THRESHOLD].given && o->values[OPT_THRESHOLD].real < 0)
+        return cli_fail(err, MQ_ERR_USAGE, "--threshold is a magnitude: not %s", o->values[OPT_THRESHOLD].text);
+    if (o->values[OPT_VAL_LABELS].given && !o->values[OPT_VAL_DATA].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--val-labels belong to --val-data, which is not given");
+    return cli_check_bounds(o, false, err);
+}
+
+static mq_status run(cli_session *s, mq_error *err)
+{
+    const mq_prune_opts opts = read_options(s);
+    const char *output = cli_get(s, OPT_OUTPUT)->text;
+    const mq_status rc = mq_prune_file(s->file, output ? output : "out.onnx", &opts, s->report, &s->hooks, err);
+
+    if (rc == MQ_ERR_USAGE && strncmp(err->text, "--", 2) == 0)
+        s->file = NULL; /* it is about an option */
+    return rc == MQ_OK ? cli_finish_writing(s, !opts.dry_run, err) : rc;
+}
+
+const cli_command mq_command_prune = {
+    .name = "prune",
+    .files = "MODEL",
+    .max_files = 1,
+    .needs_output = true,
+    .summary = "zeros in the place of weights that are needed least",
+    .takes = takes,
+    .helps = helps,
+    .check = check,
+    .run = run,
+};
