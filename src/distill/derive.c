@@ -11,7 +11,7 @@
 #include "passes/narrow.h"
 #include "passes/pass.h"
 
-enum { SMALL = 16, STEP = 8 }; /* groups up to SMALL are not rounded; others to multiples of STEP */
+enum { SMALL = 32, STEP = 8 }; /* groups up to SMALL are not rounded; others to multiples of STEP */
 
 size_t mq_width_left(size_t n, double width, bool heads)
 {

@@ -7,8 +7,8 @@
 #include "graph/graph.h"
 
 typedef struct mq_derive_opts {
-    double width;  /* share of the channels of each group that stay, 0 < width <= 1. Groups of more than 16 channels come
-                      down to the nearest multiple of 8, no group below 1 */
+    double width;  /* share of the channels of each group that stay, 0 < width <= 1. Groups of more than 32 channels come
+                      to the nearest multiple of 8, no group below 1 */
     double depth;  /* share of the blocks (passes/blocks.h) that stay, 0 <= depth <= 1; those that go are evenly spread, and
                       at least one of each run of equal blocks stays */
     bool random;   /* weights are drawn (mq_weights_draw) instead of taken from the most important channels (by L1 norm) */

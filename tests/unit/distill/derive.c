@@ -93,12 +93,12 @@ static void channels_come_in_eights(void **state)
 {
     (void)state;
     assert_int_equal(mq_width_left(64, 0.5, false), 32);
-    assert_int_equal(mq_width_left(20, 0.5, false), 8);
+    assert_int_equal(mq_width_left(36, 0.5, false), 16);
     assert_int_equal(mq_width_left(100, 0.01, false), 8);
-    assert_int_equal(mq_width_left(16, 0.3, false), 5);
+    assert_int_equal(mq_width_left(32, 0.1, false), 3);
     assert_int_equal(mq_width_left(3, 0.1, false), 1);
     assert_int_equal(mq_width_left(24, 0.5, true), 12);
-    assert_int_equal(mq_width_left(17, 1, false), 16);
+    assert_int_equal(mq_width_left(33, 1, false), 32);
 }
 
 static void half_as_wide(void **state)
@@ -110,7 +110,7 @@ static void half_as_wide(void **state)
     d = derive((mq_derive_opts){ .width = 0.5, .depth = 1 });
     assert_int_equal(d.n_groups, 3);
     assert_int_equal(d.channels_before, 72);
-    assert_int_equal(d.channels_after, 32);
+    assert_int_equal(d.channels_after, 36);
     assert_int_equal(mq_graph_find_here(g, "wf")->init->dims[0], 16);
     runs("3,5");
 }
