@@ -24,10 +24,7 @@ static mq_status make_key(const mq_distill_job *j, char hex[MQ_SHA256_HEX])
         MQ_TRY(mq_sha256_file(j->job.input, part, j->job.err));
         mq_sha256_chain(hex, part);
     }
-    for (size_t i = 0; i < j->train.samples.n_in; i++) {
-        mq_sha256_bytes(j->train.samples.in[i]->data, mq_array_bytes(j->train.samples.in[i]), part);
-        mq_sha256_chain(hex, part);
-    }
+    rc = mq_samples_hash(&j->train.samples, hex, j->job.err);
 done:
     return rc;
 }

@@ -158,29 +158,29 @@ done:
 /* ---- batches -------------------------------------------------------------------------------------------------------- */
 
 /* The samples that are meant: the control learns of the labelled ones in turns, so that it has as many steps. */
-static mq_status rows(const training *t, mq_array **out, const mq_array *a, const uint64_t *samples, size_t n, mq_error *err)
+static const uint64_t *meant(const training *t, const uint64_t *samples, size_t n, uint64_t *room)
 {
-    uint64_t *list = NULL;
-    mq_status rc;
-
-    if (!t->labelled)
-        return mq_array_rows(out, a, samples, n, err);
-    if (!(list = malloc((n + 1) * sizeof *list)))
-        return mq_oom(err);
-    for (size_t i = 0; i < n; i++)
-        list[i] = t->labelled[samples[i] % t->samples->n_labelled];
-    rc = mq_array_rows(out, a, list, n, err);
-    free(list);
-    return rc;
+    for (size_t i = 0; i < n && t->labelled; i++)
+        room[i] = t->labelled[samples[i] % t->samples->n_labelled];
+    return t->labelled ? room : samples;
 }
 
 static mq_status give_inputs(void *user, const uint64_t *samples, size_t n, mq_array **in, mq_error *err)
 {
     const training *t = user;
-    mq_status rc = MQ_OK;
+    uint64_t *room = malloc((n + 1) * sizeof *room);
+    const mq_status rc = room ? mq_samples_inputs(t->samples, meant(t, samples, n, room), n, in, err) : mq_oom(err);
 
-    for (size_t i = 0; i < t->samples->n_in && rc == MQ_OK; i++)
-        rc = rows(t, &in[i], t->samples->in[i], samples, n, err);
+    free(room);
+    return rc;
+}
+
+static mq_status rows(const training *t, mq_array **out, const mq_array *a, const uint64_t *samples, size_t n, mq_error *err)
+{
+    uint64_t *room = malloc((n + 1) * sizeof *room);
+    const mq_status rc = room ? mq_array_rows(out, a, meant(t, samples, n, room), n, err) : mq_oom(err);
+
+    free(room);
     return rc;
 }
 
@@ -293,7 +293,6 @@ mq_status mq_train_key(const mq_train_job *j, mq_model *m, const mq_train_call *
 {
     const mq_train_opts *o = j->opts;
     char text[400], *dump = mq_model_dump(m);
-    char data[MQ_SHA256_HEX];
     mq_status rc = MQ_OK;
 
     if (!dump)
@@ -305,10 +304,7 @@ mq_status mq_train_key(const mq_train_job *j, mq_model *m, const mq_train_call *
     mq_sha256_chain(hex, text);
     mq_sha256_chain(hex, dump);
     MQ_TRY(chain_weights(m, hex, j->err));
-    for (size_t i = 0; i < j->samples.n_in; i++) {
-        mq_sha256_bytes(j->samples.in[i]->data, mq_array_bytes(j->samples.in[i]), data);
-        mq_sha256_chain(hex, data);
-    }
+    MQ_TRY(mq_samples_hash(&j->samples, hex, j->err));
     for (size_t i = 0; i < o->losses.n; i++)
         mq_sha256_chain(hex, o->losses.items[i]);
 done:

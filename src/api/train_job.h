@@ -11,20 +11,33 @@
 #include "mq/train.h"
 #include "train/loop.h"
 
-/* ---- samples (train_samples.c) -------------------------------------------------------------------------------------- */
+/* ---- samples (train_store.c, train_samples.c) ------------------------------------------------------------------------ */
 
-/* All samples of a source in memory: arrays with a row for each. */
+/* All samples of a source: in memory, or read again when they are wanted. */
+typedef struct mq_sample_store mq_sample_store;
+
+/* Samples of one source. */
 typedef struct mq_samples {
     uint64_t n, n_labelled;
-    mq_array **in;       /* per input of the model */
-    size_t n_in;
-    mq_array *labels;    /* int64 (below 0: none) or float; NULL: there are none at all */
+    size_t n_in;         /* inputs of the model */
+    mq_sample_store *store;
+    uint64_t *rows;      /* which ones of the store; NULL: all */
+    mq_array *labels;    /* a row for each: int64 (below 0: none) or float; NULL: there are none at all */
     bool answers;        /* labels are float answers to questions: 1 yes, 0 no, below 0 none */
 } mq_samples;
 
-/* Reads a source for a running model. MQ_ERR_INPUT when samples are not all of one shape, or there are none. */
+/* Reads a source for a running model, which has to outlive the samples. More inputs than 256 MB are not kept, where they can
+ * be read sample by sample. MQ_ERR_INPUT when samples are not all of one shape, or there are none. */
 mq_status mq_samples_read(mq_samples *out, const mq_data_source *source, const mq_running *run, const mq_hooks *hooks,
                           void (*note)(void *user, const char *text), void *user, mq_error *err);
+/* The same with `most` bytes. */
+mq_status mq_samples_read_within(mq_samples *out, const mq_data_source *source, uint64_t most, const mq_running *run,
+                                 const mq_hooks *hooks, void (*note)(void *user, const char *text), void *user,
+                                 mq_error *err);
+/* The model's inputs of n samples, a row for each: new arrays, which may be written to; some of them also when it fails. */
+mq_status mq_samples_inputs(const mq_samples *s, const uint64_t *list, size_t n, mq_array **in, mq_error *err);
+/* Goes on with a hash (mq_sha256_chain) over all inputs. */
+mq_status mq_samples_hash(const mq_samples *s, char hex[MQ_SHA256_HEX], mq_error *err);
 /* Has sample i a label? */
 bool mq_samples_labelled(const mq_samples *s, uint64_t i);
 /* Rows `list` of s, as samples of their own. */

@@ -567,6 +567,56 @@ done:
     return rc;
 }
 
+/* Does a group feed the input row by row? */
+static bool feeds_rows(const mq_dataset *ds, size_t input)
+{
+    const int group = ds->grouped[input] ? (int)input : -1;
+    bool any = false;
+
+    for (size_t i = 0; i < ds->n_sources; i++) {
+        const mq_part *s = &ds->sources[i];
+
+        if (s->spec.input != group)
+            continue;
+        if (s->in[input].column < 0 || s->in[input].mode != MQ_FEED_STACK || s->table->generated)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+bool mq_dataset_by_sample(const mq_dataset *ds)
+{
+    for (size_t i = 0; i < ds->n_inputs; i++)
+        if (!feeds_rows(ds, i))
+            return false;
+    return !ds->has_carry && ds->batch;
+}
+
+mq_status mq_dataset_sample(mq_dataset *ds, uint64_t number, mq_array **in, mq_error *err)
+{
+    mq_slot slot = { .number = number, .source = mq_part_of(ds, -1, number), .in = in };
+    char where[400];
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < ds->n_inputs; i++)
+        in[i] = NULL;
+    for (size_t i = 0; i < ds->n_inputs && rc == MQ_OK; i++) {
+        rc = read_input(ds, &slot, i, err);
+        if (rc == MQ_OK && !in[i])
+            rc = mq_fail(err, MQ_ERR_INPUT, "nothing feeds input '%s'", ds->inputs[i]->name);
+    }
+    for (size_t i = 0; i < ds->n_inputs && rc != MQ_OK; i++) {
+        mq_array_unref(in[i]);
+        in[i] = NULL;
+    }
+    if (rc == MQ_ERR_INPUT) {
+        mq_dataset_sample_text(ds, number, where, sizeof where);
+        mq_error_prefix(err, "%s", where);
+    }
+    return rc;
+}
+
 mq_status mq_dataset_carry(mq_dataset *ds, mq_array *const *outputs, mq_error *err)
 {
     for (size_t i = 0; i < ds->n_inputs; i++) {

@@ -65,6 +65,11 @@ typedef struct mq_data_call {
 /* The next run, valid until the next call on ds; *call is NULL at the end. Errors: MQ_ERR_INPUT for a sample that
  * cannot be read or does not fit, MQ_ERR_CANCELLED, MQ_ERR_NOMEM. */
 mq_status mq_dataset_next(mq_dataset *ds, const mq_data_call **call, mq_error *err);
+/* Can samples be read one by one, by mq_dataset_sample? Not those that are generated, or given whole. */
+bool mq_dataset_by_sample(const mq_dataset *ds);
+/* What sample `number` (as mq_data_call.samples has it) gives to each input, without the batch axis: new references, perhaps
+ * views of a mapped file, all or none. Nothing is counted, and mq_dataset_next goes on where it was. */
+mq_status mq_dataset_sample(mq_dataset *ds, uint64_t number, mq_array **in, mq_error *err);
 /* After a run: hands over the model's outputs (in the order of open), of which --carry keeps some for the next one.
  * Needed only when opts.carry was given. */
 mq_status mq_dataset_carry(mq_dataset *ds, mq_array *const *outputs, mq_error *err);
