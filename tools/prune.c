@@ -15,7 +15,8 @@
 static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LABELS, OPT_VAL_LABELS, CLI_BOUNDS_OPTS, OPT_NODES, OPT_EXCLUDE_NODES,
     OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,
-    OPT_EXCLUDE_OP_TYPES, OPT_SPARSITY, OPT_THRESHOLD, OPT_NONZEROS, OPT_METHOD, OPT_SCOPE, OPT_PATTERN, OPT_KEEP_ENDS,
+    OPT_EXCLUDE_OP_TYPES, OPT_SPARSITY, OPT_THRESHOLD, OPT_NONZEROS, OPT_METHOD, OPT_SCOPE, OPT_PATTERN, OPT_STORAGE,
+    OPT_KEEP_ENDS,
     OPT_NONE,
 };
 
@@ -49,6 +50,7 @@ static void read_zeros(const cli_session *s, mq_prune_opts *o)
     o->method = (mq_prune_method)cli_get(s, OPT_METHOD)->word;
     o->scope = (mq_prune_scope)cli_get(s, OPT_SCOPE)->word;
     o->pattern = cli_get(s, OPT_PATTERN)->text;
+    o->sparse = cli_get(s, OPT_STORAGE)->word == 1;
     o->keep_ends = cli_get(s, OPT_KEEP_ENDS)->on;
     o->seed = cli_get(s, OPT_SEED)->number;
 }
@@ -72,6 +74,8 @@ static mq_prune_opts read_options(const cli_session *s)
     o.hash = cli_wants_hash(s);
     o.keep_failed = cli_get(s, OPT_KEEP_FAILED)->text;
     o.save = cli_save_opts(s);
+    o.note = cli_source_note;
+    o.user = (void *)s;
     return o;
 }
 

@@ -43,6 +43,8 @@ typedef struct mq_prune_opts {
     mq_prune_scope scope;   /* default MQ_PRUNE_LAYER */
     const char *pattern;    /* "none" (default); "N:M": N of M neighbours along the axis that products are summed over
                              * stay; "RxC": blocks of R output channels and C inputs */
+    bool sparse;            /* weights are written as coordinates and values (sparse_initializer) where that is smaller
+                             * (default false) */
     bool keep_ends;         /* first and last layers stay (default true) */
     uint64_t seed;          /* of MQ_PRUNE_RANDOM */
     int opset;              /* of the output; 0 (default): the input's */
@@ -58,6 +60,8 @@ typedef struct mq_prune_opts {
     bool hash;              /* SHA-256 of input and output into the report (default false) */
     const char *keep_failed; /* where a result that misses a bound is put; NULL: nowhere */
     mq_save_opts save;
+    void (*note)(void *user, const char *text); /* what should be known beforehand; may be NULL */
+    void *user;
 } mq_prune_opts;
 
 MQ_API mq_prune_opts mq_prune_opts_default(void);

@@ -159,7 +159,9 @@ static mq_status verify(mq_job *j, const mq_saving *saving)
         rc = mq_fail(j->err, MQ_ERR_SYSTEM, "%s: the written model is not valid: %s: %s (please report this)", j->output,
                      result->n_findings ? result->findings[0].place : "",
                      result->n_findings ? result->findings[0].text : "");
-    else if (mq_proof_runs(&proof))
+    else if (j->look)
+        rc = j->look(j->user, m);
+    if (rc == MQ_OK && mq_proof_runs(&proof))
         rc = j->prove ? j->prove(j->user, m, j->err) : mq_prove_run(&proof, m, j->report, j->hooks, j->err);
 done:
     mq_check_result_free(result);

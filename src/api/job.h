@@ -33,6 +33,8 @@ typedef struct mq_job {
     mq_model *model;
     mq_model *plain;        /* as in prove.h; freed with the model */
     mq_status (*prepare)(void *user, mq_model *original, mq_error *err); /* as in prove.h; NULL: nothing to do */
+    /* Looks at the model as it was written, before it is run; not in a dry run or where nothing is verified. NULL: none. */
+    mq_status (*look)(void *user, const mq_model *written);
     /* What runs the written model instead of mq_prove_run, where there is no one model to run it against. */
     mq_status (*prove)(void *user, mq_model *written, mq_error *err);
     /* More bounds, of what was written: j->model is its graph. NULL: none. */

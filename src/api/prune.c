@@ -10,6 +10,7 @@
 #include "api/prune_job.h"
 #include "api/running.h"
 #include "base/threads.h"
+#include "model/sparse.h"
 #include "ops/ops.h"
 #include "passes/weight_inputs.h"
 #include "prune/pick.h"
@@ -29,6 +30,8 @@ static mq_status open_input(mq_prune_job *j)
     const mq_node *q;
     mq_status rc = mq_job_open(&j->job);
 
+    if (rc == MQ_OK)
+        rc = mq_model_make_dense(j->job.model, j->job.err);
     if (rc == MQ_OK && (q = mq_weight_find_quantized(j->job.model)))
         rc = mq_fail(j->job.err, MQ_ERR_USAGE,
                      "the model is quantized already: node '%s' is a %s: prune the float model, then quantize the result "
@@ -121,7 +124,7 @@ static mq_job_opts job_opts(const mq_prune_opts *o)
     return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->verify_on,
                           .min_sqnr = limits->has_sqnr ? limits->min_sqnr : -INFINITY, .expected_sqnr = -INFINITY,
                           .max_size_ratio = o->max_size_ratio, .max_size = o->max_size, .strict = o->strict,
-                          .dry_run = o->dry_run, .hash = o->hash, .keep_failed = o->keep_failed };
+                          .dry_run = o->dry_run, .hash = o->hash, .speed = o->hash, .keep_failed = o->keep_failed };
 }
 
 mq_status mq_prune_file(const char *input, const char *output, const mq_prune_opts *opts, mq_report *report,
@@ -137,14 +140,17 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
     j.job.opts = job_opts(j.opts);
     j.job.judge = judge;
+    j.job.look = mq_prune_look;
     j.job.user = &j;
     MQ_TRY(open_input(&j));
     MQ_TRY(raise_opset(&j));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     MQ_TRY(choose(&j));
+    MQ_TRY(mq_prune_worth_begin(&j));
     MQ_TRY(mq_judging_open(&j.judging, &judged, j.job.model, err));
     MQ_TRY(mq_job_end_step(&j.job, "choose"));
     MQ_TRY(prune(&j));
+    MQ_TRY(mq_prune_store(&j));
     rc = mq_job_finish(&j.job, "prune and write", tell, &j);
 done:
     if (rc == MQ_ERR_USAGE && strncmp(err ? err->text : "", "--", 2) == 0 && j.plan.items.n)

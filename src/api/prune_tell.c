@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "api/prune_job.h"
+#include "model/sparse.h"
 #include "report/report.h"
 
 /* A layer that loses more than this in a global scope is hardly a layer any more. */
@@ -24,10 +25,11 @@ static void put_options(mq_report *r, json_t *to, const mq_prune_opts *o)
     mq_report_put_text(r, to, "pattern", o->pattern);
 }
 
-static void put_tensor(mq_report *r, json_t *list, const mq_prune_plan *plan, const mq_prune_item *it)
+static void put_tensor(mq_prune_job *j, json_t *list, const mq_prune_item *it)
 {
+    mq_report *r = j->job.report;
     const mq_prune_stats *s = &it->stats;
-    const mq_prune_opts *o = plan->opts;
+    const mq_prune_opts *o = j->opts;
     json_t *to = mq_report_append(r, list);
 
     mq_report_put_text(r, to, "name", it->constant->name);
@@ -40,22 +42,24 @@ static void put_tensor(mq_report *r, json_t *list, const mq_prune_plan *plan, co
     mq_report_put_real(r, to, "sparsity", share(s->zeros, s->n));
     mq_report_put_real(r, to, "sparsity_before", share(s->zeros_before, s->n));
     mq_report_put_real(r, to, "kept_norm", s->energy_before > 0 ? sqrt(s->energy / s->energy_before) : 1);
+    mq_prune_worth_add(j, to, it->view.tensor->dtype, s->n, s->zeros, it->constant->sparse != NULL);
 }
 
 static void add_changed(mq_report *r, const mq_prune_item *it)
 {
     const mq_tensor *t = it->view.tensor;
     const uint64_t bytes = (uint64_t)mq_tensor_size(t);
+    const uint64_t sparse = mq_sparse_bytes(mq_dtype_bits(t->dtype), it->stats.n - it->stats.zeros);
 
     mq_report_add_changed(r, &(mq_report_changed){ .name = it->constant->name, .nodes = it->users, .n_nodes = it->n_users,
                                                    .treatment = "pruned", .from = t->dtype, .to = t->dtype, .dims = t->dims,
                                                    .n_dims = t->n_dims, .axis = -1, .bytes_before = bytes,
-                                                   .bytes_after = bytes });
+                                                   .bytes_after = it->constant->sparse ? sparse : bytes });
 }
 
 static mq_status add_kept(const mq_prune_job *j, const mq_prune_item *it)
 {
-    const mq_tensor *t = mq_value_constant(it->constant, true);
+    const mq_tensor *t = it->constant->sparse ? it->constant->sparse->values : mq_value_constant(it->constant, true);
     const char *reason = mq_arena_printf(j->job.model->arena, "%s%s%s", mq_prune_stay_text(it->stay),
                                          *it->stay_detail ? " " : "", it->stay_detail);
     const int64_t bytes = t ? mq_tensor_size(t) : 0;
@@ -76,8 +80,10 @@ static uint64_t count_parameters(const mq_model *m)
 
     for (size_t g = 0; g < m->graphs.n; g++)
         for (size_t i = 0; i < m->graphs.items[g]->inits.n; i++) {
-            const mq_tensor *t = m->graphs.items[g]->inits.items[i]->init;
-            n += t && mq_dtype_is_float(t->dtype) && mq_tensor_count(t) > 0 ? (uint64_t)mq_tensor_count(t) : 0;
+            const mq_value *v = m->graphs.items[g]->inits.items[i];
+            const mq_tensor t = v->init ? *v->init : (mq_tensor){ .dtype = v->sparse->values->dtype,
+                                                                  .n_dims = v->sparse->n_dims, .dims = v->sparse->dims };
+            n += mq_dtype_is_float(t.dtype) && mq_tensor_count(&t) > 0 ? (uint64_t)mq_tensor_count(&t) : 0;
         }
     return n;
 }
@@ -133,7 +139,7 @@ mq_status mq_prune_tell(mq_prune_job *j)
             continue;
         }
         MQ_TRY(warn_about(j, it));
-        put_tensor(r, list, &j->plan, it);
+        put_tensor(j, list, it);
         add_changed(r, it);
         n += it->stats.n;
         zeros += it->stats.zeros;
@@ -142,6 +148,7 @@ mq_status mq_prune_tell(mq_prune_job *j)
     mq_report_put_int(r, section, "zeros", (int64_t)zeros);
     mq_report_put_real(r, section, "sparsity", share(zeros, n));
     mq_report_put_real(r, section, "model_sparsity", share(zeros, parameters > n ? parameters : n));
+    MQ_TRY(mq_prune_worth_tell(j));
     MQ_TRY(mq_report_status(r, j->job.err));
 done:
     return rc;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 
 enum { CHUNK = 1 << 17, WINDOW = 15, GZIP = 16, LEVEL = 6 };
+enum { SAMPLE = 1 << 16, N_SAMPLES = 24 }; /* of estimates */
 
 bool mq_gzip_detect(const mq_buf *b)
 {
@@ -134,4 +135,37 @@ mq_status mq_gzip_pack(mq_outfile *f, int fd, uint64_t size, const mq_hooks *hoo
 mq_status mq_gzip_size(int fd, uint64_t size, uint64_t *packed, mq_error *err)
 {
     return deflate_file(NULL, fd, size, packed, NULL, err);
+}
+
+static bool pack_sample(const void *data, size_t n, uint64_t *packed)
+{
+    const uLong room = compressBound(n);
+    Bytef *out = malloc(room);
+    uLongf size = room;
+    const bool good = out && compress2(out, &size, data, n, LEVEL) == Z_OK;
+
+    *packed = size;
+    free(out);
+    return good;
+}
+
+mq_status mq_gzip_estimate(const void *data, size_t n, int n_threads, uint64_t *packed, mq_error *err)
+{
+    const size_t n_blocks = (n + SAMPLE - 1) / SAMPLE, taken = n_blocks < N_SAMPLES ? n_blocks : N_SAMPLES;
+    uint64_t in = 0, out = 0;
+    bool failed = false;
+
+#pragma omp parallel for schedule(dynamic) num_threads(n_threads) reduction(+ : in, out) reduction(|| : failed)
+    for (size_t i = 0; i < taken; i++) {
+        const size_t at = i * n_blocks / taken * SAMPLE, size = n - at < SAMPLE ? n - at : SAMPLE;
+        uint64_t part;
+
+        failed = !pack_sample((const unsigned char *)data + at, size, &part) || failed;
+        in += size;
+        out += part;
+    }
+    if (failed)
+        return mq_oom(err);
+    *packed = in == n ? out : (uint64_t)((double)out * ((double)n / (double)in));
+    return MQ_OK;
 }

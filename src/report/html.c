@@ -32,6 +32,8 @@ static const char HEAD[] =
     ".size { display: grid; grid-template-columns: auto 1fr auto; gap: .4rem .75rem; align-items: center;\n"
     "  margin: .5rem 0 1rem; } .size div { background: var(--soft); } .size i { display: block; height: 1.1rem;\n"
     "  background: var(--bar); }\n"
+    ".share { display: inline-block; width: 8rem; margin-right: .5rem; background: var(--soft); }\n"
+    ".share i { display: block; height: .8rem; background: var(--bar); }\n"
     "figure { margin: 1rem 0; } figcaption { font-weight: 600; margin-bottom: .75rem; }\n"
     ".plot { display: grid; grid-template-columns: 2.5rem minmax(0, 1fr); } .scale { position: relative; }\n"
     ".scale span { position: absolute; right: .5rem; transform: translateY(50%); font-size: .8rem; color: var(--dim); }\n"
@@ -74,6 +76,13 @@ static const mq_html_column EPOCH[] = {
 static const mq_html_column SENSITIVITY[] = {
     { "zeros", "sparsity", MQ_HTML_SHARE }, { "SQNR of the outputs, dB", "sqnr_db", MQ_HTML_REAL },
     { "metric", "metric", MQ_HTML_REAL }, { 0 },
+};
+static const mq_html_column PRUNED[] = {
+    { "weight", "name", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_TEXT }, { "shape", "shape", MQ_HTML_SHAPE },
+    { "zeros", "sparsity", MQ_HTML_BAR }, { "asked", "asked", MQ_HTML_SHARE },
+    { "zeros before", "sparsity_before", MQ_HTML_SHARE }, { "norm kept", "kept_norm", MQ_HTML_SHARE },
+    { "size", "bytes", MQ_HTML_BYTES }, { "as coordinates", "sparse_bytes", MQ_HTML_BYTES },
+    { "stored", "stored", MQ_HTML_TEXT }, { 0 },
 };
 static const mq_html_column METRIC[] = {
     { "metric", "name", MQ_HTML_TEXT }, { "value", "value", MQ_HTML_REAL }, { "worse by", "drop.value", MQ_HTML_SHARE },
@@ -338,12 +347,27 @@ static void warnings(mq_str *out, const json_t *list)
     json_decref(codes);
 }
 
+/* Which weights are zero now, and what that is worth. */
+static void pruned(mq_str *out, const json_t *prune)
+{
+    const json_t *worth = json_object_get(prune, "worth");
+
+    if (!prune)
+        return;
+    said(out, "Zeros", prune, mq_str_add_zeros);
+    note(out, "Worth", worth, "text");
+    if (json_object_get(worth, "gzip_bytes"))
+        said(out, "Compressed", worth, mq_str_add_gzip);
+    mq_html_section(out, "Pruned weights", json_object_get(prune, "tensors"), PRUNED);
+}
+
 /* What became of the tensors. */
 static void tensors(mq_str *out, const json_t *doc)
 {
     const json_t *changed = json_object_get(doc, "changed"), *worst = json_object_get(doc, "worst_layers");
     const json_t *activations = json_object_get(doc, "activations");
 
+    pruned(out, json_object_get(doc, "prune"));
     mq_html_plot(out, "Signal to noise ratio of the changed tensors", changed, "name");
     mq_html_section(out, "Changed tensors", changed, CHANGED);
     mq_html_plot(out, "Signal to noise ratio of the activations, by calibration", activations, "name");

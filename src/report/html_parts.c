@@ -88,6 +88,15 @@ static void integer(mq_str *out, const json_t *v, bool is_size)
         mq_str_add_count(out, (uint64_t)n);
 }
 
+static void bar(mq_str *out, const json_t *v)
+{
+    const double share = json_number_value(v);
+
+    if (!json_is_number(v))
+        return;
+    mq_str_addf(out, "<div class=\"share\"><i style=\"width:%.1f%%\"></i></div>%.1f%%", 100 * share, 100 * share);
+}
+
 static void cell(mq_str *out, const json_t *entry, const mq_html_column *column)
 {
     const char *key = column->key;
@@ -97,6 +106,7 @@ static void cell(mq_str *out, const json_t *entry, const mq_html_column *column)
     case MQ_HTML_TEXT: mq_html_text(out, mq_json_get_text(e, key)); break;
     case MQ_HTML_NAME: mq_html_code(out, mq_json_get_text(e, key)); break;
     case MQ_HTML_LIST: several(out, v); break;
+    case MQ_HTML_BAR: bar(out, v); break;
     case MQ_HTML_BYTES: integer(out, v, true); break;
     case MQ_HTML_COUNT: integer(out, v, false); break;
     case MQ_HTML_REAL: real(out, v, false); break;

@@ -7,7 +7,7 @@
 #include "report/markdown.h"
 
 enum {
-    BUDGET_SHORT = 2500, /* of 9 tables; those of agreement, of a run and of bench stand in for tables that quantize has */
+    BUDGET_SHORT = 2500, /* of 9 tables; those of agreement, a run, bench and prune stand in for tables of quantize */
     BUDGET_LONG = 5500,  /* of 6 tables */
 };
 
@@ -427,6 +427,47 @@ static void warnings(mq_str *out, const json_t *list)
     json_decref(codes);
 }
 
+static void pruned_row(mq_str *out, const json_t *t)
+{
+    double zeros = 0;
+
+    mq_json_get_real(t, "sparsity", &zeros);
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(t, "name"));
+    mq_str_add(out, " | ");
+    mq_str_add_shape(out, json_object_get(t, "shape"));
+    mq_str_addf(out, " | %.1f%%", 100 * zeros);
+    figure(out, t, "kept_norm", "%.1f%%", 100);
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "bytes"));
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "sparse_bytes"));
+    mq_str_add(out, strcmp(mq_json_get_text(t, "stored"), "sparse") == 0 ? " (stored so) |\n" : " |\n");
+}
+
+static void pruned(mq_str *out, const json_t *prune)
+{
+    const json_t *worth = json_object_get(prune, "worth");
+
+    if (!prune)
+        return;
+    mq_str_add(out, "Zeros: ");
+    mq_str_add_zeros(out, prune);
+    mq_str_add(out, "\n\n");
+    if (worth) {
+        mq_str_add(out, "Worth: ");
+        mq_md_prose(out, mq_json_get_text(worth, "text"));
+        mq_str_add(out, "\n\n");
+    }
+    if (json_object_get(worth, "gzip_bytes")) {
+        mq_str_add(out, "Compressed: ");
+        mq_str_add_gzip(out, worth);
+        mq_str_add(out, "\n\n");
+    }
+    mq_md_folded_table(out, "Pruned weights", json_object_get(prune, "tensors"),
+                       "| weight | shape | zeros | norm kept | size | as coordinates |", pruned_row, BUDGET_LONG);
+}
+
 /* The lists called `key` of all models in one, each entry with its model's name. */
 static json_t *join_models(const json_t *models, const char *key, bool *failed)
 {
@@ -515,6 +556,7 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         mq_md_prose(out, mq_json_get_text(proof, "note"));
         mq_str_add(out, "\n\n");
     }
+    pruned(out, json_object_get(doc, "prune"));
     if (json_array_size(json_object_get(doc, "parts")))
         mq_md_table(out, json_object_get(doc, "parts"), "| part | size | nodes | MACs | takes | gives |", part_row,
                     BUDGET_SHORT);

@@ -322,6 +322,25 @@ static void warnings(mq_str *out, const json_t *list)
     json_decref(codes);
 }
 
+static void pruned(mq_str *out, const json_t *prune)
+{
+    const json_t *worth = json_object_get(prune, "worth");
+
+    if (!prune)
+        return;
+    mq_str_add(out, "zeros    ");
+    mq_str_add_zeros(out, prune);
+    if (worth) {
+        mq_str_add(out, "\nworth    ");
+        cell(out, mq_json_get_text(worth, "text"), 0);
+    }
+    if (json_object_get(worth, "gzip_bytes")) {
+        mq_str_add(out, "\n         ");
+        mq_str_add_gzip(out, worth);
+    }
+    mq_str_add(out, "\n");
+}
+
 void mq_render_text(const json_t *doc, mq_str *out)
 {
     const json_t *error = json_object_get(doc, "error"), *proof = json_object_get(doc, "proof");
@@ -343,6 +362,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
     parts_lines(out, json_object_get(doc, "parts"));
     connection_lines(out, json_object_get(doc, "connections"));
     weights_line(out, doc);
+    pruned(out, json_object_get(doc, "prune"));
     saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "mode     ");

@@ -343,3 +343,23 @@ json_t *mq_report_by_code(const json_t *warnings)
     }
     return groups;
 }
+
+void mq_str_add_zeros(mq_str *out, const json_t *prune)
+{
+    double of_pruned = 0, of_model = 0;
+
+    mq_json_get_real(prune, "sparsity", &of_pruned);
+    mq_json_get_real(prune, "model_sparsity", &of_model);
+    mq_str_addf(out, "%.1f%% of ", 100 * of_pruned);
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(prune, "elements"));
+    mq_str_addf(out, " weights that were pruned, %.1f%% of the model's", 100 * of_model);
+}
+
+void mq_str_add_gzip(mq_str *out, const json_t *worth)
+{
+    mq_str_add(out, "about ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(worth, "gzip_bytes_before"));
+    mq_str_add(out, " -> ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(worth, "gzip_bytes"));
+    mq_str_add(out, " with gzip");
+}

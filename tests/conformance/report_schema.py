@@ -6,6 +6,7 @@ usage: report_schema.py MQ SCHEMA MODEL...
 """
 import html.parser
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -103,6 +104,11 @@ with tempfile.TemporaryDirectory() as scratch:
             [mq, "convert", model, "-o", f"{scratch}/out.onnx", "-f"],
             [mq, "convert", model, "-o", f"{scratch}/out.onnx", "-f", "--precision", "fp16", "--max-size", "10%"],
             [mq, "convert", model, "--dry-run", "--opset", "latest", "-O3"],
+            [mq, "prune", model, "-o", f"{scratch}/out.onnx", "-f", "--sparsity", "0.5"],
+            [mq, "prune", model, "-o", f"{scratch}/out.onnx", "-f", "--sparsity", "0.9", "--storage", "sparse",
+             "--no-keep-ends"],
+            [mq, "prune", model, "--dry-run", "--pattern", "2:4", "--max-size", "10%"],
+            [mq, "inspect", f"{scratch}/out.onnx", "--tensors", "*"],
             [mq, "quantize", model, "-o", f"{scratch}/out.onnx", "-f", "--data", "random:3"],
             [mq, "split", model, "-o", f"{scratch}/parts", "-f"],
             [mq, "merge", model, model, "-o", f"{scratch}/merged.onnx", "-f", "--average"],
@@ -132,6 +138,20 @@ with tempfile.TemporaryDirectory() as scratch:
             check_junit(command + ["--report", "junit:-"])
             check_markdown(command + ["--report", "md:-"])
             check_html(command + ["--report", "html:-"])
+    digits = os.path.join(os.path.dirname(models[0]), "digits")
+    train = [mq, "distill-export", f"{digits}_cnn.onnx", "--data", f"{digits}.npz:train_x", "--labels",
+             f"{digits}.npz:train_y", "--preprocess", "scale=1/16", "--samples", "128", "--epochs", "2", "-o",
+             f"{scratch}/student.onnx", "-f"]
+    for command in (train, train + ["--control", "--quantize"], train + ["--students", "2", "--max-macs", "10%"],
+                    train + ["--dry-run"]):
+        first, second = report_of(command + ["--json"]), report_of(command + ["--json"])
+        if first and second:
+            del first["measured"], second["measured"]
+            if first != second:
+                complain(command, "two reports differ")
+        check_junit(command + ["--report", "junit:-"])
+        check_markdown(command + ["--report", "md:-"])
+        check_html(command + ["--report", "html:-"])
     broken = f"{scratch}/broken.onnx"
     open(broken, "wb").write(b"not a model")
     for command in ([mq, "inspect", broken], [mq, "inspect", f"{scratch}/missing.onnx"]):

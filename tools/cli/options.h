@@ -196,6 +196,7 @@ typedef enum cli_opt {
     OPT_METHOD,    /* word: mq_prune_method */
     OPT_SCOPE,     /* word: mq_prune_scope */
     OPT_PATTERN,   /* text */
+    OPT_STORAGE,   /* word: dense, sparse */
     OPT_KEEP_ENDS, /* on */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */

@@ -323,6 +323,9 @@ static const cli_row rows[N_OPTS] = {
     [OPT_PATTERN] = { "--pattern", 0, KIND_TEXT, PRUNE, "none|N:M|RxC", "none", .fallback = "none",
                       .help = "where zeros lie: anywhere; N of M neighbours along the inputs stay, as 2:4; in blocks of R "
                               "outputs and C inputs, as 1x4" },
+    [OPT_STORAGE] = { "--storage", 0, KIND_WORD, PRUNE, "dense|sparse", "dense|sparse", .fallback = "dense",
+                      .help = "how weights are written: as they are, or as values and their places (sparse_initializer) "
+                              "where that is smaller: float32 above 67 % zeros" },
     [OPT_KEEP_ENDS] = { "--keep-ends", 0, KIND_SWITCH, PRUNE, .fallback = "on",
                         .help = "first and last layers stay as they are (default)" },
 

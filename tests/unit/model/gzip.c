@@ -175,11 +175,34 @@ static void test_cancelled(void **state)
     close(fd);
 }
 
+static void test_estimate(void **state)
+{
+    enum { SMALL = 1000000, LARGE = 20000000 };
+    char *data = make_data(LARGE);
+    uint64_t one = 0, many = 0, exact;
+    int fd;
+
+    (void)state;
+    for (size_t n = SMALL; n <= LARGE; n += LARGE - SMALL) {
+        scratch_put("plain", data, n);
+        assert_true((fd = open("plain", O_RDONLY)) >= 0);
+        assert_int_equal(mq_gzip_size(fd, n, &exact, NULL), MQ_OK);
+        close(fd);
+        assert_int_equal(mq_gzip_estimate(data, n, 1, &one, NULL), MQ_OK);
+        assert_int_equal(mq_gzip_estimate(data, n, 3, &many, NULL), MQ_OK);
+        assert_int_equal(one, many);
+        assert_in_range(one, exact * 95 / 100, exact * 105 / 100);
+    }
+    assert_int_equal(mq_gzip_estimate(data, 0, 1, &one, NULL), MQ_OK);
+    assert_int_equal(one, 0);
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_several_members), cmocka_unit_test(test_cut_or_corrupt),
-        cmocka_unit_test(test_detect),     cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_detect),     cmocka_unit_test(test_cancelled), cmocka_unit_test(test_estimate),
     };
 
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
