@@ -186,11 +186,13 @@ done:
 }
 
 /* How many of `total` units go. */
-static uint64_t count_of(const mq_prune_opts *o, double ratio, uint64_t total)
+static uint64_t count_of(const mq_prune_plan *plan, double ratio, uint64_t total)
 {
-    if (o->nonzeros >= 0)
-        return (uint64_t)o->nonzeros < total ? total - (uint64_t)o->nonzeros : 0;
-    return mq_prune_count(ratio, total);
+    const int64_t stay = plan->opts->nonzeros;
+
+    if (stay >= 0)
+        return (uint64_t)stay < total ? mq_prune_count(plan->share, total - (uint64_t)stay) : 0;
+    return mq_prune_count(ratio * plan->share, total);
 }
 
 static mq_status pick_together(const mq_prune_plan *plan, mq_prune_item **list, const mq_hooks *hooks, mq_error *err)
@@ -205,7 +207,7 @@ static mq_status pick_together(const mq_prune_plan *plan, mq_prune_item **list, 
         list[n++] = it;
         total += mq_prune_units(plan, it);
     }
-    return n ? mq_prune_pick_count(plan, list, n, count_of(plan->opts, list[0]->ratio, total), hooks, err) : MQ_OK;
+    return n ? mq_prune_pick_count(plan, list, n, count_of(plan, list[0]->ratio, total), hooks, err) : MQ_OK;
 }
 
 mq_status mq_prune_pick(const mq_prune_plan *plan, const mq_hooks *hooks, mq_error *err)
@@ -226,9 +228,9 @@ mq_status mq_prune_pick(const mq_prune_plan *plan, const mq_hooks *hooks, mq_err
         if (it->stay || it->done)
             continue;
         if (!(o->threshold < 0))
-            it->rule = (mq_prune_rule){ mq_prune_key_of(o->threshold), 0 };
+            it->rule = (mq_prune_rule){ mq_prune_key_of(o->threshold * plan->share), 0 };
         else if (!together || it->own)
-            MQ_TRY(mq_prune_pick_count(plan, &it, 1, count_of(o, it->ratio, mq_prune_units(plan, it)), hooks, err));
+            MQ_TRY(mq_prune_pick_count(plan, &it, 1, count_of(plan, it->ratio, mq_prune_units(plan, it)), hooks, err));
     }
 done:
     free(list);

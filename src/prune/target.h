@@ -68,6 +68,7 @@ typedef struct mq_prune_item {
 typedef struct mq_prune_plan {
     mq_model *model;
     const mq_prune_opts *opts;
+    double share;            /* of what is asked for, in this round: up to 1; 0 (default) is 1 */
     mq_prune_kind kind;      /* what opts->pattern says */
     size_t keep, of;         /* N:M */
     size_t rows, cols;       /* RxC */
