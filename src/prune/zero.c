@@ -5,11 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "prune/score.h"
 #include "prune/walk.h"
 
-enum { TILE = 64 }; /* groups that are looked at together */
+enum {
+    TILE = 64,  /* groups that are looked at together */
+    LANES = 16, /* elements that are counted together */
+};
 
 /* ---- which of a step stay ------------------------------------------------------------------------------------------- */
 
@@ -177,41 +181,71 @@ struct zeroing {
     mq_prune_stats *stats; /* per step */
 };
 
-static void count_step(const mq_prune_step *step, const uint8_t *keep, mq_prune_stats *s)
-{
-    double before = 0, after = 0;
-    uint64_t zeros_before = 0, zeros = 0, nan = 0;
+/* Sums in fixed lanes, so that they do not depend on the instruction set. */
+struct sums {
+    double before[LANES], after[LANES];
+    uint32_t zeros_before[LANES], zeros[LANES], nan[LANES];
+};
 
-    for (size_t i = 0; i < step->n; i++) {
-        const float x = step->x[i];
-        const double square = x == x ? (double)x * (double)x : 0;
-        before += square;
-        after += keep[i] ? square : 0;
-        zeros_before += x == 0;
-        zeros += x == 0 || !keep[i];
-        nan += x != x;
-    }
-    *s = (mq_prune_stats){ .n = step->n, .zeros_before = zeros_before, .zeros = zeros, .n_nan = nan,
-                           .energy_before = before, .energy = after };
+MQ_INLINE void count_lane(float x, uint32_t stays, struct sums *s, size_t l)
+{
+    const uint32_t u = mq_bits_of(x), was_zero = u << 1 == 0, nan = (u & 0x7fffffff) > 0x7f800000;
+    const double v = (double)mq_bits_float(u & -(1 - nan)), square = v * v;
+
+    s->before[l] += square;
+    s->after[l] += stays ? square : 0;
+    s->zeros_before[l] += was_zero;
+    s->zeros[l] += was_zero | (1 - stays);
+    s->nan[l] += nan;
 }
 
-/* The bytes as they are, but zeros (of either sign nothing is asked: +0) for what goes. */
+MQ_CLONES(void, count_elements, (const mq_unaligned_f32 *x, const uint8_t *keep, size_t n, struct sums *s), (x, keep, n, s))
+{
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES) {
+        MQ_LANES
+        for (size_t l = 0; l < LANES; l++)
+            count_lane(x[i + l], keep[i + l], s, l);
+    }
+    for (size_t l = 0; i < n; i++, l++)
+        count_lane(x[i], keep[i], s, l);
+}
+
+static mq_prune_stats count_step(const mq_prune_step *step, const uint8_t *keep)
+{
+    mq_prune_stats all = { .n = step->n };
+    struct sums s = { 0 };
+
+    count_elements(step->x, keep, step->n, &s);
+    for (size_t l = 0; l < LANES; l++) {
+        all.energy_before += s.before[l];
+        all.energy += s.after[l];
+        all.zeros_before += s.zeros_before[l];
+        all.zeros += s.zeros[l];
+        all.n_nan += s.nan[l];
+    }
+    return all;
+}
+
+/* Of floats: as integers, so that NaN keeps its bits. */
+MQ_CLONES(void, zero_words, (const mq_unaligned_f32 *in, const uint8_t *keep, size_t n, uint32_t *out), (in, keep, n, out))
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = mq_bits_of(in[i]) & -(uint32_t)keep[i];
+}
+
+/* The bytes as they are, but +0 for what goes. */
 static void zero_bytes(const uint8_t *in, const uint8_t *keep, size_t n, size_t width, uint8_t *out)
 {
-    memcpy(out, in, n * width);
-    switch (width) {
-    case 2:
-        for (size_t i = 0; i < n; i++)
-            ((uint16_t *)(void *)out)[i] &= (uint16_t)-keep[i];
-        break;
-    case 4:
-        for (size_t i = 0; i < n; i++)
-            ((uint32_t *)(void *)out)[i] &= -(uint32_t)keep[i];
-        break;
-    default:
-        for (size_t i = 0; i < n; i++)
-            ((uint64_t *)(void *)out)[i] &= -(uint64_t)keep[i];
+    if (width == 4) {
+        zero_words((const mq_unaligned_f32 *)(const void *)in, keep, n, (uint32_t *)(void *)out);
+        return;
     }
+    memcpy(out, in, n * width);
+    for (size_t i = 0; i < n; i++)
+        if (!keep[i])
+            memset(out + i * width, 0, width);
 }
 
 static mq_status zero_step(void *user, int thread, const mq_prune_step *step, mq_error *err)
@@ -221,7 +255,7 @@ static mq_status zero_step(void *user, int thread, const mq_prune_step *step, mq
     const uint8_t *keep = keep_step(&z->keeping, thread, step);
     uint8_t *room = z->rooms + (size_t)thread * z->keeping.room * width;
 
-    count_step(step, keep, &z->stats[step->index]);
+    z->stats[step->index] = count_step(step, keep);
     if (!z->sink || !step->n)
         return MQ_OK;
     zero_bytes((const uint8_t *)z->walk->bytes + step->from * width, keep, step->n, width, room);
