@@ -17,7 +17,7 @@
 #include "report/report.h"
 
 #define PEER_SQNR 40 /* dB: engines round differently, and a value at the edge between two integers may fall either way */
-enum { PATH_SIZE = 320 };
+enum { PATH_SIZE = 320, JUDGE_BATCH = 64, PEER_SAMPLES = 32 };
 
 struct mq_judging {
     mq_judging_opts o;
@@ -220,13 +220,20 @@ done:
 
 /* ---- what mq_bench measures ---------------------------------------------------------------------------------------- */
 
-/* What only `mq_judging` says of warnings: data and models have been talked about before. */
+/* Data and models have been talked about before: only what is about times, or about the metric, is passed on. */
 static void warn_of_times(void *user, const mq_warning *w)
 {
     const mq_hooks *hooks = user;
 
-    if (hooks->warn && (strcmp(w->code, "bench-undecided") == 0 || strcmp(w->code, "bench-bound-fine") == 0 ||
-                        strcmp(w->code, "bench-busy") == 0))
+    if (hooks->warn && (strcmp(w->code, "bench-undecided") == 0 || strcmp(w->code, "bench-busy") == 0))
+        hooks->warn(hooks->user, &(mq_warning){ .code = w->code, .place = "", .text = w->text });
+}
+
+static void warn_of_metric(void *user, const mq_warning *w)
+{
+    const mq_hooks *hooks = user;
+
+    if (hooks->warn && strcmp(w->code, "bench-bound-fine") == 0)
         hooks->warn(hooks->user, &(mq_warning){ .code = w->code, .place = "", .text = w->text });
 }
 
@@ -246,31 +253,59 @@ static bool pass_cancelled(void *user)
     return hooks->cancelled && hooks->cancelled(hooks->user);
 }
 
-/* Compares a copy with the original. `limits`: what of the bounds is judged; report may be NULL. */
-static mq_status compare(mq_judging *j, const char *copy, const mq_bench_bounds *limits, bool timed, mq_report *report,
-                         mq_bench_result **out, mq_error *err)
+/* Compares a copy with the original. `limits`: what of the bounds is judged, times or what the data say; report may be
+ * NULL. */
+static mq_status compare_by(mq_judging *j, const char *copy, const mq_bench_bounds *limits, int64_t batch,
+                            mq_report *report, mq_bench_result **out, mq_error *err)
 {
     const char *const files[] = { original_of(j), copy };
     const mq_bounds *b = j->o.asked;
     const mq_hooks none = { 0 }, *outer = j->o.hooks ? j->o.hooks : &none;
-    const mq_hooks hooks = { .user = (void *)(uintptr_t)outer, .warn = report ? warn_of_times : NULL,
+    const bool metric = limits->has_drop || limits->has_metric;
+    const mq_hooks hooks = { .user = (void *)(uintptr_t)outer,
+                             .warn = !report ? NULL : metric ? warn_of_metric : warn_of_times,
                              .progress = pass_progress, .cancelled = pass_cancelled, .n_threads = outer->n_threads };
     mq_bench_opts o = mq_bench_opts_default();
 
     o.source = *j->o.source;
     o.bounds = *limits;
-    if (!limits->has_drop && !limits->has_metric)
-        o.source.n_labels = 0;
-    o.metric = b->eval_cmd ? NULL : b->metric;
-    o.metric_output = b->eval_cmd ? NULL : b->metric_output;
     o.with_onnxruntime = b->with_onnxruntime && report;
-    o.seconds = j->o.seconds;
-    if (!timed) {
+    if (metric) {
+        o.metric = b->metric;
+        o.metric_output = b->metric_output;
         o.runs = 1;
         o.warmup = 0;
-        o.seconds = 0;
+        o.batches = &batch;
+        o.n_batches = batch > 0;
+    } else {
+        o.source.n_labels = 0;
+        o.seconds = j->o.seconds;
     }
     return mq_bench(files, 2, &o, report, &hooks, out, err);
+}
+
+/* Metrics are those of single samples, whatever the batch; not every model or form of data takes one of our choice. */
+static mq_status compare(mq_judging *j, const char *copy, const mq_bench_bounds *limits, mq_report **report,
+                         mq_bench_result **out, mq_error *err)
+{
+    const bool metric = limits->has_drop || limits->has_metric;
+    mq_error why = { 0 };
+    mq_status rc = MQ_OK;
+
+    for (int64_t batch = metric ? JUDGE_BATCH : 0;; batch = 0) {
+        if (report) {
+            mq_report_free(*report);
+            *report = NULL;
+            MQ_TRY(mq_report_create(report, "bench", err));
+        }
+        rc = compare_by(j, copy, limits, batch, report ? *report : NULL, out, &why);
+        if (rc == MQ_OK || rc == MQ_ERR_CANCELLED || !batch)
+            break;
+    }
+    if (rc != MQ_OK)
+        rc = mq_fail(err, rc, "%s", why.text);
+done:
+    return rc;
 }
 
 /* The bounds' rows: which engine they are about, instead of which of the two files. */
@@ -317,26 +352,35 @@ static mq_status copy_metrics(const mq_judging *j, const mq_report *from, const 
     return mq_report_status(j->o.report, err);
 }
 
-static mq_status bound_by_bench(mq_judging *j, const char *copy, mq_error *err)
+/* Those of times, or of what the data say. */
+static mq_status bound_by_bench(mq_judging *j, const char *copy, const mq_bench_bounds *limits, mq_error *err)
 {
-    const mq_bench_bounds *all = &j->o.asked->limits;
-    const bool timed = all->max_latency > 0 || all->min_speedup > 0, eval = j->o.asked->eval_cmd != NULL;
-    const mq_bench_bounds limits = { .has_drop = all->has_drop && !eval, .max_drop = all->max_drop,
-                                     .has_metric = all->has_metric && !eval, .min_metric = all->min_metric,
-                                     .max_latency = all->max_latency, .min_speedup = all->min_speedup };
     mq_bench_result *result = NULL;
     mq_report *aside = NULL;
     mq_status rc;
 
-    if (!timed && !limits.has_drop && !limits.has_metric)
-        return MQ_OK;
-    MQ_TRY(mq_report_create(&aside, "bench", err));
-    MQ_TRY(compare(j, copy, &limits, timed, aside, &result, err));
+    MQ_TRY(compare(j, copy, limits, &aside, &result, err));
     MQ_TRY(copy_bounds(j, aside, err));
     rc = copy_metrics(j, aside, copy, err);
 done:
     mq_bench_result_free(result);
     mq_report_free(aside);
+    return rc;
+}
+
+static mq_status bound_measured(mq_judging *j, const char *copy, mq_error *err)
+{
+    const mq_bench_bounds *all = &j->o.asked->limits;
+    const mq_bench_bounds times = { .max_latency = all->max_latency, .min_speedup = all->min_speedup };
+    const mq_bench_bounds metric = { .has_drop = all->has_drop, .max_drop = all->max_drop,
+                                     .has_metric = all->has_metric, .min_metric = all->min_metric };
+    mq_status rc = MQ_OK;
+
+    if ((metric.has_drop || metric.has_metric) && !j->o.asked->eval_cmd)
+        MQ_TRY(bound_by_bench(j, copy, &metric, err));
+    if (times.max_latency > 0 || times.min_speedup > 0)
+        rc = bound_by_bench(j, copy, &times, err);
+done:
     return rc;
 }
 
@@ -386,6 +430,8 @@ static mq_status bound_peer(mq_judging *j, const char *copy, bool *takes, mq_err
     if (!j->o.asked->with_onnxruntime)
         return MQ_OK;
     o.source = *j->o.source;
+    if (!o.source.samples || o.source.samples > PEER_SAMPLES)
+        o.source.samples = PEER_SAMPLES;
     o.only_measure = o.with_onnxruntime = true;
     MQ_TRY(mq_model_load(&m, copy, err));
     MQ_TRY(mq_check_against(m, NULL, &o, NULL, j->o.hooks, &r, err));
@@ -455,36 +501,58 @@ mq_status mq_judging_run(mq_judging *j, mq_model *m, mq_error *err)
     MQ_TRY(bound_eval(j, copy, err));
     MQ_TRY(bound_peer(j, copy, &takes, err));
     if (takes) /* what it refuses has missed a bound, and nothing can be measured there */
-        rc = bound_by_bench(j, copy, err);
+        rc = bound_measured(j, copy, err);
 done:
     remove_copy(copy);
     return rc;
 }
 
-/* The first model's and the second's figures. */
-static void read_result(const mq_bench_result *r, bool metric, mq_measured *out)
+static void read_metric(const mq_bench_result *r, mq_measured *out)
 {
     const mq_bench_model *m = &r->models[1];
-    const mq_bench_latency *l = r->n_latency > 1 ? &r->latency[1] : NULL;
 
-    for (size_t i = 0; i < m->n_metrics && metric; i++)
+    for (size_t i = 0; i < m->n_metrics; i++)
         if (m->metrics[i].main && m->metrics[i].known) {
             snprintf(out->metric_name, sizeof out->metric_name, "%s", m->metrics[i].name);
             out->metric = m->metrics[i].value;
             out->drop = m->metrics[i].has_drop ? m->metrics[i].drop.value : NAN;
             out->lower_is_better = m->metrics[i].lower_is_better;
         }
-    if (l) {
-        out->latency = (mq_bench_figure){ l->median_ms.value * 1e-3, l->median_ms.lo * 1e-3, l->median_ms.hi * 1e-3 };
-        out->speedup = l->speedup;
+}
+
+static void read_times(const mq_bench_result *r, mq_measured *out)
+{
+    const mq_bench_latency *l = &r->latency[1];
+
+    out->latency = (mq_bench_figure){ l->median_ms.value * 1e-3, l->median_ms.lo * 1e-3, l->median_ms.hi * 1e-3 };
+    out->speedup = l->speedup;
+}
+
+/* Runs the copy beside the original. */
+static mq_status measure_runs(mq_judging *j, const char *copy, bool metric, bool times, mq_measured *out, mq_error *err)
+{
+    const mq_bench_bounds any_drop = { .has_drop = true, .max_drop = INFINITY }, none = { 0 };
+    mq_bench_result *of_metric = NULL, *of_times = NULL;
+    mq_status rc = MQ_OK;
+
+    if (metric) {
+        MQ_TRY(compare(j, copy, &any_drop, NULL, &of_metric, err));
+        read_metric(of_metric, out);
     }
+    if (times) {
+        MQ_TRY(compare(j, copy, &none, NULL, &of_times, err));
+        read_times(of_times, out);
+    }
+done:
+    mq_bench_result_free(of_metric);
+    mq_bench_result_free(of_times);
+    return rc;
 }
 
 mq_status mq_judging_measure(mq_judging *j, mq_model *m, unsigned what, mq_measured *out, mq_error *err)
 {
-    const bool eval = (what & MQ_MEASURE_METRIC) && j->o.asked->eval_cmd, timed = what & MQ_MEASURE_TIME;
-    const mq_bench_bounds limits = { .has_drop = (what & MQ_MEASURE_METRIC) && !eval, .max_drop = INFINITY };
-    mq_bench_result *result = NULL;
+    const bool metric = what & MQ_MEASURE_METRIC, times = what & MQ_MEASURE_TIME;
+    const bool eval = metric && j->o.asked->eval_cmd;
     char copy[PATH_SIZE] = "";
     mq_measured f = { .metric = NAN, .drop = NAN };
     mq_status rc = MQ_OK;
@@ -493,17 +561,13 @@ mq_status mq_judging_measure(mq_judging *j, mq_model *m, unsigned what, mq_measu
         MQ_TRY(mq_judging_count(m, &f, err));
     if (eval && j->n_evals >= j->o.asked->max_evals)
         MQ_TRY(mq_fail(err, MQ_ERR_USAGE, "--max-evals %llu are used up", (unsigned long long)j->n_evals));
-    if (eval || timed || limits.has_drop)
+    if (metric || times)
         MQ_TRY(save_copy(j, m, "candidate.onnx", copy, err));
     if (eval)
         MQ_TRY(evaluate(j, copy, &f, err));
-    if (timed || limits.has_drop)
-        MQ_TRY(compare(j, copy, &limits, timed, NULL, &result, err));
-    if (result)
-        read_result(result, limits.has_drop, &f);
+    MQ_TRY(measure_runs(j, copy, metric && !eval, times, &f, err));
     *out = f;
 done:
-    mq_bench_result_free(result);
     if (*copy)
         remove_copy(copy);
     return rc;
