@@ -16,7 +16,7 @@ static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LABELS, OPT_VAL_LABELS, CLI_BOUNDS_OPTS, OPT_NODES, OPT_EXCLUDE_NODES,
     OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,
     OPT_EXCLUDE_OP_TYPES, OPT_SPARSITY, OPT_THRESHOLD, OPT_NONZEROS, OPT_METHOD, OPT_SCOPE, OPT_PATTERN, OPT_STORAGE,
-    OPT_KEEP_ENDS,
+    OPT_ROUND_TO, OPT_ZERO_ONLY, OPT_KEEP_ENDS,
     OPT_NONE,
 };
 
@@ -51,6 +51,8 @@ static void read_zeros(const cli_session *s, mq_prune_opts *o)
     o->scope = (mq_prune_scope)cli_get(s, OPT_SCOPE)->word;
     o->pattern = cli_get(s, OPT_PATTERN)->text;
     o->sparse = cli_get(s, OPT_STORAGE)->word == 1;
+    o->round_to = (size_t)cli_get(s, OPT_ROUND_TO)->number;
+    o->zero_only = cli_get(s, OPT_ZERO_ONLY)->on;
     o->keep_ends = cli_get(s, OPT_KEEP_ENDS)->on;
     o->seed = cli_get(s, OPT_SEED)->number;
 }

@@ -21,6 +21,7 @@ typedef enum mq_prune_method {
     MQ_PRUNE_RANDOM, /* any, by seed */
     MQ_PRUNE_MAX,    /* the largest values: a baseline */
     MQ_PRUNE_MIN,    /* the smallest values, negative ones first: a baseline */
+    MQ_PRUNE_GEOMEDIAN, /* channels: the nearest to all others of their group */
 } mq_prune_method;
 
 /* What weights are compared with. */
@@ -42,7 +43,11 @@ typedef struct mq_prune_opts {
     mq_prune_method method; /* default MQ_PRUNE_L1 */
     mq_prune_scope scope;   /* default MQ_PRUNE_LAYER */
     const char *pattern;    /* "none" (default); "N:M": N of M neighbours along the axis that products are summed over
-                             * stay; "RxC": blocks of R output channels and C inputs */
+                             * stay; "RxC": blocks of R output channels and C inputs;
+                             * "channel", "head", "mlp", "layer": whole filters, attention heads, columns between two
+                             * products, layers, which are taken out of the model together with what is coupled to them */
+    size_t round_to;        /* channels: counts that stay are multiples of it (default 8; heads and layers: 1) */
+    bool zero_only;         /* channels, heads, columns: zero instead of taken out (default false) */
     bool sparse;            /* weights are written as coordinates and values (sparse_initializer) where that is smaller
                              * (default false) */
     bool keep_ends;         /* first and last layers stay (default true) */

@@ -18,6 +18,7 @@
 #include "convert/weights.h"
 #include "exec/evaluate.h"
 #include "model/onnx_info.h"
+#include "graph/cut.h"
 #include "ops/ops.h"
 #include "ops/targets.h"
 #include "passes/hide.h"
@@ -253,7 +254,7 @@ static mq_status change_opset(mq_convert_job *j)
 /* Exporters list weights as inputs that nobody ever feeds. */
 static void make_constants(mq_convert_job *j)
 {
-    const size_t n = mq_convert_unlist(j->job.model);
+    const size_t n = mq_model_unlist_inits(j->job.model);
 
     if (n)
         mq_warn(j->job.hooks, "constant-input", "", "%zu initializers were also graph inputs and are constants now", n);

@@ -12,6 +12,7 @@
 #include "api/running.h"
 #include "base/threads.h"
 #include "convert/convert.h"
+#include "graph/cut.h"
 #include "ops/ops.h"
 #include "report/report.h"
 
@@ -33,7 +34,7 @@ static mq_status load_all(merge_job *j, const char *const *inputs)
         p->prefix = "";
         rc = mq_job_open_one(&j->job, inputs[i], &p->model);
         if (rc == MQ_OK && p->model->has_ir_version && p->model->ir_version < 4)
-            mq_convert_unlist(p->model); /* where initializers had to be inputs none is one that somebody feeds */
+            mq_model_unlist_inits(p->model); /* where initializers had to be inputs none is one that somebody feeds */
     }
     return rc;
 }

@@ -19,7 +19,7 @@
 
 mq_prune_opts mq_prune_opts_default(void)
 {
-    return (mq_prune_opts){ .threshold = -1, .nonzeros = -1, .pattern = "none", .keep_ends = true,
+    return (mq_prune_opts){ .threshold = -1, .nonzeros = -1, .pattern = "none", .round_to = 8, .keep_ends = true,
                             .bounds = mq_bounds_default(), .save = mq_save_opts_default() };
 }
 
@@ -73,6 +73,11 @@ static mq_status choose(mq_prune_job *j)
 {
     mq_status rc = MQ_OK;
 
+    if (mq_prune_is_structured(j->opts))
+        return mq_prune_structure_choose(j);
+    if (j->opts->method == MQ_PRUNE_GEOMEDIAN || j->opts->zero_only)
+        return mq_fail(j->job.err, MQ_ERR_USAGE, "--%s is for --pattern channel, head or mlp",
+                       j->opts->zero_only ? "zero-only" : "method geomedian");
     MQ_TRY(mq_infer_model(j->job.model, NULL, NULL, j->job.err));
     j->plan = (mq_prune_plan){ .model = j->job.model, .opts = j->opts };
     MQ_TRY(mq_prune_find(&j->plan, j->job.err));
@@ -88,6 +93,8 @@ static mq_status prune(mq_prune_job *j)
 {
     mq_status rc = MQ_OK;
 
+    if (j->structured)
+        return mq_prune_structure_apply(j);
     for (size_t i = 0; rc == MQ_OK && i < j->plan.items.n; i++) {
         mq_prune_item *it = j->plan.items.items[i];
         if (it->stay || it->done)
@@ -156,6 +163,7 @@ done:
     if (rc == MQ_ERR_USAGE && strncmp(err ? err->text : "", "--", 2) == 0 && j.plan.items.n)
         mq_error_prefix(err, "%s", input); /* an option and what is in this model */
     mq_judging_close(j.judging);
+    mq_prune_structure_close(&j);
     mq_prune_plan_release(&j.plan);
     mq_job_close(&j.job);
     return rc;

@@ -10,6 +10,7 @@
 #include "api/job.h"
 #include "mq/prune.h"
 #include "prune/target.h"
+#include "report/report.h"
 
 /* What was gained (prune_worth.c). */
 typedef struct mq_prune_worth {
@@ -26,11 +27,27 @@ typedef struct mq_prune_job {
     mq_prune_plan plan;
     mq_judging *judging;
     mq_prune_worth worth;
+    struct mq_prune_structured *structured; /* instead of plan: what is taken out as a whole; else NULL */
 } mq_prune_job;
 
 /* The section `prune` of the report, and what the pass over the weights found out; MQ_ERR_USAGE when nothing is left of a
  * weight that was to lose a share of its own. */
 mq_status mq_prune_tell(mq_prune_job *j);
+/* What every pattern has in the section: method, scope, pattern. */
+void mq_prune_put_options(mq_report *r, json_t *to, const mq_prune_opts *o);
+
+/* ---- channels, heads, columns, layers (prune_structure.c) ------------------------------------------------------------ */
+
+/* Is opts->pattern one of these? */
+bool mq_prune_is_structured(const mq_prune_opts *o);
+/* Decides what goes: sets j->structured. Nothing is changed but initializers that were inputs, too. MQ_ERR_USAGE for options
+ * that make no sense, MQ_ERR_UNSUPPORTED when nothing can go or would. */
+mq_status mq_prune_structure_choose(mq_prune_job *j);
+/* Takes it out of the model, or makes it zero. */
+mq_status mq_prune_structure_apply(mq_prune_job *j);
+/* The rest of the report's section, and the mode. */
+mq_status mq_prune_structure_tell(mq_prune_job *j, json_t *section);
+void mq_prune_structure_close(mq_prune_job *j);
 
 /* ---- prune_worth.c -------------------------------------------------------------------------------------------------- */
 

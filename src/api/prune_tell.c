@@ -16,9 +16,9 @@ static double share(uint64_t part, uint64_t whole)
 }
 
 /* The decision in words of the options. */
-static void put_options(mq_report *r, json_t *to, const mq_prune_opts *o)
+void mq_prune_put_options(mq_report *r, json_t *to, const mq_prune_opts *o)
 {
-    static const char *const methods[] = { "l1", "l2", "random", "max", "min" };
+    static const char *const methods[] = { "l1", "l2", "random", "max", "min", "geomedian" };
 
     mq_report_put_text(r, to, "method", methods[o->method]);
     mq_report_put_text(r, to, "scope", o->scope == MQ_PRUNE_GLOBAL ? "global" : "layer");
@@ -130,7 +130,11 @@ mq_status mq_prune_tell(mq_prune_job *j)
     uint64_t n = 0, zeros = 0, parameters = count_parameters(j->job.model);
     mq_status rc = MQ_OK;
 
-    put_options(r, section, j->opts);
+    mq_prune_put_options(r, section, j->opts);
+    if (j->structured) {
+        MQ_TRY(mq_prune_structure_tell(j, section));
+        return mq_prune_worth_tell(j);
+    }
     list = mq_report_array(r, section, "tensors");
     for (size_t i = 0; i < j->plan.items.n; i++) {
         const mq_prune_item *it = j->plan.items.items[i];

@@ -14,16 +14,6 @@
 /* Less of a difference is none. */
 #define LEAST_GAIN 0.01
 
-static bool is_structured(const mq_prune_job *j)
-{
-    static const char *const kinds[] = { "channel", "head", "mlp", "layer" };
-
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strstr(j->opts->pattern, kinds[i]))
-            return true;
-    return false;
-}
-
 static bool is_packed(const mq_prune_job *j)
 {
     const size_t n = strlen(j->job.output);
@@ -47,7 +37,7 @@ mq_status mq_prune_worth_begin(mq_prune_job *j)
     if ((rc = mq_judging_count(j->job.model, &cost, j->job.err)) != MQ_OK)
         return rc;
     j->worth.macs_before = cost.macs_unknown ? -1 : (int64_t)cost.macs;
-    if (!o->note || is_structured(j) || is_packed(j) || o->sparse)
+    if (!o->note || (mq_prune_is_structured(o) && !o->zero_only) || is_packed(j) || o->sparse)
         return MQ_OK;
     mq_str_addf(&text, "the file will be neither smaller nor faster: zeros are stored and multiplied like other numbers%s "
                 "(smaller: -o NAME.onnx.gz, --storage sparse; smaller and faster: --pattern channel)", only);

@@ -14,10 +14,6 @@
 mq_status mq_convert_cut(mq_model *m, const char *const *inputs, size_t n_inputs, const char *const *outputs,
                          size_t n_outputs, mq_error *err);
 
-/* Initializers that are inputs, too, are inputs no more: counts them. Before IR version 4 all had to be, and none could be
- * overridden: then they are not counted, and the model is of version 4. */
-size_t mq_convert_unlist(mq_model *m);
-
 /* Initializers that are no inputs are of IR version 4: a model that has got some is, too. */
 void mq_convert_raise_ir(mq_model *m);
 

@@ -39,16 +39,6 @@ done:
     return rc;
 }
 
-size_t mq_convert_unlist(mq_model *m)
-{
-    const bool old = m->has_ir_version && m->ir_version < 4;
-    const size_t n = mq_graph_unlist_inits(m->graph);
-
-    if (old && n)
-        m->ir_version = 4;
-    return old ? 0 : n;
-}
-
 void mq_convert_raise_ir(mq_model *m)
 {
     const mq_value_vec *inits = &m->graph->inits;

@@ -11,6 +11,7 @@
 #include "convert/convert.h"
 #include "convert/merge_parts.h"
 #include "graph/clone.h"
+#include "graph/cut.h"
 #include "model/onnx_info.h"
 
 #define MOST_CLASHES 3 /* in a message */
@@ -487,7 +488,7 @@ mq_status mq_merge_average(mq_model **out, const mq_merge_part *parts, size_t n,
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < n; i++)
-        mq_convert_unlist(parts[i].model);
+        mq_model_unlist_inits(parts[i].model);
     MQ_TRY(check_alike(&k));
     MQ_TRY(create_model(&k));
     outputs = mq_arena_memdup(k.m->arena, first->outputs.items, n_outputs * sizeof *outputs);

@@ -154,3 +154,13 @@ done:
     mq_vec_release(&c.todo);
     return rc;
 }
+
+size_t mq_model_unlist_inits(mq_model *m)
+{
+    const bool old = m->has_ir_version && m->ir_version < 4;
+    const size_t n = mq_graph_unlist_inits(m->graph);
+
+    if (old && n)
+        m->ir_version = 4;
+    return old ? 0 : n;
+}

@@ -16,6 +16,10 @@
 mq_status mq_model_cut(mq_model *m, mq_value *const *inputs, size_t n_inputs, mq_value *const *outputs, size_t n_outputs,
                        bool keep_inputs, mq_error *err);
 
+/* Initializers that are inputs, too, are inputs no more: counts them. Before IR version 4 all had to be, and none could be
+ * overridden: then they are not counted, and the model is of version 4. */
+size_t mq_model_unlist_inits(mq_model *m);
+
 /* Can v be an input or output of a part? A file has to say its type, and of a tensor the elements and, for the
  * specification's checker, the rank. */
 bool mq_can_be_edge(const mq_value *v);

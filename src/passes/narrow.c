@@ -40,7 +40,6 @@ mq_status mq_narrow_finish(mq_narrow *w, const bool *const *keep, mq_error *err)
     if (*after.text && !*w->conflict.text)
         rc = mq_fail(err, MQ_ERR_UNSUPPORTED, "a narrower model does not fit together: %s", after.text);
 done:
-    mq_narrow_release(w);
     return rc;
 }
 

@@ -15,7 +15,8 @@ typedef struct mq_narrow {
 /* Infers m's types and finds its groups. w: {0}. m: functions inlined, nodes sorted. Errors: those of mq_channels_find. */
 mq_status mq_narrow_begin(mq_narrow *w, mq_model *m, mq_error *err);
 /* Takes out what keep says (mq_channels_shrink), drops what nobody reads any more and infers types anew. MQ_ERR_UNSUPPORTED
- * when what is left does not fit together, though it did before; the groups are used up in any case. */
+ * when what is left does not fit together, though it did before; the groups may only be read
+ * and released then. */
 mq_status mq_narrow_finish(mq_narrow *w, const bool *const *keep, mq_error *err);
 void mq_narrow_release(mq_narrow *w);
 

@@ -197,6 +197,8 @@ typedef enum cli_opt {
     OPT_SCOPE,     /* word: mq_prune_scope */
     OPT_PATTERN,   /* text */
     OPT_STORAGE,   /* word: dense, sparse */
+    OPT_ROUND_TO,  /* number */
+    OPT_ZERO_ONLY, /* on */
     OPT_KEEP_ENDS, /* on */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */

@@ -315,14 +315,20 @@ static const cli_row rows[N_OPTS] = {
     [OPT_NONZEROS] = { "--nonzeros", 0, KIND_COUNT, PRUNE, "K", .max = INT64_MAX,
                        .help = "instead: the K weights that count most stay, of each tensor, or of all with --scope "
                                "global" },
-    [OPT_METHOD] = { "--method", 0, KIND_WORD, PRUNE, "NAME", "l1|l2|random|max|min", .fallback = "l1",
+    [OPT_METHOD] = { "--method", 0, KIND_WORD, PRUNE, "NAME", "l1|l2|random|max|min|geomedian", .fallback = "l1",
                      .help = "what goes first: l1, l2: what is smallest (they differ for blocks); random; max, min: the "
-                             "largest, the smallest values, as baselines" },
+                             "largest, the smallest values, as baselines; geomedian: channels that others can replace" },
     [OPT_SCOPE] = { "--scope", 0, KIND_WORD, PRUNE, "layer|global", "layer|global", .fallback = "layer",
                     .help = "weights are compared with those of their own layer, or with all" },
-    [OPT_PATTERN] = { "--pattern", 0, KIND_TEXT, PRUNE, "none|N:M|RxC", "none", .fallback = "none",
+    [OPT_PATTERN] = { "--pattern", 0, KIND_TEXT, PRUNE, "none|N:M|RxC|channel|head|mlp|layer", "none|channel|head|mlp|layer",
+                      .fallback = "none",
                       .help = "where zeros lie: anywhere; N of M neighbours along the inputs stay, as 2:4; in blocks of R "
-                              "outputs and C inputs, as 1x4" },
+                              "outputs and C inputs, as 1x4; or what is taken out whole: channels, attention heads, "
+                              "columns between two products, layers" },
+    [OPT_ROUND_TO] = { "--round-to", 0, KIND_COUNT, PRUNE, "N", .fallback = "8", .min = 1, .max = 4096,
+                       .help = "counts of channels that stay are multiples of it, which is what makes engines faster" },
+    [OPT_ZERO_ONLY] = { "--zero-only", 0, KIND_SWITCH, PRUNE,
+                        .help = "channels become zero instead of being taken out: every shape stays" },
     [OPT_STORAGE] = { "--storage", 0, KIND_WORD, PRUNE, "dense|sparse", "dense|sparse", .fallback = "dense",
                       .help = "how weights are written: as they are, or as values and their places (sparse_initializer) "
                               "where that is smaller: float32 above 67 % zeros" },

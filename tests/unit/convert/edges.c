@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "convert/convert.h"
+#include "graph/cut.h"
 #include "graph_check.h"
 #include "graph_make.h"
 #include "ops/ops.h"
@@ -139,12 +140,12 @@ static void initializers_are_no_inputs(void **state)
 {
     (void)state;
     assert_int_equal(mq_graph_add_input(g, mq_graph_find(g, "w"), NULL), MQ_OK);
-    assert_int_equal(mq_convert_unlist(m), 1);
+    assert_int_equal(mq_model_unlist_inits(m), 1);
     assert_int_equal(g->inputs.n, 1);
     assert_int_equal(m->ir_version, 8);
     assert_int_equal(mq_graph_add_input(g, mq_graph_find(g, "w"), NULL), MQ_OK);
     m->ir_version = 3;
-    assert_int_equal(mq_convert_unlist(m), 0);
+    assert_int_equal(mq_model_unlist_inits(m), 0);
     assert_int_equal(g->inputs.n, 1);
     assert_int_equal(m->ir_version, 4);
 }
