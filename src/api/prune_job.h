@@ -60,7 +60,7 @@ mq_status mq_prune_store(mq_prune_job *j);
 void mq_prune_worth_add(mq_prune_job *j, json_t *to, mq_dtype type, uint64_t elements, uint64_t zeros, bool stored_sparse);
 /* `worth` of the section `prune`; after all weights were added. */
 mq_status mq_prune_worth_tell(mq_prune_job *j);
-/* For mq_job.look: adds sizes after compression, by samples. */
+/* For mq_job.look: adds sizes after compression, by samples; of large files when a report is asked for. */
 mq_status mq_prune_look(void *job, const mq_model *written);
 
 #endif

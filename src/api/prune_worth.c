@@ -11,6 +11,9 @@
 #include "model/sparse.h"
 #include "report/report.h"
 
+/* Larger files are compressed for a report only: it would take a good part of the time. */
+#define UNASKED_BYTES ((uint64_t)4 << 20)
+
 /* Less of a difference is none. */
 #define LEAST_GAIN 0.01
 
@@ -185,8 +188,10 @@ static mq_status estimate(const mq_prune_job *j, const mq_model *m, uint64_t *pa
 mq_status mq_prune_look(void *user, const mq_model *written)
 {
     mq_prune_job *j = user;
-    mq_status rc;
+    mq_status rc = MQ_OK;
 
+    if (!j->opts->hash && j->job.after.model_bytes + j->job.after.data_bytes > UNASKED_BYTES)
+        return MQ_OK;
     MQ_TRY(estimate(j, j->job.model, &j->worth.gzip_before));
     MQ_TRY(estimate(j, written, &j->worth.gzip));
     if (j->worth.section)

@@ -12,7 +12,7 @@
 #include "base/error.h"
 
 enum { CHUNK = 1 << 17, WINDOW = 15, GZIP = 16, LEVEL = 6 };
-enum { SAMPLE = 1 << 16, N_SAMPLES = 24 }; /* of estimates */
+enum { SAMPLE = 1 << 16, N_SAMPLES = 16 }; /* of estimates */
 
 bool mq_gzip_detect(const mq_buf *b)
 {

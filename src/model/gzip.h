@@ -20,7 +20,7 @@ mq_status mq_gzip_pack(mq_outfile *f, int fd, uint64_t size, const mq_hooks *hoo
 mq_status mq_gzip_size(int fd, uint64_t size, uint64_t *packed, mq_error *err);
 
 /* About how many bytes mq_gzip_pack would make of n in memory: blocks that lie evenly spread are compressed, each by itself;
- * all of them when there are no more than 1.5 MB. MQ_ERR_NOMEM. */
+ * all of them when there is no more than 1 MB. MQ_ERR_NOMEM. */
 mq_status mq_gzip_estimate(const void *data, size_t n, int n_threads, uint64_t *packed, mq_error *err);
 
 #endif
