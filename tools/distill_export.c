@@ -74,6 +74,8 @@ static mq_status check(const cli_options *o, mq_error *err)
     static const cli_opt derived[] = { OPT_WIDTH, OPT_DEPTH };
     mq_status rc;
 
+    if (!o->values[OPT_EPOCHS].number)
+        return cli_fail(err, MQ_ERR_USAGE, "--epochs is at least 1");
     if (!o->values[OPT_DATA].given)
         return cli_fail(err, MQ_ERR_USAGE, "--data is what the student learns from: it has to be given");
     for (size_t i = 0; i < 2; i++)

@@ -16,7 +16,7 @@ static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LABELS, OPT_VAL_LABELS, CLI_BOUNDS_OPTS, OPT_NODES, OPT_EXCLUDE_NODES,
     OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,
     OPT_EXCLUDE_OP_TYPES, OPT_SPARSITY, OPT_THRESHOLD, OPT_NONZEROS, OPT_METHOD, OPT_SCOPE, OPT_PATTERN, OPT_STORAGE,
-    OPT_ROUND_TO, OPT_ZERO_ONLY, OPT_KEEP_ENDS,
+    OPT_ROUND_TO, OPT_ZERO_ONLY, OPT_KEEP_ENDS, OPT_ROUNDS, OPT_SPARSITY_SCHEDULE, OPT_TIME_LIMIT, CLI_TRAINING_OPTS,
     OPT_NONE,
 };
 
@@ -26,8 +26,15 @@ static const cli_help_text helps[] = {
     CLI_BOUNDS_HELPS("the input", "the result"),
     { OPT_SEED, "of --method random, and of generated inputs", false, NULL },
     { OPT_OP_TYPES, "only these operators (default: Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and RNN)", false, NULL },
+    { OPT_ROUNDS, "prune in so many steps, and train on --data after each of them with what is zero held at zero (default: "
+                  "1 with --epochs, else nothing is trained)", false, NULL },
+    { OPT_EPOCHS, "how often all samples are gone through in each round; 0: nothing is trained (default: 2)", true, NULL },
+    { OPT_BATCH, "samples per step of a training (default: 64), or of a run", true, NULL },
+    { OPT_TIME_LIMIT, "no epoch begins after so long, of all rounds together", false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
+
+enum { DEFAULT_EPOCHS = 2 };
 
 static void read_filters(const cli_session *s, mq_prune_opts *o)
 {
@@ -57,12 +64,32 @@ static void read_zeros(const cli_session *s, mq_prune_opts *o)
     o->seed = cli_get(s, OPT_SEED)->number;
 }
 
-static mq_prune_opts read_options(const cli_session *s)
+/* Is anything trained? */
+static bool trains(const cli_options *o)
+{
+    return (o->values[OPT_ROUNDS].given || o->values[OPT_EPOCHS].given) &&
+           !(o->values[OPT_EPOCHS].given && !o->values[OPT_EPOCHS].number);
+}
+
+static void read_training(const cli_session *s, mq_prune_opts *o)
+{
+    const uint64_t rounds = cli_get(s, OPT_ROUNDS)->given ? cli_get(s, OPT_ROUNDS)->number : 1;
+
+    o->rounds = trains(s->opts) ? rounds : 0;
+    o->schedule = cli_get(s, OPT_SPARSITY_SCHEDULE)->text;
+    o->train = cli_train_opts(s);
+    if (!cli_get(s, OPT_EPOCHS)->given)
+        o->train.epochs = DEFAULT_EPOCHS;
+    o->val_split = cli_get(s, OPT_VAL_SPLIT)->ratio;
+}
+
+static mq_prune_opts read_options(cli_session *s)
 {
     mq_prune_opts o = mq_prune_opts_default();
 
     read_filters(s, &o);
     read_zeros(s, &o);
+    read_training(s, &o);
     o.data = cli_source(s);
     o.judge_on = cli_get(s, OPT_VAL_DATA)->given ? cli_judge_source(s) : o.data;
     o.bounds = cli_bounds(s);
@@ -77,17 +104,34 @@ static mq_prune_opts read_options(const cli_session *s)
     o.keep_failed = cli_get(s, OPT_KEEP_FAILED)->text;
     o.save = cli_save_opts(s);
     o.note = cli_source_note;
-    o.user = (void *)s;
+    o.detail = cli_source_detail;
+    o.user = s;
     return o;
+}
+
+/* Options of training without a training. */
+static mq_status check_training(const cli_options *o, mq_error *err)
+{
+    static const cli_opt of_training[] = { CLI_TRAINING_OPTS, OPT_SPARSITY_SCHEDULE, OPT_TIME_LIMIT };
+
+    if (trains(o) && !o->values[OPT_DATA].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--rounds trains on --data, which is not given (--epochs 0: nothing is trained)");
+    for (size_t i = 0; i < sizeof of_training / sizeof *of_training && !trains(o); i++)
+        if (o->values[of_training[i]].given && of_training[i] != OPT_EPOCHS)
+            return cli_fail(err, MQ_ERR_USAGE, "%s is for a training: --rounds and --epochs ask for one",
+                            cli_row_of(of_training[i])->label);
+    return cli_check_training(o, err);
 }
 
 static mq_status check(const cli_options *o, mq_error *err)
 {
+    mq_status rc;
+
     if (o->values[OPT_THRESHOLD].given && o->values[OPT_THRESHOLD].real < 0)
         return cli_fail(err, MQ_ERR_USAGE, "--threshold is a magnitude: not %s", o->values[OPT_THRESHOLD].text);
-    if (o->values[OPT_VAL_LABELS].given && !o->values[OPT_VAL_DATA].given)
-        return cli_fail(err, MQ_ERR_USAGE, "--val-labels belong to --val-data, which is not given");
-    return cli_check_bounds(o, false, err);
+    if ((rc = check_training(o, err)) != MQ_OK)
+        return rc;
+    return cli_check_bounds(o, trains(o), err);
 }
 
 static mq_status run(cli_session *s, mq_error *err)

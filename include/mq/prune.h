@@ -9,6 +9,7 @@
 #include "mq/report.h"
 #include "mq/run.h"
 #include "mq/status.h"
+#include "mq/train.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,6 +53,11 @@ typedef struct mq_prune_opts {
                              * (default false) */
     bool keep_ends;         /* first and last layers stay (default true) */
     uint64_t seed;          /* of MQ_PRUNE_RANDOM */
+    uint64_t rounds;        /* prune in so many steps, and train on `data` after each, with what is zero held at zero; 0
+                             * (default): prune once and train nothing */
+    const char *schedule;   /* how far each round goes: "cubic" (default), "linear" */
+    mq_train_opts train;    /* per round; epochs: 2 by default, 0: no training */
+    double val_split;       /* share of `data` held out for choosing the best epoch, without judge_on.val (default 0.1) */
     int opset;              /* of the output; 0 (default): the input's */
     double max_size_ratio;  /* of the input's bytes, external data included; 0 (default): no bound */
     uint64_t max_size;      /* in bytes; 0 (default): no bound */
@@ -66,7 +72,8 @@ typedef struct mq_prune_opts {
     const char *keep_failed; /* where a result that misses a bound is put; NULL: nowhere */
     mq_save_opts save;
     void (*note)(void *user, const char *text); /* what should be known beforehand; may be NULL */
-    void *user;
+    void (*detail)(void *user, const char *text); /* a line after each epoch and round; may be NULL */
+    void *user;             /* of both */
 } mq_prune_opts;
 
 MQ_API mq_prune_opts mq_prune_opts_default(void);

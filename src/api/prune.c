@@ -19,8 +19,12 @@
 
 mq_prune_opts mq_prune_opts_default(void)
 {
-    return (mq_prune_opts){ .threshold = -1, .nonzeros = -1, .pattern = "none", .round_to = 8, .keep_ends = true,
-                            .bounds = mq_bounds_default(), .save = mq_save_opts_default() };
+    mq_prune_opts o = { .threshold = -1, .nonzeros = -1, .pattern = "none", .round_to = 8, .keep_ends = true,
+                        .schedule = "cubic", .train = mq_train_opts_default(), .val_split = 0.1, .bounds = mq_bounds_default(),
+                        .save = mq_save_opts_default() };
+
+    o.train.epochs = 2;
+    return o;
 }
 
 /* ---- input --------------------------------------------------------------------------------------------------------- */
@@ -114,6 +118,7 @@ static mq_status tell(void *user)
     mq_prune_job *j = user;
     const mq_status rc = mq_prune_tell(j);
 
+    mq_prune_tell_rounds(j);
     return rc == MQ_OK ? mq_judging_cost(j->judging, j->job.model, j->job.err) : rc;
 }
 
@@ -156,12 +161,14 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     MQ_TRY(mq_prune_worth_begin(&j));
     MQ_TRY(mq_judging_open(&j.judging, &judged, j.job.model, err));
     MQ_TRY(mq_job_end_step(&j.job, "choose"));
+    MQ_TRY(mq_prune_in_rounds(&j));
     MQ_TRY(prune(&j));
     MQ_TRY(mq_prune_store(&j));
     rc = mq_job_finish(&j.job, "prune and write", tell, &j);
 done:
     if (rc == MQ_ERR_USAGE && strncmp(err ? err->text : "", "--", 2) == 0 && j.plan.items.n)
         mq_error_prefix(err, "%s", input); /* an option and what is in this model */
+    mq_prune_tuning_close(&j.tuning);
     mq_judging_close(j.judging);
     mq_prune_structure_close(&j);
     mq_prune_plan_release(&j.plan);

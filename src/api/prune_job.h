@@ -8,6 +8,7 @@
 
 #include "api/bounds.h"
 #include "api/job.h"
+#include "api/prune_tune.h"
 #include "mq/prune.h"
 #include "prune/target.h"
 #include "report/report.h"
@@ -28,6 +29,7 @@ typedef struct mq_prune_job {
     mq_judging *judging;
     mq_prune_worth worth;
     struct mq_prune_structured *structured; /* instead of plan: what is taken out as a whole; else NULL */
+    mq_prune_tuning tuning;  /* n_done 0: nothing was trained */
 } mq_prune_job;
 
 /* The section `prune` of the report, and what the pass over the weights found out; MQ_ERR_USAGE when nothing is left of a
@@ -62,5 +64,13 @@ void mq_prune_worth_add(mq_prune_job *j, json_t *to, mq_dtype type, uint64_t ele
 mq_status mq_prune_worth_tell(mq_prune_job *j);
 /* For mq_job.look: adds sizes after compression, by samples; of large files when a report is asked for. */
 mq_status mq_prune_look(void *job, const mq_model *written);
+
+/* ---- prune_rounds.c ------------------------------------------------------------------------------------------------- */
+
+/* Prunes and trains in rounds: weights are pruned and trained in memory then, and the plan is that of the
+ * last round. */
+mq_status mq_prune_in_rounds(mq_prune_job *j);
+/* What the rounds were, into the report. */
+void mq_prune_tell_rounds(mq_prune_job *j);
 
 #endif

@@ -480,6 +480,7 @@ mq_status mq_prune_tuning_open(mq_prune_tuning *t, mq_model *m)
     mq_error *err = t->train.err;
     mq_status rc;
 
+    t->train.n_trainings = t->rounds;
     MQ_TRY(mq_train_check(&t->train));
     MQ_TRY(mq_train_plain(m, err));
     MQ_TRY(mq_model_clone(&t->original, m, err));

@@ -21,6 +21,7 @@ from_help() {
 from_page() {
     sed -e "/^@COMMON_OPTIONS@\$/{r $man/common-options.scd" -e 'd}' -e "/^@DATA_OPTIONS@\$/{r $man/data-options.scd" -e 'd}' \
         -e "/^@BOUNDS_OPTIONS@\$/{r $man/bounds-options.scd" -e 'd}' \
+        -e "/^@TRAINING_OPTIONS@\$/{r $man/training-options.scd" -e 'd}' \
         -e "/^@SHAPE_OPTIONS@\$/{r $man/shape-options.scd" -e 'd}' "$man/mq-$1.1.scd" |
         sed -n '/^# OPTIONS/,/^# EXIT/p' | grep -E '^\*-' | tr -d '*\\' |
         sed -E 's/^(-.), (--[^ ]+)( _[^ ]+_)?$/\1\3\n\2\3/; s/, --/\n--/g' | sed -E 's/ _([^ ]*)_$/ \1/'

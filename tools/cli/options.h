@@ -200,6 +200,8 @@ typedef enum cli_opt {
     OPT_ROUND_TO,  /* number */
     OPT_ZERO_ONLY, /* on */
     OPT_KEEP_ENDS, /* on */
+    OPT_ROUNDS,    /* given: number */
+    OPT_SPARSITY_SCHEDULE, /* text */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */
     OPT_PASSES,         /* items: patterns of names */

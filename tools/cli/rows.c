@@ -251,7 +251,7 @@ static const cli_row rows[N_OPTS] = {
                          .help = "print the types: bytes per weight, what each suits and needs" },
     [OPT_LIST_TARGETS] = { "--list-targets", 0, KIND_SWITCH, QUANTIZE, .no_negation = true, .help = "print the targets" },
 
-    [OPT_EPOCHS] = { "--epochs", 0, KIND_COUNT, TRAINING, "N", .fallback = "30", .min = 1, .max = 1000000,
+    [OPT_EPOCHS] = { "--epochs", 0, KIND_COUNT, TRAINING, "N", .fallback = "30", .max = 1000000,
                      .help = "how often all samples are gone through" },
     [OPT_EARLY_STOP] = { "--early-stop", 0, KIND_COUNT, TRAINING, "N", .fallback = "5", .max = 1000000,
                          .help = "stop after so many epochs without a better metric; 0: never" },
@@ -334,6 +334,10 @@ static const cli_row rows[N_OPTS] = {
                               "where that is smaller: float32 above 67 % zeros" },
     [OPT_KEEP_ENDS] = { "--keep-ends", 0, KIND_SWITCH, PRUNE, .fallback = "on",
                         .help = "first and last layers stay as they are (default)" },
+    [OPT_ROUNDS] = { "--rounds", 0, KIND_COUNT, PRUNE, "N", .min = 1, .max = 1000000,
+                     .help = "prune in so many steps, and train on --data after each of them" },
+    [OPT_SPARSITY_SCHEDULE] = { "--sparsity-schedule", 0, KIND_WORD, PRUNE, "cubic|linear", "cubic|linear",
+                                .fallback = "cubic", .help = "how the share of zeros grows over the rounds" },
 
     [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
                     .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "

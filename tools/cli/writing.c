@@ -54,6 +54,7 @@ mq_data_source cli_proof_source(const cli_session *s)
     } else {
         source.samples = PROOF_SAMPLES;
     }
+    source.n_labels = 0; /* a proof compares outputs */
     return source;
 }
 

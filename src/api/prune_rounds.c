@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* Rounds of `mq prune`: what a round prunes is what a plan says that goes a part of the way. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/prune_job.h"
+#include "ops/ops.h"
+#include "prune/pick.h"
+#include "prune/zero.h"
+#include "report/report.h"
+
+enum { BLOCK = 4096 }; /* elements that are counted together */
+
+/* ---- what weights were ---------------------------------------------------------------------------------------------- */
+
+/* Counts a tensor; *energy: the sum of squares, NaN 0. */
+static mq_status count(mq_tensor *t, mq_prune_stats *out, mq_error *err)
+{
+    const uint64_t n = (uint64_t)mq_tensor_count(t);
+    float x[BLOCK];
+    mq_status rc = MQ_OK;
+
+    *out = (mq_prune_stats){ .n = n, .measured = true };
+    for (uint64_t at = 0; at < n; at += BLOCK) {
+        const uint64_t some = n - at < BLOCK ? n - at : BLOCK;
+
+        MQ_TRY(mq_tensor_read_f32(t, at, some, x, err));
+        for (uint64_t i = 0; i < some; i++) {
+            out->zeros += x[i] == 0;
+            out->n_nan += x[i] != x[i];
+            out->energy += x[i] == x[i] ? (double)x[i] * (double)x[i] : 0;
+        }
+    }
+done:
+    return rc;
+}
+
+typedef struct known {
+    const char *name;
+    mq_prune_stats stats;
+} known;
+
+/* The plan's weights as they are, in the model's arena. */
+static mq_status count_all(const mq_prune_job *j, known **out, size_t *n)
+{
+    mq_error *err = j->job.err;
+    mq_status rc = MQ_OK;
+
+    *n = 0;
+    if (!(*out = mq_arena_calloc(j->job.model->arena, j->plan.items.n + 1, sizeof **out)))
+        return mq_oom(err);
+    for (size_t i = 0; i < j->plan.items.n; i++) {
+        const mq_prune_item *it = j->plan.items.items[i];
+
+        if (it->stay)
+            continue;
+        (*out)[*n].name = it->constant->name;
+        MQ_TRY(count(it->view.tensor, &(*out)[(*n)++].stats, err));
+    }
+done:
+    return rc;
+}
+
+/* The plan's weights are pruned: what the report says of them. */
+static mq_status compare_all(mq_prune_job *j, const known *before, size_t n)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < j->plan.items.n; i++) {
+        mq_prune_item *it = j->plan.items.items[i];
+        mq_tensor *now = it->stay ? NULL : mq_value_constant(it->constant, true);
+
+        if (!now)
+            continue;
+        MQ_TRY(count(now, &it->stats, j->job.err));
+        it->done = true;
+        it->stats.energy_before = it->stats.energy;
+        it->stats.zeros_before = it->stats.zeros;
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(before[k].name, it->constant->name) == 0) {
+                it->stats.energy_before = before[k].stats.energy;
+                it->stats.zeros_before = before[k].stats.zeros;
+            }
+    }
+done:
+    return rc;
+}
+
+/* ---- one round ------------------------------------------------------------------------------------------------------ */
+
+/* The item's constant, with zeros where the mask has them. */
+static mq_status put_zeros(const mq_prune_item *it, const uint8_t *mask, mq_error *err)
+{
+    mq_value *v = it->constant;
+    mq_model *m = v->graph->model;
+    mq_tensor *t = it->view.tensor, *now;
+    const size_t n = (size_t)mq_tensor_count(t), width = n ? (size_t)mq_tensor_size(t) / n : 0;
+    const void *data;
+    char *bytes;
+    mq_status rc;
+
+    if ((rc = mq_tensor_bytes(t, &data, err)) != MQ_OK)
+        return rc;
+    if (!(now = mq_tensor_create(m, v->name, t->dtype, t->n_dims, t->dims, data)))
+        return mq_oom(err);
+    bytes = (char *)(uintptr_t)now->data; /* just made */
+    for (size_t i = 0; i < n; i++)
+        if (!mask[i])
+            memset(bytes + i * width, 0, width);
+    return v->producer ? mq_node_set_attr_tensor(v->producer, "value", now, err) : mq_value_set_init(v, now, err);
+}
+
+static mq_status plan_round(mq_prune_job *j, mq_model *m, double share)
+{
+    mq_prune_plan *p = &j->plan;
+    mq_status rc;
+
+    MQ_TRY(mq_infer_model(m, NULL, NULL, j->job.err));
+    mq_prune_plan_release(p);
+    *p = (mq_prune_plan){ .model = m, .opts = j->opts, .share = share };
+    MQ_TRY(mq_prune_find(p, j->job.err));
+    rc = mq_prune_pick(p, j->job.hooks, j->job.err);
+done:
+    return rc;
+}
+
+static mq_status prune_round(void *user, mq_model *m, double share, const char ***names, size_t *n_names, mq_error *err)
+{
+    mq_prune_job *j = user;
+    uint8_t *mask = NULL;
+    mq_status rc;
+
+    MQ_TRY(plan_round(j, m, share));
+    if (!(*names = mq_arena_calloc(m->arena, j->plan.items.n + 1, sizeof **names)))
+        return mq_oom(err);
+    for (size_t i = 0; i < j->plan.items.n; i++) {
+        mq_prune_item *it = j->plan.items.items[i];
+
+        if (it->stay)
+            continue;
+        MQ_TRY(mq_prune_mask(&j->plan, it, j->job.hooks, &mask, err));
+        MQ_TRY(put_zeros(it, mask, err));
+        free(mask);
+        mask = NULL;
+        (*names)[(*n_names)++] = it->constant->name;
+    }
+done:
+    free(mask);
+    return rc;
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------ */
+
+mq_status mq_prune_in_rounds(mq_prune_job *j)
+{
+    const mq_prune_opts *o = j->opts;
+    static const mq_data_source none = { .n_data = 0 };
+    mq_prune_tuning *t = &j->tuning;
+    mq_error *err = j->job.err;
+    known *before;
+    size_t n;
+    mq_status rc;
+
+    if (!o->rounds || !o->train.epochs || o->dry_run)
+        return MQ_OK;
+    *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = prune_round, .user = j };
+    t->train = (mq_train_job){ .opts = &o->train, .train_on = &o->data, .judge_on = o->judge_on.val ? &o->judge_on : &none,
+                               .val_split = o->val_split, .metric = o->bounds.metric,
+                               .metric_output = o->bounds.metric_output, .note = o->note, .detail = o->detail,
+                               .user = o->user, .hooks = j->job.hooks, .err = err };
+    if (!mq_prune_schedule_find(o->schedule, &t->schedule))
+        return mq_fail(err, MQ_ERR_USAGE, "--sparsity-schedule is cubic or linear, not '%s'", o->schedule);
+    MQ_TRY(count_all(j, &before, &n));
+    MQ_TRY(mq_prune_tuning_open(t, j->job.model));
+    MQ_TRY(mq_job_end_step(&j->job, "ask the model"));
+    MQ_TRY(mq_prune_tuning_run(t, j->job.model));
+    MQ_TRY(compare_all(j, before, n));
+    rc = mq_job_end_step(&j->job, "prune and train");
+done:
+    return rc;
+}
+
+void mq_prune_tell_rounds(mq_prune_job *j)
+{
+    const mq_prune_tuning *t = &j->tuning;
+    mq_report *r = j->job.report;
+    json_t *section, *list;
+
+    if (!t->n_done)
+        return;
+    section = mq_report_section(r, "prune");
+    mq_report_put_text(r, section, "schedule", j->opts->schedule);
+    mq_report_put_text(r, section, "metric", mq_metric_name(t->train.judge.metric));
+    mq_report_put_real(r, section, "metric_before", t->train.teacher_metric);
+    list = mq_report_array(r, section, "rounds");
+    for (size_t i = 0; i < t->n_done; i++) {
+        json_t *to = mq_report_append(r, list);
+
+        mq_report_put_int(r, to, "round", (int64_t)i + 1);
+        mq_report_put_real(r, to, "sparsity", t->done[i].sparsity);
+        mq_report_put_real(r, to, "metric", t->done[i].metric);
+    }
+    mq_train_report(&t->train, r, "last round", &t->last);
+}

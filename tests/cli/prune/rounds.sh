@@ -1,0 +1,32 @@
+# Rounds with training: the zeros that were asked for, the accuracy kept, the same bytes at any thread count and after a stop.
+m="$TESTDATA/digits_cnn.onnx" d="$TESTDATA/digits.npz"
+set -- "$m" --sparsity 0.8 --rounds 4 --data "$d:train_x" --labels "$d:train_y" --preprocess scale=1/16 \
+    --val-data "$d:test_x" --val-labels "$d:test_y" -q -f
+mq prune "$@" -j 1 -o one.onnx --report r.json
+python3 -c '
+import json
+p = json.load(open("r.json"))["prune"]
+r = p["rounds"]
+assert p["zeros"] == 2368 and len(r) == 4 and r[0]["sparsity"] < 0.5 and abs(r[3]["sparsity"] - 0.8) < 1e-6, p
+assert p["metric_before"] == 0.986 and r[3]["metric"] > 0.97, p'
+mq prune "$@" -j 2 -o two.onnx --checkpoint kept
+cmp one.onnx two.onnx
+rm kept/round-3.weights kept/round-4.weights
+mq prune "$@" -o on.onnx --checkpoint kept --resume
+cmp one.onnx on.onnx
+mq prune "$@" --lr 5e-3 -o other.onnx --checkpoint kept --resume 2>other.txt && exit 9
+grep -q "round-1.weights': it belongs to another pruning" other.txt
+# Without labels: from the model itself.
+mq prune "$m" --sparsity 0.6 --epochs 1 --data "$d:train_x" --preprocess scale=1/16 -q -o self.onnx --report self.json
+python3 -c '
+import json
+p = json.load(open("self.json"))["prune"]
+assert p["zeros"] == 1775 and p["metric"] == "mse" and p["rounds"][0]["metric"] < 4, p'
+# Nothing is trained: as without rounds.
+mq prune "$m" --sparsity 0.6 --rounds 3 --epochs 0 -q -o none.onnx
+mq prune "$m" --sparsity 0.6 -q -o plain.onnx
+cmp none.onnx plain.onnx
+mq prune "$m" --sparsity 0.6 --lr 1 -o x.onnx 2>lr.txt && exit 9
+grep -q "lr is for a training" lr.txt
+mq prune "$m" --sparsity 0.6 --rounds 2 -o x.onnx 2>data.txt && exit 9
+grep -q "trains on --data, which is not given" data.txt
