@@ -163,7 +163,7 @@ mq_status mq_prune_pick_count(const mq_prune_plan *plan, mq_prune_item *const *i
     const int n_threads = mq_prune_walk_threads(hooks);
     struct counting c = { .bins = malloc((size_t)n_threads * BINS * sizeof *c.bins) };
     mq_prune_rule rule = { 0, 0 };
-    uint64_t in_bin;
+    uint64_t in_bin = 0;
     mq_status rc = MQ_OK;
 
     if (!c.bins)
@@ -178,7 +178,7 @@ mq_status mq_prune_pick_count(const mq_prune_plan *plan, mq_prune_item *const *i
     }
     for (size_t i = 0; i < n; i++)
         items[i]->rule = rule;
-    if (rule.key && count < in_bin)
+    if (count < in_bin)
         MQ_TRY(end_ties(plan, items, n, count, hooks, err));
 done:
     free(c.bins);
