@@ -84,6 +84,14 @@ static const mq_html_column PRUNED[] = {
     { "size", "bytes", MQ_HTML_BYTES }, { "as coordinates", "sparse_bytes", MQ_HTML_BYTES },
     { "stored", "stored", MQ_HTML_TEXT }, { 0 },
 };
+static const mq_html_column GROUPS[] = {
+    { "channels", "name", MQ_HTML_NAME }, { "kind", "kind", MQ_HTML_TEXT }, { "were", "channels", MQ_HTML_COUNT },
+    { "are", "left", MQ_HTML_COUNT }, { "gone", "sparsity", MQ_HTML_BAR }, { "asked", "asked", MQ_HTML_SHARE },
+    { "made by", "made_by", MQ_HTML_LIST }, { 0 },
+};
+static const mq_html_column LAYERS[] = {
+    { "layer up to", "name", MQ_HTML_NAME }, { "score", "score", MQ_HTML_REAL }, { "gone", "gone", MQ_HTML_OK }, { 0 },
+};
 static const mq_html_column METRIC[] = {
     { "metric", "name", MQ_HTML_TEXT }, { "value", "value", MQ_HTML_REAL }, { "worse by", "drop.value", MQ_HTML_SHARE },
     { "95 % interval", "drop.ci95", MQ_HTML_LIST }, { 0 },
@@ -354,11 +362,14 @@ static void pruned(mq_str *out, const json_t *prune)
 
     if (!prune)
         return;
-    said(out, "Zeros", prune, mq_str_add_zeros);
+    if (json_object_get(prune, "elements"))
+        said(out, "Zeros", prune, mq_str_add_zeros);
     note(out, "Worth", worth, "text");
     if (json_object_get(worth, "gzip_bytes"))
         said(out, "Compressed", worth, mq_str_add_gzip);
     mq_html_section(out, "Pruned weights", json_object_get(prune, "tensors"), PRUNED);
+    mq_html_section(out, "Coupled channels", json_object_get(prune, "groups"), GROUPS);
+    mq_html_section(out, "Layers", json_object_get(prune, "layers"), LAYERS);
 }
 
 /* What became of the tensors. */

@@ -445,15 +445,38 @@ static void pruned_row(mq_str *out, const json_t *t)
     mq_str_add(out, strcmp(mq_json_get_text(t, "stored"), "sparse") == 0 ? " (stored so) |\n" : " |\n");
 }
 
+static void group_row(mq_str *out, const json_t *g)
+{
+    double gone = 0;
+
+    mq_json_get_real(g, "sparsity", &gone);
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(g, "name"));
+    mq_str_addf(out, " | %s | ", mq_json_get_text(g, "kind"));
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(g, "channels"));
+    mq_str_add(out, " | ");
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(g, "left"));
+    mq_str_addf(out, " | %.1f%% |\n", 100 * gone);
+}
+
+static void layer_row(mq_str *out, const json_t *l)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(l, "name"));
+    mq_str_addf(out, " | %s |\n", mq_json_get_bool(l, "gone") ? "gone" : "stays");
+}
+
 static void pruned(mq_str *out, const json_t *prune)
 {
     const json_t *worth = json_object_get(prune, "worth");
 
     if (!prune)
         return;
-    mq_str_add(out, "Zeros: ");
-    mq_str_add_zeros(out, prune);
-    mq_str_add(out, "\n\n");
+    if (json_object_get(prune, "elements")) {
+        mq_str_add(out, "Zeros: ");
+        mq_str_add_zeros(out, prune);
+        mq_str_add(out, "\n\n");
+    }
     if (worth) {
         mq_str_add(out, "Worth: ");
         mq_md_prose(out, mq_json_get_text(worth, "text"));
@@ -466,6 +489,9 @@ static void pruned(mq_str *out, const json_t *prune)
     }
     mq_md_folded_table(out, "Pruned weights", json_object_get(prune, "tensors"),
                        "| weight | shape | zeros | norm kept | size | as coordinates |", pruned_row, BUDGET_LONG);
+    mq_md_folded_table(out, "Coupled channels", json_object_get(prune, "groups"), "| channels | kind | were | are | gone |",
+                       group_row, BUDGET_LONG);
+    mq_md_folded_table(out, "Layers", json_object_get(prune, "layers"), "| layer up to | |", layer_row, BUDGET_LONG);
 }
 
 /* The lists called `key` of all models in one, each entry with its model's name. */

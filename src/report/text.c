@@ -328,17 +328,21 @@ static void pruned(mq_str *out, const json_t *prune)
 
     if (!prune)
         return;
-    mq_str_add(out, "zeros    ");
-    mq_str_add_zeros(out, prune);
+    if (json_object_get(prune, "elements")) {
+        mq_str_add(out, "zeros    ");
+        mq_str_add_zeros(out, prune);
+        mq_str_add(out, "\n");
+    }
     if (worth) {
-        mq_str_add(out, "\nworth    ");
+        mq_str_add(out, "worth    ");
         cell(out, mq_json_get_text(worth, "text"), 0);
+        mq_str_add(out, "\n");
     }
     if (json_object_get(worth, "gzip_bytes")) {
-        mq_str_add(out, "\n         ");
+        mq_str_add(out, "         ");
         mq_str_add_gzip(out, worth);
+        mq_str_add(out, "\n");
     }
-    mq_str_add(out, "\n");
 }
 
 void mq_render_text(const json_t *doc, mq_str *out)
