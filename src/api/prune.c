@@ -20,8 +20,8 @@
 mq_prune_opts mq_prune_opts_default(void)
 {
     mq_prune_opts o = { .threshold = -1, .nonzeros = -1, .pattern = "none", .round_to = 8, .keep_ends = true,
-                        .schedule = "cubic", .train = mq_train_opts_default(), .val_split = 0.1, .bounds = mq_bounds_default(),
-                        .save = mq_save_opts_default() };
+                        .schedule = "cubic", .train = mq_train_opts_default(), .val_split = 0.1,
+                        .bounds = mq_bounds_default(), .save = mq_save_opts_default() };
 
     o.train.epochs = 2;
     return o;
@@ -98,7 +98,7 @@ static mq_status prune(mq_prune_job *j)
     mq_status rc = MQ_OK;
 
     if (j->structured)
-        return mq_prune_structure_apply(j);
+        return j->tuning.n_done ? MQ_OK : mq_prune_structure_apply(j);
     for (size_t i = 0; rc == MQ_OK && i < j->plan.items.n; i++) {
         mq_prune_item *it = j->plan.items.items[i];
         if (it->stay || it->done)
@@ -157,6 +157,8 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     MQ_TRY(open_input(&j));
     MQ_TRY(raise_opset(&j));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
+    if (mq_prune_trains(j.opts))
+        MQ_TRY(mq_train_plain(j.job.model, err));
     MQ_TRY(choose(&j));
     MQ_TRY(mq_prune_worth_begin(&j));
     MQ_TRY(mq_judging_open(&j.judging, &judged, j.job.model, err));

@@ -47,6 +47,8 @@ bool mq_prune_is_structured(const mq_prune_opts *o);
 mq_status mq_prune_structure_choose(mq_prune_job *j);
 /* Takes it out of the model, or makes it zero. */
 mq_status mq_prune_structure_apply(mq_prune_job *j);
+/* Afterwards: names of the weights that lost slices or have zeros in their place, in the model's arena. */
+mq_status mq_prune_structure_names(const mq_prune_job *j, const char ***names, size_t *n);
 /* The rest of the report's section, and the mode. */
 mq_status mq_prune_structure_tell(mq_prune_job *j, json_t *section);
 void mq_prune_structure_close(mq_prune_job *j);
@@ -67,6 +69,8 @@ mq_status mq_prune_look(void *job, const mq_model *written);
 
 /* ---- prune_rounds.c ------------------------------------------------------------------------------------------------- */
 
+/* Is anything trained? */
+bool mq_prune_trains(const mq_prune_opts *o);
 /* Prunes and trains in rounds: weights are pruned and trained in memory then, and the plan is that of the
  * last round. */
 mq_status mq_prune_in_rounds(mq_prune_job *j);

@@ -150,7 +150,26 @@ done:
     return rc;
 }
 
+/* What goes as a whole goes at once; zeros in its place stay. */
+static mq_status cut_round(void *user, mq_model *m, double share, const char ***names, size_t *n_names, mq_error *err)
+{
+    mq_prune_job *j = user;
+    mq_status rc;
+
+    (void)m;
+    (void)share;
+    (void)err;
+    if ((rc = mq_prune_structure_apply(j)) != MQ_OK || !j->opts->zero_only)
+        return rc;
+    return mq_prune_structure_names(j, names, n_names);
+}
+
 /* ---- all ------------------------------------------------------------------------------------------------------------ */
+
+bool mq_prune_trains(const mq_prune_opts *o)
+{
+    return o->rounds && o->train.epochs && !o->dry_run;
+}
 
 mq_status mq_prune_in_rounds(mq_prune_job *j)
 {
@@ -162,9 +181,12 @@ mq_status mq_prune_in_rounds(mq_prune_job *j)
     size_t n;
     mq_status rc;
 
-    if (!o->rounds || !o->train.epochs || o->dry_run)
+    if (!mq_prune_trains(o))
         return MQ_OK;
-    *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = prune_round, .user = j };
+    if (j->structured && o->rounds > 1)
+        return mq_fail(err, MQ_ERR_USAGE, "--pattern %s takes out at once what goes: --rounds is 1, --epochs as many as wanted",
+                       o->pattern);
+    *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = j->structured ? cut_round : prune_round, .user = j };
     t->train = (mq_train_job){ .opts = &o->train, .train_on = &o->data, .judge_on = o->judge_on.val ? &o->judge_on : &none,
                                .val_split = o->val_split, .metric = o->bounds.metric,
                                .metric_output = o->bounds.metric_output, .note = o->note, .detail = o->detail,

@@ -358,6 +358,17 @@ done:
     return rc;
 }
 
+mq_status mq_prune_structure_names(const mq_prune_job *j, const char ***names, size_t *n)
+{
+    const struct mq_prune_structured *p = j->structured;
+
+    if (!(*names = mq_arena_calloc(j->job.model->arena, p->weights.n + 1, sizeof **names)))
+        return mq_oom(j->job.err);
+    for (*n = 0; *n < p->weights.n; ++*n)
+        (*names)[*n] = p->weights.items[*n].value->name;
+    return MQ_OK;
+}
+
 void mq_prune_structure_close(mq_prune_job *j)
 {
     struct mq_prune_structured *p = j->structured;

@@ -30,3 +30,13 @@ mq prune "$m" --sparsity 0.6 --lr 1 -o x.onnx 2>lr.txt && exit 9
 grep -q "lr is for a training" lr.txt
 mq prune "$m" --sparsity 0.6 --rounds 2 -o x.onnx 2>data.txt && exit 9
 grep -q "trains on --data, which is not given" data.txt
+# Channels go at once; taken out or zero, the same is learned.
+set -- "$m" --pattern channel --sparsity 0.5 --epochs 2 --data "$d:train_x" --labels "$d:train_y" --preprocess scale=1/16 -q
+mq prune "$@" -o cut.onnx --report cut.json
+mq prune "$@" --zero-only -o zero.onnx --report zero.json
+python3 -c '
+import json
+a, b = (json.load(open(f))["prune"]["rounds"][0]["metric"] for f in ("cut.json", "zero.json"))
+assert abs(a - b) < 0.02 and a > 0.6, (a, b)'
+mq prune "$@" --rounds 2 -o two.onnx -f 2>two.txt && exit 9
+grep -q "takes out at once what goes" two.txt
