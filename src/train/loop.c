@@ -228,6 +228,18 @@ done:
     return rc;
 }
 
+/* A rate that never falls does not know how long the training is: more epochs may follow. */
+static mq_status check_epochs(const loop *l, uint64_t had, mq_error *err)
+{
+    const uint64_t want = l->opts->epochs;
+
+    if (had == want || (had < want && l->opts->schedule.kind == MQ_SCHEDULE_CONSTANT))
+        return MQ_OK;
+    return mq_fail(err, MQ_ERR_INPUT, "it is of a training of %llu epochs, not %llu%s", (unsigned long long)had,
+                   (unsigned long long)want,
+                   had < want ? ": its rate goes down to their end (only with a constant one more can follow)" : "");
+}
+
 static mq_status take_checkpoint(loop *l, const mq_checkpoint *c, mq_error *err)
 {
     const uint64_t want[] = { l->source->n, l->opts->batch, l->opts->seed, l->opts->epochs };
@@ -239,10 +251,12 @@ static mq_status take_checkpoint(loop *l, const mq_checkpoint *c, mq_error *err)
     mq_status rc;
 
     if (!found || n != strlen(key) || memcmp(found, key, n) != 0 ||
-        mq_checkpoint_get(c, "shape", shape, sizeof shape, NULL) != MQ_OK || memcmp(shape, want, sizeof want) != 0) {
+        mq_checkpoint_get(c, "shape", shape, sizeof shape, NULL) != MQ_OK ||
+        memcmp(shape, want, sizeof want - sizeof *want) != 0) {
         rc = mq_fail(err, MQ_ERR_INPUT, "it belongs to another training: options, model or data differ");
         goto done;
     }
+    MQ_TRY(check_epochs(l, shape[MQ_ARRAY_LEN(want) - 1], err));
     found = mq_checkpoint_find(c, "epochs", &n);
     if (!found || n % sizeof *r->epochs || n / sizeof *r->epochs > l->opts->epochs) {
         rc = mq_fail(err, MQ_ERR_INPUT, "its epochs are damaged");

@@ -57,7 +57,8 @@ typedef struct mq_loop_opts {
     void (*report)(void *user, const mq_loop_report *r); /* may be NULL */
     void *user;           /* of evaluate and report */
     const char *checkpoint; /* file, replaced after each epoch; NULL: none */
-    bool resume;            /* go on where the checkpoint stands; a missing file is a beginning */
+    bool resume;            /* go on where the checkpoint stands; a missing file is a beginning. Of a training of fewer
+                             * epochs only where the schedule is constant: it gives what one go gives */
     const char *key; /* what the caller's options, model and data are (a hash): another one's checkpoint is refused */
 } mq_loop_opts;
 

@@ -475,6 +475,7 @@ static void not_its_checkpoint(void **state)
 
     (void)state;
     line_open(&l, SAMPLES, BATCH);
+    l.opts.schedule.kind = MQ_SCHEDULE_COSINE;
     l.opts.checkpoint = "c";
     l.opts.resume = true; /* from nothing: a beginning */
     assert_int_equal(line_run(&l), MQ_OK);
@@ -482,16 +483,44 @@ static void not_its_checkpoint(void **state)
     line_close(&l);
     for (int i = 0; i < 3; i++) {
         line_open(&l, SAMPLES, BATCH);
+        l.opts.schedule.kind = MQ_SCHEDULE_COSINE;
         l.opts.checkpoint = "c";
         l.opts.resume = true;
         l.opts.key = i == 0 ? "other" : l.opts.key;
         l.opts.seed += i == 1;
         l.opts.epochs += i == 2;
         assert_int_equal(line_run(&l), MQ_ERR_INPUT);
-        assert_string_equal(l.err.text,
+        assert_string_equal(l.err.text, i == 2 ? "the checkpoint 'c': it is of a training of 6 epochs, not 7: its rate goes "
+                                                 "down to their end (only with a constant one more can follow)" :
                             "the checkpoint 'c': it belongs to another training: options, model or data differ");
         line_close(&l);
     }
+}
+
+/* With a constant rate more epochs follow, as if they had been asked for at once; fewer never do. */
+static void more_epochs(void **state)
+{
+    line whole, l;
+
+    (void)state;
+    line_open(&whole, SAMPLES, BATCH);
+    whole.opts.schedule.kind = MQ_SCHEDULE_CONSTANT;
+    assert_int_equal(line_run(&whole), MQ_OK);
+    for (int i = 0; i < 3; i++) {
+        line_open(&l, SAMPLES, BATCH);
+        l.opts.schedule.kind = MQ_SCHEDULE_CONSTANT;
+        l.opts.checkpoint = "c";
+        l.opts.resume = true;
+        l.measured = i ? 4 : 0;
+        l.opts.epochs = i ? 6 : 4;
+        if (i == 2)
+            l.opts.epochs = 5;
+        assert_int_equal(line_run(&l), i == 2 ? MQ_ERR_INPUT : MQ_OK);
+        if (i == 1)
+            assert_memory_equal(line_weights(&l), line_weights(&whole), WIDTH * sizeof(float));
+        line_close(&l);
+    }
+    line_close(&whole);
 }
 
 static void refused(void **state)
@@ -531,6 +560,7 @@ int main(void)
         cmocka_unit_test(every_sample_in_another_order),
         cmocka_unit_test(best_epoch_and_early_stop),
         cmocka_unit_test_setup_teardown(goes_on_after_a_stop, scratch_open, scratch_close),
+        cmocka_unit_test_setup_teardown(more_epochs, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(not_its_checkpoint, scratch_open, scratch_close),
         cmocka_unit_test(refused),
     };
