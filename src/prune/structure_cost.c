@@ -337,6 +337,37 @@ static void sum_scores(const mq_structure_group *g, bool raw, double *sums)
         sums[k] = sum += sums[k];
 }
 
+/* The last step may have saved more than was needed: what fits is given back, the most important first. */
+static void give_back(mq_structure *s, mq_structure_unit unit, double most, const double *sums)
+{
+    for (;;) {
+        mq_structure_group *best = NULL;
+        const double *at = sums;
+        double most_gained = -1;
+        size_t best_left = 0;
+
+        for (size_t i = 0; i < s->n_groups; at += s->groups[i++].n + 1) {
+            mq_structure_group *g = &s->groups[i];
+            const size_t now = g->left, more = now / g->step * g->step + g->step;
+            double gained;
+
+            if (!g->chosen || now == g->n)
+                continue;
+            g->left = more < g->n ? more : g->n;
+            gained = at[g->n] > 0 ? (at[g->n - now] - at[g->n - g->left]) / at[g->n] : 0;
+            if (gained > most_gained && mq_structure_cost(s, unit) <= most) {
+                best = g;
+                best_left = g->left;
+                most_gained = gained;
+            }
+            g->left = now;
+        }
+        if (!best)
+            return;
+        best->left = best_left;
+    }
+}
+
 mq_status mq_structure_budget(mq_structure *s, mq_structure_unit unit, double most, bool raw, bool *met, mq_error *err)
 {
     size_t n = 1, best;
@@ -366,6 +397,8 @@ mq_status mq_structure_budget(mq_structure *s, mq_structure_unit unit, double mo
             s->groups[best].left = least.left;
         *met = least.price >= 0;
     }
+    if (*met)
+        give_back(s, unit, most, sums);
     free(sums);
     return MQ_OK;
 }

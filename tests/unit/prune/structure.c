@@ -382,6 +382,30 @@ static void budgets_are_met(void **state)
     mq_structure_free(s);
 }
 
+/* A large step of one group overshoots: a small one of another comes back. */
+static void what_fits_is_given_back(void **state)
+{
+    mq_structure *s;
+    bool met;
+
+    (void)state;
+    make_net();
+    s = find();
+    mq_structure_choose(s, ALL, 1, NULL, NULL);
+    group(s, "c2")->step = 12;
+    group(s, "c1")->step = 4;
+    for (size_t k = 0; k < 16; k++)
+        group(s, "c1")->scores[k] = 1e-3 + (k >= 4);
+    for (size_t k = 0; k < 24; k++)
+        group(s, "c2")->scores[k] = 1;
+    group(s, "m4")->chosen = false;
+    assert_int_equal(mq_structure_budget(s, MQ_STRUCTURE_COUNT, 40 - 12, false, &met, NULL), MQ_OK);
+    assert_true(met);
+    assert_int_equal(group(s, "c2")->left, 12);
+    assert_int_equal(group(s, "c1")->left, 16);
+    mq_structure_free(s);
+}
+
 /* A group whose channels are all but zero loses them first. */
 static void what_weighs_little_goes_first(void **state)
 {
@@ -421,6 +445,7 @@ int main(void)
         ON_MODEL(divisors_are_not_zeroed),
         ON_MODEL(geomedian_sums_distances),
         ON_MODEL(budgets_are_met),
+        ON_MODEL(what_fits_is_given_back),
         ON_MODEL(what_weighs_little_goes_first),
     };
 
