@@ -184,8 +184,8 @@ mq_status mq_prune_in_rounds(mq_prune_job *j)
     if (!mq_prune_trains(o))
         return MQ_OK;
     if (j->structured && o->rounds > 1)
-        return mq_fail(err, MQ_ERR_USAGE, "--pattern %s takes out at once what goes: --rounds is 1, --epochs as many as wanted",
-                       o->pattern);
+        return mq_fail(err, MQ_ERR_USAGE,
+                       "--pattern %s takes out at once what goes: --rounds is 1, --epochs as many as wanted", o->pattern);
     *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = j->structured ? cut_round : prune_round, .user = j };
     t->train = (mq_train_job){ .opts = &o->train, .train_on = &o->data, .judge_on = o->judge_on.val ? &o->judge_on : &none,
                                .val_split = o->val_split, .metric = o->bounds.metric,

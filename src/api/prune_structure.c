@@ -508,7 +508,7 @@ static mq_status set_mode(mq_prune_job *j)
                  n_changed, p->macs > 0 ? 100 * (macs / p->macs - 1) : 0.,
                  j->opts->zero_only ? " if they were taken out" : "");
     }
-    mq_report_set_mode(j->job.report, j->opts->pattern, note);
+    mq_report_set_mode(j->job.report, "prune", note);
     return mq_report_status(j->job.report, j->job.err);
 }
 

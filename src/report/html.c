@@ -32,7 +32,7 @@ static const char HEAD[] =
     ".size { display: grid; grid-template-columns: auto 1fr auto; gap: .4rem .75rem; align-items: center;\n"
     "  margin: .5rem 0 1rem; } .size div { background: var(--soft); } .size i { display: block; height: 1.1rem;\n"
     "  background: var(--bar); }\n"
-    ".share { display: inline-block; width: 8rem; margin-right: .5rem; background: var(--soft); }\n"
+    ".share { display: inline-block; width: 6rem; margin-right: .5rem; background: var(--soft); }\n"
     ".share i { display: block; height: .8rem; background: var(--bar); }\n"
     "figure { margin: 1rem 0; } figcaption { font-weight: 600; margin-bottom: .75rem; }\n"
     ".plot { display: grid; grid-template-columns: 2.5rem minmax(0, 1fr); } .scale { position: relative; }\n"
@@ -78,19 +78,19 @@ static const mq_html_column SENSITIVITY[] = {
     { "metric", "metric", MQ_HTML_REAL }, { 0 },
 };
 static const mq_html_column PRUNED[] = {
-    { "weight", "name", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_TEXT }, { "shape", "shape", MQ_HTML_SHAPE },
-    { "zeros", "sparsity", MQ_HTML_BAR }, { "asked", "asked", MQ_HTML_SHARE },
-    { "zeros before", "sparsity_before", MQ_HTML_SHARE }, { "norm kept", "kept_norm", MQ_HTML_SHARE },
+    { "weight", "name", MQ_HTML_NAME }, { "shape", "shape", MQ_HTML_SHAPE },
+    { "zeros", "sparsity", MQ_HTML_BAR }, { "asked", "asked", MQ_HTML_ASKED },
+    { "before", "sparsity_before", MQ_HTML_SHARE }, { "norm kept", "kept_norm", MQ_HTML_SHARE },
     { "size", "bytes", MQ_HTML_BYTES }, { "as coordinates", "sparse_bytes", MQ_HTML_BYTES },
     { "stored", "stored", MQ_HTML_TEXT }, { 0 },
 };
 static const mq_html_column GROUPS[] = {
     { "channels", "name", MQ_HTML_NAME }, { "kind", "kind", MQ_HTML_TEXT }, { "were", "channels", MQ_HTML_COUNT },
-    { "are", "left", MQ_HTML_COUNT }, { "gone", "sparsity", MQ_HTML_BAR }, { "asked", "asked", MQ_HTML_SHARE },
+    { "are", "left", MQ_HTML_COUNT }, { "gone", "sparsity", MQ_HTML_BAR }, { "asked", "asked", MQ_HTML_ASKED },
     { "made by", "made_by", MQ_HTML_LIST }, { 0 },
 };
 static const mq_html_column LAYERS[] = {
-    { "layer up to", "name", MQ_HTML_NAME }, { "score", "score", MQ_HTML_REAL }, { "gone", "gone", MQ_HTML_OK }, { 0 },
+    { "layer up to", "name", MQ_HTML_NAME }, { "score", "score", MQ_HTML_REAL }, { "gone", "gone", MQ_HTML_YES }, { 0 },
 };
 static const mq_html_column METRIC[] = {
     { "metric", "name", MQ_HTML_TEXT }, { "value", "value", MQ_HTML_REAL }, { "worse by", "drop.value", MQ_HTML_SHARE },
@@ -362,8 +362,7 @@ static void pruned(mq_str *out, const json_t *prune)
 
     if (!prune)
         return;
-    if (json_object_get(prune, "elements"))
-        said(out, "Zeros", prune, mq_str_add_zeros);
+    said(out, "Pruned", prune, mq_str_add_pruned);
     note(out, "Worth", worth, "text");
     if (json_object_get(worth, "gzip_bytes"))
         said(out, "Compressed", worth, mq_str_add_gzip);

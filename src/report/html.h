@@ -14,7 +14,9 @@ void mq_html_code(mq_str *out, const char *s);
 typedef enum mq_html_kind {
     MQ_HTML_TEXT, MQ_HTML_NAME, MQ_HTML_LIST, MQ_HTML_BYTES, MQ_HTML_COUNT, MQ_HTML_REAL, MQ_HTML_SHARE, MQ_HTML_OK,
     MQ_HTML_SQNR, MQ_HTML_AGREEMENT, MQ_HTML_DECIBELS, MQ_HTML_SHAPE, MQ_HTML_HISTOGRAM,
-    MQ_HTML_BAR, /* a share as a bar, too */
+    MQ_HTML_BAR,   /* a share as a bar, too */
+    MQ_HTML_ASKED, /* a share; null: something else decided */
+    MQ_HTML_YES,
 } mq_html_kind;
 
 /* A column of a table: which member of the entries it shows ("ms.median": a member of a member), and how. */

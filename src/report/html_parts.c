@@ -107,6 +107,8 @@ static void cell(mq_str *out, const json_t *entry, const mq_html_column *column)
     case MQ_HTML_NAME: mq_html_code(out, mq_json_get_text(e, key)); break;
     case MQ_HTML_LIST: several(out, v); break;
     case MQ_HTML_BAR: bar(out, v); break;
+    case MQ_HTML_ASKED: real(out, json_is_null(v) ? NULL : v, true); break;
+    case MQ_HTML_YES: mq_str_add(out, json_is_true(v) ? "yes" : ""); break;
     case MQ_HTML_BYTES: integer(out, v, true); break;
     case MQ_HTML_COUNT: integer(out, v, false); break;
     case MQ_HTML_REAL: real(out, v, false); break;
@@ -148,7 +150,8 @@ static unsigned columns_used(const json_t *list, const mq_html_column *columns)
         for (size_t i = 0; i < json_array_size(list) && !(used & 1u << c); i++) {
             const char *key = columns[c].key;
             const json_t *e = holder(json_array_get(list, i), &key);
-            used |= json_object_get(e, key) ? 1u << c : 0;
+            const json_t *v = json_object_get(e, key);
+            used |= v && !(columns[c].kind == MQ_HTML_ASKED && json_is_null(v)) ? 1u << c : 0;
         }
     return used;
 }

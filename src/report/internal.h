@@ -75,8 +75,8 @@ void mq_str_add_ceiling(mq_str *out, const json_t *entry);
 void mq_str_add_speed(mq_str *out, const json_t *speed);
 /* What `refinements` says, in a sentence; "" adds nothing. */
 void mq_str_add_refinements(mq_str *out, const json_t *refinements);
-/* "50.0% of 23.4 M weights that were pruned, 49.9% of the model's" of `prune`. */
-void mq_str_add_zeros(mq_str *out, const json_t *prune);
+/* "50.0% of 23.4 M weights are zero, 49.9% of the model's", "96 of 512 channels are gone" of `prune`. */
+void mq_str_add_pruned(mq_str *out, const json_t *prune);
 /* "about 94.1 MB -> 61.0 MB with gzip" of its `worth`. */
 void mq_str_add_gzip(mq_str *out, const json_t *worth);
 /* "-74.9%", "+0.3%", "" when `before` is 0. */

@@ -427,73 +427,6 @@ static void warnings(mq_str *out, const json_t *list)
     json_decref(codes);
 }
 
-static void pruned_row(mq_str *out, const json_t *t)
-{
-    double zeros = 0;
-
-    mq_json_get_real(t, "sparsity", &zeros);
-    mq_str_add(out, "| ");
-    mq_md_code(out, mq_json_get_text(t, "name"));
-    mq_str_add(out, " | ");
-    mq_str_add_shape(out, json_object_get(t, "shape"));
-    mq_str_addf(out, " | %.1f%%", 100 * zeros);
-    figure(out, t, "kept_norm", "%.1f%%", 100);
-    mq_str_add(out, " | ");
-    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "bytes"));
-    mq_str_add(out, " | ");
-    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "sparse_bytes"));
-    mq_str_add(out, strcmp(mq_json_get_text(t, "stored"), "sparse") == 0 ? " (stored so) |\n" : " |\n");
-}
-
-static void group_row(mq_str *out, const json_t *g)
-{
-    double gone = 0;
-
-    mq_json_get_real(g, "sparsity", &gone);
-    mq_str_add(out, "| ");
-    mq_md_code(out, mq_json_get_text(g, "name"));
-    mq_str_addf(out, " | %s | ", mq_json_get_text(g, "kind"));
-    mq_str_add_count(out, (uint64_t)mq_json_get_int(g, "channels"));
-    mq_str_add(out, " | ");
-    mq_str_add_count(out, (uint64_t)mq_json_get_int(g, "left"));
-    mq_str_addf(out, " | %.1f%% |\n", 100 * gone);
-}
-
-static void layer_row(mq_str *out, const json_t *l)
-{
-    mq_str_add(out, "| ");
-    mq_md_code(out, mq_json_get_text(l, "name"));
-    mq_str_addf(out, " | %s |\n", mq_json_get_bool(l, "gone") ? "gone" : "stays");
-}
-
-static void pruned(mq_str *out, const json_t *prune)
-{
-    const json_t *worth = json_object_get(prune, "worth");
-
-    if (!prune)
-        return;
-    if (json_object_get(prune, "elements")) {
-        mq_str_add(out, "Zeros: ");
-        mq_str_add_zeros(out, prune);
-        mq_str_add(out, "\n\n");
-    }
-    if (worth) {
-        mq_str_add(out, "Worth: ");
-        mq_md_prose(out, mq_json_get_text(worth, "text"));
-        mq_str_add(out, "\n\n");
-    }
-    if (json_object_get(worth, "gzip_bytes")) {
-        mq_str_add(out, "Compressed: ");
-        mq_str_add_gzip(out, worth);
-        mq_str_add(out, "\n\n");
-    }
-    mq_md_folded_table(out, "Pruned weights", json_object_get(prune, "tensors"),
-                       "| weight | shape | zeros | norm kept | size | as coordinates |", pruned_row, BUDGET_LONG);
-    mq_md_folded_table(out, "Coupled channels", json_object_get(prune, "groups"), "| channels | kind | were | are | gone |",
-                       group_row, BUDGET_LONG);
-    mq_md_folded_table(out, "Layers", json_object_get(prune, "layers"), "| layer up to | |", layer_row, BUDGET_LONG);
-}
-
 /* The lists called `key` of all models in one, each entry with its model's name. */
 static json_t *join_models(const json_t *models, const char *key, bool *failed)
 {
@@ -582,7 +515,7 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         mq_md_prose(out, mq_json_get_text(proof, "note"));
         mq_str_add(out, "\n\n");
     }
-    pruned(out, json_object_get(doc, "prune"));
+    mq_md_pruned(out, json_object_get(doc, "prune"), BUDGET_LONG);
     if (json_array_size(json_object_get(doc, "parts")))
         mq_md_table(out, json_object_get(doc, "parts"), "| part | size | nodes | MACs | takes | gives |", part_row,
                     BUDGET_SHORT);

@@ -23,4 +23,7 @@ void mq_md_folded_table(mq_str *out, const char *title, const json_t *list, cons
 /* Any object as nested lists; nothing for an empty one. */
 void mq_md_folded_outline(mq_str *out, const char *title, const json_t *section, size_t budget, bool open);
 
+/* The section `prune`, NULL when there is none: a few sentences, and a table of at most `budget` bytes. */
+void mq_md_pruned(mq_str *out, const json_t *prune, size_t budget);
+
 #endif

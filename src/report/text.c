@@ -328,11 +328,9 @@ static void pruned(mq_str *out, const json_t *prune)
 
     if (!prune)
         return;
-    if (json_object_get(prune, "elements")) {
-        mq_str_add(out, "zeros    ");
-        mq_str_add_zeros(out, prune);
-        mq_str_add(out, "\n");
-    }
+    mq_str_add(out, "pruned   ");
+    mq_str_add_pruned(out, prune);
+    mq_str_add(out, "\n");
     if (worth) {
         mq_str_add(out, "worth    ");
         cell(out, mq_json_get_text(worth, "text"), 0);

@@ -344,15 +344,39 @@ json_t *mq_report_by_code(const json_t *warnings)
     return groups;
 }
 
-void mq_str_add_zeros(mq_str *out, const json_t *prune)
+static void add_channels(mq_str *out, const json_t *prune)
+{
+    const int64_t all = mq_json_get_int(prune, "channels"), left = mq_json_get_int(prune, "channels_left");
+
+    mq_str_add_count(out, (uint64_t)(all - left));
+    mq_str_add(out, " of ");
+    mq_str_add_count(out, (uint64_t)all);
+    mq_str_add(out, " channels are gone");
+}
+
+static void add_layers(mq_str *out, const json_t *layers)
+{
+    size_t gone = 0;
+
+    for (size_t i = 0; i < json_array_size(layers); i++)
+        gone += mq_json_get_bool(json_array_get(layers, i), "gone");
+    mq_str_addf(out, "%zu of %zu layers are gone", gone, json_array_size(layers));
+}
+
+void mq_str_add_pruned(mq_str *out, const json_t *prune)
 {
     double of_pruned = 0, of_model = 0;
 
-    mq_json_get_real(prune, "sparsity", &of_pruned);
+    if (json_object_get(prune, "channels"))
+        add_channels(out, prune);
+    else if (json_object_get(prune, "layers"))
+        add_layers(out, json_object_get(prune, "layers"));
+    if (!mq_json_get_real(prune, "sparsity", &of_pruned))
+        return;
     mq_json_get_real(prune, "model_sparsity", &of_model);
     mq_str_addf(out, "%.1f%% of ", 100 * of_pruned);
     mq_str_add_count(out, (uint64_t)mq_json_get_int(prune, "elements"));
-    mq_str_addf(out, " weights that were pruned, %.1f%% of the model's", 100 * of_model);
+    mq_str_addf(out, " weights are zero, %.1f%% of the model's", 100 * of_model);
 }
 
 void mq_str_add_gzip(mq_str *out, const json_t *worth)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The section `prune` in the Markdown form: what is zero or gone, what it buys, and a table of weights or groups. */
+#include <string.h>
+
+#include "report/markdown.h"
+
+static void pruned_row(mq_str *out, const json_t *t)
+{
+    double zeros = 0, norm = 0;
+
+    mq_json_get_real(t, "sparsity", &zeros);
+    mq_json_get_real(t, "kept_norm", &norm);
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(t, "name"));
+    mq_str_add(out, " | ");
+    mq_str_add_shape(out, json_object_get(t, "shape"));
+    mq_str_addf(out, " | %.1f%% | %.1f%% | ", 100 * zeros, 100 * norm);
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "bytes"));
+    mq_str_add(out, " | ");
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "sparse_bytes"));
+    mq_str_add(out, strcmp(mq_json_get_text(t, "stored"), "sparse") == 0 ? " (stored so) |\n" : " |\n");
+}
+
+static void group_row(mq_str *out, const json_t *g)
+{
+    double gone = 0;
+
+    mq_json_get_real(g, "sparsity", &gone);
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(g, "name"));
+    mq_str_addf(out, " | %s | ", mq_json_get_text(g, "kind"));
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(g, "channels"));
+    mq_str_add(out, " | ");
+    mq_str_add_count(out, (uint64_t)mq_json_get_int(g, "left"));
+    mq_str_addf(out, " | %.1f%% |\n", 100 * gone);
+}
+
+static void layer_row(mq_str *out, const json_t *l)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(l, "name"));
+    mq_str_addf(out, " | %s |\n", mq_json_get_bool(l, "gone") ? "gone" : "stays");
+}
+
+void mq_md_pruned(mq_str *out, const json_t *prune, size_t budget)
+{
+    const json_t *worth = json_object_get(prune, "worth");
+
+    if (!prune)
+        return;
+    mq_str_add(out, "Pruned: ");
+    mq_str_add_pruned(out, prune);
+    mq_str_add(out, "\n\n");
+    if (worth) {
+        mq_str_add(out, "Worth: ");
+        mq_md_prose(out, mq_json_get_text(worth, "text"));
+        mq_str_add(out, "\n\n");
+    }
+    if (json_object_get(worth, "gzip_bytes")) {
+        mq_str_add(out, "Compressed: ");
+        mq_str_add_gzip(out, worth);
+        mq_str_add(out, "\n\n");
+    }
+    mq_md_folded_table(out, "Pruned weights", json_object_get(prune, "tensors"),
+                       "| weight | shape | zeros | norm kept | size | as coordinates |", pruned_row, budget);
+    mq_md_folded_table(out, "Coupled channels", json_object_get(prune, "groups"), "| channels | kind | were | are | gone |",
+                       group_row, budget);
+    mq_md_folded_table(out, "Layers", json_object_get(prune, "layers"), "| layer up to | |", layer_row, budget);
+}
