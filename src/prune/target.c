@@ -274,6 +274,7 @@ mq_status mq_prune_find(mq_prune_plan *plan, mq_error *err)
         decide(&f, it);
         it->seed = seed_of(o->seed, it->constant->name);
         plan->n_pruned += it->stay == MQ_PRUNE_GOES;
+        plan->n_bytes += it->stay == MQ_PRUNE_GOES ? (uint64_t)mq_tensor_size(it->view.tensor) : 0;
     }
     MQ_TRY(mq_filters_check(f.filters, err));
     MQ_TRY(mq_prune_ask_check(f.ask, err));

@@ -74,6 +74,7 @@ typedef struct mq_prune_plan {
     size_t rows, cols;       /* RxC */
     MQ_VEC(mq_prune_item *) items; /* in the order in which nodes name them, in the model's arena */
     size_t n_pruned;         /* that do not stay */
+    uint64_t n_bytes;        /* of these */
 } mq_prune_plan;
 
 /* Finds every weight and decides; plan: model and opts are set. Types and shapes must have been inferred. Errors:

@@ -14,8 +14,8 @@ enum {
     STEP = 1 << 16,   /* elements per step of a thread, about */
     WINDOW = 4 << 20, /* elements whose pages are asked for at a time */
 };
-/* A weight up to this many bytes stays resident between the walks through it. */
-#define KEEP_BYTES ((uint64_t)80 << 20)
+/* Weights of so many bytes together stay resident between the walks through them. */
+#define KEEP_BYTES ((uint64_t)128 << 20)
 
 static int thread_number(void)
 {
@@ -69,6 +69,7 @@ mq_status mq_prune_walk_init(mq_prune_walk *w, const mq_prune_plan *plan, const 
     *w = (mq_prune_walk){ .hooks = hooks, .n_threads = mq_prune_walk_threads(hooks) };
     if (!mq_source_init(&w->stored, it->view.tensor))
         return mq_fail(err, MQ_ERR_INPUT, "tensor '%s': no shape or type that can be read", it->constant->name);
+    w->give_back = plan->n_bytes > KEEP_BYTES;
     w->width = (size_t)mq_dtype_bits(it->view.tensor->dtype) / 8;
     lay_out(w, plan, it);
     return mq_tensor_bytes(w->stored.tensor, &w->bytes, err);
@@ -125,7 +126,7 @@ mq_status mq_prune_walk_run(const mq_prune_walk *w, const char *name, mq_prune_s
         bounds_of(w, last - 1, &ignored, &to);
         mq_source_want(&w->stored, (size_t)from, (size_t)(to - from));
         rc = run_window(w, s, last, rooms, fn, user, err);
-        if ((uint64_t)w->stored.n * w->width > KEEP_BYTES)
+        if (w->give_back)
             mq_source_done_with(&w->stored, (size_t)from, (size_t)(to - from));
         mq_progress(w->hooks, name, to, (uint64_t)w->stored.n);
         if (rc == MQ_OK)

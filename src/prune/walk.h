@@ -31,6 +31,7 @@ typedef struct mq_prune_walk {
     size_t n_steps;
     size_t longest;      /* elements of the longest step */
     int n_threads;
+    bool give_back;      /* pages that are done with */
     const mq_hooks *hooks;
 } mq_prune_walk;
 

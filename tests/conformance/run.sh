@@ -109,6 +109,7 @@ run convert_forms "$python" "$here/convert_forms.py" "$build/tools/mq" "$work/no
 run convert_random "$python" "$here/convert_random.py" "$build/tests/convert_runs" "$work/convert_random" $([ $long = 1 ] && echo --long)
 run quantize_loads "$python" "$here/quantize_loads.py" "$build/tools/mq" "${models[@]}"
 run quantize_modes "$python" "$here/quantize_modes.py" "$build/tools/mq" "${models[@]}"
+run prune_forms "$python" "$here/prune_forms.py" "$build/tools/mq" "${models[@]}"
 run prune_structured "$python" "$here/prune_structured.py" "$build/tools/mq" "${models[@]}"
 run static_modes "$python" "$here/static_modes.py" "$build/tools/mq" "$root/testdata" $([ $long = 1 ] && echo --long)
 run static_io "$python" "$here/static_io.py" "$build/tools/mq" "$root/testdata"
