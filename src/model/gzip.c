@@ -155,6 +155,7 @@ mq_status mq_gzip_estimate(const void *data, size_t n, int n_threads, uint64_t *
     uint64_t in = 0, out = 0;
     bool failed = false;
 
+    (void)n_threads; /* without OpenMP */
 #pragma omp parallel for schedule(dynamic) num_threads(n_threads) reduction(+ : in, out) reduction(|| : failed)
     for (size_t i = 0; i < taken; i++) {
         const size_t at = i * n_blocks / taken * SAMPLE, size = n - at < SAMPLE ? n - at : SAMPLE;
