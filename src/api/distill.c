@@ -182,14 +182,34 @@ static mq_status judge_bounds(void *user)
     return mq_judging_run(j->judging, j->job.model, j->job.err);
 }
 
+static bool is_dequantized(const mq_value *v)
+{
+    return v && v->producer && strcmp(v->producer->op_type, "DequantizeLinear") == 0;
+}
+
+/* Those of products of integers: both factors are dequantized. */
+static int64_t count_int8(const mq_graph *g)
+{
+    int64_t sum = 0;
+
+    for (const mq_node *n = g->first; n; n = n->next) {
+        const int64_t macs = n->n_inputs > 1 && is_dequantized(n->inputs[0]) && is_dequantized(n->inputs[1]) ?
+                                 mq_node_macs(n) : 0;
+
+        sum += macs > 0 ? macs : 0;
+    }
+    return sum;
+}
+
 /* Of one sample. */
-static int64_t count_macs(mq_model *m)
+static void count_macs(mq_model *m, mq_distill_figure *out)
 {
     mq_model *one = NULL;
-    int64_t macs = -1;
 
+    out->macs = -1;
+    out->int8_macs = 0;
     if (mq_model_clone(&one, m, NULL) != MQ_OK)
-        return -1;
+        return;
     for (size_t i = 0; i < one->graph->inputs.n; i++) {
         mq_value *v = one->graph->inputs.items[i];
         const mq_type *t = v->declared;
@@ -202,10 +222,11 @@ static int64_t count_macs(mq_model *m)
             v->declared = fixed ? fixed : v->declared;
         }
     }
-    if (mq_infer_model(one, NULL, NULL, NULL) == MQ_OK)
-        macs = mq_model_macs(one);
+    if (mq_infer_model(one, NULL, NULL, NULL) == MQ_OK) {
+        out->macs = mq_model_macs(one);
+        out->int8_macs = count_int8(one->graph);
+    }
     mq_model_free(one);
-    return macs;
 }
 
 static mq_status tell(void *user)
@@ -230,6 +251,9 @@ static mq_status tell(void *user)
                     is_better(j, j->of_student.metric, j->of_control.metric) ? "" : ": the teacher did not help");
     if (j->opts->quantize)
         mq_str_addf(&note, ", of the student before it was quantized %.4f", j->in_float);
+    if (j->of_student.int8_macs && j->of_student.macs > 0)
+        mq_str_addf(&note, "; %.1f%% of its MACs are of 8-bit integers",
+                    100 * (double)j->of_student.int8_macs / (double)j->of_student.macs);
     mq_str_addf(&note, " (%llu samples%s%s); best epoch %zu of %zu", (unsigned long long)judge->samples.n,
                 judge->held_out ? " held out of the training data" : "", judge->by_teacher ? ", judged by the teacher" : "",
                 j->loop.best + 1, j->loop.n_epochs);
@@ -354,11 +378,12 @@ static mq_status train_student(mq_distill_job *j, uint64_t number)
         MQ_TRY(train(j, j->job.model, &(mq_train_call){ .seed = o->train.seed + number, .name = name, .label = "" },
                      &j->loop));
     MQ_TRY(mq_judge_model(&j->train.judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
-    j->of_student.macs = count_macs(j->job.model);
+    count_macs(j->job.model, &j->of_student);
     MQ_TRY(mq_job_end_step(&j->job, "train"));
     j->in_float = j->of_student.metric;
     if (o->quantize && !o->dry_run) {
         MQ_TRY(mq_distill_quantize(j));
+        count_macs(j->job.model, &j->of_student);
         MQ_TRY(mq_judge_model(&j->train.judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
         MQ_TRY(mq_job_end_step(&j->job, "quantize"));
     }
@@ -425,7 +450,7 @@ mq_status mq_distill_file(const char *teacher, const char *output, const mq_dist
     j.job.model = NULL;
     MQ_TRY(try_outputs(&j, output));
     MQ_TRY(mq_train_plain(j.teacher, err));
-    j.of_teacher.macs = count_macs(j.teacher);
+    count_macs(j.teacher, &j.of_teacher);
     MQ_TRY(open_bounds(&j));
     MQ_TRY(mq_train_open(&j.train, j.teacher));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));

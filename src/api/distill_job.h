@@ -13,6 +13,7 @@ typedef struct mq_distill_figure {
     double metric;
     uint64_t bytes;      /* as stored; 0: not written */
     int64_t macs;        /* of one sample; -1: not known */
+    int64_t int8_macs;   /* of these, products of integers */
 } mq_distill_figure;
 
 typedef struct mq_distill_job {
