@@ -23,6 +23,8 @@ typedef enum mq_prune_method {
     MQ_PRUNE_MAX,    /* the largest values: a baseline */
     MQ_PRUNE_MIN,    /* the smallest values, negative ones first: a baseline */
     MQ_PRUNE_GEOMEDIAN, /* channels: the nearest to all others of their group */
+    MQ_PRUNE_WANDA,     /* the smallest magnitudes times the norm of what they are multiplied by, in each row; by data */
+    MQ_PRUNE_SPARSEGPT, /* what the other weights of a row make up for best, and they do; by data */
 } mq_prune_method;
 
 /* What weights are compared with. */

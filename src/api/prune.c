@@ -154,6 +154,7 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     j.job.judge = judge;
     j.job.look = mq_prune_look;
     j.job.user = &j;
+    MQ_TRY(mq_prune_check_data(j.opts, err));
     MQ_TRY(open_input(&j));
     MQ_TRY(raise_opset(&j));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
@@ -164,6 +165,7 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     MQ_TRY(mq_judging_open(&j.judging, &judged, j.job.model, err));
     MQ_TRY(mq_job_end_step(&j.job, "choose"));
     MQ_TRY(mq_prune_in_rounds(&j));
+    MQ_TRY(mq_prune_with_data(&j));
     MQ_TRY(prune(&j));
     MQ_TRY(mq_prune_store(&j));
     rc = mq_job_finish(&j.job, "prune and write", tell, &j);

@@ -77,4 +77,11 @@ mq_status mq_prune_in_rounds(mq_prune_job *j);
 /* What the rounds were, into the report. */
 void mq_prune_tell_rounds(mq_prune_job *j);
 
+/* ---- prune_data.c --------------------------------------------------------------------------------------------------- */
+
+/* What the methods that look at data need to be told: MQ_ERR_USAGE. */
+mq_status mq_prune_check_data(const mq_prune_opts *o, mq_error *err);
+/* Prunes by such a method; its items are done then. Others: nothing. */
+mq_status mq_prune_with_data(mq_prune_job *j);
+
 #endif

@@ -185,8 +185,7 @@ done:
     return rc;
 }
 
-/* How many of `total` units go. */
-static uint64_t count_of(const mq_prune_plan *plan, double ratio, uint64_t total)
+uint64_t mq_prune_count_of(const mq_prune_plan *plan, double ratio, uint64_t total)
 {
     const int64_t stay = plan->opts->nonzeros;
 
@@ -207,7 +206,7 @@ static mq_status pick_together(const mq_prune_plan *plan, mq_prune_item **list, 
         list[n++] = it;
         total += mq_prune_units(plan, it);
     }
-    return n ? mq_prune_pick_count(plan, list, n, count_of(plan, list[0]->ratio, total), hooks, err) : MQ_OK;
+    return n ? mq_prune_pick_count(plan, list, n, mq_prune_count_of(plan, list[0]->ratio, total), hooks, err) : MQ_OK;
 }
 
 mq_status mq_prune_pick(const mq_prune_plan *plan, const mq_hooks *hooks, mq_error *err)
@@ -230,7 +229,8 @@ mq_status mq_prune_pick(const mq_prune_plan *plan, const mq_hooks *hooks, mq_err
         if (!(o->threshold < 0))
             it->rule = (mq_prune_rule){ mq_prune_key_of(o->threshold * plan->share), 0 };
         else if (!together || it->own)
-            MQ_TRY(mq_prune_pick_count(plan, &it, 1, count_of(plan, it->ratio, mq_prune_units(plan, it)), hooks, err));
+            MQ_TRY(mq_prune_pick_count(plan, &it, 1, mq_prune_count_of(plan, it->ratio, mq_prune_units(plan, it)), hooks,
+                                       err));
     }
 done:
     free(list);

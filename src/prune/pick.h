@@ -15,6 +15,9 @@ mq_status mq_prune_pick(const mq_prune_plan *plan, const mq_hooks *hooks, mq_err
 mq_status mq_prune_pick_count(const mq_prune_plan *plan, mq_prune_item *const *items, size_t n, uint64_t count,
                               const mq_hooks *hooks, mq_error *err);
 
+/* How many of `total` units go where `ratio` of them, or the options' number, is asked for. */
+uint64_t mq_prune_count_of(const mq_prune_plan *plan, double ratio, uint64_t total);
+
 /* Elements of an item, or its blocks. */
 uint64_t mq_prune_units(const mq_prune_plan *plan, const mq_prune_item *it);
 

@@ -45,6 +45,8 @@ void mq_prune_keys(mq_prune_method method, uint64_t seed, const mq_unaligned_f32
 {
     switch (method) {
     case MQ_PRUNE_L1:
+    case MQ_PRUNE_WANDA: /* of what they cannot see */
+    case MQ_PRUNE_SPARSEGPT:
     case MQ_PRUNE_L2: keys_of_magnitudes(x, n, keys); break;
     case MQ_PRUNE_RANDOM: keys_by_chance(seed, x, from, n, keys); break;
     case MQ_PRUNE_MAX: keys_of_values(x, n, UINT32_MAX, keys); break;

@@ -19,6 +19,11 @@ fails 2 --pattern 0x4 --sparsity 0.5
 fails 2 --pattern 2:4 --sparsity 0.3
 fails 2 --pattern 2:4 --nonzeros 3
 fails 2 --pattern 2:4 --scope global
+fails 2 --sparsity 0.5 --method sparsegpt
+fails 2 --sparsity 0.5 --method wanda --scope global --data random:4
+fails 2 --sparsity 0.5 --method wanda --pattern 1x4 --data random:4
+fails 2 --sparsity 0.5 --method wanda --pattern channel --data random:4
+fails 2 --threshold 0.5 --method wanda --data random:4
 fails 2 --sparsity 0.5 --nodes nothing
 fails 2 --sparsity nothing=0.5
 fails 2 --nonzeros 0

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The part of `mq prune` that looks at what layers read: the model runs over the data, once for each stage. */
+#include <string.h>
+
+#include "api/prune_job.h"
+#include "api/watch.h"
+#include "prune/data.h"
+
+/* Of sums of products held at a time: those of a whole small encoder, of a layer of a large one. */
+#define BUDGET ((uint64_t)512 << 20)
+
+mq_status mq_prune_check_data(const mq_prune_opts *o, mq_error *err)
+{
+    const bool wanda = o->method == MQ_PRUNE_WANDA;
+    const char *name = wanda ? "wanda" : "sparsegpt";
+
+    if (!wanda && o->method != MQ_PRUNE_SPARSEGPT)
+        return MQ_OK;
+    if (!o->data.n_data)
+        return mq_fail(err, MQ_ERR_USAGE, "--method %s looks at what layers read: --data inputs.npz (mq help data), or "
+                       "--data random:32 to try it", name);
+    if (strchr(o->pattern, 'x')) /* RxC */
+        return mq_fail(err, MQ_ERR_USAGE, "--pattern %s: blocks go by --method l1, l2, random, max or min", o->pattern);
+    if (mq_prune_is_structured(o))
+        return mq_fail(err, MQ_ERR_USAGE, "--method %s is for single weights, not for --pattern %s", name, o->pattern);
+    if (o->rounds)
+        return mq_fail(err, MQ_ERR_USAGE, "--method %s prunes at once: not with --rounds", name);
+    if (o->scope == MQ_PRUNE_GLOBAL)
+        return mq_fail(err, MQ_ERR_USAGE, "--method %s compares weights of one layer: not with --scope global", name);
+    return MQ_OK;
+}
+
+static mq_status look(void *user, const mq_value *value, const mq_array *array, mq_error *err)
+{
+    return mq_prune_data_add(user, value, array, err);
+}
+
+static mq_status run_stage(mq_prune_job *j, mq_prune_data *d)
+{
+    mq_watch_opts o = { .source = &j->opts->data, .shard = 1, .n_shards = 1, .step = "look at inputs",
+                        .code = "prune-partial", .unseen = "are pruned without data", .look = look, .user = d };
+    mq_watched seen;
+    mq_status rc;
+
+    o.names = mq_prune_data_names(d, &o.n_names);
+    MQ_TRY(mq_watch(j->job.model, &o, j->job.hooks, &seen, j->job.err));
+    rc = mq_prune_data_finish(d, j->job.err);
+done:
+    return rc;
+}
+
+mq_status mq_prune_with_data(mq_prune_job *j)
+{
+    mq_prune_data *d = NULL;
+    bool more;
+    mq_status rc;
+
+    if (j->opts->method != MQ_PRUNE_WANDA && j->opts->method != MQ_PRUNE_SPARSEGPT)
+        return MQ_OK;
+    MQ_TRY(mq_prune_data_create(&d, &j->plan, BUDGET, j->job.hooks, j->job.err));
+    for (;;) {
+        MQ_TRY(mq_prune_data_next(d, &more, j->job.err));
+        if (!more)
+            break;
+        MQ_TRY(run_stage(j, d));
+    }
+    rc = mq_job_end_step(&j->job, "look at inputs and prune");
+done:
+    mq_prune_data_free(d);
+    return rc;
+}
