@@ -35,6 +35,7 @@ FORMS = [line.split() for line in """
 --threshold 0.01
 --nonzeros 64
 --pattern 1:4 --method random
+--sparsity 0.8 --storage sparse
 """.strip().splitlines()]
 SMALL, LARGE = 1 << 20, 100 << 20
 
@@ -46,6 +47,11 @@ def constants(model):
         graph = graphs.pop()
         for tensor in graph.initializer:
             found[tensor.name] = numpy_helper.to_array(tensor)
+        for sparse in graph.sparse_initializer:
+            values = numpy_helper.to_array(sparse.values)
+            dense = np.zeros(tuple(sparse.dims), values.dtype)
+            dense.reshape(-1)[numpy_helper.to_array(sparse.indices)] = values
+            found[sparse.values.name] = dense
         for node in graph.node:
             graphs += [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
             if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
