@@ -86,7 +86,7 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--control trains on labels alone: --labels is not given");
     if (o->values[OPT_TARGET].given && !o->values[OPT_QUANTIZE].on)
         return cli_fail(err, MQ_ERR_USAGE, "--target is for --quantize: training knows none");
-    CLI_TRY(cli_check_bounds(o, true, err));
+    CLI_TRY(cli_check_bounds(o, true, false, err));
     rc = cli_check_training(o, err);
 done:
     return rc;

@@ -16,7 +16,8 @@ static const cli_opt takes[] = {
     CLI_WRITING_OPTS, CLI_SOURCE_OPTS, OPT_LABELS, OPT_VAL_LABELS, CLI_BOUNDS_OPTS, OPT_NODES, OPT_EXCLUDE_NODES,
     OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,
     OPT_EXCLUDE_OP_TYPES, OPT_SPARSITY, OPT_THRESHOLD, OPT_NONZEROS, OPT_METHOD, OPT_SCOPE, OPT_PATTERN, OPT_STORAGE,
-    OPT_ROUND_TO, OPT_ZERO_ONLY, OPT_KEEP_ENDS, OPT_ROUNDS, OPT_SPARSITY_SCHEDULE, OPT_TIME_LIMIT, CLI_TRAINING_OPTS,
+    OPT_ROUND_TO, OPT_ZERO_ONLY, OPT_KEEP_ENDS, OPT_SENSITIVITY, OPT_ROUNDS, OPT_SPARSITY_SCHEDULE, OPT_TIME_LIMIT,
+    CLI_TRAINING_OPTS,
     OPT_NONE,
 };
 
@@ -24,13 +25,15 @@ static const cli_opt takes[] = {
 static const cli_help_text helps[] = {
     { OPT_MAX_SIZE, "largest file with its external data, or its share of the input's (default: none)", true, NULL },
     CLI_BOUNDS_HELPS("the input", "the result"),
+    { OPT_MAX_EVALS, "most models that a search by bounds measures, and most runs of --eval-cmd behind the first",
+      false, NULL },
     { OPT_SEED, "of --method random, and of generated inputs", false, NULL },
     { OPT_OP_TYPES, "only these operators (default: Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and RNN)", false, NULL },
     { OPT_ROUNDS, "prune in so many steps, and train on --data after each of them with what is zero held at zero (default: "
                   "1 with --epochs, else nothing is trained)", false, NULL },
     { OPT_EPOCHS, "how often all samples are gone through in each round; 0: nothing is trained (default: 2)", true, NULL },
     { OPT_BATCH, "samples per step of a training (default: 64), or of a run", true, NULL },
-    { OPT_TIME_LIMIT, "no epoch begins after so long, of all rounds together", false, NULL },
+    { OPT_TIME_LIMIT, "no epoch begins after so long, of all rounds together; a search by bounds ends", false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
 
@@ -57,6 +60,8 @@ static void read_zeros(const cli_session *s, mq_prune_opts *o)
     o->method = (mq_prune_method)cli_get(s, OPT_METHOD)->word;
     o->scope = (mq_prune_scope)cli_get(s, OPT_SCOPE)->word;
     o->pattern = cli_get(s, OPT_PATTERN)->text;
+    o->sensitivity = cli_get(s, OPT_SENSITIVITY)->on;
+    o->time_limit = cli_get(s, OPT_TIME_LIMIT)->real;
     o->sparse = cli_get(s, OPT_STORAGE)->word == 1;
     o->round_to = (size_t)cli_get(s, OPT_ROUND_TO)->number;
     o->zero_only = cli_get(s, OPT_ZERO_ONLY)->on;
@@ -109,6 +114,13 @@ static mq_prune_opts read_options(cli_session *s)
     return o;
 }
 
+/* Does a bound say how many zeros there are, or is sensitivity measured? */
+static bool searches(const cli_options *o)
+{
+    return o->values[OPT_SENSITIVITY].on || !(o->values[OPT_SPARSITY].given || o->values[OPT_THRESHOLD].given ||
+                                              o->values[OPT_NONZEROS].given);
+}
+
 /* Options of training without a training. */
 static mq_status check_training(const cli_options *o, mq_error *err)
 {
@@ -117,7 +129,8 @@ static mq_status check_training(const cli_options *o, mq_error *err)
     if (trains(o) && !o->values[OPT_DATA].given)
         return cli_fail(err, MQ_ERR_USAGE, "--rounds trains on --data, which is not given (--epochs 0: nothing is trained)");
     for (size_t i = 0; i < sizeof of_training / sizeof *of_training && !trains(o); i++)
-        if (o->values[of_training[i]].given && of_training[i] != OPT_EPOCHS)
+        if (o->values[of_training[i]].given && of_training[i] != OPT_EPOCHS &&
+            !(of_training[i] == OPT_TIME_LIMIT && searches(o)))
             return cli_fail(err, MQ_ERR_USAGE, "%s is for a training: --rounds and --epochs ask for one",
                             cli_row_of(of_training[i])->label);
     return cli_check_training(o, err);
@@ -131,7 +144,7 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--threshold is a magnitude: not %s", o->values[OPT_THRESHOLD].text);
     if ((rc = check_training(o, err)) != MQ_OK)
         return rc;
-    return cli_check_bounds(o, trains(o), err);
+    return cli_check_bounds(o, trains(o), searches(o), err);
 }
 
 static mq_status run(cli_session *s, mq_error *err)

@@ -13,6 +13,7 @@
 #include "model/sparse.h"
 #include "ops/ops.h"
 #include "passes/weight_inputs.h"
+#include "prune/ask.h"
 #include "prune/pick.h"
 #include "prune/zero.h"
 #include "report/report.h"
@@ -87,7 +88,19 @@ static mq_status choose(mq_prune_job *j)
     MQ_TRY(mq_prune_find(&j->plan, j->job.err));
     if (!j->plan.n_pruned)
         return fail_nothing(j);
-    MQ_TRY(mq_prune_pick(&j->plan, j->job.hooks, j->job.err));
+done:
+    return rc;
+}
+
+static mq_status choose_zeros(mq_prune_job *j)
+{
+    mq_status rc = MQ_OK;
+
+    if (j->structured)
+        return MQ_OK;
+    if (j->opts->sensitivity || mq_prune_by_bounds(j->opts))
+        MQ_TRY(mq_prune_search(j));
+    rc = mq_prune_pick(&j->plan, j->job.hooks, j->job.err);
 done:
     return rc;
 }
@@ -163,6 +176,7 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     MQ_TRY(choose(&j));
     MQ_TRY(mq_prune_worth_begin(&j));
     MQ_TRY(mq_judging_open(&j.judging, &judged, j.job.model, err));
+    MQ_TRY(choose_zeros(&j));
     MQ_TRY(mq_job_end_step(&j.job, "choose"));
     MQ_TRY(mq_prune_in_rounds(&j));
     MQ_TRY(mq_prune_with_data(&j));

@@ -32,6 +32,10 @@ typedef struct mq_prune_job {
     mq_prune_tuning tuning;  /* n_done 0: nothing was trained */
 } mq_prune_job;
 
+/* prune_search.c: measures each weight alone, for the report; with bounds in the place of a number of zeros every weight
+ * gets a ratio of its own, and those that cannot lose anything stay. */
+mq_status mq_prune_search(mq_prune_job *j);
+
 /* The section `prune` of the report, and what the pass over the weights found out; MQ_ERR_USAGE when nothing is left of a
  * weight that was to lose a share of its own. */
 mq_status mq_prune_tell(mq_prune_job *j);

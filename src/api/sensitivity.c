@@ -207,146 +207,117 @@ static void choose_runs(mq_sense *s, size_t n)
 
 /* ---- one part ------------------------------------------------------------------------------------------------------ */
 
+/* Each level is a plan of its own: what a constant is goes into other ones, when they are folded. */
 typedef struct part {
     mq_sense *s;
-    size_t item, place;
-    mq_running run;     /* from the place on */
-    size_t *output;     /* per output of the run: of the model */
-    mq_compare *sums;   /* per output of the run */
+    const mq_sense_item *item;
+    size_t number, place;
+    mq_running run;      /* from the place on */
+    size_t *output;      /* per output of the run: of the model */
+    size_t n_outputs;
+    const char **names;  /* of inputs, then of outputs */
+    size_t n_inputs;
+    mq_array **in;
+    mq_compare *sums;    /* per output of the run */
     mq_metrics *metrics;
-    const char **names; /* of inputs, then of outputs */
-    mq_array **in;      /* what is held, then changed constants */
-    size_t n_held;
-    const char **kept;  /* constants that the plan keeps */
-    size_t n_kept;
+    mq_array **whole, **changed; /* per constant */
+    mq_tensor **was;     /* likewise */
 } part;
-
-static mq_status has_span(void *user, mq_value *v)
-{
-    (void)user;
-    return v->tag ? MQ_ERR_USAGE : MQ_OK; /* ends the looking */
-}
-
-/* Does nothing but constants go into one of the nodes that read it, or is it read by an inner graph? Then a plan does not
- * keep it as it is. */
-static bool is_folded(const mq_sense *s, const char *name)
-{
-    const mq_graph *g = s->model->graph;
-    const mq_value *v = mq_graph_find_here(g, name);
-
-    for (size_t i = 0; i < v->uses.n; i++) {
-        const mq_node *n = v->uses.items[i].node;
-
-        if (n->graph != g || mq_node_each_read(n, g, has_span, NULL) == MQ_OK)
-            return true;
-    }
-    return false;
-}
-
-/* Constants of the part: most can be exchanged in the plan; those that would be folded are fed as inputs. */
-static void sort_constants(part *p, mq_plan_opts *opts)
-{
-    const mq_sense_item *it = &p->s->o->items[p->item];
-
-    for (size_t k = 0; k < it->n_constants; k++) {
-        if (is_folded(p->s, it->constants[k]))
-            p->names[opts->n_inputs++] = it->constants[k];
-        else
-            p->kept[p->n_kept++] = it->constants[k];
-    }
-    opts->keep = p->kept;
-    opts->n_keep = p->n_kept;
-}
 
 static mq_status make_room(part *p)
 {
     const mq_sense *s = p->s;
-    const size_t n_in = s->spans.n + s->o->items[p->item].n_constants;
+    const size_t n = p->item->n_constants + 1;
 
     p->output = calloc(s->whole.n_out + 1, sizeof *p->output);
     p->sums = calloc(s->whole.n_out + 1, sizeof *p->sums);
-    p->names = calloc(n_in + s->whole.n_out + 1, sizeof *p->names);
-    p->in = calloc(n_in + 1, sizeof *p->in);
-    p->kept = calloc(n_in + 1, sizeof *p->kept);
-    return p->output && p->sums && p->names && p->in && p->kept ? MQ_OK : mq_oom(s->err);
+    p->names = calloc(s->spans.n + s->whole.n_out + 1, sizeof *p->names);
+    p->in = calloc(s->spans.n + 1, sizeof *p->in);
+    p->whole = calloc(n, sizeof *p->whole);
+    p->changed = calloc(n, sizeof *p->changed);
+    p->was = calloc(n, sizeof *p->was);
+    return p->output && p->sums && p->names && p->in && p->whole && p->changed && p->was ? MQ_OK : mq_oom(s->err);
 }
 
 /* Outputs that the part can change are those made behind it. */
 static mq_status open_part(part *p)
 {
-    mq_sense *s = p->s;
-    mq_plan_opts opts = { 0 };
+    const mq_sense *s = p->s;
     mq_status rc = make_room(p);
 
     if (rc != MQ_OK)
         return rc;
-    opts.inputs = p->names;
-    opts.n_inputs = p->n_held = mq_sense_names_at(s, p->place, p->names);
-    sort_constants(p, &opts);
-    opts.outputs = p->names + opts.n_inputs;
+    p->n_inputs = mq_sense_names_at(s, p->place, p->names);
     for (size_t i = 0; i < s->whole.n_out; i++) {
         const mq_value *v = mq_graph_find_here(s->model->graph, s->whole.outputs[i]->name);
 
         if (!v || !v->tag || s->spans.items[v->tag - 1].made < p->place)
             continue;
-        p->output[opts.n_outputs] = i;
-        p->names[opts.n_inputs + opts.n_outputs++] = v->name;
+        p->output[p->n_outputs] = i;
+        p->names[p->n_inputs + p->n_outputs++] = v->name;
     }
-    return mq_running_open(&p->run, s->model, &opts, s->o->hooks, s->err);
+    for (size_t k = 0; k < p->item->n_constants && rc == MQ_OK; k++) {
+        p->was[k] = mq_graph_find_here(s->model->graph, p->item->constants[k])->init;
+        rc = mq_array_of_tensor(&p->whole[k], p->was[k], true, s->err);
+    }
+    return rc;
 }
 
-static void drop_fed(part *p)
+/* The constants are what they were again. */
+static mq_status change_back(part *p)
 {
-    for (size_t i = p->n_held; p->run.plan && i < p->run.n_in; i++) {
-        mq_array_unref(p->in[i]);
-        p->in[i] = NULL;
+    mq_status rc = MQ_OK;
+
+    mq_running_close(&p->run);
+    for (size_t k = 0; k < p->item->n_constants; k++) {
+        mq_value *v = mq_graph_find_here(p->s->model->graph, p->item->constants[k]);
+
+        if (v && p->was && p->was[k] && v->init != p->was[k] && rc == MQ_OK)
+            rc = mq_value_set_init(v, p->was[k], p->s->err);
+        if (p->changed) {
+            mq_array_unref(p->changed[k]);
+            p->changed[k] = NULL;
+        }
     }
+    return rc;
 }
 
 static void close_part(part *p)
 {
-    drop_fed(p);
-    mq_running_close(&p->run);
+    change_back(p);
+    for (size_t k = 0; p->whole && k < p->item->n_constants; k++)
+        mq_array_unref(p->whole[k]);
     free(p->output);
     free(p->sums);
     free(p->names);
     free(p->in);
-    free(p->kept);
+    free(p->whole);
+    free(p->changed);
+    free(p->was);
 }
 
-/* One constant at a level: the caller's. */
-static mq_status change_constant(const part *p, size_t level, size_t k, mq_array **out)
+/* Tensors over arrays that live for as long as the plan: models keep what is copied into them. */
+static mq_status change_to(part *p, size_t level)
 {
     const mq_sense *s = p->s;
-    const mq_value *v = mq_graph_find_here(s->model->graph, s->o->items[p->item].constants[k]);
-    mq_array *whole = NULL;
-    mq_status rc;
+    const mq_plan_opts opts = { .inputs = p->names, .n_inputs = p->n_inputs, .outputs = p->names + p->n_inputs,
+                                .n_outputs = p->n_outputs };
+    mq_status rc = change_back(p);
 
-    MQ_TRY(mq_array_of_tensor(&whole, v->init, true, s->err));
-    rc = s->o->change(s->o->user, p->item, level, k, whole, out, s->err);
-done:
-    mq_array_unref(whole);
-    return rc;
-}
+    for (size_t k = 0; k < p->item->n_constants && rc == MQ_OK; k++) {
+        mq_tensor *t = mq_tensor_create(s->model, p->item->constants[k], p->was[k]->dtype, p->was[k]->n_dims,
+                                        p->was[k]->dims, NULL);
 
-static mq_status change_constants(part *p, size_t level)
-{
-    const mq_sense_item *it = &p->s->o->items[p->item];
-    size_t fed = p->n_held, kept = 0;
-    mq_status rc = MQ_OK;
-
-    drop_fed(p);
-    for (size_t k = 0; k < it->n_constants && rc == MQ_OK; k++) {
-        mq_array *changed = NULL;
-
-        rc = change_constant(p, level, k, &changed);
-        if (rc == MQ_OK && kept < p->n_kept && p->kept[kept] == it->constants[k]) {
-            rc = mq_plan_set_constant(p->run.plan, p->kept[kept++], changed, p->s->err);
-            mq_array_unref(changed);
-        } else if (rc == MQ_OK) {
-            p->in[fed++] = changed;
-        }
+        if (!t)
+            return mq_oom(s->err);
+        MQ_TRY(s->o->change(s->o->user, p->number, level, k, p->whole[k], &p->changed[k], s->err));
+        t->data = p->changed[k]->data;
+        t->n_bytes = mq_array_bytes(p->changed[k]);
+        rc = mq_value_set_init(mq_graph_find_here(s->model->graph, t->name), t, s->err);
     }
+    if (rc == MQ_OK)
+        rc = mq_running_open(&p->run, s->model, &opts, s->o->hooks, s->err);
+done:
     return rc;
 }
 
@@ -382,13 +353,13 @@ static double noise_of(const mq_compare *c)
 static mq_status measure_level(part *p, size_t level)
 {
     mq_sense *s = p->s;
-    mq_sense_point *out = &s->out->points[p->item * s->o->n_levels + level];
+    mq_sense_point *out = &s->out->points[p->number * s->o->n_levels + level];
     double noise = 0, metric = s->out->has_metric ? s->out->first : NAN;
     mq_status rc;
 
-    memset(p->sums, 0, p->run.n_out * sizeof *p->sums);
+    memset(p->sums, 0, p->n_outputs * sizeof *p->sums);
     MQ_TRY(mq_metrics_create(&p->metrics, s->err));
-    MQ_TRY(change_constants(p, level));
+    MQ_TRY(change_to(p, level));
     for (size_t i = 0; i < s->n_runs; i++) {
         MQ_TRY(mq_check_cancelled(s->o->hooks, s->err));
         MQ_TRY(measure_run(p, &s->runs[i]));
@@ -406,7 +377,7 @@ done:
 
 static mq_status measure_part(mq_sense *s, size_t item)
 {
-    part p = { .s = s, .item = item, .place = s->place[item] };
+    part p = { .s = s, .item = &s->o->items[item], .number = item, .place = s->place[item] };
     mq_status rc;
 
     MQ_TRY(open_part(&p));

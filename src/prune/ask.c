@@ -32,6 +32,14 @@ void mq_prune_ask_free(mq_prune_ask *a)
     free(a);
 }
 
+bool mq_prune_by_bounds(const mq_prune_opts *o)
+{
+    const mq_bench_bounds *b = &o->bounds.limits;
+
+    return !o->sparsity.n && o->threshold < 0 && o->nonzeros < 0 && !strchr(o->pattern, ':') &&
+           (b->has_drop || b->has_metric || b->has_sqnr);
+}
+
 uint64_t mq_prune_count(double ratio, uint64_t n)
 {
     return (uint64_t)nearbyint(ratio * (double)n);
@@ -84,8 +92,12 @@ static mq_status check_opts(const mq_prune_opts *o, mq_error *err)
                        o->nonzeros >= 0 ? "--nonzeros" : "--threshold");
     if (n > 1)
         return mq_fail(err, MQ_ERR_USAGE, "--sparsity, --threshold and --nonzeros contradict each other");
-    if (n == 0 && !groups)
-        return mq_fail(err, MQ_ERR_USAGE, "--sparsity, --threshold or --nonzeros has to say how many weights go");
+    if (n == 0 && !groups && !mq_prune_by_bounds(o))
+        return mq_fail(err, MQ_ERR_USAGE, "--sparsity, --threshold or --nonzeros has to say how many weights go, or a bound "
+                                          "how far: --max-drop, --min-metric, --min-sqnr");
+    if (groups && o->sensitivity)
+        return mq_fail(err, MQ_ERR_USAGE, "--pattern %s leaves no choice of ratios: --sensitivity has no effect",
+                       o->pattern);
     if (!(o->threshold < 0) && (!isfinite(o->threshold) || o->method > MQ_PRUNE_L2))
         return mq_fail(err, MQ_ERR_USAGE, "--threshold is a magnitude for --method l1 or l2");
     if (groups && o->scope == MQ_PRUNE_GLOBAL)
@@ -104,7 +116,7 @@ mq_status mq_prune_ask_create(mq_prune_ask **out, const mq_prune_plan *plan, mq_
         return mq_oom(err);
     MQ_TRY(check_opts(o, err));
     a->only = plan->kind == MQ_PRUNE_GROUPS ? (double)(plan->of - plan->keep) / (double)plan->of : -1;
-    a->common = a->only < 0 ? 0 : a->only;
+    a->common = !(a->only < 0) ? a->only : mq_prune_by_bounds(o) ? 0.5 : 0; /* until it is found */
     a->texts = calloc(o->sparsity.n + 1, sizeof *a->texts);
     a->ratios = calloc(o->sparsity.n + 1, sizeof *a->ratios);
     if (!a->texts || !a->ratios) {

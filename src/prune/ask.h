@@ -22,6 +22,9 @@ mq_status mq_prune_ask_check(const mq_prune_ask *a, mq_error *err);
 /* Reads plan->opts->pattern into kind, keep, of, rows, cols. */
 mq_status mq_prune_ask_pattern(mq_prune_plan *plan, mq_error *err);
 
+/* Is there no number of zeros, but a bound on what the model computes, by which one is looked for? */
+bool mq_prune_by_bounds(const mq_prune_opts *o);
+
 /* S x n, halves to the even neighbour: as torch.nn.utils.prune counts. */
 uint64_t mq_prune_count(double ratio, uint64_t n);
 

@@ -32,7 +32,7 @@ mq_bounds cli_bounds(const cli_session *s)
     };
 }
 
-mq_status cli_check_bounds(const cli_options *o, bool judged, mq_error *err)
+mq_status cli_check_bounds(const cli_options *o, bool judged, bool searched, mq_error *err)
 {
     static const cli_opt eval_only[] = { OPT_LOWER_IS_BETTER, OPT_MAX_EVALS };
     static const cli_opt measured[] = { OPT_EVAL_CMD, OPT_WITH_ONNXRUNTIME, OPT_MAX_LATENCY, OPT_MIN_SPEEDUP };
@@ -40,7 +40,7 @@ mq_status cli_check_bounds(const cli_options *o, bool judged, mq_error *err)
     const bool bound = o->values[OPT_MAX_DROP].given || o->values[OPT_MIN_METRIC].given;
 
     for (size_t i = 0; i < sizeof eval_only / sizeof *eval_only && !eval; i++)
-        if (o->values[eval_only[i]].given)
+        if (o->values[eval_only[i]].given && !(searched && eval_only[i] == OPT_MAX_EVALS))
             return cli_fail(err, MQ_ERR_USAGE, "%s is for --eval-cmd", cli_row_of(eval_only[i])->label);
     if (eval && o->values[OPT_METRIC_OUTPUT].given)
         return cli_fail(err, MQ_ERR_USAGE, "--metric-output and --eval-cmd contradict each other");

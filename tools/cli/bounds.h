@@ -28,7 +28,7 @@ mq_bench_bounds cli_limits(const cli_session *s);
 mq_bounds cli_bounds(const cli_session *s);
 
 /* MQ_ERR_USAGE for options of --eval-cmd without it, and for what has to be run in a dry run. `judged`: models are judged by
- * --eval-cmd or a metric anyhow, so that neither needs a bound. */
-mq_status cli_check_bounds(const cli_options *o, bool judged, mq_error *err);
+ * --eval-cmd or a metric anyhow, so that neither needs a bound. `searched`: --max-evals counts other measurements, too. */
+mq_status cli_check_bounds(const cli_options *o, bool judged, bool searched, mq_error *err);
 
 #endif

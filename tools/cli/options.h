@@ -202,6 +202,7 @@ typedef enum cli_opt {
     OPT_KEEP_ENDS, /* on */
     OPT_ROUNDS,    /* given: number */
     OPT_SPARSITY_SCHEDULE, /* text */
+    OPT_SENSITIVITY, /* on */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */
     OPT_PASSES,         /* items: patterns of names */

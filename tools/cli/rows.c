@@ -340,6 +340,8 @@ static const cli_row rows[N_OPTS] = {
                      .help = "prune in so many steps, and train on --data after each of them" },
     [OPT_SPARSITY_SCHEDULE] = { "--sparsity-schedule", 0, KIND_WORD, PRUNE, "cubic|linear", "cubic|linear",
                                 .fallback = "cubic", .help = "how the share of zeros grows over the rounds" },
+    [OPT_SENSITIVITY] = { "--sensitivity", 0, KIND_SWITCH, PRUNE,
+                          .help = "report what each weight alone costs, from 10 to 90 % of zeros" },
 
     [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
                     .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "
