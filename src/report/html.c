@@ -77,6 +77,9 @@ static const mq_html_column SENSITIVITY[] = {
     { "zeros", "sparsity", MQ_HTML_SHARE }, { "SQNR of the outputs, dB", "sqnr_db", MQ_HTML_REAL },
     { "metric", "metric", MQ_HTML_REAL }, { 0 },
 };
+static const mq_html_column ROUNDS[] = {
+    { "round", "round", MQ_HTML_COUNT }, { "zeros", "sparsity", MQ_HTML_BAR }, { "metric", "metric", MQ_HTML_REAL }, { 0 },
+};
 static const mq_html_column PRUNED[] = {
     { "weight", "name", MQ_HTML_NAME }, { "shape", "shape", MQ_HTML_SHAPE },
     { "zeros", "sparsity", MQ_HTML_BAR }, { "asked", "asked", MQ_HTML_ASKED },
@@ -363,9 +366,12 @@ static void pruned(mq_str *out, const json_t *prune)
     if (!prune)
         return;
     said(out, "Pruned", prune, mq_str_add_pruned);
+    if (json_object_get(prune, "rounds"))
+        said(out, "Trained", prune, mq_str_add_rounds);
     note(out, "Worth", worth, "text");
     if (json_object_get(worth, "gzip_bytes"))
         said(out, "Compressed", worth, mq_str_add_gzip);
+    mq_html_section(out, "Rounds", json_object_get(prune, "rounds"), ROUNDS);
     mq_html_section(out, "Pruned weights", json_object_get(prune, "tensors"), PRUNED);
     mq_html_section(out, "Coupled channels", json_object_get(prune, "groups"), GROUPS);
     mq_html_section(out, "Layers", json_object_get(prune, "layers"), LAYERS);

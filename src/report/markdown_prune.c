@@ -43,6 +43,15 @@ static void layer_row(mq_str *out, const json_t *l)
     mq_str_addf(out, " | %s |\n", mq_json_get_bool(l, "gone") ? "gone" : "stays");
 }
 
+static void round_row(mq_str *out, const json_t *r)
+{
+    double zeros = 0, metric = 0;
+
+    mq_json_get_real(r, "sparsity", &zeros);
+    mq_json_get_real(r, "metric", &metric);
+    mq_str_addf(out, "| %lld | %.1f%% | %.4g |\n", (long long)mq_json_get_int(r, "round"), 100 * zeros, metric);
+}
+
 void mq_md_pruned(mq_str *out, const json_t *prune, size_t budget)
 {
     const json_t *worth = json_object_get(prune, "worth");
@@ -52,6 +61,11 @@ void mq_md_pruned(mq_str *out, const json_t *prune, size_t budget)
     mq_str_add(out, "Pruned: ");
     mq_str_add_pruned(out, prune);
     mq_str_add(out, "\n\n");
+    if (json_object_get(prune, "rounds")) {
+        mq_str_add(out, "Trained: ");
+        mq_str_add_rounds(out, prune);
+        mq_str_add(out, "\n\n");
+    }
     if (worth) {
         mq_str_add(out, "Worth: ");
         mq_md_prose(out, mq_json_get_text(worth, "text"));
@@ -62,6 +76,7 @@ void mq_md_pruned(mq_str *out, const json_t *prune, size_t budget)
         mq_str_add_gzip(out, worth);
         mq_str_add(out, "\n\n");
     }
+    mq_md_folded_table(out, "Rounds", json_object_get(prune, "rounds"), "| round | zeros | metric |", round_row, budget);
     mq_md_folded_table(out, "Pruned weights", json_object_get(prune, "tensors"),
                        "| weight | shape | zeros | norm kept | size | as coordinates |", pruned_row, budget);
     mq_md_folded_table(out, "Coupled channels", json_object_get(prune, "groups"), "| channels | kind | were | are | gone |",

@@ -331,6 +331,11 @@ static void pruned(mq_str *out, const json_t *prune)
     mq_str_add(out, "pruned   ");
     mq_str_add_pruned(out, prune);
     mq_str_add(out, "\n");
+    if (json_object_get(prune, "rounds")) {
+        mq_str_add(out, "trained  ");
+        mq_str_add_rounds(out, prune);
+        mq_str_add(out, "\n");
+    }
     if (worth) {
         mq_str_add(out, "worth    ");
         cell(out, mq_json_get_text(worth, "text"), 0);

@@ -379,6 +379,18 @@ void mq_str_add_pruned(mq_str *out, const json_t *prune)
     mq_str_addf(out, " weights are zero, %.1f%% of the model's", 100 * of_model);
 }
 
+void mq_str_add_rounds(mq_str *out, const json_t *prune)
+{
+    const json_t *rounds = json_object_get(prune, "rounds");
+    const size_t n = json_array_size(rounds);
+    double before = NAN, after = NAN;
+
+    mq_json_get_real(prune, "metric_before", &before);
+    mq_json_get_real(json_array_get(rounds, n - 1), "metric", &after);
+    mq_str_addf(out, "%s %.4g after %zu round%s, %.4g before", mq_json_get_text(prune, "metric"), after, n,
+                n == 1 ? "" : "s", before);
+}
+
 void mq_str_add_gzip(mq_str *out, const json_t *worth)
 {
     mq_str_add(out, "about ");
