@@ -212,6 +212,22 @@ static void mark_ends(const mq_prune_plan *plan)
 
 /* ---- deciding ------------------------------------------------------------------------------------------------------ */
 
+/* Who looks the constant up as a table; NULL: nobody. */
+static const mq_node *looked_up_by(const mq_value *v, int depth)
+{
+    for (size_t i = 0; depth < 16 && i < v->uses.n; i++) {
+        const mq_node *n = v->uses.items[i].node, *found = NULL;
+        const mq_quant_traits *t = mq_weight_traits(n);
+        if (t && t->embedding && mq_weight_is_input(n, v->uses.items[i].index))
+            return n;
+        if (mq_trace_passes_on(n) && n->n_outputs && n->outputs[0])
+            found = looked_up_by(n->outputs[0], depth + 1);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
 static void decide(const struct finder *f, mq_prune_item *it)
 {
     const mq_prune_plan *plan = f->plan;
@@ -222,6 +238,8 @@ static void decide(const struct finder *f, mq_prune_item *it)
     if (it->stay)
         return;
     other = mq_weight_other_user(it->constant, &is_output);
+    if (!other)
+        other = looked_up_by(it->constant, 0);
     if (is_output) {
         it->stay = MQ_PRUNE_OUTPUT;
     } else if (other) {
