@@ -294,28 +294,26 @@ static mq_status find_weights(blocks *b, size_t i, mq_error *err)
     return rc;
 }
 
-static mq_status leave_out(blocks *b, const stretch *gone, mq_error *err)
-{
-    mq_value *from = b->nodes[b->chain[gone->to]]->outputs[0], *to = b->nodes[b->chain[gone->from]]->outputs[0];
-    mq_status rc;
-
-    /* the block before it may have gone as well: its tensor is what stands in its place now */
-    while (to->tag)
-        to = b->nodes[to->tag]->outputs[0];
-    if ((rc = mq_value_replace_uses(from, to, err)) == MQ_OK)
-        from->tag = to->producer->tag;
-    return rc;
-}
-
 mq_status mq_blocks_leave_out(mq_blocks *b, const bool *gone, mq_error *err)
 {
+    size_t *instead = calloc(b->n_chain + 1, sizeof *instead); /* per link: the one whose tensor stands in its place */
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; i < b->g->values.n; i++)
-        b->g->values.items[i]->tag = 0;
-    for (size_t i = 0; i < b->list.n && rc == MQ_OK; i++)
-        if (gone[i])
-            rc = leave_out(b, &b->stretches.items[i], err);
+    if (!instead)
+        return mq_oom(err);
+    for (size_t i = 0; i < b->n_chain; i++)
+        instead[i] = i;
+    for (size_t i = 0; i < b->list.n && rc == MQ_OK; i++) {
+        const stretch *s = &b->stretches.items[i];
+
+        if (!gone[i])
+            continue;
+        /* the block before it may have gone as well: blocks come in their order, so its end is settled */
+        instead[s->to] = instead[s->from];
+        rc = mq_value_replace_uses(b->nodes[b->chain[s->to]]->outputs[0], b->nodes[b->chain[instead[s->to]]]->outputs[0],
+                                   err);
+    }
+    free(instead);
     return rc;
 }
 

@@ -20,7 +20,7 @@ typedef struct mq_blocks_item {
 typedef struct mq_blocks mq_blocks;
 
 /* Finds the blocks of m's main graph, in its order. Types must have been inferred (value->type), nodes sorted. Nothing is
- * changed but tags of nodes, which must stay until the blocks are used or freed; borrows m. */
+ * changed but tags of nodes. Borrows m, whose main graph must stay as it is until the blocks are used or freed. */
 mq_status mq_blocks_find(mq_blocks **out, mq_model *m, mq_error *err);
 void mq_blocks_free(mq_blocks *b); /* NULL is fine */
 const mq_blocks_item *mq_blocks_list(const mq_blocks *b, size_t *n);
