@@ -95,9 +95,13 @@ static mq_status make_student(mq_distill_job *j, uint64_t seed, mq_model **out, 
     } else {
         MQ_TRY(mq_model_clone(&m, j->teacher, j->job.err));
         MQ_TRY(mq_infer_model(m, NULL, NULL, j->job.err));
+        if (!o->dry_run && !o->random_init)
+            MQ_TRY(mq_samples_normalize(m, &j->train.samples, false, j->job.hooks, j->job.err));
         MQ_TRY(mq_student_derive(m, &derive, made, j->job.err));
-        if (!o->dry_run)
-            MQ_TRY(mq_samples_normalize(m, &j->train.samples, o->random_init, j->job.hooks, j->job.err));
+        if (!o->dry_run && o->random_init)
+            MQ_TRY(mq_samples_normalize(m, &j->train.samples, true, j->job.hooks, j->job.err));
+        if (!o->random_init)
+            MQ_TRY(mq_norms_resize(m, j->job.err));
     }
     if (o->opset)
         MQ_TRY(mq_opset_raise(m, o->opset, NULL, j->job.err));

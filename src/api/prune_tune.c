@@ -149,7 +149,8 @@ static mq_status make_trained(trained *t, const mq_prune_tuning *tuning, const m
         return mq_oom(err);
     for (size_t i = 0; i < t->n_raw; i++)
         t->raw[i] = convs[i]->outputs[0]->name;
-    rc = mq_samples_normalize(t->model, &tuning->train.samples, false, tuning->train.hooks, err);
+    MQ_TRY(mq_samples_normalize(t->model, &tuning->train.samples, false, tuning->train.hooks, err));
+    rc = mq_norms_resize(t->model, err);
 done:
     return rc;
 }

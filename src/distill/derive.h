@@ -39,9 +39,13 @@ mq_status mq_weights_draw(mq_model *m, uint64_t seed, mq_error *err);
  * the arena. */
 mq_status mq_norms_find(mq_model *m, mq_node ***out, size_t *n, mq_error *err);
 
-/* Puts one behind such a Conv. mean, variance: those of each of its channels on some data; then the filters are brought to
- * the size of fresh ones, and on such data the model computes what it did. NULL: scale 1, bias 0, for fresh weights. Types
- * are to be inferred anew. */
+/* Puts one behind such a Conv. mean, variance: those of each of its channels on some data; on such data the model computes
+ * what it did, and a narrower copy of it that is trained begins with channels of that mean and variance, whatever its inputs
+ * have lost. NULL: scale 1, bias 0, for fresh weights. Types are to be inferred anew. */
 mq_status mq_norms_insert(mq_node *conv, const double *mean, const double *variance, mq_error *err);
+
+/* Brings filters in front of what mq_norms_insert put in to the size of fresh ones, which an optimizer's steps are made
+ * for; what is behind them takes the factor out again, so that the model computes what it did. */
+mq_status mq_norms_resize(mq_model *m, mq_error *err);
 
 #endif

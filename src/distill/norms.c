@@ -4,11 +4,13 @@
  * not at all. It is folded again before the student is written. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "distill/derive.h"
 #include "passes/pass.h"
 
 #define EPSILON 1e-5f
+#define SCALE_NAME "norm_scale" /* what the scales that are put in are called */
 enum { OLDEST_OPSET = 9 }; /* whose BatchNormalization has five inputs and no mode */
 
 static bool lacks_norm(const mq_node *n)
@@ -54,41 +56,104 @@ static mq_status put_floats(mq_value *v, const float *data, mq_error *err)
     return t ? mq_value_set_init(v, t, err) : mq_oom(err);
 }
 
-/* Each filter to the size that fresh ones have, because an optimizer's steps are made for those: what is behind it takes
- * the factor out again. factor: channels of them. */
-static mq_status resize_filters(mq_node *conv, float *factor, mq_error *err)
+/* Filter by filter, the factor that brings it to the size that fresh ones have. */
+static void find_factors(const float *weight, int64_t per, int64_t channels, double *factor)
 {
-    mq_value *w = conv->inputs[1], *b = conv->n_inputs > 2 ? conv->inputs[2] : NULL;
-    const int64_t channels = w->init->dims[0];
-    float *weight, *bias;
-    int64_t n, nb;
-    mq_status rc;
-
-    MQ_TRY(floats_of(w, &weight, &n, err));
     for (int64_t c = 0; c < channels; c++) {
-        const int64_t per = n / channels;
         double squares = 0;
 
         for (int64_t i = 0; i < per; i++)
             squares += (double)weight[c * per + i] * (double)weight[c * per + i];
-        factor[c] = squares > 0 && isfinite(squares) ? (float)sqrt(2 / squares) : 1; /* rms: the root of 2 / fan_in */
-        for (int64_t i = 0; i < per; i++)
-            weight[c * per + i] *= factor[c];
+        factor[c] = squares > 0 && isfinite(squares) ? sqrt(2 / squares) : 1; /* rms: the root of 2 / fan_in */
     }
-    MQ_TRY(put_floats(w, weight, err));
-    if (!b || !b->init || b->uses.n != 1 || b->init->dtype != MQ_FLOAT)
-        goto done;
-    MQ_TRY(floats_of(b, &bias, &nb, err));
-    for (int64_t c = 0; c < nb && nb == channels; c++)
-        bias[c] *= factor[c];
-    rc = put_floats(b, bias, err);
+}
+
+/* data: rows of `per` numbers, each times its factor. */
+static void scale_rows(float *data, int64_t per, int64_t channels, const double *factor)
+{
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = 0; i < per; i++)
+            data[c * per + i] = (float)((double)data[c * per + i] * factor[c]);
+}
+
+static bool is_own(const mq_value *v, int64_t count)
+{
+    return v && v->init && !v->is_input && v->uses.n == 1 && !v->n_output_uses && v->init->dtype == MQ_FLOAT &&
+           mq_tensor_count(v->init) == count;
+}
+
+/* The BatchNormalization that was put behind a Conv, all of whose weights are their own; else NULL. */
+static mq_node *norm_of(const mq_node *conv)
+{
+    const mq_value *y = mq_node_is(conv, "", "Conv") && conv->n_outputs ? conv->outputs[0] : NULL;
+    const mq_value *w = y && conv->n_inputs > 1 ? conv->inputs[1] : NULL;
+    mq_node *norm = w && y->uses.n == 1 && !y->n_output_uses ? y->uses.items[0].node : NULL;
+    const int64_t channels = w && w->init && w->init->n_dims > 2 ? w->init->dims[0] : 0;
+
+    if (!norm || norm->graph != conv->graph || !mq_node_is(norm, "", "BatchNormalization") || norm->n_inputs != 5 ||
+        channels < 1 || !is_own(w, mq_tensor_count(w->init)) ||
+        (conv->n_inputs > 2 && conv->inputs[2] && !is_own(conv->inputs[2], channels)))
+        return NULL;
+    for (size_t i = 1; i < 5; i++)
+        if (!is_own(norm->inputs[i], channels))
+            return NULL;
+    return strncmp(norm->inputs[1]->name, SCALE_NAME, strlen(SCALE_NAME)) == 0 ? norm : NULL;
+}
+
+static mq_status resize(mq_node *conv, mq_node *norm, mq_error *err)
+{
+    mq_value *const tensors[] = { conv->inputs[1], conv->n_inputs > 2 ? conv->inputs[2] : NULL, norm->inputs[1],
+                                  norm->inputs[3], norm->inputs[4] };
+    const double epsilon = (double)mq_node_attr_float(norm, "epsilon", EPSILON);
+    const int64_t channels = conv->inputs[1]->init->dims[0];
+    double *k = mq_arena_alloc(conv->graph->model->arena, (size_t)channels * sizeof *k);
+    float *data[5] = { NULL }, *scale, *mean, *var;
+    int64_t n[5] = { 0 };
+    mq_status rc = MQ_OK;
+
+    if (!k)
+        return mq_oom(err);
+    for (int i = 0; i < 5; i++)
+        if (tensors[i])
+            MQ_TRY(floats_of(tensors[i], &data[i], &n[i], err));
+    find_factors(data[0], n[0] / channels, channels, k);
+    for (int i = 0; i < 2; i++)
+        if (data[i])
+            scale_rows(data[i], n[i] / channels, channels, k);
+    scale = data[2];
+    mean = data[3];
+    var = data[4];
+    for (int64_t c = 0; c < channels; c++) {
+        const double was = (double)var[c] + epsilon, now = (double)var[c] * k[c] * k[c] + epsilon;
+
+        if (was > 0 && now > 0)
+            scale[c] = (float)((double)scale[c] * sqrt(now / was) / k[c]);
+        mean[c] = (float)((double)mean[c] * k[c]);
+        var[c] = (float)((double)var[c] * k[c] * k[c]);
+    }
+    for (int i = 0; i < 5; i++)
+        if (data[i])
+            MQ_TRY(put_floats(tensors[i], data[i], err));
 done:
+    return rc;
+}
+
+mq_status mq_norms_resize(mq_model *m, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (mq_node *n = m->graph->first; n && rc == MQ_OK; n = n->next) {
+        mq_node *norm = norm_of(n);
+
+        if (norm)
+            rc = resize(n, norm, err);
+    }
     return rc;
 }
 
 static mq_status add_norm(mq_node *conv, float *const *params, int64_t channels, mq_error *err)
 {
-    static const char *const names[] = { "norm_scale", "norm_bias", "norm_mean", "norm_var" };
+    static const char *const names[] = { SCALE_NAME, "norm_bias", "norm_mean", "norm_var" };
     mq_graph *g = conv->graph;
     mq_value *y = conv->outputs[0], *raw = mq_value_create_unique(g, "conv_raw");
     mq_node *norm = raw ? mq_node_create(g, conv->next, "", "BatchNormalization", "") : NULL;
@@ -114,27 +179,15 @@ mq_status mq_norms_insert(mq_node *conv, const double *mean, const double *varia
 {
     const int64_t channels = conv->inputs[1]->init->dims[0];
     mq_arena *a = conv->graph->model->arena;
-    float *params[4], *factor = mq_arena_alloc(a, (size_t)channels * sizeof *factor + 1);
-    mq_status rc;
+    float *params[4];
 
     for (size_t i = 0; i < 4; i++)
         if (!(params[i] = mq_arena_alloc(a, (size_t)channels * sizeof *params[i] + 1)))
             return mq_oom(err);
-    if (!factor)
-        return mq_oom(err);
-    for (int64_t c = 0; c < channels; c++)
-        factor[c] = 1;
-    if (mean)
-        MQ_TRY(resize_filters(conv, factor, err));
     for (int64_t c = 0; c < channels; c++) {
-        const double k = (double)factor[c];
-
-        params[0][c] = mean ? (float)sqrt(variance[c] + (double)EPSILON / (k * k)) : 1;
-        params[1][c] = mean ? (float)mean[c] : 0;
-        params[2][c] = mean ? (float)(mean[c] * k) : 0;
-        params[3][c] = mean ? (float)(variance[c] * k * k) : 1;
+        params[0][c] = mean ? (float)sqrt(variance[c] + (double)EPSILON) : 1;
+        params[1][c] = params[2][c] = mean ? (float)mean[c] : 0;
+        params[3][c] = mean ? (float)variance[c] : 1;
     }
-    rc = add_norm(conv, params, channels, err);
-done:
-    return rc;
+    return add_norm(conv, params, channels, err);
 }

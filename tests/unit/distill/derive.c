@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -199,6 +200,18 @@ static void drawn_weights_are_those_of_the_seed(void **state)
     runs("3,5");
 }
 
+/* The L2 norm of a Conv's first filter. */
+static double filter_size(const mq_node *conv)
+{
+    const mq_tensor *t = conv->inputs[1]->init;
+    const float *w = t->data;
+    double squares = 0;
+
+    for (int64_t i = 0; i < mq_tensor_count(t) / t->dims[0]; i++)
+        squares += (double)w[i] * (double)w[i];
+    return sqrt(squares);
+}
+
 /* Whatever the statistics are: what goes into the filters comes out of the normalization. */
 static void norms_change_nothing_at_first(void **state)
 {
@@ -215,6 +228,8 @@ static void norms_change_nothing_at_first(void **state)
     assert_int_equal(n, 3);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(mq_norms_insert(convs[i], mean, variance, NULL), MQ_OK);
+    assert_int_equal(mq_norms_resize(m, NULL), MQ_OK);
+    assert_true(fabs(filter_size(convs[0]) - sqrt(2)) < 1e-5);
     graph_check(m);
     assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
     after = before;

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "graph/clone.h"
+#include "proto_make.h"
 #include "save_make.h"
 
 /* ---- external ------------------------------------------------------------------------------------------------------ */
@@ -246,6 +248,88 @@ static void test_edits_are_written(void **state)
     mq_model_free(got);
 }
 
+enum { ATTR_F = 2, ATTR_REF = 21, NODE_DOMAIN = 7, MODEL_FUNCTION = 25, FUNCTION_NAME = 1, FUNCTION_INPUT = 4,
+       FUNCTION_OUTPUT = 5, FUNCTION_ATTR = 6, FUNCTION_NODE = 7, FUNCTION_OPSET = 9, FUNCTION_DOMAIN = 10,
+       VALUE_NAME = 1, A_FLOAT = 1 };
+
+/* op(x) -> y with an attribute: a reference to another, or 0.25. */
+static mq_str pb_node(const char *domain, const char *op, const char *x, const char *y, const char *attr, const char *ref)
+{
+    mq_str n = { 0 }, a = { 0 };
+
+    pb_text(&n, NODE_INPUT, x);
+    pb_text(&n, NODE_OUTPUT, y);
+    pb_text(&n, NODE_OP, op);
+    pb_text(&n, NODE_DOMAIN, domain);
+    pb_text(&a, ATTR_NAME, attr);
+    pb_int(&a, ATTR_TYPE, A_FLOAT);
+    if (ref)
+        pb_text(&a, ATTR_REF, ref);
+    else
+        pb_fixed32(&a, ATTR_F, 0x3e800000);
+    pb_message(&n, NODE_ATTR, &a);
+    return n;
+}
+
+static mq_str pb_named(uint32_t field, const char *name)
+{
+    mq_str s = { 0 };
+
+    pb_text(&s, field, name);
+    return s;
+}
+
+static mq_str pb_import(const char *domain, uint64_t version)
+{
+    mq_str s = pb_named(OPSET_DOMAIN, domain);
+
+    pb_int(&s, OPSET_VERSION, version);
+    return s;
+}
+
+/* y = local.Leaky(x, slope = 0.25), where local.Leaky(a) -> b is LeakyRelu(a, alpha = @slope) */
+static void put_leaky(const char *path)
+{
+    mq_str f = pb_named(FUNCTION_NAME, "Leaky"), g = { 0 }, model, part;
+
+    pb_text(&f, FUNCTION_INPUT, "a");
+    pb_text(&f, FUNCTION_OUTPUT, "b");
+    pb_text(&f, FUNCTION_ATTR, "slope");
+    pb_message(&f, FUNCTION_NODE, (part = pb_node("", "LeakyRelu", "a", "b", "alpha", "slope"), &part));
+    pb_message(&f, FUNCTION_OPSET, (part = pb_import("", 17), &part));
+    pb_text(&f, FUNCTION_DOMAIN, "local");
+    pb_message(&g, GRAPH_NODE, (part = pb_node("local", "Leaky", "x", "y", "slope", NULL), &part));
+    pb_text(&g, GRAPH_NAME, "g");
+    pb_message(&g, GRAPH_INPUT, (part = pb_named(VALUE_NAME, "x"), &part));
+    pb_message(&g, GRAPH_OUTPUT, (part = pb_named(VALUE_NAME, "y"), &part));
+    model = pb_model(&g);
+    pb_message(&model, MODEL_OPSET, (part = pb_import("local", 1), &part));
+    pb_message(&model, MODEL_FUNCTION, &f);
+    scratch_put(path, model.s, model.n);
+    mq_str_release(&model);
+}
+
+/* What the call names for the function is written under the name that the node has for it. */
+static void test_attribute_of_a_call(void **state)
+{
+    mq_model *read, *got;
+    const mq_node *n;
+
+    (void)state;
+    put_leaky("a.onnx");
+    read = load("a.onnx");
+    assert_int_equal(mq_model_inline_functions(read, NULL, NULL), MQ_OK);
+    save_as(read, "b.onnx", NULL, NULL);
+    got = load("b.onnx");
+    for (n = got->graph->first; n && strcmp(n->op_type, "LeakyRelu") != 0;)
+        n = n->next;
+    assert_non_null(n);
+    assert_int_equal(n->n_attrs, 1);
+    assert_true(mq_node_attr_float(n, "alpha", 0) == 0.25f);
+    mq_model_free(got);
+    mq_model_free(read);
+}
+
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -262,6 +346,7 @@ int main(void)
         IN_SCRATCH(test_empty_and_strings),
         IN_SCRATCH(test_external_to_standard_output),
         IN_SCRATCH(test_edits_are_written),
+        IN_SCRATCH(test_attribute_of_a_call),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
