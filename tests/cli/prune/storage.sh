@@ -11,6 +11,10 @@ mq diff one.onnx two.onnx -q
 mq prune sparse.onnx --sparsity 0.95 --no-keep-ends -q -o one.onnx -f
 mq prune dense.onnx --sparsity 0.95 --no-keep-ends -q -o two.onnx -f
 mq diff one.onnx two.onnx -q
+mq split sparse.onnx -q -o parts
+mq check parts/sparse.parts.json --against sparse.onnx -q
+mq merge sparse.onnx sparse.onnx --average -q -o average.onnx
+mq check average.onnx --against sparse.onnx -q
 mq prune m.onnx --sparsity 0.9 --no-keep-ends --storage sparse -q -j 1 -o one.onnx -f
 cmp one.onnx sparse.onnx
 mq inspect sparse.onnx --tensors fc2.weight | head -1
