@@ -36,52 +36,66 @@ done:
     return rc;
 }
 
+/* A weight as it was, and what was decided about it: a search may have. */
 typedef struct known {
     const char *name;
     mq_prune_stats stats;
+    mq_prune_stay stay;
+    bool own;
+    double ratio;
 } known;
 
-/* The plan's weights as they are, in the model's arena. */
-static mq_status count_all(const mq_prune_job *j, known **out, size_t *n)
+typedef struct rounds {
+    mq_prune_job *job;
+    known *weights; /* in the model's arena */
+    size_t n;
+} rounds;
+
+static mq_status know_all(rounds *r)
 {
-    mq_error *err = j->job.err;
+    const mq_prune_plan *p = &r->job->plan;
+    mq_error *err = r->job->job.err;
     mq_status rc = MQ_OK;
 
-    *n = 0;
-    if (!(*out = mq_arena_calloc(j->job.model->arena, j->plan.items.n + 1, sizeof **out)))
+    if (!(r->weights = mq_arena_calloc(r->job->job.model->arena, p->items.n + 1, sizeof *r->weights)))
         return mq_oom(err);
-    for (size_t i = 0; i < j->plan.items.n; i++) {
-        const mq_prune_item *it = j->plan.items.items[i];
+    for (size_t i = 0; i < p->items.n; i++) {
+        const mq_prune_item *it = p->items.items[i];
+        known *k = &r->weights[r->n++];
 
-        if (it->stay)
-            continue;
-        (*out)[*n].name = it->constant->name;
-        MQ_TRY(count(it->view.tensor, &(*out)[(*n)++].stats, err));
+        *k = (known){ .name = it->constant->name, .stay = it->stay, .own = it->own, .ratio = it->ratio };
+        if (!it->stay)
+            MQ_TRY(count(it->view.tensor, &k->stats, err));
     }
 done:
     return rc;
 }
 
-/* The plan's weights are pruned: what the report says of them. */
-static mq_status compare_all(mq_prune_job *j, const known *before, size_t n)
+static const known *find_known(const rounds *r, const mq_prune_item *it)
 {
+    for (size_t k = 0; k < r->n; k++)
+        if (strcmp(r->weights[k].name, it->constant->name) == 0)
+            return &r->weights[k];
+    return NULL;
+}
+
+/* The plan's weights are pruned: what the report says of them. */
+static mq_status compare_all(const rounds *r)
+{
+    const mq_prune_plan *p = &r->job->plan;
     mq_status rc = MQ_OK;
 
-    for (size_t i = 0; i < j->plan.items.n; i++) {
-        mq_prune_item *it = j->plan.items.items[i];
+    for (size_t i = 0; i < p->items.n; i++) {
+        mq_prune_item *it = p->items.items[i];
         mq_tensor *now = it->stay ? NULL : mq_value_constant(it->constant, true);
+        const known *was = now ? find_known(r, it) : NULL;
 
-        if (!now)
+        if (!was)
             continue;
-        MQ_TRY(count(now, &it->stats, j->job.err));
+        MQ_TRY(count(now, &it->stats, r->job->job.err));
         it->done = true;
-        it->stats.energy_before = it->stats.energy;
-        it->stats.zeros_before = it->stats.zeros;
-        for (size_t k = 0; k < n; k++)
-            if (strcmp(before[k].name, it->constant->name) == 0) {
-                it->stats.energy_before = before[k].stats.energy;
-                it->stats.zeros_before = before[k].stats.zeros;
-            }
+        it->stats.energy_before = was->stats.energy;
+        it->stats.zeros_before = was->stats.zeros;
     }
 done:
     return rc;
@@ -111,8 +125,9 @@ static mq_status put_zeros(const mq_prune_item *it, const uint8_t *mask, mq_erro
     return v->producer ? mq_node_set_attr_tensor(v->producer, "value", now, err) : mq_value_set_init(v, now, err);
 }
 
-static mq_status plan_round(mq_prune_job *j, mq_model *m, double share)
+static mq_status plan_round(const rounds *r, mq_model *m, double share)
 {
+    mq_prune_job *j = r->job;
     mq_prune_plan *p = &j->plan;
     mq_status rc;
 
@@ -120,6 +135,16 @@ static mq_status plan_round(mq_prune_job *j, mq_model *m, double share)
     mq_prune_plan_release(p);
     *p = (mq_prune_plan){ .model = m, .opts = j->opts, .share = share };
     MQ_TRY(mq_prune_find(p, j->job.err));
+    p->n_pruned = 0;
+    for (size_t i = 0; i < p->items.n; i++) {
+        mq_prune_item *it = p->items.items[i];
+        const known *k = find_known(r, it);
+
+        it->stay = k ? k->stay : it->stay;
+        it->own = k ? k->own : it->own;
+        it->ratio = k ? k->ratio : it->ratio;
+        p->n_pruned += !it->stay;
+    }
     rc = mq_prune_pick(p, j->job.hooks, j->job.err);
 done:
     return rc;
@@ -127,11 +152,12 @@ done:
 
 static mq_status prune_round(void *user, mq_model *m, double share, const char ***names, size_t *n_names, mq_error *err)
 {
-    mq_prune_job *j = user;
+    const rounds *r = user;
+    mq_prune_job *j = r->job;
     uint8_t *mask = NULL;
     mq_status rc;
 
-    MQ_TRY(plan_round(j, m, share));
+    MQ_TRY(plan_round(r, m, share));
     if (!(*names = mq_arena_calloc(m->arena, j->plan.items.n + 1, sizeof **names)))
         return mq_oom(err);
     for (size_t i = 0; i < j->plan.items.n; i++) {
@@ -153,7 +179,7 @@ done:
 /* What goes as a whole goes at once; zeros in its place stay. */
 static mq_status cut_round(void *user, mq_model *m, double share, const char ***names, size_t *n_names, mq_error *err)
 {
-    mq_prune_job *j = user;
+    mq_prune_job *j = ((const rounds *)user)->job;
     mq_status rc;
 
     (void)m;
@@ -177,8 +203,7 @@ mq_status mq_prune_in_rounds(mq_prune_job *j)
     static const mq_data_source none = { .n_data = 0 };
     mq_prune_tuning *t = &j->tuning;
     mq_error *err = j->job.err;
-    known *before;
-    size_t n;
+    rounds r = { .job = j };
     mq_status rc;
 
     if (!mq_prune_trains(o))
@@ -186,18 +211,18 @@ mq_status mq_prune_in_rounds(mq_prune_job *j)
     if (j->structured && o->rounds > 1)
         return mq_fail(err, MQ_ERR_USAGE,
                        "--pattern %s takes out at once what goes: --rounds is 1, --epochs as many as wanted", o->pattern);
-    *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = j->structured ? cut_round : prune_round, .user = j };
+    *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = j->structured ? cut_round : prune_round, .user = &r };
     t->train = (mq_train_job){ .opts = &o->train, .train_on = &o->data, .judge_on = o->judge_on.val ? &o->judge_on : &none,
                                .val_split = o->val_split, .metric = o->bounds.metric,
                                .metric_output = o->bounds.metric_output, .note = o->note, .detail = o->detail,
                                .user = o->user, .hooks = j->job.hooks, .err = err };
     if (!mq_prune_schedule_find(o->schedule, &t->schedule))
         return mq_fail(err, MQ_ERR_USAGE, "--sparsity-schedule is cubic or linear, not '%s'", o->schedule);
-    MQ_TRY(count_all(j, &before, &n));
+    MQ_TRY(know_all(&r));
     MQ_TRY(mq_prune_tuning_open(t, j->job.model));
     MQ_TRY(mq_job_end_step(&j->job, "ask the model"));
     MQ_TRY(mq_prune_tuning_run(t, j->job.model));
-    MQ_TRY(compare_all(j, before, n));
+    MQ_TRY(compare_all(&r));
     rc = mq_job_end_step(&j->job, "prune and train");
 done:
     return rc;

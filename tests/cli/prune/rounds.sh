@@ -40,3 +40,10 @@ a, b = (json.load(open(f))["prune"]["rounds"][0]["metric"] for f in ("cut.json",
 assert abs(a - b) < 0.02 and a > 0.6, (a, b)'
 mq prune "$@" --rounds 2 -o two.onnx -f 2>two.txt && exit 9
 grep -q "takes out at once what goes" two.txt
+# What a search found is what rounds prune.
+mq prune "$m" --max-drop 1% --rounds 2 --lr 3e-3 --data "$d:train_x" --labels "$d:train_y" --preprocess scale=1/16 -q -o b.onnx \
+    --report b.json
+python3 -c '
+import json
+p = json.load(open("b.json"))["prune"]
+assert p["sparsity"] > 0.2 and abs(p["rounds"][1]["sparsity"] - p["sparsity"]) < 1e-6, p'
