@@ -329,16 +329,6 @@ static bool is_told(const trial *t, mq_metric which)
     return which == MQ_METRIC_TOP5 ? t->many : which == MQ_METRIC_PERPLEXITY ? t->tokens : true;
 }
 
-/* Half of the 95 % interval of the mean paired difference. For shares half a sample is added to each of the four
- * outcomes of a pair (Agresti and Min, 2005): that no sample differs among a few does not mean that none ever will. */
-static double half_interval(const judged *m, mq_metric which)
-{
-    const bool share = which == MQ_METRIC_TOP1 || which == MQ_METRIC_TOP5;
-    const double n = (double)m->n_pairs + (share ? 2 : 0), squares = m->squares + (share ? 1 : 0);
-
-    return 1.96 * sqrt(fmax(0, squares - m->worse * m->worse / n) / (n - 1) / n);
-}
-
 /* How much worse than the first, with the interval of the paired difference where samples can be paired. */
 static void set_drop(const trial *t, const judged *m, mq_metric which, mq_bench_metric *out)
 {
@@ -356,7 +346,7 @@ static void set_drop(const trial *t, const judged *m, mq_metric which, mq_bench_
     if (which != t->main || m->n_pairs < 2 || !out->has_drop)
         return;
     scale = (first >= 0 && first <= 1 && out->value >= 0 && out->value <= 1) || first == 0 ? 1 : 1 / fabs(first);
-    half = half_interval(m, which);
+    half = mq_metrics_half_interval(which, m->n_pairs, m->worse, m->squares);
     out->has_interval = true;
     out->drop.lo -= half * scale;
     out->drop.hi += half * scale;

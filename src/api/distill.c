@@ -114,6 +114,20 @@ done:
 
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
 
+static void put_drop(const mq_distill_job *j, json_t *drop, const mq_distill_figure *f)
+{
+    const double value = mq_train_drop(&j->train, f->metric), half = f->half * mq_train_drop_scale(&j->train, f->metric);
+    mq_report *r = j->job.report;
+    json_t *ci;
+
+    mq_report_put_real(r, drop, "value", value);
+    if (isnan(half))
+        return;
+    ci = mq_report_array(r, drop, "ci95");
+    mq_report_push_real(r, ci, value - half);
+    mq_report_push_real(r, ci, value + half);
+}
+
 static void put_metric(mq_distill_job *j, const char *model, const mq_distill_figure *f, bool first)
 {
     mq_report *r = j->job.report;
@@ -128,7 +142,7 @@ static void put_metric(mq_distill_job *j, const char *model, const mq_distill_fi
     mq_report_put_bool(r, v, "main", true);
     mq_report_put_bool(r, v, "lower_is_better", mq_metric_lower_is_better(j->train.judge.metric));
     if (!first)
-        mq_report_put_real(r, mq_report_object(r, v, "drop"), "value", mq_train_drop(&j->train, f->metric));
+        put_drop(j, mq_report_object(r, v, "drop"), f);
 }
 
 static bool is_better(const mq_distill_job *j, double a, double b)
@@ -146,16 +160,36 @@ static mq_status bound(mq_distill_job *j, const char *name, const char *asked_fo
     return mq_report_add_bound(j->job.report, name, want, have, pass, j->job.err);
 }
 
+/* One sample more or less is the finest that the data can show of a share. */
+static mq_status bound_drop(mq_distill_job *j)
+{
+    const double most = j->opts->bounds.limits.max_drop, got = j->of_student.metric;
+    const double worse = mq_train_drop(&j->train, got), half = j->of_student.half * mq_train_drop_scale(&j->train, got);
+    const unsigned long long n = j->train.judge.samples.n;
+    char want[80], have[160];
+
+    snprintf(want, sizeof want, "%s: <= %g%%", mq_metric_name(j->train.judge.metric), most * 100);
+    if (isnan(half))
+        snprintf(have, sizeof have, "%.3g%% (%llu samples)", worse * 100, n);
+    else
+        snprintf(have, sizeof have, "%.3g%% (%.3g%% to %.3g%%, %llu samples)", worse * 100, (worse - half) * 100,
+                 (worse + half) * 100, n);
+    if (j->train.judge.classes && most > 0 && n && most < 1.0 / (double)n)
+        mq_warn(j->job.hooks, "bench-bound-fine", "", "--max-drop %g%%: one of %llu samples is %.2g%% already", most * 100,
+                n, 100.0 / (double)n);
+    return mq_report_add_bound(j->job.report, "max-drop", want, have, worse <= most + 1e-12, j->job.err);
+}
+
 /* The metric that students are trained by; a command's is the judging's. */
 static mq_status bound_metric(mq_distill_job *j)
 {
     const mq_bench_bounds *b = &j->opts->bounds.limits;
-    const double got = j->of_student.metric, worse = mq_train_drop(&j->train, got);
+    const double got = j->of_student.metric;
     const bool lower = mq_metric_lower_is_better(j->train.judge.metric), eval = j->opts->bounds.eval_cmd != NULL;
     mq_status rc = MQ_OK;
 
     if (b->has_drop && !eval)
-        MQ_TRY(bound(j, "max-drop", "<= %g%%", b->max_drop * 100, "%.3g%%", worse * 100, worse <= b->max_drop + 1e-12));
+        MQ_TRY(bound_drop(j));
     if (b->has_metric && !eval)
         MQ_TRY(bound(j, "min-metric", lower ? "<= %g" : ">= %g", b->min_metric, "%.6g", got,
                      lower ? got <= b->min_metric : got >= b->min_metric));
@@ -361,11 +395,18 @@ static mq_status train_control(mq_distill_job *j)
     MQ_TRY(make_student(j, o->train.seed, &m, &made));
     MQ_TRY(train(j, m, &(mq_train_call){ .control = true, .seed = o->train.seed, .name = "control", .label = "control, " },
                  &j->control_loop));
-    MQ_TRY(mq_judge_model(&j->train.judge, m, j->job.hooks, &j->of_control.metric, j->job.err));
+    MQ_TRY(mq_judge_beside(&j->train.judge, m, j->job.hooks, &j->of_control.metric, &j->of_control.half,
+                           j->job.err));
     rc = mq_job_end_step(&j->job, "train the control");
 done:
     mq_model_free(m);
     return rc;
+}
+
+static mq_status judge_student(mq_distill_job *j)
+{
+    return mq_judge_beside(&j->train.judge, j->job.model, j->job.hooks, &j->of_student.metric, &j->of_student.half,
+                           j->job.err);
 }
 
 static mq_status train_student(mq_distill_job *j, uint64_t number)
@@ -381,14 +422,14 @@ static mq_status train_student(mq_distill_job *j, uint64_t number)
     if (!o->dry_run)
         MQ_TRY(train(j, j->job.model, &(mq_train_call){ .seed = o->train.seed + number, .name = name, .label = "" },
                      &j->loop));
-    MQ_TRY(mq_judge_model(&j->train.judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
+    MQ_TRY(judge_student(j));
     count_macs(j->job.model, &j->of_student);
     MQ_TRY(mq_job_end_step(&j->job, "train"));
     j->in_float = j->of_student.metric;
     if (o->quantize && !o->dry_run) {
         MQ_TRY(mq_distill_quantize(j));
         count_macs(j->job.model, &j->of_student);
-        MQ_TRY(mq_judge_model(&j->train.judge, j->job.model, j->job.hooks, &j->of_student.metric, j->job.err));
+        MQ_TRY(judge_student(j));
         MQ_TRY(mq_job_end_step(&j->job, "quantize"));
     }
     rc = mq_job_finish(&j->job, "write", tell, j);

@@ -11,6 +11,7 @@
 
 typedef struct mq_distill_figure {
     double metric;
+    double half;         /* of the 95 % interval of its loss against the teacher's; NAN: none */
     uint64_t bytes;      /* as stored; 0: not written */
     int64_t macs;        /* of one sample; -1: not known */
     int64_t int8_macs;   /* of these, products of integers */

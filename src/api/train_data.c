@@ -215,7 +215,7 @@ static mq_status settle(mq_train_job *j)
     if (j->forms[j->judged] == MQ_FORM_ANSWERS)
         MQ_TRY(mq_train_sigmoid(&truth, scores, err));
     MQ_TRY(mq_judge_settle(&j->judge, truth ? truth : scores, is_judged_by_classes(j), j->metric, err));
-    rc = mq_judge_model(&j->judge, j->teacher, j->hooks, &j->teacher_metric, err);
+    rc = mq_judge_teacher(&j->judge, j->teacher, j->hooks, &j->teacher_metric, err);
 done:
     for (size_t i = 0; i < j->run.n_out; i++)
         mq_array_unref(out[i]);
@@ -239,10 +239,16 @@ void mq_train_close(mq_train_job *j)
     mq_running_close(&j->run);
 }
 
-double mq_train_drop(const mq_train_job *j, double got)
+double mq_train_drop_scale(const mq_train_job *j, double got)
 {
     const double was = j->teacher_metric;
-    const double worse = mq_metric_lower_is_better(j->judge.metric) ? got - was : was - got;
 
-    return (got > 1 || was > 1 || got < 0 || was < 0) && was != 0 ? worse / fabs(was) : worse;
+    return (got > 1 || was > 1 || got < 0 || was < 0) && was != 0 ? 1 / fabs(was) : 1;
+}
+
+double mq_train_drop(const mq_train_job *j, double got)
+{
+    const double worse = got - j->teacher_metric, scale = mq_train_drop_scale(j, got);
+
+    return mq_metric_lower_is_better(j->judge.metric) ? worse * scale : -worse * scale;
 }

@@ -65,12 +65,19 @@ typedef struct mq_train_judge {
     bool classes, by_teacher;
     bool held_out;       /* a part of the training data */
     mq_metric metric;
+    mq_metrics *teacher; /* of it, with what each sample had; NULL: it has not been judged */
 } mq_train_judge;
 
 /* Settles truth and metric; teacher: what it says of the samples. */
 mq_status mq_judge_settle(mq_train_judge *j, const mq_array *teacher, bool classes, const char *metric, mq_error *err);
 /* The metric of a model on the samples. */
 mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err);
+/* The same of the teacher, whose samples others are then paired with. */
+mq_status mq_judge_teacher(mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err);
+/* The same of a student. *half: of the 95 % interval of its mean difference from the teacher; NAN: samples of this metric
+ * cannot be paired. */
+mq_status mq_judge_beside(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, double *half,
+                          mq_error *err);
 void mq_judge_release(mq_train_judge *j);
 
 /* ---- one training (train_data.c, train_job.c) ----------------------------------------------------------------------- */
@@ -145,6 +152,8 @@ void mq_train_close(mq_train_job *j);
 
 /* A metric's loss against the teacher's: points for metrics between 0 and 1, else relative to the teacher's. */
 double mq_train_drop(const mq_train_job *j, double metric);
+/* Of such a loss what stands for a difference between metrics. */
+double mq_train_drop_scale(const mq_train_job *j, double metric);
 
 /* Elements of an initializer or constant that are held at zero. */
 typedef struct mq_train_mask {

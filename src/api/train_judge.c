@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
 /* How right students are: by labels, else by what the teacher says. */
+#include <math.h>
+
 #include "api/train_job.h"
 
 mq_status mq_judge_settle(mq_train_judge *j, const mq_array *teacher, bool classes, const char *metric, mq_error *err)
@@ -25,7 +27,9 @@ done:
     return rc;
 }
 
-mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err)
+/* What the metrics of a model on the samples are made of, and the metric. */
+static mq_status judge(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, mq_metrics **made, double *metric,
+                       mq_error *err)
 {
     mq_running run = { 0 };
     mq_metrics *sums = NULL;
@@ -45,6 +49,10 @@ mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *h
     if (!mq_metrics_value(sums, j->metric, metric))
         rc = mq_fail(err, MQ_ERR_INPUT, "%s cannot be said of these samples: none of them has a label",
                      mq_metric_name(j->metric));
+    if (rc == MQ_OK) {
+        *made = sums;
+        sums = NULL;
+    }
 done:
     for (size_t i = 0; out && i < run.n_out; i++)
         mq_array_unref(out[i]);
@@ -54,9 +62,49 @@ done:
     return rc;
 }
 
+mq_status mq_judge_model(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err)
+{
+    mq_metrics *sums = NULL;
+    const mq_status rc = judge(j, m, hooks, &sums, metric, err);
+
+    mq_metrics_free(sums);
+    return rc;
+}
+
+mq_status mq_judge_teacher(mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, mq_error *err)
+{
+    mq_metrics_free(j->teacher);
+    j->teacher = NULL;
+    return judge(j, m, hooks, &j->teacher, metric, err);
+}
+
+mq_status mq_judge_beside(const mq_train_judge *j, mq_model *m, const mq_hooks *hooks, double *metric, double *half,
+                          mq_error *err)
+{
+    mq_metrics *sums = NULL;
+    const mq_status rc = judge(j, m, hooks, &sums, metric, err);
+    size_t n_first = 0, n = 0;
+    const double *first = rc == MQ_OK && j->teacher ? mq_metrics_last(j->teacher, j->metric, &n_first) : NULL;
+    const double *own = rc == MQ_OK ? mq_metrics_last(sums, j->metric, &n) : NULL;
+    double sum = 0, squares = 0;
+
+    *half = NAN;
+    if (first && own && n > 1 && n == n_first) {
+        for (size_t i = 0; i < n; i++) {
+            sum += own[i] - first[i];
+            squares += (own[i] - first[i]) * (own[i] - first[i]);
+        }
+        *half = mq_metrics_half_interval(j->metric, n, sum, squares);
+    }
+    mq_metrics_free(sums);
+    return rc;
+}
+
 void mq_judge_release(mq_train_judge *j)
 {
     mq_samples_release(&j->samples);
     mq_array_unref(j->truth);
+    mq_metrics_free(j->teacher);
     j->truth = NULL;
+    j->teacher = NULL;
 }

@@ -68,6 +68,14 @@ bool mq_metric_lower_is_better(mq_metric m)
     return rows[m].lower;
 }
 
+double mq_metrics_half_interval(mq_metric which, uint64_t n_pairs, double sum, double squares)
+{
+    const bool share = which == MQ_METRIC_TOP1 || which == MQ_METRIC_TOP5;
+    const double n = (double)n_pairs + (share ? 2 : 0), all = squares + (share ? 1 : 0);
+
+    return 1.96 * sqrt(fmax(0, all - sum * sum / n) / (n - 1) / n);
+}
+
 mq_status mq_metrics_create(mq_metrics **out, mq_error *err)
 {
     *out = calloc(1, sizeof **out);

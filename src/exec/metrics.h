@@ -65,6 +65,11 @@ uint64_t mq_metrics_count(const mq_metrics *m); /* labels that counted; of value
  * them. For paired differences: two models that were given the same samples. */
 const double *mq_metrics_last(const mq_metrics *m, mq_metric which, size_t *n);
 
+/* Half of the 95 % interval around the mean of n paired differences of that metric, of which the sum and the sum of squares
+ * are given. For shares (top1, top5) half a sample is added to each of the four outcomes of a pair (Agresti and Min, 2005):
+ * that no sample differs among a few does not mean that none ever will. n: at least 2. */
+double mq_metrics_half_interval(mq_metric which, uint64_t n, double sum, double squares);
+
 /* Of one class; n_classes of them: the scores', or the largest seen + 1. */
 typedef struct mq_class_counts {
     uint64_t right, wrong, missed; /* predicted and so; predicted and not so; so and not predicted */

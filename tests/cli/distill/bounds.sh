@@ -4,10 +4,13 @@ cp "$TESTDATA/digits_cnn.onnx" m.onnx
 train() {
     mq distill-export m.onnx --data "$d:train_x" --labels "$d:train_y" --preprocess scale=1/16 --samples 256 --epochs 2 -q -j 2 "$@"
 }
-train -o a.onnx --max-latency 1h --max-macs 30% --max-ram 1M --min-metric 0.1 --json 2>&1 | python3 -c '
+train -o a.onnx --max-latency 1h --max-macs 30% --max-ram 1M --min-metric 0.1 --max-drop 100% --json 2>&1 | python3 -c '
 import json, sys
-for b in json.load(sys.stdin)["bounds"]:
-    print(b["name"], b["asked"], b["pass"])'
+r = json.load(sys.stdin)
+for b in r["bounds"]:
+    print(b["name"], b["asked"], b["pass"])
+drop = r["metrics"][-1]["values"][0]["drop"]
+print(drop["ci95"][0] < drop["value"] < drop["ci95"][1])'
 train -o b.onnx --max-ram 1K || test $? = 1
 train -o b.onnx --min-speedup 100000 2>missed || test $? = 1
 grep -o 'min-speedup: asked >= 1e+05' missed
