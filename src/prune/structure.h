@@ -68,9 +68,9 @@ double mq_structure_cost(const mq_structure *s, mq_structure_unit unit);
 
 /* Lowers `left` of the chosen groups, a step at a time, until at most `most` units are left: where the importance that is
  * lost per unit is least. That is the share of what the group still has of the sum of squared scores (Lee et al. 2021), so
- * that groups of different scale compare and the last channels of a group are dear; `raw`: the scores themselves, which
- * compare as they are. What the last step saved beyond need is given back
- * where it fits. *met is false when it is more even with one step of every group left. */
+ * that groups of different scale compare and the last channels of a group are dear, times the weights that lose slices;
+ * `raw`: the scores themselves, which compare as they are. What the last step saved beyond need is given back where it fits.
+ * *met is false when it is more even with one step of every group left. */
 mq_status mq_structure_budget(mq_structure *s, mq_structure_unit unit, double most, bool raw, bool *met, mq_error *err);
 
 /* ---- taking out (structure_cut.c) ----------------------------------------------------------------------------------- */

@@ -294,6 +294,19 @@ static double cost_of_group(const mq_structure *s, size_t group, mq_structure_un
     return sum;
 }
 
+/* Weights that lose slices with a channel: a channel that many make and read is missed by each of them. */
+static double count_weights(const mq_structure_group *g)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->channels->n_axes; i++) {
+        const mq_tensor *t = mq_value_constant(g->channels->axes[i].value, true);
+
+        n += t && t->n_dims >= 2;
+    }
+    return n ? (double)n : 1;
+}
+
 /* sums: of the group's scores, squared unless raw, the least i of them. */
 static next_step look_ahead(mq_structure *s, size_t group, mq_structure_unit unit, const double *sums, bool raw)
 {
@@ -310,7 +323,7 @@ static next_step look_ahead(mq_structure *s, size_t group, mq_structure_unit uni
     lost = sums[g->n - to] - sums[g->n - now];
     had = sums[g->n] - sums[g->n - now];
     if (!raw)
-        lost = had > 0 ? lost / had : 0;
+        lost = had > 0 ? count_weights(g) * lost / had : 0;
     return (next_step){ .left = to, .price = saved > 0 ? lost / saved : -1 };
 }
 
@@ -354,7 +367,7 @@ static void give_back(mq_structure *s, mq_structure_unit unit, double most, cons
             if (!g->chosen || now == g->n)
                 continue;
             g->left = more < g->n ? more : g->n;
-            gained = at[g->n] > 0 ? (at[g->n - now] - at[g->n - g->left]) / at[g->n] : 0;
+            gained = at[g->n] > 0 ? count_weights(g) * (at[g->n - now] - at[g->n - g->left]) / at[g->n] : 0;
             if (gained > most_gained && mq_structure_cost(s, unit) <= most) {
                 best = g;
                 best_left = g->left;
