@@ -15,7 +15,7 @@
 
 /* What was gained (prune_worth.c). */
 typedef struct mq_prune_worth {
-    int64_t macs_before, macs;           /* negative: not known */
+    int64_t macs_before, macs;           /* of nodes whose sizes are known */
     uint64_t dense_bytes, sparse_bytes;  /* of the pruned weights, each in its smaller form in the second */
     uint64_t gzip_before, gzip;          /* about, of all files; 0: not looked at */
     bool smaller, faster;

@@ -517,6 +517,7 @@ mq_status mq_prune_structure_tell(mq_prune_job *j, json_t *section)
     mq_status rc = MQ_OK;
 
     mq_report_put_int(j->job.report, section, "round_to", (int64_t)j->opts->round_to);
+    mq_report_put_bool(j->job.report, section, "dry_run", j->opts->dry_run);
     if (j->structured->groups)
         rc = tell_channels(j, section);
     else

@@ -460,6 +460,7 @@ static mq_status run_round(mq_prune_tuning *t, mq_model *m, uint64_t round)
     if (trains) {
         mq_loop_result_release(&t->last);
         MQ_TRY(get_round(t, m, &masks, &(mq_train_call){ .seed = t->train.opts->seed + round, .name = name, .label = label,
+                                                         .part = round - 1, .n_parts = t->rounds,
                                                          .unjudged = round < t->rounds }, &c));
         MQ_TRY(apply(m, c, &masks, err));
     }

@@ -39,7 +39,7 @@ mq_status mq_prune_worth_begin(mq_prune_job *j)
 
     if ((rc = mq_judging_count(j->job.model, &cost, j->job.err)) != MQ_OK)
         return rc;
-    j->worth.macs_before = cost.macs_unknown ? -1 : (int64_t)cost.macs;
+    j->worth.macs_before = (int64_t)cost.macs; /* of nodes whose sizes are known: the same ones before and after */
     if (!o->note || (mq_prune_is_structured(o) && !o->zero_only) || is_packed(j) || o->sparse)
         return MQ_OK;
     mq_str_addf(&text, "the file will be neither smaller nor faster: zeros are stored and multiplied like other numbers%s "
@@ -86,7 +86,10 @@ done:
 
 static void add_macs(mq_str *s, const mq_prune_worth *w)
 {
-    mq_str_addf(s, "%.1f %% fewer multiply-accumulates", 100 * (1 - (double)w->macs / (double)w->macs_before));
+    if (less((uint64_t)w->macs, (uint64_t)w->macs_before))
+        mq_str_addf(s, "%.1f %% fewer multiply-accumulates", 100 * (1 - (double)w->macs / (double)w->macs_before));
+    else
+        mq_str_add(s, "fewer multiply-accumulates (their number depends on sizes that are not known)");
 }
 
 static void add_advice(mq_str *s, const mq_prune_worth *w)
@@ -128,10 +131,8 @@ static void put_worth(mq_prune_job *j, json_t *to)
         mq_report_put_int(r, to, "gzip_bytes_before", (int64_t)w->gzip_before);
         mq_report_put_int(r, to, "gzip_bytes", (int64_t)w->gzip);
     }
-    if (w->macs_before >= 0 && w->macs >= 0) {
-        mq_report_put_int(r, to, "macs_before", w->macs_before);
-        mq_report_put_int(r, to, "macs", w->macs);
-    }
+    mq_report_put_int(r, to, "macs_before", w->macs_before);
+    mq_report_put_int(r, to, "macs", w->macs);
     mq_report_put_bool(r, to, "smaller", w->smaller);
     mq_report_put_bool(r, to, "faster", w->faster);
     describe(&text, w, j->plan.kind == MQ_PRUNE_GROUPS);
@@ -148,9 +149,10 @@ mq_status mq_prune_worth_tell(mq_prune_job *j)
 
     if (rc != MQ_OK)
         return rc;
-    w->macs = cost.macs_unknown ? -1 : (int64_t)cost.macs;
+    w->macs = (int64_t)cost.macs;
     w->smaller = less(j->job.after.model_bytes + j->job.after.data_bytes, before);
-    w->faster = w->macs >= 0 && w->macs_before >= 0 && less((uint64_t)w->macs, (uint64_t)w->macs_before);
+    w->faster = less((uint64_t)w->macs, (uint64_t)w->macs_before) ||
+                (cost.macs_unknown && mq_prune_is_structured(j->opts) && !j->opts->zero_only);
     w->section = mq_report_object(j->job.report, mq_report_section(j->job.report, "prune"), "worth");
     put_worth(j, w->section);
     return MQ_OK;

@@ -350,7 +350,7 @@ static mq_status loop_opts(const training *t, mq_loop_opts *out)
                            .evaluate = t->call->unjudged ? NULL : judge,
                            .user = (void *)(uintptr_t)t, .resume = o->resume,
                            .lower_is_better = mq_metric_lower_is_better(t->job->judge.metric),
-                           .time_limit = seconds_left(t->job),
+                           .time_limit = seconds_left(t->job), .part = t->call->part, .n_parts = t->call->n_parts,
                            .schedule = { .lr = o->lr, .warmup = o->lr_warmup } };
     if (!mq_schedule_find(o->lr_schedule, &out->schedule.kind))
         return mq_fail(t->job->err, MQ_ERR_USAGE, "--lr-schedule: there is no schedule '%s'", o->lr_schedule);

@@ -322,12 +322,65 @@ static void warnings(mq_str *out, const json_t *list)
     json_decref(codes);
 }
 
-static void pruned(mq_str *out, const json_t *prune)
+/* "group    conv1  16 -> 8, made by conv1, conv2": all of a dry run, else the first ones. */
+static void groups(mq_str *out, const json_t *prune)
 {
-    const json_t *worth = json_object_get(prune, "worth");
+    const json_t *list = json_object_get(prune, "groups"), *makers;
+    const size_t n = json_array_size(list), most = json_is_true(json_object_get(prune, "dry_run")) ? n : MQ_REPORT_N_WORST;
+    int name = widest(list, "name");
+
+    name = name > 50 ? 50 : name;
+    for (size_t i = 0; i < n && i < most; i++) {
+        const json_t *e = json_array_get(list, i);
+
+        mq_str_add(out, "group    ");
+        cell(out, mq_json_get_text(e, "name"), name);
+        mq_str_addf(out, "  %lld -> %lld", (long long)mq_json_get_int(e, "channels"), (long long)mq_json_get_int(e, "left"));
+        makers = json_object_get(e, "made_by");
+        for (size_t k = 0; json_array_size(makers) > 1 && k < json_array_size(makers); k++) {
+            mq_str_add(out, k ? ", " : ", made by ");
+            cell(out, json_string_value(json_array_get(makers, k)), 0);
+        }
+        mq_str_add(out, "\n");
+    }
+    if (n > most)
+        mq_str_addf(out, "         and %zu more (--dry-run lists them)\n", n - most);
+}
+
+/* What a dry run says of layers, and of what no group holds. */
+static void layers(mq_str *out, const json_t *doc, const json_t *prune)
+{
+    const json_t *list = json_object_get(prune, "layers"), *kept = json_object_get(doc, "kept");
+    int name = widest(list, "name");
+
+    if (!json_is_true(json_object_get(prune, "dry_run")))
+        return;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *e = json_array_get(list, i);
+
+        mq_str_add(out, "layer    ");
+        cell(out, mq_json_get_text(e, "name"), name);
+        mq_str_add(out, json_is_true(json_object_get(e, "gone")) ? "  goes\n" : "  stays\n");
+    }
+    for (size_t i = 0; i < json_array_size(kept); i++) {
+        const json_t *e = json_array_get(kept, i);
+
+        mq_str_add(out, "stays    ");
+        cell(out, mq_json_get_text(e, "name"), 0);
+        mq_str_add(out, ": ");
+        cell(out, mq_json_get_text(e, "reason"), 0);
+        mq_str_add(out, "\n");
+    }
+}
+
+static void pruned(mq_str *out, const json_t *doc)
+{
+    const json_t *prune = json_object_get(doc, "prune"), *worth = json_object_get(prune, "worth");
 
     if (!prune)
         return;
+    groups(out, prune);
+    layers(out, doc, prune);
     mq_str_add(out, "pruned   ");
     mq_str_add_pruned(out, prune);
     mq_str_add(out, "\n");
@@ -369,7 +422,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
     parts_lines(out, json_object_get(doc, "parts"));
     connection_lines(out, json_object_get(doc, "connections"));
     weights_line(out, doc);
-    pruned(out, json_object_get(doc, "prune"));
+    pruned(out, doc);
     saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "mode     ");

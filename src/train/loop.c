@@ -137,7 +137,8 @@ static mq_status run_steps(loop *l, uint64_t epoch, mq_loop_report *r, mq_loop_e
         sum += loss;
         r->step = s + 1;
         r->loss = sum / (double)r->step;
-        mq_progress(l->hooks, "train", epoch * l->steps + s + 1, l->opts->epochs * l->steps);
+        mq_progress(l->hooks, "train", (l->opts->part * l->opts->epochs + epoch) * l->steps + s + 1,
+                    (l->opts->n_parts ? l->opts->n_parts : 1) * l->opts->epochs * l->steps);
         report(l, r, epoch, began);
     }
     *e = (mq_loop_epoch){ .loss = r->loss, .metric = NAN, .lr = r->lr };

@@ -48,6 +48,7 @@ typedef struct mq_loop_opts {
     uint64_t seed;
     mq_augment augment;
     mq_schedule schedule; /* total is set by the loop; warmup and every are steps */
+    uint64_t part, n_parts; /* for progress: this is training number `part`, from 0, of n_parts like it; n_parts 0: of one */
     uint64_t patience;    /* stop after so many epochs without a better metric; 0: never */
     double time_limit;    /* no epoch begins after so many seconds, but one is always trained; 0: none */
     /* Measures the student as it is after an epoch; NULL: the last epoch is the best. `model` is a copy with the

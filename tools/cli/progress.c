@@ -44,8 +44,8 @@ static void draw(cli_progress *p, double now, double share)
 {
     char bar[3 * BAR_WIDTH + 1], left[32] = "";
 
-    if (share > 0)
-        format_time(left, sizeof left, (now - p->began) * (1 - share) / share);
+    if (share > p->from)
+        format_time(left, sizeof left, (now - p->began) * (1 - share) / (share - p->from));
     if (p->terminal) {
         cli_bar(bar, sizeof bar, share, BAR_WIDTH);
         fprintf(stderr, "\r\x1b[K%s %3.0f%%  %s%s  %s", p->step, share * 100, left[0] ? "ETA " : "", left, bar);
@@ -64,6 +64,7 @@ void cli_progress_update(cli_progress *p, const char *step, uint64_t done, uint6
     if (strncmp(p->step, step, sizeof p->step - 1) != 0) {
         snprintf(p->step, sizeof p->step, "%s", step);
         p->began = now;
+        p->from = total && done > 1 && done <= total ? (double)(done - 1) / (double)total : 0;
     }
     if (p->terminal ? now - p->began >= FIRST_AFTER && now - p->drawn >= REDRAW_AFTER : now - p->drawn >= LINE_AFTER)
         draw(p, now, share);

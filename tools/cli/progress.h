@@ -12,6 +12,7 @@ typedef struct cli_progress {
     bool terminal;
     bool shown;       /* a bar stands on the line */
     double began;     /* of the step, seconds of the monotonic clock */
+    double from;      /* share of the step that was done then: a step that others interrupt goes on */
     double drawn;     /* last output */
     char step[64];
 } cli_progress;
