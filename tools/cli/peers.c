@@ -153,7 +153,7 @@ static const char *const peers[][2] = {
 
 /* Options that are settled but not here yet. */
 static const char *const later[] = {
-    "time_limit", "val_labels", "io_type", "sensitivity", "layers",
+    "layers",
 };
 
 static const struct {
