@@ -33,6 +33,14 @@ static mq_status name_for(const mq_value *v, mq_dtype to, const char **name, mq_
     return *name ? MQ_OK : mq_oom(err);
 }
 
+/* A model all of whose nodes are of other domains need not import the one that Cast is of. */
+static mq_status import_cast(mq_model *m, mq_error *err)
+{
+    enum { CAST_SINCE = 13 }; /* bfloat16, too */
+
+    return mq_opset_of(m->graph, "") ? MQ_OK : mq_opset_set(m, "", CAST_SINCE, err);
+}
+
 /* A Cast of v, behind what makes it. What is cast to float is cast from there at once. */
 static mq_status make_cast(const change *c, mq_value *v, mq_dtype to, mq_value **out, mq_error *err)
 {
@@ -254,6 +262,7 @@ mq_status mq_precision_apply(mq_model *m, mq_precision *p, mq_error *err)
                      p->seen ? ", as its values are on the data" : "");
         goto done;
     }
+    MQ_TRY(import_cast(m, err));
     for (size_t i = 0; i < n_graphs; i++) /* before the nodes: what reads an output reads what stands before its Cast */
         if (!m->graphs.items[i]->function && (m->graphs.items[i] == m->graph || m->graphs.items[i]->owner))
             MQ_TRY(change_outputs(&c, m->graphs.items[i], err));
@@ -293,7 +302,7 @@ static mq_status cast_input(mq_value *v, mq_dtype inside, mq_error *err)
 mq_status mq_precision_cast_inputs(mq_model *m, mq_dtype was, mq_dtype outside, mq_dtype inside, size_t *n_casts,
                                    mq_error *err)
 {
-    mq_status rc = MQ_OK;
+    mq_status rc = import_cast(m, err);
 
     for (size_t i = 0; i < m->graph->inputs.n && rc == MQ_OK; i++) {
         mq_value *v = m->graph->inputs.items[i];

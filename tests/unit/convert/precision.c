@@ -203,6 +203,19 @@ static void not_changed_when_integers_become_floats(void **state)
     assert_int_equal(mq_node_attr_int(g->first, "to", 0), MQ_FLOAT16);
 }
 
+static void what_cast_is_of_is_imported(void **state)
+{
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "2,4");
+    make_node(g, "Gelu", "x", "y")->domain = "com.microsoft";
+    make_output(g, "y");
+    m->opsets.n = 0;
+    assert_int_equal(mq_opset_set(m, "com.microsoft", 1, NULL), MQ_OK);
+    change_to(MQ_FLOAT16);
+    assert_int_equal(p.n_casts, 2);
+    assert_int_equal(mq_opset_of(g, ""), 13);
+}
+
 static void nothing_to_change(void **state)
 {
     mq_error err = { 0 };
@@ -245,6 +258,7 @@ int main(void)
         TEST(an_output_that_was_seen_outside_stays_float),
         TEST(not_changed_when_excluded),
         TEST(not_changed_when_integers_become_floats),
+        TEST(what_cast_is_of_is_imported),
         TEST(nothing_to_change),
         TEST(and_back_again),
     };
