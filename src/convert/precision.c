@@ -33,12 +33,16 @@ static mq_status name_for(const mq_value *v, mq_dtype to, const char **name, mq_
     return *name ? MQ_OK : mq_oom(err);
 }
 
-/* A model all of whose nodes are of other domains need not import the one that Cast is of. */
+/* A model all of whose nodes are of other domains need not import the one that Cast is of; the first Cast took names. */
 static mq_status import_cast(mq_model *m, mq_error *err)
 {
-    enum { CAST_SINCE = 13 }; /* bfloat16, too */
+    enum { CAST_BY_NUMBER = 6, CAST_SINCE = 13 /* bfloat16, too */ };
+    const int64_t opset = mq_opset_of(m->graph, "");
 
-    return mq_opset_of(m->graph, "") ? MQ_OK : mq_opset_set(m, "", CAST_SINCE, err);
+    if (opset && opset < CAST_BY_NUMBER)
+        return mq_fail(err, MQ_ERR_UNSUPPORTED, "Cast of opset %lld knows types by their names: precisions and types of inputs "
+                       "change from opset %d on", (long long)opset, CAST_BY_NUMBER);
+    return opset ? MQ_OK : mq_opset_set(m, "", CAST_SINCE, err);
 }
 
 /* A Cast of v, behind what makes it. What is cast to float is cast from there at once. */

@@ -180,11 +180,12 @@ static int64_t tiles_of(int64_t n)
     return (n + TILE - 1) / TILE;
 }
 
+/* rows NULL: only its sizes count. */
 static mq_gemm tile_product(const float *rows, int64_t n_rows, int64_t n, int64_t i0, int64_t j0, float *out)
 {
     return (mq_gemm){ .dtype = MQ_FLOAT, .m = n - i0 < TILE ? n - i0 : TILE, .n = n - j0 < TILE ? n - j0 : TILE,
-                      .k = n_rows, .a = rows + i0, .a_row = 1, .a_col = n, .b = rows + j0, .b_row = n, .b_col = 1,
-                      .c = out, .c_row = TILE, .batch = 1 };
+                      .k = n_rows, .a = rows ? rows + i0 : NULL, .a_row = 1, .a_col = n, .b = rows ? rows + j0 : NULL,
+                      .b_row = n, .b_col = 1, .c = out, .c_row = TILE, .batch = 1 };
 }
 
 /* Tile number `tile` of the upper half, row by row. */

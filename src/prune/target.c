@@ -298,7 +298,8 @@ mq_status mq_prune_find(mq_prune_plan *plan, mq_error *err)
     MQ_TRY(mq_prune_ask_check(f.ask, err));
     if (!(plan->share > 0))
         plan->share = 1;
-    plan->keep = plan->of - (size_t)((double)(plan->of - plan->keep) * plan->share);
+    if (plan->kind == MQ_PRUNE_GROUPS)
+        plan->keep = plan->of - (size_t)((double)(plan->of - plan->keep) * plan->share);
 done:
     mq_filters_free(f.filters);
     mq_prune_ask_free(f.ask);

@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: mq authors
 # Builds a fuzz target with clang and the address and undefined-behaviour sanitizers, and runs it. "model" begins with the
-# models of testdata/ and the corpus beside this script, "run_graph" with graphs/. Any finding is a failure, and its input is
-# kept in BUILD_DIR/findings.
+# models of testdata/ and the corpus beside this script, "run_graph" with graphs/. libFuzzer looks for something new: its seed
+# is drawn and printed (MQ_FUZZ_SEED sets it), and inputs that reached new code stay in BUILD_DIR for the next run. Any finding
+# is a failure, and its input is kept in BUILD_DIR/findings. The tests run other inputs, always the same ones: bounded.sh.
 #
-# usage: tests/fuzz/run.sh [bounded|SECONDS [BUILD_DIR [TARGET]]]
-#
-# "bounded" is what the tests run, some 40 seconds: inputs that are always the same ones (mutations.c), so that a finding is
-# the fault of the change that shows it. With SECONDS libFuzzer looks for something new: its seed is drawn and printed
-# (MQ_FUZZ_SEED sets it), and inputs that reached new code stay in BUILD_DIR for the next run.
+# usage: tests/fuzz/run.sh [SECONDS [BUILD_DIR [TARGET]]]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(realpath "$here/../..")
@@ -26,17 +23,15 @@ if [[ ! -f $build/build.ninja ]]; then
         -Db_sanitize=address,undefined -Db_lundef=false -Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all' \
         >/dev/null
 fi
-program=fuzz_$target
-[[ $length == bounded ]] && program=mutations_$target
-ninja -C "$build" "tests/fuzz/$program" | tail -1
+ninja -C "$build" "tests/fuzz/fuzz_$target" | tail -1
 build=$(realpath "$build")
-program=$build/tests/fuzz/$program
+program=$build/tests/fuzz/fuzz_$target
 log=$build/log-$target
 mkdir -p "$build/findings"
 if [[ $target == model ]]; then
-    from=("$root/testdata" "$here/corpus") names='*.onnx' size=65536 count=10000
+    from=("$root/testdata" "$here/corpus") names='*.onnx' size=65536
 else
-    from=("$here/graphs") names='*' size=512 count=6000
+    from=("$here/graphs") names='*' size=512
 fi
 
 # The folder it runs in is empty, so that no external file is ever found.
@@ -52,13 +47,6 @@ found() {
     echo "fuzz: a finding: its input is in $build/findings"
     exit 1
 }
-
-if [[ $length == bounded ]]; then
-    ASAN_OPTIONS+=:hard_rss_limit_mb=2048
-    "$program" "$count" "$build/findings/bounded-$target" "${from[@]}" >"$log" 2>&1 || found
-    tail -1 "$log"
-    exit 0
-fi
 
 # libFuzzer reads folders of files: the models of testdata by the hash of their contents.
 seeds=$scratch/seeds corpus=$build/corpus-$target

@@ -216,6 +216,21 @@ static void what_cast_is_of_is_imported(void **state)
     assert_int_equal(mq_opset_of(g, ""), 13);
 }
 
+static void not_changed_where_cast_takes_names(void **state)
+{
+    mq_error err = { 0 };
+
+    (void)state;
+    make_input(g, "x", MQ_FLOAT, "4");
+    make_node(g, "Relu", "x", "y");
+    make_output(g, "y");
+    m->opsets.n = 0;
+    assert_int_equal(mq_opset_set(m, "", 5, NULL), MQ_OK);
+    p.to = MQ_FLOAT16;
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(mq_precision_apply(m, &p, &err), MQ_ERR_UNSUPPORTED);
+}
+
 static void nothing_to_change(void **state)
 {
     mq_error err = { 0 };
@@ -259,6 +274,7 @@ int main(void)
         TEST(not_changed_when_excluded),
         TEST(not_changed_when_integers_become_floats),
         TEST(what_cast_is_of_is_imported),
+        TEST(not_changed_where_cast_takes_names),
         TEST(nothing_to_change),
         TEST(and_back_again),
     };

@@ -159,7 +159,7 @@ static void test_only_where_it_is_smaller(void **state)
     data[kept - 1] = 0;
     make_init(m->graph, "under", MQ_FLOAT, "3000", data);
     make_init(m->graph, "number", MQ_FLOAT, "", data);
-    make_init(m->graph, "shape", MQ_INT64, "300", data + 2700);
+    make_init(m->graph, "shape", MQ_INT64, "300", data + 2400);
     assert_int_equal(mq_graph_add_input(m->graph, make_init(m->graph, "in", MQ_FLOAT, "500", data + 2500), NULL), MQ_OK);
     list = make_sparse(0);
     assert_string_equal(choice(&list, "over")->why, "it would be larger");
