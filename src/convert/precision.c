@@ -40,8 +40,8 @@ static mq_status import_cast(mq_model *m, mq_error *err)
     const int64_t opset = mq_opset_of(m->graph, "");
 
     if (opset && opset < CAST_BY_NUMBER)
-        return mq_fail(err, MQ_ERR_UNSUPPORTED, "Cast of opset %lld knows types by their names: precisions and types of inputs "
-                       "change from opset %d on", (long long)opset, CAST_BY_NUMBER);
+        return mq_fail(err, MQ_ERR_UNSUPPORTED, "Cast of opset %lld knows types by their names: precisions and types of "
+                       "inputs change from opset %d on", (long long)opset, CAST_BY_NUMBER);
     return opset ? MQ_OK : mq_opset_set(m, "", CAST_SINCE, err);
 }
 
