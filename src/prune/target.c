@@ -163,7 +163,13 @@ static void mark(const mq_prune_plan *plan, const mq_node *n, bool first)
 
 enum { FROM_INPUT = 1, TO_OUTPUT = 2 };
 
-/* Layers that an input of the graph reaches without passing another: nodes are sorted. */
+/* Exporters compute shapes from those of what a layer makes: no number of it goes that way. */
+static bool reads_sizes(const mq_node *n)
+{
+    return mq_node_is(n, "", "Shape") || mq_node_is(n, "", "Size");
+}
+
+/* Layers that an input of the graph reaches without passing another, and not by its sizes alone: nodes are sorted. */
 static void mark_first(const mq_prune_plan *plan, const mq_graph *g)
 {
     for (mq_node *n = g->first; n; n = n->next) {
@@ -174,7 +180,7 @@ static void mark_first(const mq_prune_plan *plan, const mq_graph *g)
         }
         if (reached && is_layer(n))
             mark(plan, n, true);
-        else if (reached)
+        else if (reached && !reads_sizes(n))
             n->tag |= FROM_INPUT;
     }
 }
@@ -192,7 +198,7 @@ static void mark_last(const mq_prune_plan *plan, const mq_graph *g)
         }
         if (reached && is_layer(n))
             mark(plan, n, false);
-        else if (reached)
+        else if (reached && !reads_sizes(n))
             n->tag |= TO_OUTPUT;
     }
 }

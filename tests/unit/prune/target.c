@@ -113,6 +113,28 @@ static void test_ends(void **state)
     assert_int_equal(plan.n_pruned, 3);
 }
 
+/* Sizes of the input and of what a first layer makes reach every Reshape, but that makes no layer an end. */
+static void test_sizes_are_no_way(void **state)
+{
+    (void)state;
+    weight("a", "8,8");
+    weight("b", "8,8");
+    weight("c", "8,8");
+    make_node(g, "MatMul", "x,a", "p");
+    make_node(g, "Shape", "x", "of_x");
+    make_node(g, "Reshape", "p,of_x", "q");
+    make_node(g, "MatMul", "q,b", "r");
+    make_node(g, "Shape", "r", "of_r");
+    make_node(g, "MatMul", "r,c", "t");
+    make_node(g, "Reshape", "t,of_r", "y");
+    make_output(g, "y");
+    assert_int_equal(find("0.5", NULL), MQ_OK);
+    stays("a", "first");
+    stays("b", "");
+    stays("c", "last");
+    assert_int_equal(plan.n_pruned, 1);
+}
+
 /* A table in front is a layer, and not pruned; one that is a last layer, too, is shared. */
 static void test_tables(void **state)
 {
@@ -186,7 +208,8 @@ static void test_patterns(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { CASE(test_ends), CASE(test_tables), CASE(test_outputs_and_filters),
+    const struct CMUnitTest tests[] = { CASE(test_ends), CASE(test_sizes_are_no_way), CASE(test_tables),
+                                        CASE(test_outputs_and_filters),
                                         CASE(test_patterns) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
