@@ -98,8 +98,6 @@ static mq_prune_opts read_options(cli_session *s)
     o.data = cli_source(s);
     o.judge_on = cli_get(s, OPT_VAL_DATA)->given ? cli_judge_source(s) : o.data;
     o.bounds = cli_bounds(s);
-    if (cli_get(s, OPT_MAX_SIZE)->given)
-        cli_max_size(s, &o.max_size, &o.max_size_ratio);
     o.opset = cli_opset(s);
     o.verify = cli_verify_of(s);
     o.verify_on = cli_proof_source(s);
@@ -119,6 +117,19 @@ static bool searches(const cli_options *o)
 {
     return o->values[OPT_SENSITIVITY].on || !(o->values[OPT_SPARSITY].given || o->values[OPT_THRESHOLD].given ||
                                               o->values[OPT_NONZEROS].given);
+}
+
+/* Is a model run, so that data are used? */
+static bool runs(const cli_options *o)
+{
+    static const cli_opt measured[] = { OPT_MAX_DROP, OPT_MIN_METRIC, OPT_MAX_LATENCY, OPT_MIN_SPEEDUP,
+                                        OPT_WITH_ONNXRUNTIME };
+    const mq_prune_method method = (mq_prune_method)o->values[OPT_METHOD].word;
+
+    for (size_t i = 0; i < sizeof measured / sizeof *measured; i++)
+        if (o->values[measured[i]].given)
+            return true;
+    return trains(o) || searches(o) || method >= MQ_PRUNE_WANDA || !cli_runs_nothing(o);
 }
 
 /* Options of training without a training. */
@@ -143,6 +154,8 @@ static mq_status check(const cli_options *o, mq_error *err)
     if (o->values[OPT_THRESHOLD].given && o->values[OPT_THRESHOLD].real < 0)
         return cli_fail(err, MQ_ERR_USAGE, "--threshold is a magnitude: not %s", o->values[OPT_THRESHOLD].text);
     if ((rc = check_training(o, err)) != MQ_OK)
+        return rc;
+    if ((rc = cli_check_data_used(o, runs(o), err)) != MQ_OK)
         return rc;
     return cli_check_bounds(o, trains(o), searches(o), err);
 }

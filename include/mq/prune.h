@@ -23,8 +23,9 @@ typedef enum mq_prune_method {
     MQ_PRUNE_MAX,    /* the largest values: a baseline */
     MQ_PRUNE_MIN,    /* the smallest values, negative ones first: a baseline */
     MQ_PRUNE_GEOMEDIAN, /* channels: the nearest to all others of their group */
-    MQ_PRUNE_WANDA,     /* the smallest magnitudes times the norm of what they are multiplied by, in each row; by data */
-    MQ_PRUNE_SPARSEGPT, /* what the other weights of a row make up for best, and they do; by data */
+    /* by data: */
+    MQ_PRUNE_WANDA,     /* the smallest magnitudes times the norm of what they are multiplied by, in each row */
+    MQ_PRUNE_SPARSEGPT, /* what the other weights of a row make up for best, and they do */
 } mq_prune_method;
 
 /* What weights are compared with. */
@@ -61,8 +62,6 @@ typedef struct mq_prune_opts {
     mq_train_opts train;    /* per round; epochs: 2 by default, 0: no training */
     double val_split;       /* share of `data` held out for choosing the best epoch, without judge_on.val (default 0.1) */
     int opset;              /* of the output; 0 (default): the input's */
-    double max_size_ratio;  /* of the input's bytes, external data included; 0 (default): no bound */
-    uint64_t max_size;      /* in bytes; 0 (default): no bound */
     mq_verify verify;       /* default MQ_VERIFY_AUTO */
     mq_data_source data;    /* what scores are measured on, and what is learned from */
     mq_data_source judge_on; /* what bounds are measured on; n_data 0: generated inputs */

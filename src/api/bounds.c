@@ -33,6 +33,11 @@ mq_bounds mq_bounds_default(void)
     return (mq_bounds){ .max_evals = 50 };
 }
 
+const mq_judging_opts *mq_judging_asked(const mq_judging *j)
+{
+    return &j->o;
+}
+
 /* ---- copies -------------------------------------------------------------------------------------------------------- */
 
 static mq_status make_folder(mq_judging *j, mq_error *err)

@@ -12,6 +12,8 @@
 #ifndef MQ_API_BOUNDS_H
 #define MQ_API_BOUNDS_H
 
+#include <jansson.h>
+
 #include "graph/graph.h"
 #include "mq/bounds.h"
 
@@ -50,6 +52,7 @@ typedef struct mq_measured {
  * must be inferred, and are afterwards. MQ_ERR_USAGE: a share of MACs that are not known. */
 mq_status mq_judging_open(mq_judging **out, const mq_judging_opts *opts, mq_model *original, mq_error *err);
 void mq_judging_close(mq_judging *j); /* NULL is fine */
+const mq_judging_opts *mq_judging_asked(const mq_judging *j);
 
 /* Does anything have to be run, so that a dry run cannot tell? */
 bool mq_judging_runs(const mq_bounds *asked);
@@ -57,6 +60,21 @@ bool mq_judging_runs(const mq_bounds *asked);
 /* Measures a model that need not be written: it is saved to a folder that is removed again. Types of m must be inferred,
  * and are afterwards. Nothing goes into the report. MQ_ERR_USAGE when `max_evals` are used up. */
 mq_status mq_judging_measure(mq_judging *j, mq_model *m, unsigned what, mq_measured *out, mq_error *err);
+
+/* What a model is worth by the bounds on quality: --max-drop, --min-metric, --min-sqnr. */
+typedef struct mq_quality {
+    double metric, drop; /* as in mq_measured; NAN: no bound on either */
+    double sqnr;         /* dB, of the output that has least; NAN: no bound on it */
+    double share;        /* of what the bounds allow, the largest that is used: at most 1 when all hold; NAN: a metric has no
+                          * value */
+} mq_quality;
+
+/* bounds_quality.c. Measures m, as mq_judging_measure does; signal to noise beside `original`, which stays as it is, on
+ * `proof`. */
+mq_status mq_judging_quality(mq_judging *j, mq_model *m, const mq_model *original, const mq_data_source *proof,
+                             mq_quality *out, mq_error *err);
+/* "metric", "drop", "sqnr_db", "held" of an entry of the report. */
+void mq_quality_put(mq_report *r, json_t *to, const mq_quality *q);
 
 /* --max-macs, --max-ram of m, into the report. */
 mq_status mq_judging_cost(mq_judging *j, mq_model *m, mq_error *err);

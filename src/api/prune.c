@@ -148,7 +148,7 @@ static mq_job_opts job_opts(const mq_prune_opts *o)
 
     return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->verify_on,
                           .min_sqnr = limits->has_sqnr ? limits->min_sqnr : -INFINITY, .expected_sqnr = -INFINITY,
-                          .max_size_ratio = o->max_size_ratio, .max_size = o->max_size, .strict = o->strict,
+                          .max_size_ratio = limits->max_size_ratio, .max_size = limits->max_size, .strict = o->strict,
                           .dry_run = o->dry_run, .hash = o->hash, .speed = o->hash, .keep_failed = o->keep_failed };
 }
 

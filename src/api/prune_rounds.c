@@ -213,7 +213,7 @@ mq_status mq_prune_in_rounds(mq_prune_job *j)
                        "--pattern %s takes out at once what goes: --rounds is 1, --epochs as many as wanted", o->pattern);
     *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = j->structured ? cut_round : prune_round, .user = &r };
     t->train = (mq_train_job){ .opts = &o->train, .train_on = &o->data, .judge_on = o->judge_on.val ? &o->judge_on : &none,
-                               .val_split = o->val_split, .metric = o->bounds.metric,
+                               .val_split = o->val_split, .metric = o->bounds.eval_cmd ? NULL : o->bounds.metric,
                                .metric_output = o->bounds.metric_output, .note = o->note, .detail = o->detail,
                                .user = o->user, .hooks = j->job.hooks, .err = err };
     if (!mq_prune_schedule_find(o->schedule, &t->schedule))

@@ -5,9 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/prove.h"
 #include "api/prune_job.h"
-#include "api/running.h"
 #include "api/search.h"
 #include "api/sensitivity.h"
 #include "graph/clone.h"
@@ -203,48 +201,7 @@ done:
     return rc;
 }
 
-/* The worst output's signal to noise against the original. */
-static mq_status measure_sqnr(const hunt *h, mq_model *m, double *sqnr)
-{
-    const mq_job *job = &h->j->job;
-    const mq_proof_opts bounds = { .min_sqnr = h->j->opts->bounds.limits.min_sqnr, .expected_sqnr = -INFINITY };
-    mq_against_opts against = mq_against_opts_default();
-    const mq_agreement *worst;
-    mq_against_result *r = NULL;
-    mq_model *original = NULL;
-    mq_report *aside = NULL;
-    mq_status rc;
-
-    against.source = h->j->opts->verify_on;
-    against.only_measure = true;
-    MQ_TRY(mq_model_clone(&original, job->model, job->err));
-    MQ_TRY(mq_report_create(&aside, "prune", job->err)); /* each would leave its tensors in the report */
-    MQ_TRY(mq_check_against(m, original, &against, aside, job->hooks, &r, job->err));
-    mq_prove_holds(&bounds, r, &worst);
-    *sqnr = worst ? worst->sqnr : INFINITY;
-done:
-    mq_against_result_free(r);
-    mq_report_free(aside);
-    mq_model_free(original);
-    return rc;
-}
-
-/* How much of what a bound allows is used: at most 1 when it holds. */
-static double share_of_drop(double drop, double most)
-{
-    if (drop <= most + 1e-12)
-        return most > 0 ? fmin(fmax(drop / most, 0), 1) : 0;
-    return most > 0 ? drop / most : INFINITY;
-}
-
-static double share_of_metric(double metric, double least, bool lower_is_better)
-{
-    if (lower_is_better ? metric <= least : metric >= least)
-        return 1;
-    return lower_is_better && least > 0 ? metric / least : !lower_is_better && metric > 0 ? least / metric : INFINITY;
-}
-
-static void report_try(const hunt *h, const size_t *level, const mq_measured *f, double sqnr, double cost)
+static void report_try(const hunt *h, const size_t *level, const mq_quality *q)
 {
     mq_report *r = h->j->job.report;
     json_t *to = mq_report_append(r, h->tried);
@@ -253,35 +210,21 @@ static void report_try(const hunt *h, const size_t *level, const mq_measured *f,
     for (size_t i = 0; i < h->n; i++)
         zeros += level[i] ? h->levels[i * LEVELS + level[i] - 1].gain : 0;
     mq_report_put_real(r, to, "sparsity", zeros / (double)h->elements);
-    mq_report_put_real(r, to, "metric", f->metric);
-    mq_report_put_real(r, to, "drop", f->drop);
-    mq_report_put_real(r, to, "sqnr_db", sqnr);
-    mq_report_put_bool(r, to, "held", cost <= 1);
+    mq_quality_put(r, to, q);
 }
 
 /* The largest share of a bound that the choice uses. */
 static mq_status measure_choice(void *user, const size_t *level, double *cost, mq_error *err)
 {
     hunt *h = user;
-    const mq_bench_bounds *b = &h->j->opts->bounds.limits;
-    mq_measured f = { .metric = NAN, .drop = NAN };
-    double sqnr = NAN;
+    mq_quality q;
     mq_model *m = NULL;
     mq_status rc;
 
-    *cost = 0;
     MQ_TRY(make_model(h, level, &m));
-    if (b->has_sqnr) {
-        MQ_TRY(measure_sqnr(h, m, &sqnr));
-        *cost = pow(10, (b->min_sqnr - sqnr) / 10);
-    }
-    if (b->has_drop || b->has_metric)
-        MQ_TRY(mq_judging_measure(h->j->judging, m, MQ_MEASURE_METRIC, &f, err));
-    if (b->has_drop)
-        *cost = isnan(f.drop) ? NAN : fmax(*cost, share_of_drop(f.drop, b->max_drop));
-    if (b->has_metric)
-        *cost = isnan(f.metric) ? NAN : fmax(*cost, share_of_metric(f.metric, b->min_metric, f.lower_is_better));
-    report_try(h, level, &f, sqnr, *cost);
+    MQ_TRY(mq_judging_quality(h->j->judging, m, h->j->job.model, &h->j->opts->verify_on, &q, err));
+    *cost = q.share;
+    report_try(h, level, &q);
 done:
     mq_model_free(m);
     return rc;

@@ -60,7 +60,9 @@ static unsigned kinds_of(const mq_prune_opts *o)
 
 static bool has_budget(const mq_prune_opts *o)
 {
-    return o->bounds.limits.max_macs > 0 || o->bounds.limits.max_macs_ratio > 0 || o->max_size || o->max_size_ratio > 0;
+    const mq_bench_bounds *l = &o->bounds.limits;
+
+    return l->max_macs > 0 || l->max_macs_ratio > 0 || l->max_size || l->max_size_ratio > 0;
 }
 
 /* ---- what makes no sense --------------------------------------------------------------------------------------------- */
@@ -174,15 +176,15 @@ static mq_status set_budgets(mq_prune_job *j)
 {
     const mq_bench_bounds *l = &j->opts->bounds.limits;
     const double file = (double)(j->job.bytes_before + j->job.data_before);
-    double macs = l->max_macs > 0 ? l->max_macs : INFINITY, size = j->opts->max_size ? (double)j->opts->max_size : INFINITY;
+    double macs = l->max_macs > 0 ? l->max_macs : INFINITY, size = l->max_size ? (double)l->max_size : INFINITY;
     mq_structure *s = j->structured->groups;
     bool met;
     mq_status rc = MQ_OK;
 
     if (l->max_macs_ratio > 0)
         macs = fmin(macs, l->max_macs_ratio * j->structured->macs);
-    if (j->opts->max_size_ratio > 0)
-        size = fmin(size, j->opts->max_size_ratio * file);
+    if (l->max_size_ratio > 0)
+        size = fmin(size, l->max_size_ratio * file);
     if (isfinite(macs))
         MQ_TRY(mq_structure_budget(s, MQ_STRUCTURE_MACS, macs, false, &met, j->job.err));
     if (isfinite(size))

@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "base/threads.h"
 #include "base/zeros.h"
+#include "graph/cut.h"
 
 enum {
     PIECE_BYTES = 1 << 20, /* in which stored tensors are read */
@@ -301,7 +302,7 @@ mq_status mq_model_make_sparse(mq_model *m, mq_sparse_choices *list, const mq_ho
     mq_status rc = MQ_OK;
 
     if (m->graph && m->has_ir_version && m->ir_version < IR_WITH_DEFAULTS)
-        mq_graph_unlist_inits(m->graph);
+        mq_model_unlist_inits(m);
     for (size_t i = 0; i < m->graphs.n; i++)
         for (size_t k = 0; k < m->graphs.items[i]->inits.n && rc == MQ_OK; k++)
             if (is_candidate(m->graphs.items[i]->inits.items[k]))
