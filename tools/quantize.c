@@ -7,15 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bounds.h"
 #include "cli/session.h"
 #include "cli/source.h"
 #include "cli/text.h"
+#include "cli/training.h"
 #include "cli/writing.h"
 #include "commands.h"
 
 static const cli_opt takes[] = {
     OPT_OUTPUT,        OPT_FORCE,   OPT_DRY_RUN,       OPT_KEEP_FAILED, OPT_DEPFILE,        OPT_SYNC,
-    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY, OPT_DATA, OPT_VAL_DATA, OPT_PREPROCESS,
+    OPT_EXTERNAL_DATA, OPT_EXTERNAL_THRESHOLD, OPT_OPSET, OPT_VERIFY, OPT_DATA, OPT_LABELS, OPT_VAL_DATA, OPT_VAL_LABELS, OPT_PREPROCESS,
     OPT_SAMPLES,       OPT_BATCH,   OPT_FILL,          OPT_CARRY,    OPT_SKIP_BAD,          OPT_ALLOW_NONFINITE,
     OPT_SHAPE,         OPT_DIM,     OPT_SEED,          OPT_MIN_SQNR, OPT_MAX_SIZE,          OPT_NODES,
     OPT_EXCLUDE_NODES, OPT_TENSORS, OPT_EXCLUDE_TENSORS, OPT_OP_TYPES,  OPT_EXCLUDE_OP_TYPES, OPT_MODE,
@@ -24,7 +26,13 @@ static const cli_opt takes[] = {
     OPT_ACT_TYPE,      OPT_IO_TYPE, OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE, OPT_EFFORT,
     OPT_SMOOTH,        OPT_EQUALIZE, OPT_BIAS_CORRECTION, OPT_CALIBRATION_CACHE, OPT_CALIBRATE_ONLY, OPT_SHARD,
     OPT_RANGE,         OPT_REDUCE_RANGE, OPT_TARGET,   OPT_OVERRIDES,   OPT_REQUANTIZE,     OPT_LIST_TYPES,
-    OPT_LIST_TARGETS,  OPT_NONE,
+    OPT_LIST_TARGETS,  CLI_BOUNDS_OPTS, OPT_NONE,
+};
+
+/* Where this command's default or meaning is not that of the others. */
+static const cli_help_text helps[] = {
+    CLI_BOUNDS_HELPS("the input", "the result"),
+    { OPT_NONE, NULL, false, NULL },
 };
 
 enum { CALIBRATION_SAMPLES = 512 }; /* unless told otherwise */
@@ -105,6 +113,7 @@ static bool read_shard(const char *text, int *shard, int *n_shards)
 static void read_calibration(const cli_session *s, mq_quantize_opts *o)
 {
     o->calibrate_on = cli_source(s);
+    o->calibrate_on.n_labels = 0;
     if (!cli_get(s, OPT_SAMPLES)->given)
         o->calibrate_on.samples = CALIBRATION_SAMPLES;
     o->calibration_cache = cli_names(s, OPT_CALIBRATION_CACHE);
@@ -112,7 +121,14 @@ static void read_calibration(const cli_session *s, mq_quantize_opts *o)
     read_shard(cli_get(s, OPT_SHARD)->text, &o->shard, &o->n_shards);
 }
 
-static mq_quantize_opts read_options(const cli_session *s)
+static void read_bounds(const cli_session *s, mq_quantize_opts *o)
+{
+    o->bounds = cli_bounds(s);
+    cli_max_size(s, &o->bounds.limits.max_size, &o->bounds.limits.max_size_ratio); /* one that is not given has a default */
+    o->judge_on = cli_get(s, OPT_VAL_DATA)->given ? cli_judge_source(s) : cli_source(s);
+}
+
+static mq_quantize_opts read_options(cli_session *s)
 {
     mq_quantize_opts o = mq_quantize_opts_default();
 
@@ -120,16 +136,16 @@ static mq_quantize_opts read_options(const cli_session *s)
     o.save = cli_save_opts(s);
     read_scheme(s, &o);
     o.opset = cli_opset(s);
-    cli_max_size(s, &o.max_size, &o.max_size_ratio);
+    read_bounds(s, &o);
     o.verify = cli_verify_of(s);
     o.verify_on = cli_proof_source(s);
     read_calibration(s, &o);
-    if (cli_get(s, OPT_MIN_SQNR)->given)
-        o.min_sqnr = cli_get(s, OPT_MIN_SQNR)->real;
     o.strict = cli_get(s, OPT_STRICT)->on;
     o.dry_run = cli_get(s, OPT_DRY_RUN)->on;
     o.hash = cli_wants_hash(s);
     o.keep_failed = cli_get(s, OPT_KEEP_FAILED)->text;
+    o.note = cli_source_note;
+    o.user = s;
     return o;
 }
 
@@ -175,6 +191,22 @@ static bool writes_no_model(const cli_options *o)
     return o->values[OPT_CALIBRATE_ONLY].on;
 }
 
+/* Has a bound something to be run for? */
+static bool is_judged(const cli_options *o)
+{
+    static const cli_opt bounds[] = { OPT_MAX_DROP, OPT_MIN_METRIC, OPT_MAX_LATENCY, OPT_MIN_SPEEDUP, OPT_MIN_SQNR };
+
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
+        if (o->values[bounds[i]].given)
+            return true;
+    return false;
+}
+
+static bool runs_nothing(const cli_options *o)
+{
+    return cli_runs_nothing(o) && !is_judged(o);
+}
+
 /* What only the command line can tell, for it knows what was given; the library checks the rest. */
 static const struct {
     cli_opt given;       /* this ... */
@@ -193,7 +225,7 @@ static const struct {
     { OPT_ACT_SYMMETRIC, is_not_static, "--act-symmetric is for --mode static, which --data implies" },
     { OPT_CALIBRATION, is_not_static, "--calibration is for --mode static, which --data implies" },
     { OPT_PERCENTILE, is_not_percentile, "--percentile is for --mode static with --calibration percentile" },
-    { OPT_VAL_DATA, cli_runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
+    { OPT_VAL_DATA, runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
 };
 
 static bool is_smooth(const char *text)
@@ -211,6 +243,7 @@ static mq_status check(const cli_options *o, mq_error *err)
 {
     const char *type = o->values[OPT_TYPE].text;
     int shard, n_shards;
+    mq_status rc;
 
     for (size_t i = 0; i < sizeof idle_rules / sizeof *idle_rules; i++)
         if (o->values[idle_rules[i].given].given && idle_rules[i].idle(o))
@@ -226,7 +259,11 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--shard takes I/N, part I of N, not '%s'", o->values[OPT_SHARD].text);
     if (o->values[OPT_FORMAT].word == FORMAT_NBITS && o->values[OPT_TARGET].given && o->values[OPT_TARGET].word == 0)
         return cli_fail(err, MQ_ERR_USAGE, "--format nbits is for --target onnxruntime: onnx has standard operators only");
-    return cli_check_data_used(o, o->values[OPT_DATA].given || !cli_runs_nothing(o), err);
+    if (o->values[OPT_VAL_LABELS].given && !o->values[OPT_VAL_DATA].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--val-labels belong to --val-data, which is not given");
+    if ((rc = cli_check_bounds(o, false, true, err)) != MQ_OK)
+        return rc;
+    return cli_check_data_used(o, o->values[OPT_DATA].given || !runs_nothing(o), err);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
@@ -263,6 +300,7 @@ const cli_command mq_command_quantize = {
     .needs_output = true,
     .summary = "weights as integers of 2 to 16 bits, or integer products with ranges found at run time",
     .takes = takes,
+    .helps = helps,
     .check = check,
     .run = run,
 };

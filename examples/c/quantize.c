@@ -50,7 +50,7 @@ static mq_status quantize(const char *input, const char *output, const mq_hooks 
     mq_status rc = mq_report_create(&report, "quantize", err);
 
     opts.save.force = true;
-    opts.max_size_ratio = 0.5; /* a bound: when it is missed, nothing is put in place */
+    opts.bounds.limits.max_size_ratio = 0.5; /* a bound: when it is missed, nothing is put in place */
     if (rc == MQ_OK)
         rc = mq_quantize_file(input, output, &opts, report, hooks, err);
     if (rc == MQ_OK)

@@ -4,6 +4,7 @@
 #ifndef MQ_QUANTIZE_H
 #define MQ_QUANTIZE_H
 
+#include "mq/bounds.h"
 #include "mq/model.h"
 #include "mq/report.h"
 #include "mq/run.h"
@@ -111,17 +112,18 @@ typedef struct mq_quantize_opts {
     const char *target;           /* a name of mq_quantize_targets, or "RUNTIME,CPU"; default "onnx" */
     bool requantize;              /* take a model that is quantized already (default false: MQ_ERR_USAGE) */
     int opset;             /* of the output; 0 (default): the input's, raised as far as needed */
-    double max_size_ratio; /* of the input's bytes, external data included (default 1.0); 0: no bound */
-    uint64_t max_size;     /* in bytes; 0 (default): no bound */
     mq_verify verify;      /* default MQ_VERIFY_AUTO */
     mq_data_source verify_on; /* what models are run on (default: generated inputs) */
-    double min_sqnr;       /* of every output against the input's, in dB; -INFINITY (default): no bound. Runs both models */
+    mq_bounds bounds;      /* default: max_size_ratio 1; runs both models where that is needed */
+    mq_data_source judge_on; /* what metrics and times of bounds are measured on; n_data 0: generated inputs */
     bool strict;           /* a warning counts as a missed bound (default false) */
     bool dry_run;          /* decide and report, write nothing */
     bool hash;             /* SHA-256 of input and output into the report (reads both files once more; default false), and
                             * where both models are run, and one computes with integers, their speed */
     const char *keep_failed; /* where a result that misses a bound is put; NULL: nowhere */
     mq_save_opts save;
+    void (*note)(void *user, const char *text); /* what should be known beforehand; may be NULL */
+    void *user;
 } mq_quantize_opts;
 
 MQ_API mq_quantize_opts mq_quantize_opts_default(void);

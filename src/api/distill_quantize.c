@@ -26,7 +26,7 @@ static mq_status quantize_files(mq_distill_job *j, const char *from, const char 
         o.calibrate_on.samples = CALIBRATION_SAMPLES;
     o.calibrate_on.n_labels = 0;
     o.verify = MQ_VERIFY_NONE;
-    o.max_size_ratio = 0;
+    o.bounds.limits.max_size_ratio = 0;
     o.save.external = save.external = MQ_EXTERNAL_NONE;
     MQ_TRY(mq_model_save(j->job.model, from, &save, NULL, NULL, j->job.err));
     MQ_TRY(mq_report_create(&aside, "quantize", j->job.err));

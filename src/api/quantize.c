@@ -22,9 +22,11 @@
 
 mq_quantize_opts mq_quantize_opts_default(void)
 {
-    return (mq_quantize_opts){ .type = "int8", .ends_type = "int8", .block_size = 32, .accuracy_level = 4,
-                               .percentile = 99.99, .target = "onnx", .max_size_ratio = 1.0, .min_sqnr = -INFINITY, .save =
-                                   mq_save_opts_default() };
+    mq_quantize_opts o = { .type = "int8", .ends_type = "int8", .block_size = 32, .accuracy_level = 4, .percentile = 99.99,
+                           .target = "onnx", .bounds = mq_bounds_default(), .save = mq_save_opts_default() };
+
+    o.bounds.limits.max_size_ratio = 1.0;
+    return o;
 }
 
 /* ---- input -------------------------------------------------------------------------------------------------------- */
@@ -214,14 +216,25 @@ static mq_status tell(void *user)
         warn_about_weights(j);
     MQ_TRY(report_mode(j));
     MQ_TRY(report_tensors(j));
+    rc = mq_judging_cost(j->judging, j->job.model, j->job.err);
 done:
     return rc;
 }
 
+static mq_status judge(void *user)
+{
+    const mq_quantize_job *j = user;
+
+    return mq_judging_run(j->judging, j->job.model, j->job.err);
+}
+
 static mq_job_opts job_opts(const mq_quantize_opts *o)
 {
-    return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->verify_on, .min_sqnr = o->min_sqnr,
-                          .expected_sqnr = -INFINITY, .max_size_ratio = o->max_size_ratio, .max_size = o->max_size,
+    const mq_bench_bounds *limits = &o->bounds.limits;
+
+    return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->verify_on,
+                          .min_sqnr = limits->has_sqnr ? limits->min_sqnr : -INFINITY, .expected_sqnr = -INFINITY,
+                          .max_size_ratio = limits->max_size_ratio, .max_size = limits->max_size,
                           .ceiling = o->mode == MQ_MODE_STATIC && o->effort == MQ_EFFORT_NORMAL,
                           .speed = o->hash && (o->mode == MQ_MODE_STATIC || o->mode == MQ_MODE_DYNAMIC),
                           .strict = o->strict, .dry_run = o->dry_run, .hash = o->hash, .keep_failed = o->keep_failed };
@@ -233,6 +246,8 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     mq_quantize_opts filled = opts ? *opts : mq_quantize_opts_default(); /* as the target has it */
     mq_quantize_job j = { .opts = &filled, .job = { .input = input, .output = output, .report = report, .hooks = hooks,
                                                     .err = err, .since = mq_seconds() } };
+    const mq_judging_opts judged = { .asked = &filled.bounds, .input = input, .output = output, .source = &filled.judge_on,
+                                     .report = report, .hooks = hooks };
     mq_status rc = MQ_OK;
 
     if (filled.mode == MQ_MODE_AUTO && (filled.calibrate_on.n_data || filled.calibration_cache.n))
@@ -241,7 +256,10 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
     MQ_TRY(mq_quant_apply_target(&filled, hooks, err));
     j.job.opts = job_opts(&filled);
+    j.job.judge = judge;
+    j.job.user = &j;
     MQ_TRY(open_input(&j));
+    MQ_TRY(mq_judging_open(&j.judging, &judged, j.job.model, err));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(mq_job_prepare_static(&j));
@@ -257,6 +275,7 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     MQ_TRY(mq_job_end_step(&j.job, "rewrite"));
     rc = mq_job_finish(&j.job, "quantize and write", tell, &j);
 done:
+    mq_judging_close(j.judging);
     mq_job_release_static(&j);
     mq_job_close(&j.job);
     mq_quant_plan_release(&j.plan);

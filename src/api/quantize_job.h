@@ -4,6 +4,7 @@
 #ifndef MQ_API_QUANTIZE_JOB_H
 #define MQ_API_QUANTIZE_JOB_H
 
+#include "api/bounds.h"
 #include "api/cache.h"
 #include "api/job.h"
 #include "base/hash.h"
@@ -17,6 +18,7 @@ typedef struct mq_quantize_job {
     const mq_quantize_opts *opts;
     mq_quant_plan plan;
     mq_quant_work work;
+    mq_judging *judging;
     char hash[MQ_SHA256_HEX]; /* of the input, with --calibration-cache */
     mq_cache *cache;           /* what is known of activations already */
     bool looks_at_channels;

@@ -138,7 +138,7 @@ void quantize(const uint8_t *data, size_t size, bool clean, choices *c)
         draw_values(&opts, c);
         draw_static(&opts, runs, c);
     }
-    opts.max_size = 1;
+    opts.bounds.limits.max_size = 1;
     opts.requantize = choose(c, 2);
     opts.dry_run = choose(c, 16) == 0;
     opts.verify = runs ? MQ_VERIFY_AUTO : MQ_VERIFY_LOAD;

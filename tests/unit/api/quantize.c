@@ -354,7 +354,7 @@ static void test_missed_size(void **state)
     mq_quantize_opts o = mq_quantize_opts_default();
 
     (void)state;
-    o.max_size_ratio = 0.1;
+    o.bounds.limits.max_size_ratio = 0.1;
     quantizes("in.onnx", "out.onnx", &o);
     assert_int_equal(mq_report_n_missed(report), 1);
     assert_int_equal(access("out.onnx", F_OK), -1);
@@ -364,12 +364,12 @@ static void test_missed_size(void **state)
     assert_int_equal(access("out.onnx", F_OK), -1);
     assert_int_equal(access("failed.onnx", F_OK), 0);
     again();
-    o.max_size_ratio = 0;
-    o.max_size = 20;
+    o.bounds.limits.max_size_ratio = 0;
+    o.bounds.limits.max_size = 20;
     quantizes("in.onnx", "out.onnx", &o);
     assert_int_equal(mq_report_n_missed(report), 1);
     again();
-    o.max_size = 0;
+    o.bounds.limits.max_size = 0;
     quantizes("in.onnx", "out.onnx", &o);
     assert_int_equal(mq_report_n_missed(report), 0);
     assert_int_equal(access("out.onnx", F_OK), 0);
@@ -405,7 +405,7 @@ static void test_keep_failed_leaves_the_old_pair(void **state)
     o.save.external = MQ_EXTERNAL_FILE;
     o.save.external_file = "w.bin";
     o.save.force = true;
-    o.max_size_ratio = 0.01;
+    o.bounds.limits.max_size_ratio = 0.01;
     o.keep_failed = "failed.onnx";
     quantizes("in.onnx", "out.onnx", &o);
     assert_int_equal(mq_report_n_missed(report), 1);
