@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/eval_cmd.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "mq/inspect.h"
 #include "ops/ops.h"
@@ -42,18 +43,7 @@ const mq_judging_opts *mq_judging_asked(const mq_judging *j)
 
 static mq_status make_folder(mq_judging *j, mq_error *err)
 {
-    const char *tmp = getenv("TMPDIR");
-
-    if (*j->folder)
-        return MQ_OK;
-    snprintf(j->folder, sizeof j->folder, "%.200s/mq-model-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(j->folder)) {
-        const mq_status rc = mq_fail_errno(err, MQ_ERR_SYSTEM, "make the folder", j->folder);
-
-        *j->folder = '\0';
-        return rc;
-    }
-    return MQ_OK;
+    return *j->folder ? MQ_OK : mq_folder_make(j->folder, sizeof j->folder, "mq-model", err);
 }
 
 static void remove_copy(const char *path)
@@ -83,14 +73,6 @@ static mq_status save_copy(mq_judging *j, mq_model *m, const char *name, char pa
 static const char *original_of(const mq_judging *j)
 {
     return *j->original ? j->original : j->o.input;
-}
-
-/* Other programs take no compressed files. */
-static bool is_packed(const char *path)
-{
-    const char *end = strrchr(path, '.');
-
-    return end && strcmp(end, ".gz") == 0;
 }
 
 static bool needs_original(const mq_bounds *b)
@@ -472,7 +454,7 @@ mq_status mq_judging_open(mq_judging **out, const mq_judging_opts *opts, mq_mode
                            "and --dim give sizes", b->limits.max_macs_ratio * 100,
                            (unsigned long long)j->before.macs_unknown));
     }
-    if (needs_original(b) && (strcmp(opts->input, "-") == 0 || is_packed(opts->input)))
+    if (needs_original(b) && (strcmp(opts->input, "-") == 0 || mq_ends_with(opts->input, ".gz")))
         rc = save_copy(j, original, "original.onnx", j->original, err);
 done:
     if (rc == MQ_OK)

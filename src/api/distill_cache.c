@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "data/data.h"
 #include "data/table.h"
+#include "train/loss.h"
 
 #define KEY "mq.key" /* a member of the file: what its outputs belong to, 64 bytes of text */
 
@@ -99,7 +100,7 @@ done:
 /* Scores along the class axis become probabilities. */
 static mq_status soften(mq_array **out, const mq_array *scores, mq_error *err)
 {
-    const int axis = scores->rank == 4 || scores->rank == 5 ? 1 : scores->rank - 1;
+    const int axis = mq_class_axis(scores->rank);
     const size_t classes = (size_t)scores->dims[axis];
     size_t inner = 1;
     mq_status rc;

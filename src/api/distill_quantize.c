@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/distill_job.h"
+#include "base/file.h"
 #include "mq/quantize.h"
 
 enum { CALIBRATION_SAMPLES = 512 };
@@ -38,14 +39,12 @@ done:
 
 mq_status mq_distill_quantize(mq_distill_job *j)
 {
-    const char *tmp = getenv("TMPDIR");
     char folder[256], from[300], to[300];
     mq_model *m = NULL;
     mq_status rc;
 
-    snprintf(folder, sizeof folder, "%.200s/mq-student-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(folder))
-        return mq_fail_errno(j->job.err, MQ_ERR_SYSTEM, "make the folder", folder);
+    if ((rc = mq_folder_make(folder, sizeof folder, "mq-student", j->job.err)) != MQ_OK)
+        return rc;
     snprintf(from, sizeof from, "%.250s/student.onnx", folder);
     snprintf(to, sizeof to, "%.250s/quantized.onnx", folder);
     MQ_TRY(quantize_files(j, from, to));

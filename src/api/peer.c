@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "data/data.h"
 #include "data/npy.h"
 #include "data/table.h"
@@ -223,7 +224,7 @@ static mq_status check_plain(const char *model, mq_error *err)
 
 mq_status mq_peer_start(mq_peer **out, const char *model, int threads, mq_error *err)
 {
-    const char *python = getenv("MQ_PYTHON"), *tmp = getenv("TMPDIR");
+    const char *python = getenv("MQ_PYTHON");
     mq_peer *p = calloc(1, sizeof *p);
     mq_status rc;
 
@@ -232,12 +233,7 @@ mq_status mq_peer_start(mq_peer **out, const char *model, int threads, mq_error 
     p->fd = -1;
     python = python && *python ? python : "python3";
     MQ_TRY(check_plain(model, err));
-    snprintf(p->folder, sizeof p->folder, "%.200s/mq-peer-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(p->folder)) {
-        rc = mq_fail_errno(err, MQ_ERR_SYSTEM, "make the folder", p->folder);
-        *p->folder = '\0';
-        goto done;
-    }
+    MQ_TRY(mq_folder_make(p->folder, sizeof p->folder, "mq-peer", err));
     MQ_TRY(spawn(p, python, model, threads, err));
     rc = understand(p, python, err);
 done:

@@ -122,7 +122,7 @@ static mq_status put_zeros(const mq_prune_item *it, const uint8_t *mask, mq_erro
     for (size_t i = 0; i < n; i++)
         if (!mask[i])
             memset(bytes + i * width, 0, width);
-    return v->producer ? mq_node_set_attr_tensor(v->producer, "value", now, err) : mq_value_set_init(v, now, err);
+    return mq_value_set_constant(v, now, err);
 }
 
 static mq_status plan_round(const rounds *r, mq_model *m, double share)

@@ -269,7 +269,7 @@ static mq_status apply_value(mq_value *v, const mq_checkpoint *c, const round_ma
         rc = take_floats(&now, c, WEIGHT, v->name, m, was->n_dims, was->dims, masks, err);
     if (rc != MQ_OK || !now)
         return rc;
-    return v->producer ? mq_node_set_attr_tensor(v->producer, "value", now, err) : mq_value_set_init(v, now, err);
+    return mq_value_set_constant(v, now, err);
 }
 
 /* A convolution without a bias gets the one that was recorded. */

@@ -17,13 +17,6 @@
 /* Less of a difference is none. */
 #define LEAST_GAIN 0.01
 
-static bool is_packed(const mq_prune_job *j)
-{
-    const size_t n = strlen(j->job.output);
-
-    return n >= 3 && strcmp(j->job.output + n - 3, ".gz") == 0;
-}
-
 static bool less(uint64_t a, uint64_t b)
 {
     return (double)a < (1 - LEAST_GAIN) * (double)b;
@@ -40,7 +33,7 @@ mq_status mq_prune_worth_begin(mq_prune_job *j)
     if ((rc = mq_judging_count(j->job.model, &cost, j->job.err)) != MQ_OK)
         return rc;
     j->worth.macs_before = (int64_t)cost.macs; /* of nodes whose sizes are known: the same ones before and after */
-    if (!o->note || (mq_prune_is_structured(o) && !o->zero_only) || is_packed(j) || o->sparse)
+    if (!o->note || (mq_prune_is_structured(o) && !o->zero_only) || mq_ends_with(j->job.output, ".gz") || o->sparse)
         return MQ_OK;
     mq_str_addf(&text, "the file will be neither smaller nor faster: zeros are stored and multiplied like other numbers%s "
                 "(smaller: -o NAME.onnx.gz, --storage sparse; smaller and faster: --pattern channel)", only);

@@ -11,6 +11,7 @@
 #include "api/train_job.h"
 #include "base/hash.h"
 #include "report/report.h"
+#include "train/loss.h"
 
 #define SHORTEST 1e-6 /* seconds: 0 is no limit */
 
@@ -111,7 +112,7 @@ static int64_t channels_of(const mq_value *v)
 
     if (!type || type->kind != MQ_TYPE_TENSOR || type->rank < 1)
         return 0;
-    return type->dims[type->rank == 4 || type->rank == 5 ? 1 : type->rank - 1].value;
+    return type->dims[mq_class_axis(type->rank)].value;
 }
 
 static mq_status add_hints(training *t, mq_model *m)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/train_job.h"
+#include "train/loss.h"
 
 /* ---- classes -------------------------------------------------------------------------------------------------------- */
 
@@ -33,7 +34,7 @@ static mq_status plain_labels(mq_samples *s, const mq_array *scores, mq_error *e
 /* Classes lie below what the model tells apart. */
 static mq_status check_labels(const mq_samples *s, const mq_array *scores, const char *option, mq_error *err)
 {
-    const int axis = scores->rank == 4 || scores->rank == 5 ? 1 : scores->rank - 1;
+    const int axis = mq_class_axis(scores->rank);
     const int64_t n = scores->rank > 1 ? scores->dims[axis] : 1;
 
     if (!s->labels || s->labels->dtype != MQ_INT64)

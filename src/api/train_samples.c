@@ -8,6 +8,7 @@
 #include "api/train_rows.h"
 #include "distill/derive.h"
 #include "ops/ops.h"
+#include "train/loss.h"
 
 enum { RUN_BATCH = 128 }; /* rows of one run, where the model leaves it open */
 
@@ -76,7 +77,7 @@ done:
 
 mq_status mq_best_classes(mq_array **out, const mq_array *scores, mq_error *err)
 {
-    const int axis = scores->rank == 4 || scores->rank == 5 ? 1 : scores->rank - 1;
+    const int axis = mq_class_axis(scores->rank);
     int64_t dims[MQ_MAX_RANK] = { 0 };
     size_t inner = 1, outer = 1;
     int rank = 0;

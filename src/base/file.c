@@ -450,6 +450,21 @@ done:
     return rc;
 }
 
+mq_status mq_folder_make(char *path, size_t size, const char *name, mq_error *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    const int n = snprintf(path, size, "%s/%s-XXXXXX", tmp && *tmp ? tmp : "/tmp", name);
+    mq_status rc = MQ_OK;
+
+    if (n < 0 || (size_t)n >= size)
+        rc = mq_fail(err, MQ_ERR_SYSTEM, "the path in TMPDIR is too long");
+    else if (!mkdtemp(path))
+        rc = mq_fail_errno(err, MQ_ERR_SYSTEM, "make the folder", path);
+    if (rc != MQ_OK)
+        *path = '\0';
+    return rc;
+}
+
 mq_status mq_file_put(const char *path, const void *data, size_t n, mq_error *err)
 {
     mq_outfile *f = NULL;

@@ -47,6 +47,9 @@ mq_status mq_outfile_commit_with(mq_outfile *model, mq_outfile **data, size_t n_
 /* Throws it away; NULL is fine. */
 void mq_outfile_abort(mq_outfile *f);
 
+/* A new folder of our own in TMPDIR, else /tmp: "NAME-XXXXXX". path: room for its path; "" after an error. */
+mq_status mq_folder_make(char *path, size_t size, const char *name, mq_error *err);
+
 /* Writes a whole small file this way (replacing); "-" writes to standard output. */
 mq_status mq_file_put(const char *path, const void *data, size_t n, mq_error *err);
 

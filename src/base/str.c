@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void mq_str_release(mq_str *b)
 {
@@ -91,4 +92,11 @@ void mq_str_add_count(mq_str *b, uint64_t n)
             mq_str_add_n(b, ",", 1);
         mq_str_add_n(b, &digits[i], 1);
     }
+}
+
+bool mq_ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), k = strlen(end);
+
+    return n >= k && strcasecmp(s + n - k, end) == 0;
 }

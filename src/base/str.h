@@ -26,4 +26,7 @@ void mq_str_add_bytes(mq_str *b, uint64_t bytes);
 /* 1234567 -> "1,234,567". */
 void mq_str_add_count(mq_str *b, uint64_t n);
 
+/* Is `end` the end of s, whatever the case of its letters? */
+bool mq_ends_with(const char *s, const char *end);
+
 #endif

@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 /* CPUs that the cgroup's quota amounts to, rounded up; 0: no quota (or not to be found). */
 static int cgroup_cpus(void)
 {
@@ -44,4 +48,13 @@ int mq_threads(int wanted)
     if (quota > 0 && quota < n)
         n = quota;
     return n > 0 ? n : 1;
+}
+
+int mq_thread_number(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
 }

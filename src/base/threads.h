@@ -7,4 +7,7 @@
 /* `wanted` when > 0, else the CPUs that the process may use: affinity, and the cgroup's quota rounded up. At least 1. */
 int mq_threads(int wanted);
 
+/* Of the calling thread in its parallel region, from 0. */
+int mq_thread_number(void);
+
 #endif

@@ -3,6 +3,7 @@
 /* Opening a dataset: options are parsed, files opened, columns matched with inputs, and sizes compared. What can be
  * found wrong is found here. Runs are made in calls.c. */
 #include "data/dataset.h"
+#include "base/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,13 +40,6 @@ static void note_size(void *user, const char *text)
 
 /* ---- sources -------------------------------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), k = strlen(end);
-
-    return n >= k && strcasecmp(s + n - k, end) == 0;
-}
-
 static mq_status open_table(mq_dataset *ds, mq_part *s, mq_error *err)
 {
     static const mq_table_ops none = { 0 };
@@ -66,13 +60,13 @@ static mq_status open_table(mq_dataset *ds, mq_part *s, mq_error *err)
         mq_note_file(ds->hooks, path, false);
     if (S_ISDIR(st.st_mode) && mq_is_test_folder(path))
         return mq_table_tests(&s->table, path, ds->inputs, ds->n_inputs, ds->outputs, ds->n_outputs, ds->hooks, err);
-    if (S_ISDIR(st.st_mode) || ends_with(path, ".txt"))
+    if (S_ISDIR(st.st_mode) || mq_ends_with(path, ".txt"))
         return mq_table_images(&s->table, path, !S_ISDIR(st.st_mode), ds->hooks, err);
-    if (ends_with(path, ".npz"))
+    if (mq_ends_with(path, ".npz"))
         return mq_table_npz(&s->table, path, err);
-    if (ends_with(path, ".npy"))
+    if (mq_ends_with(path, ".npy"))
         return mq_table_npy(&s->table, path, err);
-    if (ends_with(path, ".jsonl"))
+    if (mq_ends_with(path, ".jsonl"))
         return mq_table_jsonl(&s->table, path, err);
     return mq_fail(err, MQ_ERR_USAGE,
                    "%s '%s': the forms are .npz, .npy, .jsonl, a folder or .txt list of pictures, a folder of "

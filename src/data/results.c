@@ -501,16 +501,9 @@ done:
     return rc;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), k = strlen(end);
-
-    return n > k && strcasecmp(s + n - k, end) == 0;
-}
-
 bool mq_results_form(const char *path)
 {
-    return ends_with(path, ".npz") || ends_with(path, ".npy") || ends_with(path, ".pb");
+    return mq_ends_with(path, ".npz") || mq_ends_with(path, ".npy") || mq_ends_with(path, ".pb");
 }
 
 static mq_status map_outputs(mq_results *r, mq_error *err)
@@ -541,11 +534,11 @@ mq_status mq_results_save(mq_results *r, const char *path, bool force, bool sync
         return mq_fail(err, MQ_ERR_USAGE, "%s: outputs are saved as .npz, .npy or .pb", path);
     MQ_TRY(mq_outfile_open(&f, path, force, err));
     MQ_TRY(map_outputs(r, err));
-    if (ends_with(path, ".pb")) { /* the file is written anew by its own writer */
+    if (mq_ends_with(path, ".pb")) { /* the file is written anew by its own writer */
         rc = save_pb(r, path, err);
         goto done;
     }
-    rc = ends_with(path, ".npz") ? save_npz(r, f, err) : save_npy(r, path, f, err);
+    rc = mq_ends_with(path, ".npz") ? save_npz(r, f, err) : save_npy(r, path, f, err);
     if (rc == MQ_OK) {
         rc = mq_outfile_commit(f, sync, err);
         f = NULL;

@@ -351,6 +351,11 @@ mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err)
     return MQ_OK;
 }
 
+mq_status mq_value_set_constant(mq_value *v, mq_tensor *t, mq_error *err)
+{
+    return v->producer ? mq_node_set_attr_tensor(v->producer, "value", t, err) : mq_value_set_init(v, t, err);
+}
+
 mq_status mq_value_set_sparse(mq_value *v, mq_sparse *s, mq_error *err)
 {
     if (!v->init && !v->sparse && !mq_vec_push_in(v->graph->model->arena, &v->graph->inits, v))

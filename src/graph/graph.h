@@ -363,7 +363,9 @@ size_t mq_graph_unlist_inits(mq_graph *g);
 void mq_graph_drop_unused_inits(mq_graph *g);
 /* Makes t the initializer of v (t's name becomes v's name), appended to g's list when v had none. */
 mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err);
-/* The same with a sparse tensor, whose values take v's name. */
+/* A constant holds t from now on: an initializer, or what a node of type Constant gives. */
+mq_status mq_value_set_constant(mq_value *v, mq_tensor *t, mq_error *err);
+/* As mq_value_set_init with a sparse tensor, whose values take v's name. */
 mq_status mq_value_set_sparse(mq_value *v, mq_sparse *s, mq_error *err);
 /* An input or output has another element type from now on, and is declared so when it is written. */
 mq_status mq_value_retype(mq_value *v, mq_dtype dtype, mq_error *err);

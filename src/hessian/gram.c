@@ -8,12 +8,9 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/threads.h"
 #include "exec/ref/conv_core.h"
 #include "exec/ref/gemm.h"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 enum { CHUNK = 512, TILE = 128 };
 
@@ -225,15 +222,6 @@ static bool desk_init(desk *b, int64_t n, bool rows)
     return (b->rows || !rows) && b->tile && b->scratch;
 }
 
-static int this_thread(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 static int64_t chunk_at(const vectors *v, int64_t from)
 {
     return v->count - from < CHUNK ? v->count - from : CHUNK;
@@ -269,7 +257,7 @@ static int64_t add_groups(mq_gram *g, const vectors *v, const desk *desks, int n
 
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic) reduction(+ : skipped)
     for (int64_t i = 0; i < g->groups; i++)
-        skipped += add_group(g, v, i, &desks[this_thread()]);
+        skipped += add_group(g, v, i, &desks[mq_thread_number()]);
     return skipped;
 }
 
@@ -288,7 +276,7 @@ static int64_t add_only(mq_gram *g, const vectors *v, const desk *desks, int n_t
             add_diagonal(g->sums, rows, n, g->n);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
         for (int64_t t = 0; t < tiles; t++)
-            add_tile(g->sums, rows, n, g->n, t, &desks[this_thread()]);
+            add_tile(g->sums, rows, n, g->n, t, &desks[mq_thread_number()]);
     }
     return skipped;
 }

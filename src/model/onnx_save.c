@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "model/gzip.h"
+#include "base/str.h"
 #include "model/onnx_write.h"
 #include "model/save.h"
 
@@ -42,12 +43,6 @@ static mq_status sink_write_at(mq_sink *base, uint64_t offset, const void *data,
     if (offset > s->n_bytes || n > s->n_bytes - offset)
         MQ_BUG("a tensor's maker wrote more than it said");
     return mq_outfile_write_at(s->f, s->at + offset, data, n, err);
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
 }
 
 static mq_status check_data_name(const char *name, const char *path, mq_error *err)
@@ -101,7 +96,7 @@ static mq_status open_outputs(mq_saving *s)
     size_t folder = slash ? (size_t)(slash - s->path) + 1 : 0;
     mq_status rc = mq_outfile_open(&s->target, s->path, s->opts->force, s->err);
 
-    if (rc == MQ_OK && ends_with(s->path, ".gz"))
+    if (rc == MQ_OK && mq_ends_with(s->path, ".gz"))
         rc = mq_outfile_scratch(&s->scratch, s->err);
     if (!(s->data = calloc(s->plan.files.n + 1, sizeof *s->data)))
         return mq_oom(s->err);

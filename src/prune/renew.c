@@ -66,7 +66,7 @@ static mq_status replace(mq_prune_item *it, void *bytes, size_t size, mq_error *
     now->buf = buf;
     now->data = bytes;
     now->n_bytes = size;
-    MQ_TRY(v->producer ? mq_node_set_attr_tensor(v->producer, "value", now, err) : mq_value_set_init(v, now, err));
+    MQ_TRY(mq_value_set_constant(v, now, err));
     it->view.tensor = now;
 done:
     return rc;

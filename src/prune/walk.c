@@ -3,10 +3,6 @@
 #include "prune/walk.h"
 
 #include <stdlib.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include "base/error.h"
 #include "base/threads.h"
 
@@ -16,15 +12,6 @@ enum {
 };
 /* Weights of so many bytes together stay resident between the walks through them. */
 #define KEEP_BYTES ((uint64_t)128 << 20)
-
-static int thread_number(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
 
 mq_prune_slabs mq_prune_slabs_of(const mq_prune_item *it)
 {
@@ -93,7 +80,7 @@ static mq_status run_window(const mq_prune_walk *w, size_t first, size_t last, f
 
 #pragma omp parallel for schedule(static) num_threads(w->n_threads) if (last - first > 1 && w->n_threads > 1)
     for (size_t s = first; s < last; s++) {
-        const int thread = thread_number();
+        const int thread = mq_thread_number();
         float *room = rooms ? rooms + (size_t)thread * w->longest : NULL;
         mq_error mine = { MQ_OK, "" };
         mq_prune_step step = { .index = s };

@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include "base/threads.h"
 
 enum {
@@ -37,15 +33,6 @@ struct pass {
     uint64_t done, total; /* elements, for progress */
 };
 
-static int thread_number(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 static mq_status start_pass(struct pass *p, mq_weight *w, const mq_hooks *hooks, mq_error *err)
 {
     *p = (struct pass){ .w = w, .hooks = hooks, .source = w->source,
@@ -68,7 +55,7 @@ static mq_status run_steps(const struct pass *p, size_t first, size_t last, floa
 
 #pragma omp parallel for schedule(static) num_threads(p->n_threads) if (last - first > 1 && p->n_threads > 1)
     for (size_t s = first; s < last; s++) {
-        int thread = thread_number();
+        int thread = mq_thread_number();
         size_t from = s * STEP, to = from + STEP < n ? from + STEP : n;
         float *room = rooms ? rooms + (size_t)thread * STEP : NULL;
         mq_error mine = { MQ_OK, "" };
@@ -259,7 +246,7 @@ static mq_status fit_values(struct pass *p, const struct ranges *r, mq_error *er
         size_t last = t + 4096 < n_tiles ? t + 4096 : n_tiles;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(p->n_threads) if (last - t > 1 && p->n_threads > 1)
         for (size_t i = t; i < last; i++)
-            fit_tile(p, r, starts[i], starts[i + 1] - starts[i], rooms + (size_t)thread_number() * room);
+            fit_tile(p, r, starts[i], starts[i + 1] - starts[i], rooms + (size_t)mq_thread_number() * room);
         mq_progress(p->hooks, "fitting", last, n_tiles);
         rc = mq_check_cancelled(p->hooks, err);
     }
@@ -436,7 +423,7 @@ static mq_status make_nbits(mq_weight *w, struct pass *p, mq_sink *sink, mq_erro
         for (size_t t = at; t < last; t++) {
             size_t first = t * ROWS, n = rows - first < ROWS ? rows - first : ROWS;
             mq_error e = { MQ_OK, "" };
-            mq_status got = make_rows(&z, p, first, n, rooms + (size_t)thread_number() * room, &e);
+            mq_status got = make_rows(&z, p, first, n, rooms + (size_t)mq_thread_number() * room, &e);
             if (got != MQ_OK && !__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) {
                 rc = got;
                 if (err)

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "mq/version.h"
 #include "report/internal.h"
 
@@ -191,16 +192,10 @@ json_t *mq_report_document(const mq_report *r)
 
 /* ---- forms -------------------------------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcasecmp(s + n - m, end) == 0;
-}
-
 static mq_status form_of_name(const char *path, mq_report_form *form, mq_error *err)
 {
     for (size_t i = 0; i < N_FORMS; i++)
-        if (forms[i].ending && ends_with(path, forms[i].ending)) {
+        if (forms[i].ending && mq_ends_with(path, forms[i].ending)) {
             *form = forms[i].form;
             return MQ_OK;
         }

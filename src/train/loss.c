@@ -130,7 +130,7 @@ static mq_value *target_like(builder *b, const mq_value *v)
 
 /* ---- terms of classes ---------------------------------------------------------------------------------------------- */
 
-static int usual_class_axis(int rank)
+int mq_class_axis(int rank)
 {
     return rank == 4 || rank == 5 ? 1 : rank - 1;
 }
@@ -162,7 +162,7 @@ bool mq_loss_logits(mq_value *v, mq_value **logits, int *axis)
     bool probability;
 
     probability = n && (mq_node_is(n, "", "Softmax") || mq_node_is(n, "", "LogSoftmax")) && n->n_inputs && n->inputs[0];
-    a = probability ? mq_node_attr_int(n, "axis", -1) : usual_class_axis(rank);
+    a = probability ? mq_node_attr_int(n, "axis", -1) : mq_class_axis(rank);
     a = a < 0 ? a + rank : a;
     if (logits)
         *logits = probability ? n->inputs[0] : v;
@@ -324,7 +324,7 @@ static mq_value *project(builder *b, mq_value *y, int64_t from, int64_t to, mq_v
 
 static mq_value *hint(builder *b, mq_value *y, mq_value **t, mq_value **weight)
 {
-    const int axis = usual_class_axis(y->type->rank);
+    const int axis = mq_class_axis(y->type->rank);
     const int64_t have = y->type->dims[axis].value, want = b->term->channels;
     mq_dim dims[MQ_MAX_RANK];
 
@@ -371,7 +371,7 @@ static mq_status find_tensor(const mq_graph *g, const mq_loss_term *t, mq_value 
         return mq_fail(err, MQ_ERR_UNSUPPORTED, "the loss %s needs samples along axis 0, but the rank of '%s' is %d",
                        names[t->kind], v->name, mq_value_rank(v));
     *out = v;
-    *axis = usual_class_axis(mq_value_rank(v));
+    *axis = mq_class_axis(mq_value_rank(v));
     if (classes) {
         mq_loss_logits(v, out, axis);
         v = *out;

@@ -55,6 +55,9 @@ typedef struct mq_loss_term {
     uint64_t seed;      /* HINT: of the projection's first values (uniform, 1/sqrt(channels), as torch's layers) */
 } mq_loss_term;
 
+/* Along which axis classes lie in scores of this rank: 1 of images and volumes, else the last. */
+int mq_class_axis(int rank);
+
 /* Is `v` a probability (the output of Softmax or LogSoftmax, perhaps through Identity)? *logits (may be NULL): what goes
  * into that, else v. *axis (may be NULL): the class axis, from 0; -1 when the rank is not known. */
 bool mq_loss_logits(mq_value *v, mq_value **logits, int *axis);

@@ -479,7 +479,7 @@ mq_status mq_trainer_store(const mq_trainer *t, mq_model *m, mq_error *err)
         if (!(now = mq_tensor_create(m, p->name, MQ_FLOAT, p->rank, p->dims, p->data)))
             rc = mq_oom(err);
         else
-            rc = v->producer ? mq_node_set_attr_tensor(v->producer, "value", now, err) : mq_value_set_init(v, now, err);
+            rc = mq_value_set_constant(v, now, err);
     }
     return rc;
 }
