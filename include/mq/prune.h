@@ -54,7 +54,7 @@ typedef struct mq_prune_opts {
     bool zero_only;         /* channels, heads, columns: zero instead of taken out (default false) */
     bool sparse;            /* weights are written as coordinates and values (sparse_initializer) where that is smaller
                              * (default false) */
-    bool keep_ends;         /* first and last layers stay (default true) */
+    bool keep_ends;         /* single weights: first and last layers stay (default true) */
     uint64_t seed;          /* of MQ_PRUNE_RANDOM */
     uint64_t rounds;        /* prune in so many steps, and train on `data` after each, with what is zero held at zero; 0
                              * (default): prune once and train nothing */

@@ -39,8 +39,6 @@ mq_status mq_prune_search(mq_prune_job *j);
 /* The section `prune` of the report, and what the pass over the weights found out; MQ_ERR_USAGE when nothing is left of a
  * weight that was to lose a share of its own. */
 mq_status mq_prune_tell(mq_prune_job *j);
-/* What every pattern has in the section: method, scope, pattern. */
-void mq_prune_put_options(mq_report *r, json_t *to, const mq_prune_opts *o);
 
 /* ---- channels, heads, columns, layers (prune_structure.c) ------------------------------------------------------------ */
 

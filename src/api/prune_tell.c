@@ -16,7 +16,7 @@ static double share(uint64_t part, uint64_t whole)
 }
 
 /* The decision in words of the options. */
-void mq_prune_put_options(mq_report *r, json_t *to, const mq_prune_opts *o)
+static void put_options(mq_report *r, json_t *to, const mq_prune_opts *o)
 {
     static const char *const methods[] = { "l1", "l2", "random", "max", "min", "geomedian", "wanda", "sparsegpt" };
 
@@ -130,7 +130,7 @@ mq_status mq_prune_tell(mq_prune_job *j)
     uint64_t n = 0, zeros = 0, parameters = count_parameters(j->job.model);
     mq_status rc = MQ_OK;
 
-    mq_prune_put_options(r, section, j->opts);
+    put_options(r, section, j->opts);
     if (j->structured) {
         MQ_TRY(mq_prune_structure_tell(j, section));
         return mq_prune_worth_tell(j);

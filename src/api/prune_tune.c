@@ -418,6 +418,7 @@ static mq_status get_round(mq_prune_tuning *t, const mq_model *m, round_masks *m
     how.n_masks = masks->n;
     if (folder) {
         MQ_TRY(mq_train_key(&t->train, w.model, &how, key));
+        how.key = key;
         if (asprintf(&path, "%s/%s.weights", folder, call->name) < 0) {
             path = NULL;
             MQ_TRY(mq_oom(err));

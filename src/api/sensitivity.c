@@ -75,7 +75,7 @@ static bool is_fed(void *user, const mq_value *input)
     return false;
 }
 
-static mq_status find_places(mq_sense *s)
+static void find_places(mq_sense *s)
 {
     const mq_graph *g = s->model->graph;
 
@@ -96,7 +96,6 @@ static mq_status find_places(mq_sense *s)
             s->order[k - 1] = other;
         }
     }
-    return MQ_OK;
 }
 
 static bool crosses_any(const mq_sense *s, const mq_span *span)
@@ -455,7 +454,7 @@ static mq_status prepare_runs(mq_sense *s)
     s->names = calloc(2 * (s->spans.n + 1), sizeof *s->names);
     if (!s->bytes || !s->made || !s->names)
         MQ_TRY(mq_oom(s->err));
-    MQ_TRY(find_places(s));
+    find_places(s);
     MQ_TRY(probe(s, call));
     choose_runs(s, call->n ? call->n : 1);
 done:

@@ -55,7 +55,7 @@ mq_status mq_train_plain(mq_model *m, mq_error *err)
     size_t n = 0;
     mq_status rc;
 
-    MQ_TRY(mq_pass_close_inputs.run(m->graph, &none, &n, err));
+    MQ_TRY(mq_pass_run(&mq_pass_close_inputs, m->graph, &none, &n, err));
     MQ_TRY(mq_model_inline_functions(m, &n, err));
     MQ_TRY(mq_graph_sort(m->graph, &n, err));
     MQ_TRY(mq_infer_model(m, NULL, NULL, err));
@@ -121,20 +121,13 @@ static mq_status hold_out(mq_train_job *j)
 {
     mq_samples all = j->samples;
     const uint64_t n = all.n, held = (uint64_t)llround(j->val_split * (double)n);
-    uint64_t *order = malloc((n + 1) * sizeof *order), state = mq_random_at(j->opts->seed, UINT64_MAX);
+    uint64_t *order = malloc((n + 1) * sizeof *order);
     mq_status rc = MQ_OK;
 
     if (!order)
         return mq_oom(j->err);
     j->samples = (mq_samples){ .n = 0 };
-    for (uint64_t i = 0; i < n; i++)
-        order[i] = i;
-    for (uint64_t i = n; i > 1; i--) {
-        const uint64_t k = mq_random_below(&state, i), at = order[k];
-
-        order[k] = order[i - 1];
-        order[i - 1] = at;
-    }
+    mq_random_order(order, n, mq_random_at(j->opts->seed, UINT64_MAX));
     for (size_t i = 0; j->taught && i < j->run.n_out && rc == MQ_OK; i++) {
         mq_array *part = NULL;
 

@@ -323,9 +323,9 @@ static mq_status open_checkpoint(training *t, mq_model *m, mq_loop_opts *o, char
         return MQ_OK;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return mq_fail_errno(err, MQ_ERR_SYSTEM, "make the folder", folder);
-    if ((rc = mq_train_key(t->job, m, t->call, key)) != MQ_OK)
+    if (!t->call->key && (rc = mq_train_key(t->job, m, t->call, key)) != MQ_OK)
         return rc;
-    o->key = key;
+    o->key = t->call->key ? t->call->key : key;
     o->checkpoint = mq_arena_printf(m->arena, "%s/%s.ckpt", folder, t->call->name);
     return o->checkpoint ? MQ_OK : mq_oom(err);
 }

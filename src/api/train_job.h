@@ -172,6 +172,7 @@ typedef struct mq_train_call {
     uint64_t part, n_parts; /* as in mq_loop_opts */
     const mq_train_mask *masks;
     size_t n_masks;
+    const char *key;      /* of mq_train_key, where it is known; NULL: found when a checkpoint needs it */
 } mq_train_call;
 
 /* What a training of m belongs to, to know it again: options, call, m with its weights, the samples. */

@@ -43,4 +43,17 @@ static inline uint64_t mq_random_below(uint64_t *state, uint64_t n)
     return r % n;
 }
 
+/* 0 to n - 1 in an order where each is as likely as the others. */
+static inline void mq_random_order(uint64_t *order, uint64_t n, uint64_t seed)
+{
+    for (uint64_t i = 0; i < n; i++)
+        order[i] = i;
+    for (uint64_t i = n; i > 1; i--) {
+        const uint64_t k = mq_random_below(&seed, i), at = order[k];
+
+        order[k] = order[i - 1];
+        order[i - 1] = at;
+    }
+}
+
 #endif

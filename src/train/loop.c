@@ -68,18 +68,6 @@ size_t mq_loop_batch(uint64_t n_samples, size_t wanted)
     return n_samples < wanted ? (size_t)n_samples : wanted;
 }
 
-static void shuffle(uint64_t *order, uint64_t n, uint64_t seed)
-{
-    for (uint64_t i = 0; i < n; i++)
-        order[i] = i;
-    for (uint64_t i = n; i > 1; i--) {
-        const uint64_t k = mq_random_below(&seed, i), at = order[k];
-
-        order[k] = order[i - 1];
-        order[i - 1] = at;
-    }
-}
-
 static void drop(mq_array **arrays)
 {
     for (int i = 0; i < MOST_ARRAYS; i++)
@@ -128,7 +116,7 @@ static mq_status run_steps(loop *l, uint64_t epoch, mq_loop_report *r, mq_loop_e
     double sum = 0, loss = 0;
     mq_status rc = MQ_OK;
 
-    shuffle(l->order, l->source->n, mq_random_at(l->opts->seed, epoch));
+    mq_random_order(l->order, l->source->n, mq_random_at(l->opts->seed, epoch));
     r->metric = NAN;
     for (uint64_t s = 0; s < l->steps && rc == MQ_OK; s++) {
         MQ_TRY(mq_check_cancelled(l->hooks, err));

@@ -290,7 +290,7 @@ static const cli_row rows[N_OPTS] = {
     [OPT_STUDENT] = { "--student", 0, KIND_TEXT, DISTILL, "FILE",
                       .help = "the student (default: made of the teacher by --width and --depth)" },
     [OPT_WIDTH] = { "--width", 0, KIND_RATIO, DISTILL, "RATIO", .fallback = "50%",
-                    .help = "share of the teacher's channels; more than 16 come in multiples of 8" },
+                    .help = "share of the teacher's channels; more than 32 come to the nearest multiple of 8" },
     [OPT_DEPTH] = { "--depth", 0, KIND_RATIO, DISTILL, "RATIO", .fallback = "100%",
                     .help = "share of its repeated blocks" },
     [OPT_INIT] = { "--init", 0, KIND_WORD, DISTILL, "teacher|random", "teacher|random", .fallback = "teacher",
@@ -335,7 +335,7 @@ static const cli_row rows[N_OPTS] = {
                       .help = "how weights are written: as they are, or as values and their places (sparse_initializer) "
                               "where that is smaller: float32 above 67 % zeros" },
     [OPT_KEEP_ENDS] = { "--keep-ends", 0, KIND_SWITCH, PRUNE, .fallback = "on",
-                        .help = "first and last layers stay as they are (default)" },
+                        .help = "first and last layers keep all their single weights (default)" },
     [OPT_ROUNDS] = { "--rounds", 0, KIND_COUNT, PRUNE, "N", .min = 1, .max = 1000000,
                      .help = "prune in so many steps, and train on --data after each of them" },
     [OPT_SPARSITY_SCHEDULE] = { "--sparsity-schedule", 0, KIND_WORD, PRUNE, "cubic|linear", "cubic|linear",
