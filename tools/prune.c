@@ -27,7 +27,8 @@ static const cli_help_text helps[] = {
     CLI_BOUNDS_HELPS("the input", "the result"),
     { OPT_MAX_EVALS, "most models that a search by bounds measures, and most runs of --eval-cmd behind the first",
       false, NULL },
-    { OPT_SEED, "of --method random, of the order and changes of samples in a training, and of generated inputs", false, NULL },
+    { OPT_SEED, "of --method random, of the order and changes of samples in a training, and of generated inputs",
+      false, NULL },
     { OPT_OP_TYPES, "only these operators (default: Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and RNN)", false, NULL },
     { OPT_ROUNDS, "prune in so many steps, and train on --data after each of them with what is zero held at zero (default: "
                   "1 with --epochs, else nothing is trained)", false, NULL },
