@@ -49,6 +49,9 @@ bool mq_prune_is_structured(const mq_prune_opts *o);
 mq_status mq_prune_structure_choose(mq_prune_job *j);
 /* Takes it out of the model, or makes it zero. */
 mq_status mq_prune_structure_apply(mq_prune_job *j);
+/* The same in rounds, of which this one ends when `share` of the way is done; *gone: the share of channels or blocks that
+ * are gone then. Importance is that of the model as training left it. */
+mq_status mq_prune_structure_cut(mq_prune_job *j, double share, double *gone);
 /* Afterwards: names of the weights that lost slices or have zeros in their place, in the model's arena. */
 mq_status mq_prune_structure_names(const mq_prune_job *j, const char ***names, size_t *n);
 /* The rest of the report's section, and the mode. */

@@ -176,18 +176,18 @@ done:
     return rc;
 }
 
-/* What goes as a whole goes at once; zeros in its place stay. */
 static mq_status cut_round(void *user, mq_model *m, double share, const char ***names, size_t *n_names, mq_error *err)
 {
     mq_prune_job *j = ((const rounds *)user)->job;
     mq_status rc;
 
     (void)m;
-    (void)share;
     (void)err;
-    if ((rc = mq_prune_structure_apply(j)) != MQ_OK || !j->opts->zero_only)
-        return rc;
-    return mq_prune_structure_names(j, names, n_names);
+    MQ_TRY(mq_prune_structure_cut(j, share, &j->tuning.done[j->tuning.n_done].sparsity));
+    if (j->opts->zero_only)
+        rc = mq_prune_structure_names(j, names, n_names);
+done:
+    return rc;
 }
 
 /* ---- all ------------------------------------------------------------------------------------------------------------ */
@@ -208,9 +208,6 @@ mq_status mq_prune_in_rounds(mq_prune_job *j)
 
     if (!mq_prune_trains(o))
         return MQ_OK;
-    if (j->structured && o->rounds > 1)
-        return mq_fail(err, MQ_ERR_USAGE,
-                       "--pattern %s takes out at once what goes: --rounds is 1, --epochs as many as wanted", o->pattern);
     *t = (mq_prune_tuning){ .rounds = o->rounds, .prune = j->structured ? cut_round : prune_round, .user = &r };
     t->train = (mq_train_job){ .opts = &o->train, .train_on = &o->data, .judge_on = o->judge_on.val ? &o->judge_on : &none,
                                .val_split = o->val_split, .metric = o->bounds.eval_cmd ? NULL : o->bounds.metric,

@@ -5,33 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/prune_job.h"
+#include "api/prune_structure.h"
 #include "graph/cut.h"
 #include "ops/ops.h"
 #include "passes/filters.h"
 #include "passes/pass.h"
 #include "prune/ask.h"
-#include "prune/structure.h"
 #include "report/report.h"
-
-/* A weight that loses slices, as it was. */
-typedef struct changed_weight {
-    mq_value *value;
-    uint64_t bytes;
-} changed_weight;
-
-struct mq_prune_structured {
-    mq_structure *groups;      /* of channels, heads, columns */
-    mq_blocks *blocks;         /* or of blocks */
-    mq_filters *filters;
-    double *asked;             /* per group: the share that was to go; NAN: a budget chose */
-    const char **names;        /* of blocks */
-    double *scores;            /* of blocks */
-    bool *gone;
-    size_t n_blocks, n_gone;
-    MQ_VEC(changed_weight) weights;
-    double macs, bytes;        /* before, as mq_structure_cost has them */
-};
 
 static const struct {
     const char *name;
@@ -218,6 +198,11 @@ static mq_structure_method method_of(const mq_prune_opts *o)
     }
 }
 
+mq_status mq_prune_structure_score(mq_prune_job *j, mq_structure *s)
+{
+    return mq_structure_score(s, method_of(j->opts), j->opts->seed, j->job.hooks ? j->job.hooks->n_threads : 0, j->job.err);
+}
+
 static mq_status choose_channels(mq_prune_job *j)
 {
     struct mq_prune_structured *p = j->structured;
@@ -239,7 +224,7 @@ static mq_status choose_channels(mq_prune_job *j)
     }
     p->macs = mq_structure_cost(p->groups, MQ_STRUCTURE_MACS);
     p->bytes = mq_structure_cost(p->groups, MQ_STRUCTURE_BYTES);
-    MQ_TRY(mq_structure_score(p->groups, method_of(o), o->seed, j->job.hooks ? j->job.hooks->n_threads : 0, j->job.err));
+    MQ_TRY(mq_prune_structure_score(j, p->groups));
     if (o->sparsity.n)
         MQ_TRY(set_shares(j, j->job.err));
     if (o->sparsity.n && o->scope == MQ_PRUNE_GLOBAL)
@@ -285,7 +270,7 @@ static mq_status choose_blocks(mq_prune_job *j)
     if (!p->n_blocks)
         return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "nothing to prune: no layers that could go: no residual "
                        "branch and no layers of one size in a row");
-    p->gone = calloc(p->n_blocks, sizeof *p->gone);
+    p->gone = calloc(p->n_blocks + 1, sizeof *p->gone);
     p->scores = calloc(p->n_blocks, sizeof *p->scores);
     p->names = calloc(p->n_blocks, sizeof *p->names);
     if (!p->gone || !p->scores || !p->names)
@@ -318,8 +303,7 @@ mq_status mq_prune_structure_choose(mq_prune_job *j)
     return kinds_of(j->opts) ? choose_channels(j) : choose_blocks(j);
 }
 
-/* The weights that make channels which go: by then the tags of values are free. */
-static mq_status note_weights(mq_prune_job *j)
+mq_status mq_prune_structure_note(mq_prune_job *j)
 {
     struct mq_prune_structured *p = j->structured;
     size_t n;
@@ -331,7 +315,7 @@ static mq_status note_weights(mq_prune_job *j)
         for (size_t k = 0; groups[i].left < groups[i].n && k < groups[i].channels->n_axes; k++) {
             mq_value *v = groups[i].channels->axes[k].value;
             const mq_tensor *t = mq_value_constant(v, true);
-            const changed_weight w = { v, t && mq_tensor_size(t) > 0 ? (uint64_t)mq_tensor_size(t) : 0 };
+            const mq_prune_changed w = { v, t && mq_tensor_size(t) > 0 ? (uint64_t)mq_tensor_size(t) : 0 };
 
             if (!t || t->n_dims < 2 || v->tag)
                 continue;
@@ -348,7 +332,7 @@ mq_status mq_prune_structure_apply(mq_prune_job *j)
     mq_model *m = j->job.model;
     mq_status rc = MQ_OK;
 
-    if (p->groups && (rc = note_weights(j)) != MQ_OK)
+    if (p->groups && (rc = mq_prune_structure_note(j)) != MQ_OK)
         return rc;
     if (p->groups)
         return j->opts->zero_only ? mq_structure_zero(p->groups, j->job.err) : mq_structure_shrink(p->groups, j->job.err);
@@ -382,6 +366,7 @@ void mq_prune_structure_close(mq_prune_job *j)
     mq_filters_free(p->filters);
     mq_vec_release(&p->weights);
     free(p->asked);
+    free(p->left);
     free(p->names);
     free(p->scores);
     free(p->gone);
@@ -415,7 +400,7 @@ static void put_group(mq_report *r, json_t *list, const mq_structure_group *g, d
 static void tell_weights(const mq_prune_job *j)
 {
     for (size_t i = 0; i < j->structured->weights.n; i++) {
-        const changed_weight *w = &j->structured->weights.items[i];
+        const mq_prune_changed *w = &j->structured->weights.items[i];
         const mq_tensor *t = mq_value_constant(w->value, true);
         const char *node = w->value->uses.n ? mq_node_label(w->value->uses.items[0].node) : "";
 

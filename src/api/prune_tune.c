@@ -457,7 +457,8 @@ static mq_status run_round(mq_prune_tuning *t, mq_model *m, uint64_t round)
     MQ_TRY(t->prune(t->user, m, now->share, &names, &n, err));
     MQ_TRY(mq_infer_model(m, NULL, NULL, err));
     MQ_TRY(make_masks(&masks, m, names, n, m->graph->n_nodes, err));
-    now->sparsity = masks.elements ? (double)masks.zeros / (double)masks.elements : 0;
+    if (masks.elements)
+        now->sparsity = (double)masks.zeros / (double)masks.elements;
     if (trains) {
         mq_loop_result_release(&t->last);
         MQ_TRY(get_round(t, m, &masks, &(mq_train_call){ .seed = t->train.opts->seed + round, .name = name, .label = label,
@@ -467,7 +468,7 @@ static mq_status run_round(mq_prune_tuning *t, mq_model *m, uint64_t round)
     }
     MQ_TRY(mq_judge_model(&t->train.judge, m, t->train.hooks, &now->metric, err));
     t->n_done++;
-    mq_tell(t->train.detail, t->train.user, "round %llu of %llu: %.1f%% of the way, %.1f%% zeros, %s %.5g",
+    mq_tell(t->train.detail, t->train.user, "round %llu of %llu: %.1f%% of the way, %.1f%% pruned, %s %.5g",
             (unsigned long long)round, (unsigned long long)t->rounds, now->share * 100, now->sparsity * 100,
             mq_metric_name(t->train.judge.metric), now->metric);
 done:

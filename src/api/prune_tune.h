@@ -23,7 +23,7 @@ double mq_prune_schedule_at(mq_prune_schedule kind, uint64_t round, uint64_t rou
 /* One round as it went. */
 typedef struct mq_prune_round {
     double share;    /* of the way */
-    double sparsity; /* of the elements of the tensors that are held; 0: none are */
+    double sparsity; /* of the elements of the tensors that are held; when none are, what `prune` has put here, else 0 */
     double metric;   /* after it */
 } mq_prune_round;
 
