@@ -44,67 +44,7 @@ static mq_status open_input(mq_quantize_job *j)
     return rc;
 }
 
-/* ---- choosing and rewriting --------------------------------------------------------------------------------------- */
-
-static mq_status fail_nothing(const mq_quantize_job *j)
-{
-    const mq_quant_plan *p = &j->plan;
-    size_t counts[MQ_N_STAYS] = { 0 };
-    mq_stay most = MQ_STAY_NOT;
-
-    for (size_t i = 0; i < p->items.n; i++)
-        counts[p->items.items[i]->stay]++;
-    for (mq_stay s = MQ_STAY_NOT; s < MQ_N_STAYS; s++)
-        most = counts[s] > counts[most] ? s : most;
-    if (!p->items.n)
-        return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: no operator has a constant %sweight",
-                       j->job.input, mq_weight_find_quantized(j->job.model) ? "float " : "");
-    return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "%s: nothing to quantize: %zu of %zu weights stay as they are: %s",
-                   j->job.input, counts[most], p->items.n, mq_stay_text(most));
-}
-
-static mq_status raise_opset(mq_quantize_job *j)
-{
-    int64_t have = mq_opset_of(j->job.model->graph, ""), want = j->plan.needed_opset;
-    const char *what = j->plan.needed_for;
-    const mq_quantize_opts *o = j->opts;
-    mq_status rc = MQ_OK;
-
-    if (o->opset && o->opset < want)
-        return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "--opset %d: opset %lld is needed for %s", o->opset, (long long)want,
-                       what);
-    if (o->opset && o->opset < have)
-        return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "--opset %d: the model has opset %lld, which is not lowered",
-                       o->opset, (long long)have);
-    if (o->opset > want)
-        want = o->opset;
-    if (have >= want)
-        return MQ_OK;
-    mq_quant_plan_release(&j->plan);
-    MQ_TRY(mq_opset_raise(j->job.model, (int)want, j->job.hooks, j->job.err));
-    MQ_TRY(mq_infer_model(j->job.model, NULL, NULL, j->job.err));
-    j->plan = (mq_quant_plan){ .model = j->job.model, .opts = o };
-    MQ_TRY(mq_quant_select(&j->plan, j->job.hooks, j->job.err));
-done:
-    return rc;
-}
-
-static mq_status choose(mq_quantize_job *j)
-{
-    mq_status rc = MQ_OK;
-
-    j->plan = (mq_quant_plan){ .model = j->job.model, .opts = j->opts };
-    MQ_TRY(mq_quant_select(&j->plan, j->job.hooks, j->job.err));
-    if (!j->plan.n_quantized)
-        return fail_nothing(j);
-    MQ_TRY(raise_opset(j));
-    j->work = mq_quant_work_of(&j->plan);
-    mq_quant_mode_warn(&j->work, j->job.hooks);
-done:
-    if (rc == MQ_ERR_USAGE)
-        mq_error_prefix(j->job.err, "%s", j->job.input); /* an option and what is in this model */
-    return rc;
-}
+/* ---- report ------------------------------------------------------------------------------------------------------- */
 
 /* A form that was asked for and is nowhere in the result: the types or the operators do not allow it. */
 static void warn_unused_form(const mq_quantize_job *j)
@@ -120,8 +60,6 @@ static void warn_unused_form(const mq_quantize_job *j)
         mq_warn(j->job.hooks, "nbits-none", "",
                 "--format nbits: no weight fits MatMulNBits or GatherBlockQuantized, all are behind DequantizeLinear");
 }
-
-/* ---- report ------------------------------------------------------------------------------------------------------- */
 
 static void report_changed(const mq_quantize_job *j, const mq_quant_item *it)
 {
@@ -263,14 +201,12 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(mq_job_prepare_static(&j));
-    MQ_TRY(choose(&j));
+    MQ_TRY(mq_job_choose(&j));
     if (filled.mode == MQ_MODE_STATIC)
-        MQ_TRY(mq_job_quantize_activations(&j));
+        MQ_TRY(mq_job_calibrate(&j));
     if (filled.calibrate_only)
         goto done;
-    MQ_TRY(mq_quant_rewrite(&j.plan, hooks, err));
-    if (filled.format == MQ_FORMAT_QOPERATOR)
-        MQ_TRY(mq_job_make_operators(&j));
+    MQ_TRY(mq_job_build(&j));
     warn_unused_form(&j);
     MQ_TRY(mq_job_end_step(&j.job, "rewrite"));
     rc = mq_job_finish(&j.job, "quantize and write", tell, &j);

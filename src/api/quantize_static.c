@@ -184,6 +184,7 @@ done:
 void mq_job_release_static(mq_quantize_job *j)
 {
     mq_cache_close(j->cache);
+    mq_calibration_release(&j->calibration);
     mq_channel_table_release(&j->channels);
     mq_channel_table_release(&j->seen);
 }
@@ -297,50 +298,71 @@ static void report_activations(const mq_quantize_job *j, const mq_calibration *c
     }
 }
 
-/* Finds the ranges of activations and puts their integers into the graph. */
-mq_status mq_job_quantize_activations(mq_quantize_job *j)
+/* Products that stay float, whatever is asked. */
+static void warn_of_floats(const mq_quantize_job *j)
 {
-    const mq_static_opts o = static_opts(j->opts);
-    mq_placement *p = j->plan.placement;
-    mq_calibration c = { 0 };
-    size_t n_unseen = 0;
+    const mq_placement *p = j->plan.placement;
+
+    if (p->n_inner)
+        mq_warn(j->job.hooks, "static-inner", p->inner,
+                "%zu products inside If, Loop or Scan (as '%s') stay float: only the main graph is calibrated; "
+                "their weights are integers", p->n_inner, p->inner);
+    if (!p->points.n)
+        mq_warn(j->job.hooks, "static-none", "",
+                "--mode static: no operator is computed with integers, only weights are smaller");
+}
+
+mq_status mq_job_calibrate(mq_quantize_job *j)
+{
+    const mq_placement *p = j->plan.placement;
     mq_status rc = MQ_OK;
 
     if (!p->points.n && j->opts->calibrate_only)
         return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "%s: nothing to calibrate: no operator is computed with integers",
                        j->job.input);
-    if (p->n_inner)
-        mq_warn(j->job.hooks, "static-inner", p->inner,
-                "%zu products inside If, Loop or Scan (as '%s') stay float: only the main graph is calibrated; "
-                "their weights are integers", p->n_inner, p->inner);
-    if (!p->points.n) {
-        mq_warn(j->job.hooks, "static-none", "",
-                "--mode static: no operator is computed with integers, only weights are smaller");
+    warn_of_floats(j);
+    if (!p->points.n)
         return MQ_OK;
-    }
     if (!j->opts->dry_run && !j->opts->calibrate_only) /* what is sure to fail behind long work fails before it */
         MQ_TRY(mq_outfile_try(j->job.output, j->opts->save.force, j->job.err));
-    MQ_TRY(obtain(j, &c));
+    MQ_TRY(obtain(j, &j->calibration));
     MQ_TRY(report_caches(j));
     MQ_TRY(mq_job_end_step(&j->job, "calibrate"));
-    if (mq_cache_is_generated(&c))
+    if (mq_cache_is_generated(&j->calibration))
         mq_warn(j->job.hooks, "calibration-random", "",
                 "activations were calibrated on generated inputs: what real ones do is not known (--data)");
-    if (j->opts->calibrate_only) {
-        rc = report_calibration(j, &c);
-        goto done;
-    }
-    mq_static_ranges(p, &c, &o, &n_unseen);
+    if (j->opts->calibrate_only)
+        rc = report_calibration(j, &j->calibration);
+done:
+    return rc;
+}
+
+mq_status mq_job_find_ranges(mq_quantize_job *j)
+{
+    const mq_static_opts o = static_opts(j->opts);
+    mq_placement *p = j->plan.placement;
+    size_t n_unseen = 0;
+
+    mq_static_ranges(p, &j->calibration, &o, &n_unseen);
     if (n_unseen)
         mq_warn(j->job.hooks, "static-unseen", "",
                 "%zu of %zu activations had no value during calibration and stay in float",
                 n_unseen, p->points.n);
-    report_activations(j, &c);
-    MQ_TRY(reduce_saturating(j, &c));
+    return reduce_saturating(j, &j->calibration);
+}
+
+mq_status mq_job_quantize_activations(mq_quantize_job *j)
+{
+    const mq_static_opts o = static_opts(j->opts);
+    mq_status rc = MQ_OK;
+
+    if (!j->plan.placement->points.n)
+        return MQ_OK;
+    MQ_TRY(mq_job_find_ranges(j));
+    report_activations(j, &j->calibration);
     MQ_TRY(correct_biases(j));
-    MQ_TRY(mq_static_rewrite(p, &j->plan, &o, j->job.hooks, j->job.err));
+    MQ_TRY(mq_static_rewrite(j->plan.placement, &j->plan, &o, j->job.hooks, j->job.err));
 done:
-    mq_calibration_release(&c);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 struct choice {
     const mq_chooser *by;
     const mq_override *now; /* that of the item, or NULL */
+    const mq_level *level;  /* likewise */
     mq_error *err;
 };
 
@@ -139,6 +140,7 @@ static mq_treatment choose_treatment(const struct choice *c, const mq_quant_item
                : nbits && mq_dtype_bits(type) == 4 && it->weight.source.n_dims >= 2 ? MQ_TREAT_GATHER_NBITS
                                                                                     : MQ_TREAT_DEQUANTIZE;
     if (o->mode == MQ_MODE_DYNAMIC && mq_dtype_bits(type) == 8 && fits_dynamic(it) &&
+        !(c->level && c->level->float_inputs) &&
         (strcmp(it->op_type, "Conv") != 0 || o->per_tensor || is_symmetric(o, type))) /* ConvInteger: one zero point */
         return MQ_TREAT_DYNAMIC;
     return nbits && fits_nbits(it) ? MQ_TREAT_NBITS : MQ_TREAT_DEQUANTIZE;
@@ -251,7 +253,8 @@ static mq_status choose_form(const struct choice *c, mq_quant_item *it, mq_dtype
 
 mq_status mq_quant_choose(const mq_chooser *by, mq_quant_item *it, mq_error *err)
 {
-    const struct choice c = { .by = by, .now = mq_overrides_find(by->overrides, it->value->name), .err = err };
+    const struct choice c = { .by = by, .now = mq_overrides_find(by->overrides, it->value->name),
+                              .level = mq_levels_find(by->levels, it->value->name), .err = err };
     mq_dtype given = mq_quant_filters_type(by->filters, it->value), type;
     mq_status rc;
 
@@ -260,6 +263,12 @@ mq_status mq_quant_choose(const mq_chooser *by, mq_quant_item *it, mq_error *err
             return rc;
         given = c.now->type ? c.now->type : given;
     }
+    if (c.level && c.level->type == MQ_FLOAT) {
+        it->stay = MQ_STAY_BOUND;
+        return MQ_OK;
+    }
+    if (c.level && c.level->type)
+        given = c.level->type;
     if (given == MQ_FLOAT) {
         it->stay = MQ_STAY_EXCLUDED;
         return MQ_OK;

@@ -13,6 +13,7 @@ typedef struct mq_chooser {
     const mq_quantize_opts *opts;
     mq_quant_filters *filters;
     const mq_overrides *overrides;
+    const mq_levels *levels; /* before --type and --tensor-type; may be NULL */
     mq_dtype type, ends_type; /* --type, --ends-type */
 } mq_chooser;
 

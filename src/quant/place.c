@@ -60,8 +60,12 @@ static bool is_convolution(const mq_node *n)
 
 /* ONNX Runtime makes integer products of what stands behind DequantizeLinear, whatever the type; those of 2 bits it then
  * refuses to load. */
-static bool has_product(const mq_quant_item *it)
+static bool has_product(const struct placer *w, const mq_quant_item *it)
 {
+    const mq_level *level = mq_levels_find(w->plan->levels, it->value->name);
+
+    if (level && level->float_inputs)
+        return false;
     return it->stay == MQ_STAY_NOT && it->treatment == MQ_TREAT_DEQUANTIZE && mq_dtype_bits(it->weight.scheme.type) > 2;
 }
 
@@ -74,10 +78,10 @@ static bool is_product(const struct placer *w, const mq_node *n)
         !n->outputs[0])
         return false;
     if (mq_node_is(n, "", "MatMul") && is_activation(n->inputs[0]) && is_activation(n->inputs[1]))
-        return true;
+        return !mq_levels_find(w->plan->levels, n->outputs[0]->name);
     for (size_t i = 0; i < 2; i++)
         if ((it = item_of(w->plan, n->inputs[i])))
-            return has_product(it) && is_activation(n->inputs[1 - i]);
+            return has_product(w, it) && is_activation(n->inputs[1 - i]);
     return false;
 }
 
@@ -231,6 +235,32 @@ static void walk_backward(struct placer *w)
             if (is_activation(n->inputs[i]))
                 n->inputs[i]->tag |= BACKWARD;
     }
+}
+
+/* Does a level say that it stays float? */
+static bool is_kept(const struct placer *w, const mq_node *n)
+{
+    const mq_level *l = n->n_outputs && n->outputs[0] ? mq_levels_find(w->plan->levels, n->outputs[0]->name) : NULL;
+
+    for (size_t i = 0; !l && i < n->n_inputs && i < 2; i++)
+        l = item_of(w->plan, n->inputs[i]) ? mq_levels_find(w->plan->levels, n->inputs[i]->name) : NULL;
+    return l && (l->float_inputs || l->type == MQ_FLOAT);
+}
+
+/* Between the walks and the points, while tags say what integer operators make. */
+static mq_status list_raw_inputs(struct placer *w)
+{
+    mq_arena *a = w->plan->model->arena;
+
+    for (mq_node *n = w->plan->levels ? w->graph->first : NULL; n; n = n->next)
+        for (size_t i = 0; i < n->n_inputs && i < 2 && is_kept(w, n); i++) {
+            mq_value *v = n->inputs[i];
+
+            if (is_activation(v) && (!v->producer || !(v->tag & FORWARD)) &&
+                !mq_vec_push_in(a, &w->p->raw_inputs, ((mq_raw_input){ n, i, v })))
+                return mq_oom(w->err);
+        }
+    return MQ_OK;
 }
 
 /* ---- points -------------------------------------------------------------------------------------------------------- */
@@ -467,7 +497,8 @@ mq_status mq_placement_choose(mq_placement *p, const mq_quant_plan *plan, mq_qua
         w.edges.items[i]->tag |= BACKWARD;
     walk_forward(&w);
     walk_backward(&w);
-    rc = collect(&w);
+    if ((rc = list_raw_inputs(&w)) == MQ_OK)
+        rc = collect(&w);
     free(w.choices);
     return rc;
 }

@@ -44,9 +44,18 @@ typedef struct mq_bias {
     float *shift;        /* one per output channel, added to the bias; NULL: none */
 } mq_bias;
 
+/* An input of a layer that stays float (mq_quant_plan.levels), which no integer operator makes: it is read as it is, though
+ * others read its integers. */
+typedef struct mq_raw_input {
+    mq_node *node;
+    size_t index;
+    const mq_value *value;
+} mq_raw_input;
+
 typedef struct mq_placement {
     MQ_VEC(mq_point *) points; /* in the order of the graph */
     MQ_VEC(mq_bias) biases;
+    MQ_VEC(mq_raw_input) raw_inputs;
     MQ_VEC(mq_node *) concats;   /* on integers: where ranges are alike, one scale saves work */
     size_t n_products;  /* on integers */
     size_t n_carriers;

@@ -13,6 +13,7 @@
 #include "base/pattern.h"
 #include "graph/graph.h"
 #include "mq/quantize.h"
+#include "quant/levels.h"
 #include "quant/weight.h"
 
 /* Why a tensor stays as it is; the report names it. */
@@ -26,6 +27,7 @@ typedef enum mq_stay {
     MQ_STAY_AXIS,     /* looked up along another axis than 0 */
     MQ_STAY_BLOCKS,   /* blocks do not divide it (--block-fallback skip) */
     MQ_STAY_SCOPE,    /* in the body of a function, whose constants belong to every call */
+    MQ_STAY_BOUND,    /* for a bound: mq_quant_plan.levels */
     MQ_N_STAYS,
 } mq_stay;
 
@@ -66,6 +68,7 @@ struct mq_placement;
 typedef struct mq_quant_plan {
     mq_model *model;
     const mq_quantize_opts *opts;
+    const mq_levels *levels;  /* of single layers; NULL: none */
     MQ_VEC(mq_quant_item *) items; /* in the order in which nodes name them */
     size_t n_quantized;
     struct mq_placement *placement; /* of activations (place.h); NULL but with MQ_MODE_STATIC */

@@ -20,7 +20,7 @@
 const char *mq_stay_code(mq_stay stay)
 {
     static const char *const codes[MQ_N_STAYS] = { "",       "excluded", "type",   "small", "shared",
-                                                   "output", "axis",     "blocks", "scope" };
+                                                   "output", "axis",     "blocks", "scope", "bound" };
     return codes[stay];
 }
 
@@ -36,6 +36,7 @@ const char *mq_stay_text(mq_stay stay)
         "looked up along another axis than 0",
         "its blocks do not divide it",
         "in the body of a function",
+        "kept in float for the bounds",
     };
     return texts[stay];
 }
@@ -388,6 +389,7 @@ mq_status mq_quant_select(mq_quant_plan *plan, const mq_hooks *hooks, mq_error *
     s.chooser.opts = plan->opts;
     s.chooser.filters = s.filters;
     s.chooser.overrides = s.overrides;
+    s.chooser.levels = plan->levels;
     for (size_t i = 0; i < plan->items.n; i++) {
         MQ_TRY(decide(&s, plan->items.items[i]));
         MQ_TRY(list_users(&s, plan->items.items[i]));

@@ -262,11 +262,20 @@ static mq_value *redirect_readers(mq_emit *e, mq_value *v)
     return to;
 }
 
+/* Layers that stay float read v itself: raw. */
+static void read_raw(mq_emit *e, const mq_placement *p, const mq_value *v, mq_value *raw)
+{
+    for (size_t i = 0; i < p->raw_inputs.n && e->rc == MQ_OK; i++)
+        if (p->raw_inputs.items[i].value == v)
+            e->rc = mq_node_set_input(p->raw_inputs.items[i].node, p->raw_inputs.items[i].index, raw, e->err);
+}
+
 /* Readers of a graph input read what is dequantized. */
-static void rewrite_input(mq_emit *e, mq_value *v, params by)
+static void rewrite_input(mq_emit *e, const mq_placement *p, mq_value *v, params by)
 {
     mq_value *to = redirect_readers(e, v);
 
+    read_raw(e, p, v, v);
     if (to)
         emit_pair(e, v->graph->first, v->name, by, v, to);
 }
@@ -298,7 +307,7 @@ static void rewrite_edge(mq_emit *e, const mq_point *pt, params by)
         e->rc = mq_edge_set(v, &(mq_edge){ pt->scale, pt->zero_point }, e->err);
 }
 
-static void rewrite_made(mq_emit *e, mq_value *v, params by)
+static void rewrite_made(mq_emit *e, const mq_placement *p, mq_value *v, params by)
 {
     mq_node *producer = v->producer;
     const size_t at = v->producer_index;
@@ -310,6 +319,7 @@ static void rewrite_made(mq_emit *e, mq_value *v, params by)
     if ((e->rc = mq_node_set_output(producer, at, NULL, e->err)) == MQ_OK &&
         (e->rc = mq_node_set_output(producer, at, from, e->err)) == MQ_OK)
         emit_pair(e, producer->next, v->name, by, from, v);
+    read_raw(e, p, v, from);
 }
 
 /* ---- biases ------------------------------------------------------------------------------------------------------- */
@@ -516,9 +526,9 @@ static mq_status rewrite_points(mq_placement *p, mq_emit *e, params *all)
         if (e->rc == MQ_OK && pt->edge)
             rewrite_edge(e, pt, by);
         else if (e->rc == MQ_OK && pt->value->producer)
-            rewrite_made(e, pt->value, by);
+            rewrite_made(e, p, pt->value, by);
         else if (e->rc == MQ_OK)
-            rewrite_input(e, pt->value, by);
+            rewrite_input(e, p, pt->value, by);
     }
     return e->rc;
 }
