@@ -26,6 +26,8 @@ typedef enum mq_prune_method {
     /* by data: */
     MQ_PRUNE_WANDA,     /* the smallest magnitudes times the norm of what they are multiplied by, in each row */
     MQ_PRUNE_SPARSEGPT, /* what the other weights of a row make up for best, and they do */
+    MQ_PRUNE_TAYLOR,    /* channels: what the loss of labels, or the outputs, change by least, to first order */
+    MQ_PRUNE_ACTIVATION, /* channels: the smallest mean activation */
 } mq_prune_method;
 
 /* What weights are compared with. */

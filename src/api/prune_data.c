@@ -10,16 +10,21 @@
 /* Of sums of products held at a time: those of a whole small encoder, of a layer of a large one. */
 #define BUDGET ((uint64_t)512 << 20)
 
-mq_status mq_prune_check_data(const mq_prune_opts *o, mq_error *err)
-{
-    const bool wanda = o->method == MQ_PRUNE_WANDA;
-    const char *name = wanda ? "wanda" : "sparsegpt";
+/* The methods that look at data, and at what. */
+static const struct {
+    mq_prune_method method;
+    const char *name, *at;
+    bool channels; /* for them, else for single weights */
+} methods[] = {
+    { MQ_PRUNE_WANDA, "wanda", "what layers read", false },
+    { MQ_PRUNE_SPARSEGPT, "sparsegpt", "what layers read", false },
+    { MQ_PRUNE_TAYLOR, "taylor", "gradients", true },
+    { MQ_PRUNE_ACTIVATION, "activation", "what layers read", true },
+};
 
-    if (!wanda && o->method != MQ_PRUNE_SPARSEGPT)
-        return MQ_OK;
-    if (!o->data.n_data)
-        return mq_fail(err, MQ_ERR_USAGE, "--method %s looks at what layers read: --data inputs.npz (mq help data), or "
-                       "--data random:32 to try it", name);
+/* A method for single weights. */
+static mq_status check_weights(const mq_prune_opts *o, const char *name, mq_error *err)
+{
     if (strchr(o->pattern, 'x')) /* RxC */
         return mq_fail(err, MQ_ERR_USAGE, "--pattern %s: blocks go by --method l1, l2, random, max or min", o->pattern);
     if (mq_prune_is_structured(o))
@@ -28,6 +33,22 @@ mq_status mq_prune_check_data(const mq_prune_opts *o, mq_error *err)
         return mq_fail(err, MQ_ERR_USAGE, "--method %s prunes at once: not with --rounds", name);
     if (o->scope == MQ_PRUNE_GLOBAL)
         return mq_fail(err, MQ_ERR_USAGE, "--method %s compares weights of one layer: not with --scope global", name);
+    return MQ_OK;
+}
+
+mq_status mq_prune_check_data(const mq_prune_opts *o, mq_error *err)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (o->method != methods[i].method)
+            continue;
+        if (methods[i].channels && !mq_prune_is_structured(o))
+            return mq_fail(err, MQ_ERR_USAGE, "--method %s is for --pattern channel, head or mlp: of single weights, wanda "
+                           "and sparsegpt look at data", methods[i].name);
+        if (!o->data.n_data)
+            return mq_fail(err, MQ_ERR_USAGE, "--method %s looks at %s: --data inputs.npz (mq help data), or --data "
+                           "random:32 to try it", methods[i].name, methods[i].at);
+        return methods[i].channels ? MQ_OK : check_weights(o, methods[i].name, err);
+    }
     return MQ_OK;
 }
 

@@ -56,7 +56,7 @@ static mq_status check_options(const mq_prune_opts *o, mq_error *err)
                        o->nonzeros >= 0 ? "--nonzeros" : "--threshold");
     if (o->method == MQ_PRUNE_MAX || o->method == MQ_PRUNE_MIN)
         return mq_fail(err, MQ_ERR_USAGE, "--method max and min are for single weights, not for --pattern %s", o->pattern);
-    if (blocks && (o->method == MQ_PRUNE_RANDOM || o->method == MQ_PRUNE_GEOMEDIAN))
+    if (blocks && o->method != MQ_PRUNE_L1 && o->method != MQ_PRUNE_L2)
         return mq_fail(err, MQ_ERR_USAGE, "--pattern layer takes --method l1 or l2");
     if (blocks && o->zero_only)
         return mq_fail(err, MQ_ERR_USAGE, "--zero-only is for channels: a layer that goes leaves no zeros");
@@ -147,8 +147,8 @@ static mq_status set_common_share(mq_prune_job *j)
         groups[i].left = groups[i].n;
         j->structured->asked[i] = NAN;
     }
-    return mq_structure_budget(s, MQ_STRUCTURE_COUNT, (1 - share) * mq_structure_cost(s, MQ_STRUCTURE_COUNT), false, &met,
-                               j->job.err);
+    return mq_structure_budget(s, MQ_STRUCTURE_COUNT, (1 - share) * mq_structure_cost(s, MQ_STRUCTURE_COUNT),
+                               j->opts->method == MQ_PRUNE_TAYLOR, &met, j->job.err);
 }
 
 /* Bounds instead of a share: what cannot be reached is judged later, by what was written. */
@@ -157,6 +157,7 @@ static mq_status set_budgets(mq_prune_job *j)
     const mq_bench_bounds *l = &j->opts->bounds.limits;
     const double file = (double)(j->job.bytes_before + j->job.data_before);
     double macs = l->max_macs > 0 ? l->max_macs : INFINITY, size = l->max_size ? (double)l->max_size : INFINITY;
+    const bool raw = j->opts->method == MQ_PRUNE_TAYLOR; /* what a loss changes by compares as it is */
     mq_structure *s = j->structured->groups;
     bool met;
     mq_status rc = MQ_OK;
@@ -166,9 +167,10 @@ static mq_status set_budgets(mq_prune_job *j)
     if (l->max_size_ratio > 0)
         size = fmin(size, l->max_size_ratio * file);
     if (isfinite(macs))
-        MQ_TRY(mq_structure_budget(s, MQ_STRUCTURE_MACS, macs, false, &met, j->job.err));
+        MQ_TRY(mq_structure_budget(s, MQ_STRUCTURE_MACS, macs, raw, &met, j->job.err));
     if (isfinite(size))
-        MQ_TRY(mq_structure_budget(s, MQ_STRUCTURE_BYTES, j->structured->bytes - (file - size), false, &met, j->job.err));
+        MQ_TRY(mq_structure_budget(s, MQ_STRUCTURE_BYTES, j->structured->bytes - (file - size), raw, &met,
+                                   j->job.err));
 done:
     return rc;
 }
@@ -186,21 +188,6 @@ static mq_status fail_no_groups(const mq_prune_job *j, size_t n_chosen)
     if (mq_channels_n_groups(c))
         return mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "nothing to prune: there are no %s that may go", name);
     return mq_narrow_fail_nothing(c, j->job.err);
-}
-
-static mq_structure_method method_of(const mq_prune_opts *o)
-{
-    switch (o->method) {
-    case MQ_PRUNE_L2: return MQ_STRUCTURE_L2;
-    case MQ_PRUNE_RANDOM: return MQ_STRUCTURE_RANDOM;
-    case MQ_PRUNE_GEOMEDIAN: return MQ_STRUCTURE_GEOMEDIAN;
-    default: return MQ_STRUCTURE_L1;
-    }
-}
-
-mq_status mq_prune_structure_score(mq_prune_job *j, mq_structure *s)
-{
-    return mq_structure_score(s, method_of(j->opts), j->opts->seed, j->job.hooks ? j->job.hooks->n_threads : 0, j->job.err);
 }
 
 static mq_status choose_channels(mq_prune_job *j)

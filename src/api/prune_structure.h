@@ -30,7 +30,7 @@ struct mq_prune_structured {
     size_t n_cut;              /* blocks that are gone by then */
 };
 
-/* The scores of the chosen groups of s, which are those of the model as it is now. */
+/* prune_importance.c: the scores of the chosen groups of s, which are those of the model as it is now. */
 mq_status mq_prune_structure_score(mq_prune_job *j, mq_structure *s);
 /* Remembers the weights that make channels which go, before any do. Uses the tags of values. */
 mq_status mq_prune_structure_note(mq_prune_job *j);

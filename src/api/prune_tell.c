@@ -18,7 +18,8 @@ static double share(uint64_t part, uint64_t whole)
 /* The decision in words of the options. */
 static void put_options(mq_report *r, json_t *to, const mq_prune_opts *o)
 {
-    static const char *const methods[] = { "l1", "l2", "random", "max", "min", "geomedian", "wanda", "sparsegpt" };
+    static const char *const methods[] = { "l1", "l2", "random", "max", "min", "geomedian", "wanda", "sparsegpt",
+                                           "taylor", "activation" };
 
     mq_report_put_text(r, to, "method", methods[o->method]);
     mq_report_put_text(r, to, "scope", o->scope == MQ_PRUNE_GLOBAL ? "global" : "layer");

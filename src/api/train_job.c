@@ -49,15 +49,18 @@ static mq_status add_term(training *t, mq_loss_term term, mq_target_kind from, s
 }
 
 /* What is learned from labels: classes, answers or values. A weight of 0 would count as 1. */
+mq_loss_term mq_train_label_term(const mq_train_job *j, const mq_model *m, double share)
+{
+    const bool classes = j->samples.labels->dtype == MQ_INT64;
+    const mq_loss_kind kind = classes ? MQ_LOSS_CE : j->samples.answers ? MQ_LOSS_BCE : MQ_LOSS_MSE;
+
+    return (mq_loss_term){ .kind = kind, .tensor = m->graph->outputs.items[j->judged]->name, .weight = share,
+                           .smoothing = kind == MQ_LOSS_MSE ? 0 : j->opts->label_smoothing };
+}
+
 static mq_status add_labels(training *t, const mq_model *m, double share)
 {
-    const mq_train_opts *o = t->job->opts;
-    const bool classes = t->samples->labels->dtype == MQ_INT64;
-    const mq_loss_kind kind = classes ? MQ_LOSS_CE : t->samples->answers ? MQ_LOSS_BCE : MQ_LOSS_MSE;
-    const mq_loss_term term = { .kind = kind, .tensor = m->graph->outputs.items[t->job->judged]->name, .weight = share,
-                                .smoothing = kind == MQ_LOSS_MSE ? 0 : o->label_smoothing };
-
-    return share > 0 ? add_term(t, term, MQ_TARGET_LABELS, 0) : MQ_OK;
+    return share > 0 ? add_term(t, mq_train_label_term(t->job, m, share), MQ_TARGET_LABELS, 0) : MQ_OK;
 }
 
 /* How scores of that form are learned from the teacher's. */
@@ -73,7 +76,7 @@ static mq_loss_kind kd_loss(const mq_train_opts *o, mq_form form, mq_target_kind
 }
 
 /* What is compared with the teacher's logits as values. */
-static const char *logits_of(mq_value *output, mq_form form)
+const char *mq_train_logits(mq_value *output, mq_form form)
 {
     mq_value *logits = output;
 
@@ -99,7 +102,7 @@ static mq_status add_teacher(training *t, const mq_model *m, const char *loss, d
         else if (strcmp(loss, "cosine") == 0)
             term.kind = MQ_LOSS_COSINE;
         if (term.kind == MQ_LOSS_MSE || term.kind == MQ_LOSS_COSINE)
-            term.tensor = logits_of(m->graph->outputs.items[i], j->forms[i]);
+            term.tensor = mq_train_logits(m->graph->outputs.items[i], j->forms[i]);
         MQ_TRY(add_term(t, term, from, i));
     }
 done:

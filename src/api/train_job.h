@@ -180,6 +180,19 @@ mq_status mq_train_key(const mq_train_job *j, mq_model *m, const mq_train_call *
 /* Trains m, whose inputs and outputs are the teacher's; afterwards m holds the parameters of the best epoch. */
 mq_status mq_train_run(mq_train_job *j, mq_model *m, const mq_train_call *call, mq_loop_result *out);
 
+/* The term that learns the judged output's labels, of which there are some. */
+mq_loss_term mq_train_label_term(const mq_train_job *j, const mq_model *m, double share);
+/* What of an output of that form is compared with the teacher's as values: what its Softmax or Sigmoid reads. */
+const char *mq_train_logits(mq_value *output, mq_form form);
+
+/* train_gradients.c: calls look with each weight of m (a copy of the teacher) and its gradient for each batch of the
+ * samples, then `end`; m stays as it is. The loss is that of the labels. Without labels it is each output, of which every
+ * element has a sign drawn by the seed for each sample, divided by the output's power: the mean square of a first-order
+ * change of this loss is that of the outputs, as noise relative to their power (Hutchinson's estimate). */
+mq_status mq_train_gradients(mq_train_job *j, mq_model *m,
+                             void (*look)(void *user, const mq_parameter *p, const float *gradient),
+                             void (*end)(void *user), void *user);
+
 /* The curves of a training, into the report. */
 void mq_train_report(const mq_train_job *j, mq_report *r, const char *model, const mq_loop_result *l);
 

@@ -51,7 +51,9 @@ void mq_prune_keys(mq_prune_method method, uint64_t seed, const mq_unaligned_f32
     case MQ_PRUNE_RANDOM: keys_by_chance(seed, x, from, n, keys); break;
     case MQ_PRUNE_MAX: keys_of_values(x, n, UINT32_MAX, keys); break;
     case MQ_PRUNE_MIN: keys_of_values(x, n, 0, keys); break;
-    case MQ_PRUNE_GEOMEDIAN: break; /* not of single weights: ask.c refuses it */
+    case MQ_PRUNE_GEOMEDIAN: /* not of single weights: refused beforehand */
+    case MQ_PRUNE_TAYLOR:
+    case MQ_PRUNE_ACTIVATION: break;
     }
 }
 

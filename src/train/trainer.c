@@ -409,8 +409,8 @@ static mq_status take_results(mq_trainer *t, double lr, double *loss, mq_error *
     return MQ_OK;
 }
 
-mq_status mq_trainer_step(mq_trainer *t, mq_array *const *inputs, mq_array *const *targets, double lr, double *loss,
-                          mq_error *err)
+/* One run of the step graph; its outputs are to be let go of. */
+static mq_status run_graph(mq_trainer *t, mq_array *const *inputs, mq_array *const *targets, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -423,9 +423,34 @@ mq_status mq_trainer_step(mq_trainer *t, mq_array *const *inputs, mq_array *cons
         memcpy(t->in, inputs, t->n_inputs * sizeof *t->in);
     memcpy(t->in + t->n_inputs, targets, t->n_targets * sizeof *t->in);
     mq_runner_seed(t->runner, mq_random_at(t->seed, mq_optimizer_steps(t->optimizer)));
-    if ((rc = mq_runner_run(t->runner, t->in, t->out, err)) != MQ_OK)
+    return mq_runner_run(t->runner, t->in, t->out, err);
+}
+
+mq_status mq_trainer_step(mq_trainer *t, mq_array *const *inputs, mq_array *const *targets, double lr, double *loss,
+                          mq_error *err)
+{
+    mq_status rc = run_graph(t, inputs, targets, err);
+
+    if (rc != MQ_OK)
         return rc;
     rc = take_results(t, lr, loss, err);
+    for (size_t i = 0; i < t->n_out; i++)
+        mq_array_unref(t->out[i]);
+    return rc;
+}
+
+mq_status mq_trainer_look(mq_trainer *t, mq_array *const *inputs, mq_array *const *targets,
+                          void (*look)(void *user, const mq_parameter *p, const float *gradient), void *user, double *loss,
+                          mq_error *err)
+{
+    mq_status rc = run_graph(t, inputs, targets, err);
+
+    if (rc != MQ_OK)
+        return rc;
+    if (!isfinite(*loss = mq_array_f64(t->out[0], 0)))
+        rc = mq_fail(err, MQ_ERR_INPUT, "the loss is %s", isnan(*loss) ? "not a number" : "infinite");
+    for (size_t i = 0; rc == MQ_OK && i < t->n_params; i++)
+        look(user, &t->views[i], t->out[1 + i]->data);
     for (size_t i = 0; i < t->n_out; i++)
         mq_array_unref(t->out[i]);
     return rc;

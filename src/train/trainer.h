@@ -56,6 +56,12 @@ const mq_parameter *mq_trainer_parameters(const mq_trainer *t, size_t *n);
 /* Running statistics of BatchNormalization: mean and variance of each node, likewise. */
 const mq_parameter *mq_trainer_statistics(const mq_trainer *t, size_t *n);
 
+/* Computes what a step would and changes nothing: look is called with each parameter and its gradient (p->count numbers,
+ * gone after the call). MQ_ERR_INPUT when the loss is not finite. */
+mq_status mq_trainer_look(mq_trainer *t, mq_array *const *inputs, mq_array *const *targets,
+                          void (*look)(void *user, const mq_parameter *p, const float *gradient), void *user,
+                          double *loss, mq_error *err);
+
 /* From now on parameter i is multiplied by mask (0 or 1 per element, copied; NULL: no mask) after each step, and at once. */
 mq_status mq_trainer_set_mask(mq_trainer *t, size_t i, const uint8_t *mask, mq_error *err);
 

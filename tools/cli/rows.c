@@ -315,11 +315,13 @@ static const cli_row rows[N_OPTS] = {
     [OPT_NONZEROS] = { "--nonzeros", 0, KIND_COUNT, PRUNE, "K", .max = INT64_MAX,
                        .help = "instead: the K weights that count most stay, of each tensor, or of all with --scope "
                                "global" },
-    [OPT_METHOD] = { "--method", 0, KIND_WORD, PRUNE, "NAME", "l1|l2|random|max|min|geomedian|wanda|sparsegpt",
+    [OPT_METHOD] = { "--method", 0, KIND_WORD, PRUNE, "NAME",
+                     "l1|l2|random|max|min|geomedian|wanda|sparsegpt|taylor|activation",
                      .fallback = "l1",
                      .help = "what goes first: l1, l2: what is smallest (they differ for blocks); random; max, min: the "
                              "largest, the smallest values, as baselines; geomedian: channels that others can replace; by "
-                             "what layers read of --data: wanda; sparsegpt, where what stays makes up for the rest" },
+                             "--data: wanda, what layers read of it; sparsegpt, where what stays makes up for the rest; for "
+                             "channels taylor, what gradients say of them; activation, what is read of them" },
     [OPT_SCOPE] = { "--scope", 0, KIND_WORD, PRUNE, "layer|global", "layer|global", .fallback = "layer",
                     .help = "weights are compared with those of their own layer, or with all" },
     [OPT_PATTERN] = { "--pattern", 0, KIND_TEXT, PRUNE, "none|N:M|RxC|channel|head|mlp|layer", "none|channel|head|mlp|layer",
