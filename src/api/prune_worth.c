@@ -36,7 +36,8 @@ mq_status mq_prune_worth_begin(mq_prune_job *j)
     if (!o->note || (mq_prune_is_structured(o) && !o->zero_only) || mq_ends_with(j->job.output, ".gz") || o->sparse)
         return MQ_OK;
     mq_str_addf(&text, "the file will be neither smaller nor faster: zeros are stored and multiplied like other numbers%s "
-                "(smaller: -o NAME.onnx.gz, --storage sparse; smaller and faster: --pattern channel)", only);
+                "(smaller: -o NAME.onnx.gz, --storage sparse; smaller and faster: %s)", only,
+                o->zero_only ? "without --zero-only" : "--pattern channel");
     if (!text.failed)
         o->note(o->user, text.s);
     mq_str_release(&text);

@@ -17,6 +17,7 @@
 #include "mq/model.h"
 #include "ops/ops.h"
 #include "prune/pick.h"
+#include "prune/structure.h"
 #include "prune/zero.h"
 
 enum { MAX = 4096 };
@@ -104,6 +105,41 @@ static void check_line(const struct line *l)
     mq_model_free(plan.model);
 }
 
+/* Rows of weights, made zero: the other elements are what they were. */
+static void check_channels(const struct line *l)
+{
+    static float was[MAX], now[MAX];
+    static uint8_t want[MAX];
+    mq_structure *s = NULL;
+    mq_structure_group *groups;
+    mq_model *model = NULL, *whole = NULL;
+    size_t n_groups, n_gone, n;
+    char path[1000];
+
+    snprintf(path, sizeof path, "%s/prune/%s.onnx", getenv("MQ_TESTDATA"), l->model);
+    assert_int_equal(mq_model_load(&model, path, NULL), MQ_OK);
+    assert_int_equal(mq_model_load(&whole, path, NULL), MQ_OK);
+    assert_int_equal(mq_infer_model(model, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(mq_structure_find(&s, model, NULL), MQ_OK);
+    mq_structure_choose(s, MQ_STRUCTURE_CHANNEL, 1, NULL, NULL);
+    assert_int_equal(mq_structure_score(s, l->method[9] == '1' ? MQ_STRUCTURE_L1 : MQ_STRUCTURE_L2, 0, 1, NULL), MQ_OK);
+    groups = mq_structure_groups(s, &n_groups);
+    for (size_t i = 0; i < n_groups; i++)
+        groups[i].left = groups[i].chosen ? mq_structure_left(&groups[i], 0.5) : groups[i].n;
+    assert_int_equal(mq_structure_pick(s, &n_gone, NULL), MQ_OK);
+    assert_int_equal(mq_structure_zero(s, NULL), MQ_OK);
+    n = (size_t)mq_tensor_count(mq_value_constant(mq_graph_find(whole->graph, l->weight), true));
+    assert_true(n <= MAX);
+    assert_in_range(unpack(l, want, n), 1, n - 1);
+    assert_int_equal(mq_tensor_read_f32(mq_graph_find(whole->graph, l->weight)->init, 0, n, was, NULL), MQ_OK);
+    assert_int_equal(mq_tensor_read_f32(mq_graph_find(model->graph, l->weight)->init, 0, n, now, NULL), MQ_OK);
+    for (size_t i = 0; i < n; i++)
+        assert_float_equal(now[i], want[i] ? was[i] : 0, 0);
+    mq_structure_free(s);
+    mq_model_free(model);
+    mq_model_free(whole);
+}
+
 static void test_truth(void **state)
 {
     static struct line l;
@@ -115,13 +151,12 @@ static void test_truth(void **state)
     snprintf(path, sizeof path, "%s/prune/masks.txt", getenv("MQ_TESTDATA"));
     f = fopen(path, "r");
     assert_non_null(f);
-    while (fscanf(f, "%31s %15s %31s %31s %1024s", l.method, l.share, l.model, l.weight, l.hex) == 5)
-        if (strncmp(l.method, "channel", 7) != 0) {
-            check_line(&l);
-            n++;
-        }
+    while (fscanf(f, "%31s %15s %31s %31s %1024s", l.method, l.share, l.model, l.weight, l.hex) == 5) {
+        (strncmp(l.method, "channel", 7) == 0 ? check_channels : check_line)(&l);
+        n++;
+    }
     fclose(f);
-    assert_int_equal(n, 36);
+    assert_int_equal(n, 44);
 }
 
 int main(void)
