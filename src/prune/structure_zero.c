@@ -110,8 +110,8 @@ static bool all_kept(const mq_node *n, size_t first)
 static bool keeps_zero(const mq_node *n)
 {
     static const char *const of_first[] = { "Abs", "AveragePool", "Cast", "Celu", "Dropout", "Elu", "Erf", "Flatten", "Gelu",
-        "GlobalAveragePool", "GlobalMaxPool", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mish", "Neg", "PRelu", "Relu",
-        "Reshape", "Selu", "Slice", "Softsign", "Split", "Sqrt", "Squeeze", "Tanh", "Transpose", "Unsqueeze" };
+        "GlobalAveragePool", "GlobalMaxPool", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mish", "Neg", "PRelu",
+        "Relu", "Reshape", "Selu", "Slice", "Softsign", "Split", "Sqrt", "Squeeze", "Tanh", "Transpose", "Unsqueeze" };
     static const char *const of_all[] = { "Add", "Concat", "Max", "Min", "Sub", "Sum" };
 
     if (mq_node_is(n, "", "Mul"))
