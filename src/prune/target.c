@@ -161,7 +161,7 @@ static void mark(const mq_prune_plan *plan, const mq_node *n, bool first)
     }
 }
 
-enum { FROM_INPUT = 1, TO_OUTPUT = 2 };
+enum { BEHIND_LAYER = 1, BEFORE_LAYER = 2 };
 
 /* Exporters compute shapes from those of what a layer makes: no number of it goes that way. */
 static bool reads_sizes(const mq_node *n)
@@ -169,37 +169,35 @@ static bool reads_sizes(const mq_node *n)
     return mq_node_is(n, "", "Shape") || mq_node_is(n, "", "Size");
 }
 
-/* Layers that an input of the graph reaches without passing another, and not by its sizes alone: nodes are sorted. */
+/* Layers that no other one lies in front of: nodes are sorted. A way past a layer, as the Add of a residual block, does not
+ * make those behind it first ones. */
 static void mark_first(const mq_prune_plan *plan, const mq_graph *g)
 {
     for (mq_node *n = g->first; n; n = n->next) {
-        bool reached = false;
-        for (size_t i = 0; i < n->n_inputs; i++) {
-            const mq_value *v = n->inputs[i];
-            reached |= v && ((v->is_input && !v->init) || (v->producer && v->producer->tag & FROM_INPUT));
+        for (size_t i = 0; i < n->n_inputs && !(n->tag & BEHIND_LAYER); i++) {
+            const mq_node *before = n->inputs[i] ? n->inputs[i]->producer : NULL;
+
+            if (before && !reads_sizes(before) && (is_layer(before) || before->tag & BEHIND_LAYER))
+                n->tag |= BEHIND_LAYER;
         }
-        if (reached && is_layer(n))
+        if (!(n->tag & BEHIND_LAYER))
             mark(plan, n, true);
-        else if (reached && !reads_sizes(n))
-            n->tag |= FROM_INPUT;
     }
 }
 
-/* The same from the outputs backwards. */
+/* Those that no other one lies behind. */
 static void mark_last(const mq_prune_plan *plan, const mq_graph *g)
 {
     for (mq_node *n = g->last; n; n = n->prev) {
-        bool reached = false;
-        for (size_t i = 0; i < n->n_outputs; i++) {
-            const mq_value *v = n->outputs[i];
-            reached |= v && v->n_output_uses > 0;
-            for (size_t k = 0; v && k < v->uses.n; k++)
-                reached |= (v->uses.items[k].node->tag & TO_OUTPUT) != 0;
-        }
-        if (reached && is_layer(n))
+        for (size_t i = 0; i < n->n_outputs && !reads_sizes(n); i++)
+            for (size_t k = 0; n->outputs[i] && k < n->outputs[i]->uses.n; k++) {
+                const mq_node *behind = n->outputs[i]->uses.items[k].node;
+
+                if (is_layer(behind) || behind->tag & BEFORE_LAYER)
+                    n->tag |= BEFORE_LAYER;
+            }
+        if (!(n->tag & BEFORE_LAYER))
             mark(plan, n, false);
-        else if (reached && !reads_sizes(n))
-            n->tag |= TO_OUTPUT;
     }
 }
 

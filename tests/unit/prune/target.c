@@ -97,8 +97,8 @@ static void test_ends(void **state)
     assert_int_equal(find("0.5", NULL), MQ_OK);
     stays("a", "first");
     stays("b", "");
-    stays("c", "first"); /* the Add brings the input to it */
-    assert_true(item("c")->last && !item("b")->last && !item("b")->first);
+    stays("c", "last"); /* that the Add brings the input to it does not make it a first one */
+    assert_true(!item("c")->first && !item("b")->last && !item("b")->first);
     assert_int_equal(plan.n_pruned, 1);
     mq_prune_plan_release(&plan);
     assert_int_equal(find("0.5", "[ac]=0.25"), MQ_OK); /* what is named is pruned */
