@@ -319,7 +319,7 @@ static mq_status run(cli_session *s, mq_error *err)
     if (cli_get(s, OPT_BISECT)->on)
         return bisect(s, &opts, err);
     rc = mq_convert_file(s->file, output ? output : "out.onnx", &opts, s->report, &s->hooks, err);
-    return rc == MQ_OK ? cli_finish_writing(s, !opts.dry_run, err) : rc;
+    return cli_finish_writing(s, rc, !opts.dry_run, err);
 }
 
 const cli_command mq_command_convert = {

@@ -62,7 +62,7 @@ static mq_status run(cli_session *s, mq_error *err)
 
     s->file = NULL; /* sentences name the one of the files that they are about */
     rc = mq_merge_files(s->opts->files, s->opts->n_files, output ? output : "out.onnx", &opts, s->report, &s->hooks, err);
-    return rc == MQ_OK ? cli_finish_writing(s, !opts.dry_run, err) : rc;
+    return cli_finish_writing(s, rc, !opts.dry_run, err);
 }
 
 const cli_command mq_command_merge = {

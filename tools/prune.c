@@ -3,8 +3,6 @@
 /* mq prune: from options to the library's call. */
 #include "mq/prune.h"
 
-#include <string.h>
-
 #include "cli/bounds.h"
 #include "cli/session.h"
 #include "cli/source.h"
@@ -167,9 +165,7 @@ static mq_status run(cli_session *s, mq_error *err)
     const char *output = cli_get(s, OPT_OUTPUT)->text;
     const mq_status rc = mq_prune_file(s->file, output ? output : "out.onnx", &opts, s->report, &s->hooks, err);
 
-    if (rc == MQ_ERR_USAGE && strncmp(err->text, "--", 2) == 0)
-        s->file = NULL; /* it is about an option */
-    return rc == MQ_OK ? cli_finish_writing(s, !opts.dry_run, err) : rc;
+    return cli_finish_named(s, rc, !opts.dry_run, err);
 }
 
 const cli_command mq_command_prune = {

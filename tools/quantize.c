@@ -287,11 +287,7 @@ static mq_status run(cli_session *s, mq_error *err)
         return print_lists(cli_get(s, OPT_LIST_TYPES)->on, cli_get(s, OPT_LIST_TARGETS)->on, err);
     rc = mq_quantize_file(s->file, cli_get(s, OPT_OUTPUT)->text ? cli_get(s, OPT_OUTPUT)->text : "out.onnx", &opts,
                           s->report, &s->hooks, err);
-    if (rc == MQ_ERR_USAGE && strncmp(err->text, "--", 2) == 0)
-        s->file = NULL; /* options against each other: where it is also about the model, the library names it */
-    if (rc != MQ_OK)
-        return rc;
-    return cli_finish_writing(s, !opts.dry_run && !opts.calibrate_only, err);
+    return cli_finish_named(s, rc, !opts.dry_run && !opts.calibrate_only, err);
 }
 
 const cli_command mq_command_quantize = {

@@ -64,7 +64,7 @@ static mq_status run(cli_session *s, mq_error *err)
     const char *output = cli_get(s, OPT_OUTPUT)->text;
     const mq_status rc = mq_split_file(s->file, output ? output : ".", &opts, s->report, &s->hooks, err);
 
-    return rc == MQ_OK ? cli_finish_writing(s, !opts.dry_run, err) : rc;
+    return cli_finish_writing(s, rc, !opts.dry_run, err);
 }
 
 const cli_command mq_command_split = {

@@ -138,7 +138,7 @@ static void cell(mq_str *out, const json_t *entry, const mq_html_column *column)
 static bool is_figure(mq_html_kind kind)
 {
     return kind != MQ_HTML_TEXT && kind != MQ_HTML_NAME && kind != MQ_HTML_LIST && kind != MQ_HTML_OK &&
-           kind != MQ_HTML_HISTOGRAM;
+           kind != MQ_HTML_HISTOGRAM && kind != MQ_HTML_YES;
 }
 
 /* A bit for each column that has something to show in some entry. */

@@ -8,14 +8,17 @@
 static void pruned_row(mq_str *out, const json_t *t)
 {
     double zeros = 0, norm = 0;
+    const bool known = mq_json_get_real(t, "kept_norm", &norm);
 
     mq_json_get_real(t, "sparsity", &zeros);
-    mq_json_get_real(t, "kept_norm", &norm);
     mq_str_add(out, "| ");
     mq_md_code(out, mq_json_get_text(t, "name"));
     mq_str_add(out, " | ");
     mq_str_add_shape(out, json_object_get(t, "shape"));
-    mq_str_addf(out, " | %.1f%% | %.1f%% | ", 100 * zeros, 100 * norm);
+    mq_str_addf(out, " | %.1f%% | ", 100 * zeros);
+    if (known)
+        mq_str_addf(out, "%.1f%%", 100 * norm);
+    mq_str_add(out, " | ");
     mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "bytes"));
     mq_str_add(out, " | ");
     mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "sparse_bytes"));

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/source.h"
 
@@ -110,16 +111,26 @@ static mq_status print_summary(cli_session *s, mq_error *err)
     return rc;
 }
 
-mq_status cli_finish_writing(cli_session *s, bool wrote, mq_error *err)
+mq_status cli_finish_writing(cli_session *s, mq_status rc, bool wrote, mq_error *err)
 {
     char missed[256];
-    const mq_status rc = print_summary(s, err);
+
+    if (rc != MQ_OK)
+        return rc;
+    rc = print_summary(s, err);
 
     if (rc != MQ_OK && wrote && !cli_missed(s))
         cli_say(s, "the model was written and stays in place");
     for (size_t i = 0; mq_report_missed_bound(s->report, i, missed, sizeof missed); i++)
         cli_say_missed(s, "%s: the result is not put in place", missed);
     return rc;
+}
+
+mq_status cli_finish_named(cli_session *s, mq_status rc, bool wrote, mq_error *err)
+{
+    if (rc == MQ_ERR_USAGE && strncmp(err->text, "--", 2) == 0)
+        s->file = NULL;
+    return cli_finish_writing(s, rc, wrote, err);
 }
 
 mq_status cli_print_list(char *text, mq_error *err)

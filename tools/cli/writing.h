@@ -35,8 +35,11 @@ bool cli_runs_nothing(const cli_options *o);
 /* Data, and what is said about them, that nothing would use are MQ_ERR_USAGE; `runs`: is anything run? */
 mq_status cli_check_data_used(const cli_options *o, bool runs, mq_error *err);
 
-/* The end of run(): the summary on standard output, unless something else goes there or -q is given; each missed bound. */
-mq_status cli_finish_writing(cli_session *s, bool wrote, mq_error *err);
+/* The end of run(), whose call of the library ended with `rc`: the summary on standard output, unless something else goes
+ * there or -q is given; each missed bound. */
+mq_status cli_finish_writing(cli_session *s, mq_status rc, bool wrote, mq_error *err);
+/* The same where the library names the model itself in errors that are about an option and the model. */
+mq_status cli_finish_named(cli_session *s, mq_status rc, bool wrote, mq_error *err);
 
 /* A list for people: prints and frees it. NULL: out of memory. */
 mq_status cli_print_list(char *text, mq_error *err);
