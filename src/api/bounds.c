@@ -27,6 +27,7 @@ struct mq_judging {
     char original[PATH_SIZE]; /* a copy in it; "": opts.input is read again */
     uint64_t n_evals;
     double eval_before;     /* what eval_cmd says of the original; NAN: it has not been asked */
+    double metric_before;   /* of the original by labels; NAN: not measured yet, or by its own outputs */
 };
 
 mq_bounds mq_bounds_default(void)
@@ -240,11 +241,12 @@ static bool pass_cancelled(void *user)
     return hooks->cancelled && hooks->cancelled(hooks->user);
 }
 
-/* Compares a copy with the original. `limits`: what of the bounds is judged, times or what the data say; report may be
- * NULL. */
+/* Compares a copy with the original, unless what that one has is known. `limits`: what of the bounds is judged, times or what
+ * the data say; report may be NULL. */
 static mq_status compare_by(mq_judging *j, const char *copy, const mq_bench_bounds *limits, int64_t batch,
                             mq_report *report, mq_bench_result **out, mq_error *err)
 {
+    const bool alone = limits->has_metric && !limits->has_drop && !report && !isnan(j->metric_before);
     const char *const files[] = { original_of(j), copy };
     const mq_bounds *b = j->o.asked;
     const mq_hooks none = { 0 }, *outer = j->o.hooks ? j->o.hooks : &none;
@@ -268,7 +270,7 @@ static mq_status compare_by(mq_judging *j, const char *copy, const mq_bench_boun
         o.source.n_labels = 0;
         o.seconds = j->o.seconds;
     }
-    return mq_bench(files, 2, &o, report, &hooks, out, err);
+    return mq_bench(files + alone, 2 - alone, &o, report, &hooks, out, err);
 }
 
 /* Metrics are those of single samples, whatever the batch; not every model or form of data takes one of our choice. */
@@ -446,7 +448,7 @@ mq_status mq_judging_open(mq_judging **out, const mq_judging_opts *opts, mq_mode
     if (!j)
         return mq_oom(err);
     j->o = *opts;
-    j->eval_before = NAN;
+    j->eval_before = j->metric_before = NAN;
     if (b->limits.max_macs_ratio > 0) {
         MQ_TRY(mq_judging_count(original, &j->before, err));
         if (j->before.macs_unknown)
@@ -494,16 +496,26 @@ done:
     return rc;
 }
 
-static void read_metric(const mq_bench_result *r, mq_measured *out)
+static double value_of(const mq_bench_model *m)
 {
-    const mq_bench_model *m = &r->models[1];
+    for (size_t i = 0; i < m->n_metrics; i++)
+        if (m->metrics[i].main && m->metrics[i].known)
+            return m->metrics[i].value;
+    return NAN;
+}
+
+/* Of the last model. */
+static void read_metric(const mq_judging *j, const mq_bench_result *r, mq_measured *out)
+{
+    const mq_bench_model *m = &r->models[r->n_models - 1];
 
     for (size_t i = 0; i < m->n_metrics; i++)
         if (m->metrics[i].main && m->metrics[i].known) {
             snprintf(out->metric_name, sizeof out->metric_name, "%s", m->metrics[i].name);
             out->metric = m->metrics[i].value;
-            out->drop = m->metrics[i].has_drop ? m->metrics[i].drop.value : NAN;
             out->lower_is_better = m->metrics[i].lower_is_better;
+            out->drop = m->metrics[i].has_drop ? m->metrics[i].drop.value : j->metric_before == out->metric ? 0 :
+                        mq_eval_drop(j->metric_before, out->metric, out->lower_is_better);
         }
 }
 
@@ -519,12 +531,15 @@ static void read_times(const mq_bench_result *r, mq_measured *out)
 static mq_status measure_runs(mq_judging *j, const char *copy, bool metric, bool times, mq_measured *out, mq_error *err)
 {
     const mq_bench_bounds any_drop = { .has_drop = true, .max_drop = INFINITY }, none = { 0 };
+    const mq_bench_bounds any_metric = { .has_metric = true, .min_metric = -INFINITY };
     mq_bench_result *of_metric = NULL, *of_times = NULL;
     mq_status rc = MQ_OK;
 
     if (metric) {
-        MQ_TRY(compare(j, copy, &any_drop, NULL, &of_metric, err));
-        read_metric(of_metric, out);
+        MQ_TRY(compare(j, copy, isnan(j->metric_before) ? &any_drop : &any_metric, NULL, &of_metric, err));
+        read_metric(j, of_metric, out);
+        if (j->o.source->n_labels && of_metric->n_models > 1)
+            j->metric_before = value_of(&of_metric->models[0]);
     }
     if (times) {
         MQ_TRY(compare(j, copy, &none, NULL, &of_times, err));
