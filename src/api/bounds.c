@@ -241,8 +241,8 @@ static bool pass_cancelled(void *user)
     return hooks->cancelled && hooks->cancelled(hooks->user);
 }
 
-/* Compares a copy with the original, unless what that one has is known. `limits`: what of the bounds is judged, times or what
- * the data say; report may be NULL. */
+/* Compares a copy with the original, unless what that one has is known. `limits`: what of the bounds is judged, times or
+ * what the data say; report may be NULL. */
 static mq_status compare_by(mq_judging *j, const char *copy, const mq_bench_bounds *limits, int64_t batch,
                             mq_report *report, mq_bench_result **out, mq_error *err)
 {
