@@ -4,6 +4,7 @@
  * tensor and a line that sums up, on standard output: they are what was asked for. What is looked at, and how it is judged,
  * is the library's (mq/check.h, mq/run.h). */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,10 +13,11 @@
 #include "cli/text.h"
 #include "commands.h"
 #include "mq/check.h"
+#include "mq/layers.h"
 #include "mq/run.h"
 
-static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL, OPT_WITH_ONNXRUNTIME,
-                                 CLI_SOURCE_OPTS, OPT_TENSORS, OPT_OUTPUTS, OPT_NONE };
+static const cli_opt takes[] = { OPT_TARGET, OPT_AGAINST, OPT_LAYERS, OPT_TESTS, OPT_MIN_SQNR, OPT_ATOL, OPT_RTOL,
+                                 OPT_WITH_ONNXRUNTIME, CLI_SOURCE_OPTS, OPT_TENSORS, OPT_OUTPUTS, OPT_NONE };
 
 static const cli_help_text helps[] = {
     { OPT_DATA, "what to run on: .npz, .npy, .jsonl, a folder or .txt list of images, a folder of ONNX test data, or "
@@ -177,6 +179,99 @@ static void print_against(cli_session *s, const mq_against_result *r)
            r->engine, r->n_samples, r->generated ? "generated " : "", r->n_samples == 1 ? "" : "s");
 }
 
+/* ---- --layers ------------------------------------------------------------------------------------------------------ */
+
+/* Rows without -v. */
+#define MOST_ROWS 20
+
+static void print_db(double value)
+{
+    if (isnan(value))
+        printf("  %8s", "-");
+    else if (isinf(value))
+        printf("  %8s", value > 0 ? "exact" : "none");
+    else
+        printf("  %8.2f", value);
+}
+
+static void print_layer(const mq_layer *l, int width, bool first)
+{
+    printf("%s", first ? "first " : "      ");
+    cli_put_safe(stdout, l->name);
+    printf("%*s", width > (int)strlen(l->name) ? width - (int)strlen(l->name) : 0, "");
+    print_db(l->own);
+    print_db(l->weights);
+    print_db(l->activations);
+    print_db(l->accumulated);
+    if (*l->cause)
+        printf("  %s", l->cause);
+    printf("\n");
+}
+
+/* Why, and what to do: of the worst ones. */
+static void print_cause(const mq_layer *l)
+{
+    if (!*l->cause)
+        return;
+    cli_put_safe(stdout, l->name);
+    printf(": ");
+    if (*l->input) {
+        printf("input '");
+        cli_put_safe(stdout, l->input);
+        printf("': ");
+    }
+    cli_put_safe(stdout, l->why);
+    printf(" (%s)\n", l->remedy);
+}
+
+/* With -q only names, one per line: what --exclude-nodes @FILE takes. */
+static void print_names(const mq_layers_result *r)
+{
+    for (size_t i = 0; i < r->n_layers; i++)
+        if (*r->layers[i].cause && !strpbrk(r->layers[i].name, "\r\n"))
+            printf("%s\n", r->layers[i].name);
+}
+
+static void print_layers(cli_session *s, const mq_layers_result *r)
+{
+    const bool all = cli_get(s, OPT_VERBOSE)->on;
+    const size_t n = all || r->n_layers < MOST_ROWS ? r->n_layers : MOST_ROWS;
+    int width = 5;
+
+    if (cli_stdout_taken(s))
+        return;
+    if (cli_get(s, OPT_QUIET)->on) {
+        print_names(r);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        width = (int)strlen(r->layers[i].name) > width ? (int)strlen(r->layers[i].name) : width;
+    width = width < NAME_WIDTH ? width : NAME_WIDTH;
+    printf("      %-*s  %8s  %8s  %8s  %8s  %s\n", width, "layer", "own/dB", "weights", "inputs", "so far", "cause");
+    for (size_t i = 0; i < n; i++)
+        print_layer(&r->layers[i], width, &r->layers[i] == r->first);
+    if (n < r->n_layers)
+        printf("      and %zu more (-v)\n", r->n_layers - n);
+    for (size_t i = 0; i < n && (all || i < 5); i++)
+        print_cause(&r->layers[i]);
+}
+
+static mq_status run_layers(cli_session *s, mq_model *model, mq_model *reference, mq_error *err)
+{
+    mq_layers_opts o = { .source = cli_source(s), .target = cli_get(s, OPT_TARGET)->text, .note = NULL, .user = s };
+    mq_layers_result *r = NULL;
+    mq_status rc;
+
+    CLI_TRY(mq_check_layers(model, reference, &o, s->report, &s->hooks, &r, err));
+    cli_clear_line(s);
+    print_layers(s, r);
+done:
+    mq_layers_result_free(r);
+    return rc;
+}
+
+/* ---- both ---------------------------------------------------------------------------------------------------------- */
+
 static mq_status run_against(cli_session *s, mq_error *err)
 {
     const cli_value *sqnr = cli_get(s, OPT_MIN_SQNR), *atol = cli_get(s, OPT_ATOL), *rtol = cli_get(s, OPT_RTOL);
@@ -210,8 +305,10 @@ static mq_status run_against(cli_session *s, mq_error *err)
     CLI_TRY(mq_check_against(model, reference, &o, s->report, &s->hooks, &r, err));
     if (r->refused)
         print_refused(s, r);
-    else
+    else if (!(cli_get(s, OPT_LAYERS)->on && cli_get(s, OPT_QUIET)->on))
         print_against(s, r);
+    if (cli_get(s, OPT_LAYERS)->on)
+        CLI_TRY(run_layers(s, model, reference, err));
 done:
     if (rc != MQ_OK && strncmp(err->text, "--", 2) == 0)
         s->file = NULL; /* about the command line */
@@ -284,6 +381,8 @@ static mq_status check_options(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--with-onnxruntime needs a model with a name, not standard input");
     if (onnxruntime && o->values[OPT_TENSORS].given)
         return cli_fail(err, MQ_ERR_USAGE, "--tensors needs --against REFERENCE: ONNX Runtime gives outputs only");
+    if (o->values[OPT_LAYERS].on && !o->values[OPT_AGAINST].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--layers needs --against REFERENCE: the model before it was quantized");
     if (o->values[OPT_ATOL].real < 0 || o->values[OPT_RTOL].real < 0)
         return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol are 0 or more");
     if ((o->values[OPT_ATOL].given || o->values[OPT_RTOL].given) && !compares && !tests)

@@ -12,6 +12,7 @@
 #include "mq/distill.h"
 #include "mq/inspect.h"
 #include "mq/isa.h"
+#include "mq/layers.h"
 #include "mq/merge.h"
 #include "mq/model.h"
 #include "mq/prune.h"

@@ -173,38 +173,6 @@ static mq_status open_plans(job *j, mq_error *err)
     return rc;
 }
 
-static size_t find_input(const mq_running *r, const char *name)
-{
-    size_t i = 0;
-
-    while (i < r->n_in && strcmp(r->inputs[i]->name, name) != 0)
-        i++;
-    return i < r->n_in ? i : SIZE_MAX;
-}
-
-/* Which of the model's inputs feeds which of the reference's: by name, or by position when no name agrees. */
-static mq_status match_inputs(job *j, mq_error *err)
-{
-    size_t n_found = 0;
-
-    if (!(j->feeds = mq_arena_calloc(j->arena, j->b.n_in + 1, sizeof *j->feeds)))
-        return mq_oom(err);
-    for (size_t k = 0; k < j->b.n_in; k++) {
-        j->feeds[k] = find_input(&j->a, j->b.inputs[k]->name);
-        n_found += j->feeds[k] != SIZE_MAX;
-    }
-    if (n_found == 0 && j->b.n_in && j->b.n_in == j->a.n_in) {
-        mq_tell(j->opts->note, j->opts->user, "the reference has other names for its inputs: they are fed by position");
-        for (size_t k = 0; k < j->b.n_in; k++)
-            j->feeds[k] = k;
-    }
-    for (size_t k = 0; k < j->b.n_in; k++)
-        if (j->feeds[k] == SIZE_MAX && !mq_plan_input_optional(j->b.plan, k))
-            return mq_fail(err, MQ_ERR_INPUT, "the reference wants input '%s', which the model does not have",
-                           j->b.inputs[k]->name);
-    return MQ_OK;
-}
-
 /* Without a reference the data have to hold what outputs should be: of one at least. */
 static mq_status match_wanted(job *j, mq_error *err)
 {
@@ -228,26 +196,6 @@ static mq_status match_wanted(job *j, mq_error *err)
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
-
-/* The reference's inputs; in[k] is a reference each, of the type that it wants (a float model beside an fp16 one). */
-static mq_status feed_reference(job *j, const mq_data_call *call, mq_array **in, mq_error *err)
-{
-    mq_status rc = MQ_OK;
-
-    for (size_t k = 0; k < j->b.n_in && rc == MQ_OK; k++) {
-        mq_array *a = j->feeds[k] != SIZE_MAX ? call->in[j->feeds[k]] : NULL;
-        const mq_type *want = j->b.inputs[k]->declared ? j->b.inputs[k]->declared : j->b.inputs[k]->type;
-
-        if (!a)
-            continue;
-        if (a->kind == MQ_TYPE_TENSOR && want && want->kind == MQ_TYPE_TENSOR && want->dtype != a->dtype &&
-            mq_can_convert(a->dtype, want->dtype))
-            rc = mq_array_convert(&in[k], a, want->dtype, err);
-        else
-            in[k] = mq_array_ref(a);
-    }
-    return rc;
-}
 
 static bool is_number(const mq_array *a)
 {
@@ -291,7 +239,7 @@ static mq_status compare_pair(job *j, pair *p, mq_array *a, mq_array *b, mq_erro
 static mq_status run_reference(job *j, const mq_data_call *call, mq_error *err)
 {
     mq_array **in = calloc(j->b.n_in + 1, sizeof *in);
-    mq_status rc = in ? feed_reference(j, call, in, err) : mq_oom(err);
+    mq_status rc = in ? mq_running_feed(&j->b, j->feeds, call->in, in, err) : mq_oom(err);
 
     if (rc == MQ_OK)
         rc = mq_running_run(&j->b, in, err);
@@ -512,7 +460,9 @@ static mq_status run_plans(job *j, holder *h, mq_report *report, mq_error *err)
     mq_status rc;
 
     MQ_TRY(open_plans(j, err));
-    MQ_TRY(match_inputs(j, err));
+    if (!(j->feeds = mq_arena_calloc(j->arena, j->b.n_in + 1, sizeof *j->feeds)))
+        MQ_TRY(mq_oom(err));
+    MQ_TRY(mq_running_pair(j->feeds, &j->a, &j->b, o->note, o->user, err));
     mq_runner_seed(j->a.runner, o->source.seed);
     if (j->reference)
         mq_runner_seed(j->b.runner, o->source.seed);

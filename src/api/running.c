@@ -11,6 +11,7 @@
 
 #include "api/sound.h"
 #include "base/pattern.h"
+#include "data/convert.h"
 #include "graph/clone.h"
 #include "ops/ops.h"
 
@@ -81,6 +82,57 @@ mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err)
     drop_outputs(r);
     memcpy(r->in, in, r->n_in * sizeof *in);
     return mq_runner_run(r->runner, r->in, r->out, err);
+}
+
+static size_t find_input(const mq_running *r, const char *name)
+{
+    size_t i = 0;
+
+    while (i < r->n_in && strcmp(r->inputs[i]->name, name) != 0)
+        i++;
+    return i < r->n_in ? i : SIZE_MAX;
+}
+
+mq_status mq_running_pair(size_t *feeds, const mq_running *model, const mq_running *reference,
+                          void (*tell)(void *user, const char *text), void *user, mq_error *err)
+{
+    size_t n_found = 0;
+
+    for (size_t k = 0; k < reference->n_in; k++) {
+        feeds[k] = find_input(model, reference->inputs[k]->name);
+        n_found += feeds[k] != SIZE_MAX;
+    }
+    if (n_found == 0 && reference->n_in && reference->n_in == model->n_in) {
+        mq_tell(tell, user, "the reference has other names for its inputs: they are fed by position");
+        for (size_t k = 0; k < reference->n_in; k++)
+            feeds[k] = k;
+    }
+    for (size_t k = 0; k < reference->n_in; k++)
+        if (feeds[k] == SIZE_MAX && !mq_plan_input_optional(reference->plan, k))
+            return mq_fail(err, MQ_ERR_INPUT, "the reference wants input '%s', which the model does not have",
+                           reference->inputs[k]->name);
+    return MQ_OK;
+}
+
+mq_status mq_running_feed(const mq_running *reference, const size_t *feeds, mq_array *const *given, mq_array **in,
+                          mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t k = 0; k < reference->n_in && rc == MQ_OK; k++) {
+        mq_array *a = feeds[k] != SIZE_MAX ? given[feeds[k]] : NULL;
+        const mq_value *v = reference->inputs[k];
+        const mq_type *want = v->declared ? v->declared : v->type;
+
+        if (!a)
+            continue;
+        if (a->kind == MQ_TYPE_TENSOR && want && want->kind == MQ_TYPE_TENSOR && want->dtype != a->dtype &&
+            mq_can_convert(a->dtype, want->dtype))
+            rc = mq_array_convert(&in[k], a, want->dtype, err);
+        else
+            in[k] = mq_array_ref(a);
+    }
+    return rc;
 }
 
 /* ---- data ---------------------------------------------------------------------------------------------------------- */

@@ -22,6 +22,15 @@ void mq_running_close(mq_running *r);
 /* Runs once; in: n_in arrays. The outputs of the run before are let go of. */
 mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err);
 
+/* Which of the model's inputs feeds which of the reference's: by name, or by position when no name agrees, which is said.
+ * feeds: room for reference->n_in; SIZE_MAX: none, it has a default. MQ_ERR_INPUT: one is wanted that the model lacks. */
+mq_status mq_running_pair(size_t *feeds, const mq_running *model, const mq_running *reference,
+                          void (*tell)(void *user, const char *text), void *user, mq_error *err);
+/* What the reference is fed when the model is given `given`: in[k] is a reference each (NULL: its default), of the type that
+ * it wants (a float model beside an fp16 one). On failure, too, the caller lets go of what stands there. */
+mq_status mq_running_feed(const mq_running *reference, const size_t *feeds, mq_array *const *given, mq_array **in,
+                          mq_error *err);
+
 /* Mends and checks a model (sound.h), applies --shape and --dim of a source to it, and infers its types. */
 mq_status mq_source_declare(const mq_data_source *s, mq_model *m, mq_error *err);
 /* --shape and --dim for a model that is to stay as it is: a copy of m that has them, the caller's, which m must outlive;

@@ -59,6 +59,13 @@ static const mq_html_column AGREEMENT[] = {
     { "cosine", "cosine", MQ_HTML_REAL }, { "arg-max agrees", "agreement", MQ_HTML_SHARE },
     { "outside", "outside", MQ_HTML_COUNT }, { "of", "elements", MQ_HTML_COUNT }, { "note", "note", MQ_HTML_TEXT }, { 0 },
 };
+static const mq_html_column LAYER[] = {
+    { "layer", "name", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_TEXT }, { "own", "own_db", MQ_HTML_DECIBELS },
+    { "weights", "weights_db", MQ_HTML_DECIBELS }, { "inputs", "activations_db", MQ_HTML_DECIBELS },
+    { "16-bit sums", "saturation_db", MQ_HTML_DECIBELS }, { "so far", "accumulated_db", MQ_HTML_DECIBELS },
+    { "drifts here", "first", MQ_HTML_TEXT }, { "cause", "cause", MQ_HTML_TEXT }, { "input", "input", MQ_HTML_NAME },
+    { "why", "why", MQ_HTML_TEXT }, { "options", "remedy", MQ_HTML_TEXT }, { 0 },
+};
 static const mq_html_column LATENCY[] = {
     { "model", "model", MQ_HTML_NAME }, { "engine", "engine", MQ_HTML_TEXT }, { "threads", "threads", MQ_HTML_COUNT },
     { "batch", "batch", MQ_HTML_COUNT }, { "median", "ms.median", MQ_HTML_REAL }, { "min", "ms.min", MQ_HTML_REAL },
@@ -422,6 +429,7 @@ void mq_render_html(const json_t *doc, mq_str *out)
     mq_html_section(out, "Findings", json_object_get(doc, "findings"), FINDING);
     agreement_plot(out, agreement);
     mq_html_section(out, "Agreement with the reference", agreement, AGREEMENT);
+    mq_html_section(out, "Layers, the largest error of their own first", json_object_get(doc, "layers"), LAYER);
     mq_html_outline(out, "Tests", json_object_get(doc, "tests"), true);
     mq_html_outline(out, "The run", json_object_get(doc, "run"), true);
     measurements(out, doc);

@@ -63,6 +63,34 @@ static void agreement_row(mq_str *out, const json_t *a)
     mq_str_add(out, " |\n");
 }
 
+static void decibels(mq_str *out, const json_t *e, const char *key)
+{
+    double v;
+
+    mq_str_add(out, " | ");
+    if (mq_json_get_real(e, key, &v))
+        mq_str_addf(out, "%.1f dB", v);
+    else
+        mq_str_add(out, !json_object_get(e, key) ? "" : mq_json_get_bool(e, "not_finite") ? "-" : "exact");
+}
+
+static void layer_row(mq_str *out, const json_t *l)
+{
+    mq_str_add(out, mq_json_get_bool(l, "first") ? "| first: " : "| ");
+    mq_md_code(out, mq_json_get_text(l, "name"));
+    decibels(out, l, "own_db");
+    decibels(out, l, "weights_db");
+    decibels(out, l, "activations_db");
+    decibels(out, l, "accumulated_db");
+    mq_str_add(out, " | ");
+    mq_md_prose(out, mq_json_get_text(l, "cause"));
+    mq_str_add(out, " | ");
+    mq_md_prose(out, mq_json_get_text(l, "why"));
+    mq_str_add(out, " | ");
+    mq_md_prose(out, mq_json_get_text(l, "remedy"));
+    mq_str_add(out, " |\n");
+}
+
 static void finding_row(mq_str *out, const json_t *f)
 {
     mq_str_addf(out, "| %s | ", mq_json_get_text(f, "level"));
@@ -500,6 +528,11 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         mq_md_table(out, json_object_get(doc, "agreement"),
               "| | tensor | SQNR | largest error | relative | cosine | arg-max agrees | outside |", agreement_row,
               BUDGET_SHORT);
+    }
+    if (json_array_size(json_object_get(doc, "layers"))) {
+        mq_str_add(out, "**Layers, the largest error of their own first**\n\n");
+        mq_md_table(out, json_object_get(doc, "layers"),
+                    "| layer | own | weights | inputs | so far | cause | why | options |", layer_row, BUDGET_LONG);
     }
     mq_md_folded_outline(out, "Tests", json_object_get(doc, "tests"), BUDGET_SHORT, true);
     mq_md_folded_outline(out, "The run", json_object_get(doc, "run"), BUDGET_SHORT, true);

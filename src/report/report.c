@@ -17,7 +17,7 @@
 const mq_report_section_row mq_report_sections[] = {
     { "bounds", true },   { "findings", true }, { "before", false },  { "after", false },
     { "mode", false },    { "rewrites", false }, { "refinements", false }, { "parts", true }, { "connections", true },
-    { "proof", false },   { "agreement", true }, { "tests", false },
+    { "proof", false },   { "agreement", true }, { "layers", true }, { "tests", false },
     { "run", false },     { "models", true },   { "latency", true },      { "metrics", true }, { "training", true },
     { "prune", false },  { "sensitivity", true },
     { "profile", true },  { "changed", true },  { "activations", true },  { "saturating", true }, { "io", true },

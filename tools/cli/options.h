@@ -117,6 +117,7 @@ typedef enum cli_opt {
                              text: both as written */
     /* check */
     OPT_AGAINST, /* text: a model */
+    OPT_LAYERS,  /* on */
     OPT_TESTS,   /* text: a folder */
     /* split */
     OPT_PARTS,   /* number */

@@ -166,6 +166,9 @@ static const cli_row rows[N_OPTS] = {
 
     [OPT_AGAINST] = { "--against", 0, KIND_TEXT, CHECK, "REFERENCE",
                       .help = "run both models on the same data and compare their outputs (and --tensors)" },
+    [OPT_LAYERS] = { "--layers", 0, KIND_SWITCH, CHECK,
+                     .help = "where a quantized MODEL and REFERENCE drift apart: what each layer loses alone and so far, "
+                             "and why; with -q only names, the worst first, for --exclude-nodes @FILE" },
     [OPT_TESTS] = { "--tests", 0, KIND_TEXT, CHECK, "DIR",
                     .help = "run an ONNX test folder (model.onnx, test_data_set_N), or every one in DIR" },
 
