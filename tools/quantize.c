@@ -27,12 +27,16 @@ static const cli_opt takes[] = {
     OPT_ACT_TYPE,      OPT_IO_TYPE, OPT_ACT_SYMMETRIC, OPT_ACT_ASYMMETRIC, OPT_CALIBRATION, OPT_PERCENTILE, OPT_EFFORT,
     OPT_SMOOTH,        OPT_EQUALIZE, OPT_BIAS_CORRECTION, OPT_CALIBRATION_CACHE, OPT_CALIBRATE_ONLY, OPT_SHARD,
     OPT_RANGE,         OPT_REDUCE_RANGE, OPT_TARGET,   OPT_OVERRIDES,   OPT_REQUANTIZE,     OPT_LIST_TYPES,
-    OPT_LIST_TARGETS,  CLI_BOUNDS_OPTS, OPT_NONE,
+    OPT_LIST_TARGETS,  OPT_SENSITIVITY, OPT_TIME_LIMIT, CLI_BOUNDS_OPTS, OPT_NONE,
 };
 
 /* Where this command's default or meaning is not that of the others. */
 static const cli_help_text helps[] = {
     CLI_BOUNDS_HELPS("the input", "the result"),
+    { OPT_MAX_EVALS, "most models that a search by bounds measures, and most runs of --eval-cmd behind the first",
+      false, NULL },
+    { OPT_SENSITIVITY, "measure what each layer's quantization costs alone, on the data of bounds", false, NULL },
+    { OPT_TIME_LIMIT, "sensitivity and a search by bounds end after so long, with the best so far", false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
 
@@ -126,6 +130,8 @@ static void read_bounds(const cli_session *s, mq_quantize_opts *o)
 {
     o->bounds = cli_bounds(s);
     cli_max_size(s, &o->bounds.limits.max_size, &o->bounds.limits.max_size_ratio); /* one that is not given has a default */
+    o->sensitivity = cli_get(s, OPT_SENSITIVITY)->on;
+    o->time_limit = cli_get(s, OPT_TIME_LIMIT)->real;
     o->judge_on = cli_get(s, OPT_VAL_DATA)->given ? cli_judge_source(s) : cli_source(s);
 }
 

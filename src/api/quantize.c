@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/quantize_job.h"
+#include "api/quantize_layers.h"
 #include "api/running.h"
 #include "base/str.h"
 #include "base/threads.h"
@@ -206,6 +206,7 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
         MQ_TRY(mq_job_calibrate(&j));
     if (filled.calibrate_only)
         goto done;
+    MQ_TRY(mq_job_search(&j));
     MQ_TRY(mq_job_build(&j));
     warn_unused_form(&j);
     MQ_TRY(mq_job_end_step(&j.job, "rewrite"));

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_UNDONE = 64 }; /* tries of `gain` that take steps back */
+enum {
+    N_PATHS = 3,
+    MOST_UNDONE = 64, /* tries of `gain` that take steps back */
+};
 
 /* From one level of an item to a higher one. */
 typedef struct step {
@@ -70,15 +73,22 @@ static int by_slope(const void *a, const void *b)
     return x->item < y->item ? -1 : x->item > y->item;
 }
 
+static int by_cost(const void *a, const void *b)
+{
+    const step *x = a, *y = b;
+
+    if (x->cost < y->cost || x->cost > y->cost)
+        return x->cost < y->cost ? -1 : 1;
+    return x->item < y->item ? -1 : x->item > y->item;
+}
+
 static int by_level(const void *a, const void *b)
 {
     const step *x = a, *y = b;
 
     if (x->level != y->level)
         return x->level < y->level ? -1 : 1;
-    if (x->cost < y->cost || x->cost > y->cost)
-        return x->cost < y->cost ? -1 : 1;
-    return x->item < y->item ? -1 : x->item > y->item;
+    return by_cost(a, b);
 }
 
 /* The hull's next corner behind level `from`: of all levels that gain more, that with the most gain per cost. 0: none. */
@@ -139,6 +149,24 @@ static mq_status path_of_levels(const search *s, path *p)
         }
     }
     qsort(p->steps, p->n, sizeof *p->steps, by_level);
+    return MQ_OK;
+}
+
+/* Every item's last level at once, cheapest first. */
+static mq_status path_of_last(const search *s, path *p)
+{
+    if (!(p->steps = malloc((s->n + 1) * sizeof *p->steps)))
+        return mq_oom(s->err);
+    for (size_t i = 0; i < s->n; i++) {
+        const mq_search_item *it = &s->items[i];
+        size_t k = it->n;
+
+        while (k > 0 && !is_usable(&it->levels[k - 1]))
+            k--;
+        if (k)
+            p->steps[p->n++] = (step){ i, k, 0, it->levels[k - 1].gain, cost_of(&it->levels[k - 1]) };
+    }
+    qsort(p->steps, p->n, sizeof *p->steps, by_cost);
     return MQ_OK;
 }
 
@@ -454,17 +482,19 @@ mq_status mq_search(const mq_search_item *items, size_t n, const mq_search_goal 
                     size_t *level, mq_search_result *result, mq_error *err)
 {
     search s = { .items = items, .n = n, .goal = goal, .calls = calls, .best = SIZE_MAX, .err = err };
-    path paths[2] = { { 0 } };
+    path paths[N_PATHS] = { { 0 } };
+    const size_t n_paths = goal->straight ? N_PATHS : N_PATHS - 1;
     mq_status rc = MQ_OK;
 
     if (!(s.level = calloc(n + 1, sizeof *s.level)))
         MQ_TRY(mq_oom(err));
     MQ_TRY(path_of_hulls(&s, &paths[0]));
     MQ_TRY(path_of_levels(&s, &paths[1]));
-    MQ_TRY((goal->min_gain > 0 ? least_cost : most_gain)(&s, paths, 2));
+    MQ_TRY(path_of_last(&s, &paths[2]));
+    MQ_TRY((goal->min_gain > 0 ? least_cost : most_gain)(&s, paths, n_paths));
     finish(&s, level, result);
 done:
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < N_PATHS; i++)
         free(paths[i].steps);
     for (size_t i = 0; i < s.n_known; i++)
         free(s.known[i].level);

@@ -4,7 +4,8 @@
  *
  * Each item has been measured alone at each of its levels. Of these measurements only the upper concave hull counts (the
  * most gain for its cost); the steps along all hulls in the order of gain per cost are a path (Shoham and Gersho, 1988), and
- * one level after the other for all items, cheapest first, is a second one. Losses do not add up, so whole choices are
+ * one level after the other for all items, cheapest first, is a second one. Where asked for, a third
+ * one goes from items as they are to their last levels, cheapest first. Losses do not add up, so whole choices are
  * measured: each path is bisected, from where the sums of single measurements point to; the better end is then filled up
  * with further steps, many at a time while that works. What is chosen has been measured itself. Deterministic. */
 #ifndef MQ_API_SEARCH_H
@@ -32,6 +33,7 @@ typedef struct mq_search_goal {
     double max_cost;   /* INFINITY: none */
     double min_gain;   /* 0: as much as max_cost allows; else this much at the least cost */
     size_t max_evals;  /* calls of `cost` */
+    bool straight;     /* the third path, too */
 } mq_search_goal;
 
 /* level: one for each item. An error ends the search. */

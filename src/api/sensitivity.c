@@ -75,12 +75,26 @@ static bool is_fed(void *user, const mq_value *input)
     return false;
 }
 
+/* The first of the item's nodes; SIZE_MAX: it names none. */
+static size_t place_of_results(const mq_sense *s, const mq_sense_item *item)
+{
+    size_t place = SIZE_MAX;
+
+    for (size_t k = 0; k < item->n_results; k++) {
+        const mq_value *v = mq_graph_find_here(s->model->graph, item->results[k]);
+
+        if (v && v->producer && v->producer->tag < place)
+            place = v->producer->tag;
+    }
+    return place;
+}
+
 static void find_places(mq_sense *s)
 {
     const mq_graph *g = s->model->graph;
 
     for (size_t i = 0; i < s->o->n_items; i++) {
-        s->place[i] = SIZE_MAX;
+        s->place[i] = place_of_results(s, &s->o->items[i]);
         for (size_t k = 0; k < s->o->items[i].n_constants; k++) {
             const mq_value *v = mq_graph_find_here(g, s->o->items[i].constants[k]);
             const size_t at = v ? mq_value_first_read(v, g) : 0;
@@ -295,12 +309,27 @@ static void close_part(part *p)
     free(p->was);
 }
 
-/* Tensors over arrays that live for as long as the plan: models keep what is copied into them. */
-static mq_status change_to(part *p, size_t level)
+/* A plan has a copy of the graph: what was put in front of nodes goes again. */
+static mq_status open_run(part *p, size_t level)
 {
     const mq_sense *s = p->s;
     const mq_plan_opts opts = { .inputs = p->names, .n_inputs = p->n_inputs, .outputs = p->names + p->n_inputs,
                                 .n_outputs = p->n_outputs };
+    mq_status rc;
+
+    if (s->o->rewire)
+        MQ_TRY(s->o->rewire(s->o->user, s->model, p->number, level, false, s->err));
+    MQ_TRY(mq_running_open(&p->run, s->model, &opts, s->o->hooks, s->err));
+    if (s->o->rewire)
+        rc = s->o->rewire(s->o->user, s->model, p->number, level, true, s->err);
+done:
+    return rc;
+}
+
+/* Tensors over arrays that live for as long as the plan: models keep what is copied into them. */
+static mq_status change_to(part *p, size_t level)
+{
+    const mq_sense *s = p->s;
     mq_status rc = change_back(p);
 
     for (size_t k = 0; k < p->item->n_constants && rc == MQ_OK; k++) {
@@ -315,7 +344,7 @@ static mq_status change_to(part *p, size_t level)
         rc = mq_value_set_init(mq_graph_find_here(s->model->graph, t->name), t, s->err);
     }
     if (rc == MQ_OK)
-        rc = mq_running_open(&p->run, s->model, &opts, s->o->hooks, s->err);
+        rc = open_run(p, level);
 done:
     return rc;
 }

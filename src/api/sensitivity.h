@@ -13,11 +13,13 @@
 #include "exec/metrics.h"
 #include "mq/run.h"
 
-/* One part: constants of the main graph that change together. */
+/* One part: constants of the main graph that change together, and nodes whose inputs do. */
 typedef struct mq_sense_item {
     const char *name;
     const char *const *constants;
     size_t n_constants;
+    const char *const *results; /* of nodes that `rewire` changes */
+    size_t n_results;
 } mq_sense_item;
 
 typedef struct mq_sense_opts {
@@ -26,6 +28,9 @@ typedef struct mq_sense_opts {
     /* What constant k of an item is at a level: an array of the type and shape of `whole`, which is what it was. */
     mq_status (*change)(void *user, size_t item, size_t level, size_t k, const mq_array *whole, mq_array **out,
                         mq_error *err);
+    /* Puts nodes in front of an item's nodes, or takes them away again (back); NULL: none are. m is a copy; what it makes
+     * must not have names that are there already. */
+    mq_status (*rewire)(void *user, mq_model *m, size_t item, size_t level, bool back, mq_error *err);
     void *user;
     const mq_data_source *source;
     const char *metric;        /* with labels: which; NULL: top1, or mse of labels that are values */

@@ -447,10 +447,12 @@ static mq_status collect(struct placer *w)
         const choice *c = &w->choices[n->tag];
         if (!c->on)
             continue;
-        w->p->n_products += c->role == ROLE_PRODUCT;
         w->p->n_carriers += c->role != ROLE_PRODUCT;
-        if (c->role == ROLE_PRODUCT)
+        if (c->role == ROLE_PRODUCT) {
             MQ_TRY(add_bias(w, n));
+            if (!mq_vec_push_in(w->plan->model->arena, &w->p->products, n))
+                MQ_TRY(mq_oom(w->err));
+        }
         if (mq_node_is(n, "", "Concat") && !mq_vec_push_in(w->plan->model->arena, &w->p->concats, n))
             rc = mq_oom(w->err);
     }

@@ -56,8 +56,8 @@ typedef struct mq_placement {
     MQ_VEC(mq_point *) points; /* in the order of the graph */
     MQ_VEC(mq_bias) biases;
     MQ_VEC(mq_raw_input) raw_inputs;
+    MQ_VEC(mq_node *) products; /* on integers, of the main graph */
     MQ_VEC(mq_node *) concats;   /* on integers: where ranges are alike, one scale saves work */
-    size_t n_products;  /* on integers */
     size_t n_carriers;
     size_t n_inner;     /* products in the graphs inside If, Loop and Scan, which stay float */
     const char *inner;  /* label of the first of them */

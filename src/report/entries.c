@@ -313,7 +313,10 @@ void mq_report_add_sensitivity(mq_report *r, const mq_report_sensitivity *layer)
     for (size_t i = 0; i < layer->n_points; i++) {
         json_t *p = mq_report_append(r, points);
 
-        mq_report_put_real(r, p, "sparsity", layer->points[i].sparsity);
+        if (layer->points[i].form)
+            mq_report_put_text(r, p, "form", layer->points[i].form);
+        else
+            mq_report_put_real(r, p, "sparsity", layer->points[i].sparsity);
         mq_report_put_real(r, p, "sqnr_db", layer->points[i].sqnr_db);
         mq_report_put_real(r, p, "metric", layer->points[i].metric);
     }

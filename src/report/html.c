@@ -81,8 +81,17 @@ static const mq_html_column EPOCH[] = {
     { "learning rate", "rate", MQ_HTML_REAL }, { NULL, NULL, MQ_HTML_TEXT },
 };
 static const mq_html_column SENSITIVITY[] = {
-    { "zeros", "sparsity", MQ_HTML_SHARE }, { "SQNR of the outputs, dB", "sqnr_db", MQ_HTML_REAL },
-    { "metric", "metric", MQ_HTML_REAL }, { 0 },
+    { "form", "form", MQ_HTML_TEXT }, { "zeros", "sparsity", MQ_HTML_SHARE },
+    { "SQNR of the outputs, dB", "sqnr_db", MQ_HTML_REAL }, { "metric", "metric", MQ_HTML_REAL }, { 0 },
+};
+static const mq_html_column KEPT_LAYERS[] = {
+    { "layer", "name", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_NAME }, { "form", "form", MQ_HTML_TEXT },
+    { "SQNR if quantized alone, dB", "sqnr_db", MQ_HTML_REAL }, { "bytes more", "bytes_more", MQ_HTML_COUNT }, { 0 },
+};
+static const mq_html_column TRIED[] = {
+    { "layers in another form", "others", MQ_HTML_COUNT }, { "bytes", "bytes", MQ_HTML_COUNT },
+    { "SQNR, dB", "sqnr_db", MQ_HTML_REAL }, { "metric", "metric", MQ_HTML_REAL }, { "drop", "drop", MQ_HTML_REAL },
+    { "held", "held", MQ_HTML_YES }, { 0 },
 };
 static const mq_html_column ROUNDS[] = {
     { "round", "round", MQ_HTML_COUNT }, { "zeros", "sparsity", MQ_HTML_BAR }, { "metric", "metric", MQ_HTML_REAL }, { 0 },
@@ -335,7 +344,8 @@ static void sensitivity(mq_str *out, const json_t *layers)
         mq_html_code(out, mq_json_get_text(layer, "name"));
         mq_str_add(out, "</h3>\n");
         mq_html_table(out, json_object_get(layer, "points"), SENSITIVITY);
-        mq_html_sensitivity(out, layer);
+        if (!json_object_get(json_array_get(json_object_get(layer, "points"), 0), "form"))
+            mq_html_sensitivity(out, layer);
     }
     mq_str_add(out, "</details>\n");
 }
@@ -384,6 +394,15 @@ static void pruned(mq_str *out, const json_t *prune)
     mq_html_section(out, "Layers", json_object_get(prune, "layers"), LAYERS);
 }
 
+static void searched(mq_str *out, const json_t *search)
+{
+    if (!search)
+        return;
+    said(out, "Search", search, mq_str_add_search);
+    mq_html_section(out, "Layers in another form than asked for", json_object_get(search, "kept"), KEPT_LAYERS);
+    mq_html_section(out, "Models tried", json_object_get(search, "tried"), TRIED);
+}
+
 /* What became of the tensors. */
 static void tensors(mq_str *out, const json_t *doc)
 {
@@ -391,6 +410,7 @@ static void tensors(mq_str *out, const json_t *doc)
     const json_t *activations = json_object_get(doc, "activations");
 
     pruned(out, json_object_get(doc, "prune"));
+    searched(out, json_object_get(doc, "search"));
     mq_html_plot(out, "Signal to noise ratio of the changed tensors", changed, "name");
     mq_html_section(out, "Changed tensors", changed, CHANGED);
     mq_html_plot(out, "Signal to noise ratio of the activations, by calibration", activations, "name");

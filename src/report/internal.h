@@ -75,6 +75,8 @@ void mq_str_add_ceiling(mq_str *out, const json_t *entry);
 void mq_str_add_speed(mq_str *out, const json_t *speed);
 /* What `refinements` says, in a sentence; "" adds nothing. */
 void mq_str_add_refinements(mq_str *out, const json_t *refinements);
+/* "12 models of 5 layers tried, ...: the bounds are met" of `search`. */
+void mq_str_add_search(mq_str *out, const json_t *search);
 /* "50.0% of 23.4 M weights are zero, 49.9% of the model's", "96 of 512 channels are gone" of `prune`. */
 void mq_str_add_pruned(mq_str *out, const json_t *prune);
 /* "top1 0.988 after 6 rounds, 0.986 before" of its `rounds`. */

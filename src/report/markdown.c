@@ -185,13 +185,26 @@ static void series(mq_str *out, const json_t *points, const char *key, const cha
     }
 }
 
+/* What was quantized has forms instead of shares of zeros. */
+static void forms(mq_str *out, const json_t *points)
+{
+    mq_str_add(out, " | ");
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        mq_str_add(out, i ? ", " : "");
+        mq_str_add(out, mq_json_get_text(json_array_get(points, i), "form"));
+    }
+}
+
 static void sensitivity_row(mq_str *out, const json_t *layer)
 {
     const json_t *points = json_object_get(layer, "points");
 
     mq_str_add(out, "| ");
     mq_md_code(out, mq_json_get_text(layer, "name"));
-    series(out, points, "sparsity", "%.2g");
+    if (json_object_get(json_array_get(points, 0), "form"))
+        forms(out, points);
+    else
+        series(out, points, "sparsity", "%.2g");
     series(out, points, "sqnr_db", "%.1f");
     series(out, points, "metric", "%.4g");
     mq_str_add(out, " |\n");
@@ -502,7 +515,7 @@ static void measurements(mq_str *out, const json_t *doc)
     joined_table(out, "Training", json_object_get(doc, "training"), "epochs", "| model | epoch | loss | metric |", epoch_row,
                  BUDGET_SHORT);
     mq_md_folded_table(out, "Sensitivity: one layer changed, all others as they were",
-                       json_object_get(doc, "sensitivity"), "| layer | zeros | SQNR of the outputs, dB | metric |",
+                       json_object_get(doc, "sensitivity"), "| layer | zeros or form | SQNR of the outputs, dB | metric |",
                        sensitivity_row, BUDGET_SHORT);
     joined_table(out, "Profile by operator", profile, "operators",
                  "| model | operator | ms | share | MACs | GFLOP/s | GB/s |",
@@ -549,6 +562,7 @@ void mq_render_markdown(const json_t *doc, mq_str *out)
         mq_str_add(out, "\n\n");
     }
     mq_md_pruned(out, json_object_get(doc, "prune"), BUDGET_LONG);
+    mq_md_searched(out, json_object_get(doc, "search"), BUDGET_SHORT);
     if (json_array_size(json_object_get(doc, "parts")))
         mq_md_table(out, json_object_get(doc, "parts"), "| part | size | nodes | MACs | takes | gives |", part_row,
                     BUDGET_SHORT);

@@ -25,5 +25,7 @@ void mq_md_folded_outline(mq_str *out, const char *title, const json_t *section,
 
 /* The section `prune`, NULL when there is none: a few sentences, and a table of at most `budget` bytes. */
 void mq_md_pruned(mq_str *out, const json_t *prune, size_t budget);
+/* What a search by bounds tried and chose; NULL: nothing. */
+void mq_md_searched(mq_str *out, const json_t *search, size_t budget);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* The section `prune` in the Markdown form: what is zero or gone, what it buys, and a table of weights or groups. */
+/* The sections `prune` and `search` in the Markdown form: what is zero or gone, what it buys, a table of weights or groups;
+ * what a search tried. */
 #include <string.h>
 
 #include "report/markdown.h"
@@ -53,6 +54,43 @@ static void round_row(mq_str *out, const json_t *r)
     mq_json_get_real(r, "sparsity", &zeros);
     mq_json_get_real(r, "metric", &metric);
     mq_str_addf(out, "| %lld | %.1f%% | %.4g |\n", (long long)mq_json_get_int(r, "round"), 100 * zeros, metric);
+}
+
+static void kept_row(mq_str *out, const json_t *k)
+{
+    mq_str_add(out, "| ");
+    mq_md_code(out, mq_json_get_text(k, "name"));
+    mq_str_addf(out, " | %s | ", mq_json_get_text(k, "form"));
+    mq_str_add_sqnr(out, k);
+    mq_str_addf(out, " | %+lld |\n", (long long)mq_json_get_int(k, "bytes_more"));
+}
+
+static void tried_row(mq_str *out, const json_t *t)
+{
+    static const char *const figures[] = { "sqnr_db", "metric", "drop" };
+    double v;
+
+    mq_str_addf(out, "| %lld | ", (long long)mq_json_get_int(t, "others"));
+    mq_str_add_bytes(out, (uint64_t)mq_json_get_int(t, "bytes"));
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        mq_str_add(out, " | ");
+        if (mq_json_get_real(t, figures[i], &v))
+            mq_str_addf(out, "%.4g", v);
+    }
+    mq_str_addf(out, " | %s |\n", json_is_true(json_object_get(t, "held")) ? "yes" : "no");
+}
+
+void mq_md_searched(mq_str *out, const json_t *search, size_t budget)
+{
+    if (!search)
+        return;
+    mq_str_add(out, "Search: ");
+    mq_str_add_search(out, search);
+    mq_str_add(out, "\n\n");
+    mq_md_folded_table(out, "Layers in another form than asked for", json_object_get(search, "kept"),
+                       "| layer | form | quantized alone | bytes more |", kept_row, budget);
+    mq_md_folded_table(out, "Models tried", json_object_get(search, "tried"),
+                       "| layers in another form | size | SQNR, dB | metric | drop | held |", tried_row, budget);
 }
 
 void mq_md_pruned(mq_str *out, const json_t *prune, size_t budget)

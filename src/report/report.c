@@ -19,7 +19,7 @@ const mq_report_section_row mq_report_sections[] = {
     { "mode", false },    { "rewrites", false }, { "refinements", false }, { "parts", true }, { "connections", true },
     { "proof", false },   { "agreement", true }, { "layers", true }, { "tests", false },
     { "run", false },     { "models", true },   { "latency", true },      { "metrics", true }, { "training", true },
-    { "prune", false },  { "sensitivity", true },
+    { "prune", false },  { "search", false },    { "sensitivity", true },
     { "profile", true },  { "changed", true },  { "activations", true },  { "saturating", true }, { "io", true },
     { "kept", true },     { "warnings", true }, { "worst_layers", true }, { "model", false },   { "options", false },
     { "files", true },

@@ -149,6 +149,7 @@ typedef struct mq_report_point {
     double sparsity;
     double sqnr_db; /* of the outputs */
     double metric;  /* NAN: none */
+    const char *form; /* instead of a sparsity; NULL: that is what there is */
 } mq_report_point;
 typedef struct mq_report_sensitivity {
     const char *name;

@@ -389,6 +389,30 @@ static void layers(mq_str *out, const json_t *doc, const json_t *prune)
     }
 }
 
+/* What a search by bounds came to, and the layers that are not as asked for. */
+static void searched(mq_str *out, const json_t *search)
+{
+    const json_t *list = json_object_get(search, "kept");
+    const size_t n = json_array_size(list);
+
+    if (!search)
+        return;
+    mq_str_add(out, "search   ");
+    mq_str_add_search(out, search);
+    mq_str_add(out, "\n");
+    for (size_t i = 0; i < n && i < MQ_REPORT_N_WORST; i++) {
+        const json_t *e = json_array_get(list, i);
+
+        mq_str_add(out, "         ");
+        cell(out, mq_json_get_text(e, "name"), 0);
+        mq_str_addf(out, "  %s, %+lld bytes, ", mq_json_get_text(e, "form"), (long long)mq_json_get_int(e, "bytes_more"));
+        mq_str_add_sqnr(out, e);
+        mq_str_add(out, " if quantized alone\n");
+    }
+    if (n > MQ_REPORT_N_WORST)
+        mq_str_addf(out, "         and %zu more\n", n - MQ_REPORT_N_WORST);
+}
+
 static void pruned(mq_str *out, const json_t *doc)
 {
     const json_t *prune = json_object_get(doc, "prune"), *worth = json_object_get(prune, "worth");
@@ -439,6 +463,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
     connection_lines(out, json_object_get(doc, "connections"));
     weights_line(out, doc);
     pruned(out, doc);
+    searched(out, json_object_get(doc, "search"));
     saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "mode     ");

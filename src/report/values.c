@@ -363,6 +363,20 @@ static void add_layers(mq_str *out, const json_t *layers)
     mq_str_addf(out, "%zu of %zu layers are gone", gone, json_array_size(layers));
 }
 
+void mq_str_add_search(mq_str *out, const json_t *search)
+{
+    const size_t n = json_array_size(json_object_get(search, "kept"));
+    const size_t tried = json_array_size(json_object_get(search, "tried"));
+
+    mq_str_addf(out, "%zu model%s of %lld layers tried, ", tried, tried == 1 ? "" : "s",
+                (long long)mq_json_get_int(search, "layers"));
+    if (n)
+        mq_str_addf(out, "%zu layer%s in another form than asked for: ", n, n == 1 ? "" : "s");
+    mq_str_add(out, json_is_true(json_object_get(search, "met")) ? "the bounds are met" : "the bounds are out of reach");
+    if (json_is_true(json_object_get(search, "stopped")))
+        mq_str_add(out, ", as far as was looked");
+}
+
 void mq_str_add_pruned(mq_str *out, const json_t *prune)
 {
     double of_pruned = 0, of_model = 0;

@@ -95,6 +95,7 @@ typedef enum cli_opt {
     OPT_RUNS,             /* number; 0: not given */
     OPT_DURATION,         /* given: real, in seconds */
     OPT_TIME_LIMIT,       /* likewise */
+    OPT_SENSITIVITY,      /* on */
     OPT_WARMUP,           /* given: number */
     OPT_PROFILE,          /* on */
     OPT_TRACE,            /* text: a file */
@@ -203,7 +204,6 @@ typedef enum cli_opt {
     OPT_KEEP_ENDS, /* on */
     OPT_ROUNDS,    /* given: number */
     OPT_SPARSITY_SCHEDULE, /* text */
-    OPT_SENSITIVITY, /* on */
     /* convert */
     OPT_LEVEL,          /* given: number; else by the other options */
     OPT_PASSES,         /* items: patterns of names */

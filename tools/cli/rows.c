@@ -123,6 +123,8 @@ static const cli_row rows[N_OPTS] = {
 
     [OPT_RUNS] = { "--runs", 0, KIND_COUNT, MEASURE, "N", .min = 1, .max = 100000000,
                    .help = "timed runs of each model (default: until intervals are narrow, at most 10s)" },
+    [OPT_SENSITIVITY] = { "--sensitivity", 0, KIND_SWITCH, MEASURE,
+                          .help = "report what each weight alone costs, from 10 to 90 % of zeros" },
     [OPT_TIME_LIMIT] = { "--time-limit", 0, KIND_TIME, MEASURE, "TIME",
                          .help = "all of the work takes no longer: what there is by then counts" },
     [OPT_DURATION] = { "--duration", 0, KIND_TIME, MEASURE, "TIME", .help = "measure for so long, all models together" },
@@ -345,8 +347,6 @@ static const cli_row rows[N_OPTS] = {
                      .help = "prune in so many steps, and train on --data after each of them" },
     [OPT_SPARSITY_SCHEDULE] = { "--sparsity-schedule", 0, KIND_WORD, PRUNE, "cubic|linear", "cubic|linear",
                                 .fallback = "cubic", .help = "how the share of zeros grows over the rounds" },
-    [OPT_SENSITIVITY] = { "--sensitivity", 0, KIND_SWITCH, PRUNE,
-                          .help = "report what each weight alone costs, from 10 to 90 % of zeros" },
 
     [OPT_LEVEL] = { "-O", 'O', KIND_COUNT, CONVERT, "N", .max = 3,
                     .help = "rewrites: 0 none; 1 those that keep every bit; 2 those that round otherwise, too; 3 all "

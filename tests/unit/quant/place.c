@@ -42,7 +42,7 @@ static void points_are(const char *want)
 
 static void counts_are(size_t products, size_t carriers, size_t biases)
 {
-    assert_int_equal(plan.placement->n_products, products);
+    assert_int_equal(plan.placement->products.n, products);
     assert_int_equal(plan.placement->n_carriers, carriers);
     assert_int_equal(plan.placement->biases.n, biases);
 }
