@@ -12,7 +12,7 @@
 
 /* Raised when a member changes its meaning or goes; members that are added keep it. */
 #define MQ_REPORT_SCHEMA_VERSION 1
-#define MQ_REPORT_N_SECTIONS 31
+#define MQ_REPORT_N_SECTIONS 32
 #define MQ_REPORT_N_WORST 5
 
 typedef struct mq_report_section_row {
