@@ -34,10 +34,14 @@ typedef enum mq_block_fallback {
     MQ_BLOCK_ADJUST,  /* the largest smaller power of two that divides (from 16), else partial */
 } mq_block_fallback;
 
+/* How weights become integers. The last ones look at what layers read (calibrate_on, in every mode) and lower the error of
+ * what they make. */
 typedef enum mq_algorithm {
     MQ_ALGORITHM_RTN, /* round to nearest within the range of the values */
     MQ_ALGORITHM_MSE, /* the range with the least squared error */
     MQ_ALGORITHM_HQQ, /* half-quadratic */
+    MQ_ALGORITHM_GPTQ, /* column after column, those behind make up for its error */
+    MQ_ALGORITHM_ADAROUND, /* integers changed one by one while that lowers the error */
 } mq_algorithm;
 
 /* Where a range comes from; the algorithm is RTN for the last two. */
@@ -91,7 +95,8 @@ typedef struct mq_quantize_opts {
     int accuracy_level;           /* of MatMulNBits, 0 to 4 (default 4: int8 activations inside) */
     mq_algorithm algorithm;       /* default MQ_ALGORITHM_RTN */
     /* MQ_MODE_STATIC: */
-    mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given */
+    mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given. In every mode what GPTQ and
+                                   * ADAROUND look at */
     mq_names calibration_cache;   /* files: one is written when it does not exist; those that exist are read and joined. One
                                    * that does not fit is MQ_ERR_INPUT, or made anew with save.force */
     bool calibrate_only;          /* write the one cache and no model (default false) */

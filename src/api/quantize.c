@@ -119,7 +119,7 @@ static void warn_about_weights(const mq_quantize_job *j)
         if (w->n_zero_groups && w->grid.kind == MQ_PER_CHANNEL)
             mq_warn(j->job.hooks, "channel-zero", it->value->name, "weight '%s': %zu of %zu channels are all zero",
                     it->value->name, w->n_zero_groups, w->grid.n_scales);
-        if (w->sums.n_clipped && w->fit.kind != MQ_FIT_MSE && w->fit.kind != MQ_FIT_HQQ)
+        if (w->sums.n_clipped && !w->rounded && w->fit.kind != MQ_FIT_MSE && w->fit.kind != MQ_FIT_HQQ)
             mq_warn(j->job.hooks, "weight-clipped", it->value->name,
                     "weight '%s': %lld of %lld values lie outside the range",
                     it->value->name, (long long)w->sums.n_clipped, (long long)w->source.n);
@@ -182,8 +182,10 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
                            const mq_hooks *hooks, mq_error *err)
 {
     mq_quantize_opts filled = opts ? *opts : mq_quantize_opts_default(); /* as the target has it */
-    mq_quantize_job j = { .opts = &filled, .job = { .input = input, .output = output, .report = report, .hooks = hooks,
-                                                    .err = err, .since = mq_seconds() } };
+    mq_rounded_table rounded = { 0 };
+    mq_quantize_job j = { .opts = &filled, .rounded = &rounded,
+                          .job = { .input = input, .output = output, .report = report, .hooks = hooks, .err = err,
+                                   .since = mq_seconds() } };
     const mq_judging_opts judged = { .asked = &filled.bounds, .input = input, .output = output, .source = &filled.judge_on,
                                      .report = report, .hooks = hooks };
     mq_status rc = MQ_OK;
@@ -191,6 +193,7 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     if (filled.mode == MQ_MODE_AUTO && (filled.calibrate_on.n_data || filled.calibration_cache.n))
         filled.mode = MQ_MODE_STATIC;
     MQ_TRY(mq_job_check_static(&filled, err));
+    MQ_TRY(mq_job_check_round(&filled, err));
     mq_report_set_threads(report, mq_threads(hooks ? hooks->n_threads : 0));
     MQ_TRY(mq_quant_apply_target(&filled, hooks, err));
     j.job.opts = job_opts(&filled);
@@ -216,5 +219,6 @@ done:
     mq_job_release_static(&j);
     mq_job_close(&j.job);
     mq_quant_plan_release(&j.plan);
+    mq_rounded_table_release(&rounded);
     return rc;
 }

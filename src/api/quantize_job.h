@@ -12,6 +12,7 @@
 #include "quant/calibration.h"
 #include "quant/mode.h"
 #include "quant/quant.h"
+#include "quant/rounding.h"
 #include "quant/smooth.h"
 
 typedef struct mq_quantize_job {
@@ -29,6 +30,7 @@ typedef struct mq_quantize_job {
     mq_channel_table seen;     /* the same before smoothing */
     mq_smooth_result smoothed;
     size_t n_corrected; /* biases */
+    mq_rounded_table *rounded; /* weights that were rounded by data; copies of the job share it */
 } mq_quantize_job;
 
 /* ---- one model (quantize_build.c) ----------------------------------------------------------------------------------- */
@@ -53,5 +55,13 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j);
 void mq_job_release_static(mq_quantize_job *j);
 /* After the rewrite, with --format qoperator: QuantizeLinear and DequantizeLinear become operators on integers. */
 mq_status mq_job_make_operators(mq_quantize_job *j);
+
+/* ---- rounding by data (quantize_round.c) --------------------------------------------------------------------------- */
+
+/* MQ_ERR_USAGE: it is asked for and there are no data. */
+mq_status mq_job_check_round(const mq_quantize_opts *o, mq_error *err);
+/* Gives the weights of j->plan, whose model is not rewritten yet, the integers with which their layers' results are nearest,
+ * if the options ask for it. What is in j->rounded is only copied; what is found anew goes there. */
+mq_status mq_job_round_weights(mq_quantize_job *j);
 
 #endif

@@ -357,9 +357,10 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
     mq_status rc = MQ_OK;
 
     if (!j->plan.placement->points.n)
-        return MQ_OK;
+        return mq_job_round_weights(j);
     MQ_TRY(mq_job_find_ranges(j));
     report_activations(j, &j->calibration);
+    MQ_TRY(mq_job_round_weights(j));
     MQ_TRY(correct_biases(j));
     MQ_TRY(mq_static_rewrite(j->plan.placement, &j->plan, &o, j->job.hooks, j->job.err));
 done:

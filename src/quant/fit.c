@@ -69,21 +69,22 @@ MQ_INLINE float rough_power(float x)
     return x;
 }
 
-/* errors[k] += error of the values u with scale scales[k]; lo and hi: the lowest and highest integer less the zero point. */
-MQ_INLINE void add_errors(const float *restrict u, size_t n, const float *restrict inverse, const float *restrict scales,
-                          float lo, float hi, bool squares, double *restrict errors)
+/* errors[k] += error of the values u with scale scales[k]; lo and hi: the lowest and highest integer less the zero point;
+ * importance: what squares count, NULL: 1. */
+MQ_INLINE void add_errors(const float *restrict u, const float *restrict importance, size_t n, const float *restrict inverse,
+                          const float *restrict scales, float lo, float hi, bool squares, double *restrict errors)
 {
     float sum[TRIES] = { 0 };
 
     for (size_t i = 0; i < n; i++) {
-        float x = u[i];
+        float x = u[i], counts = importance ? importance[i] : 1;
         for (int k = 0; k < TRIES; k++) {
             float q = x * inverse[k], d;
             q = q > hi ? hi : q;
             q = q < lo ? lo : q;
             q = (q + ROUND_MAGIC) - ROUND_MAGIC;
             d = x - q * scales[k];
-            sum[k] += squares ? d * d : rough_power(d);
+            sum[k] += squares ? importance ? counts * d * d : d * d : rough_power(d);
         }
     }
     for (int k = 0; k < TRIES; k++)
@@ -94,14 +95,21 @@ MQ_CLONES(void, add_squares, (const float *restrict u, size_t n, const float *re
                               const float *restrict scales, float lo, float hi, double *restrict errors),
           (u, n, inverse, scales, lo, hi, errors))
 {
-    add_errors(u, n, inverse, scales, lo, hi, true, errors);
+    add_errors(u, NULL, n, inverse, scales, lo, hi, true, errors);
 }
 
 MQ_CLONES(void, add_powers, (const float *restrict u, size_t n, const float *restrict inverse,
                              const float *restrict scales, float lo, float hi, double *restrict errors),
           (u, n, inverse, scales, lo, hi, errors))
 {
-    add_errors(u, n, inverse, scales, lo, hi, false, errors);
+    add_errors(u, NULL, n, inverse, scales, lo, hi, false, errors);
+}
+
+MQ_CLONES(void, add_weighted, (const float *restrict u, const float *restrict importance, size_t n,
+                               const float *restrict inverse, const float *restrict scales, float lo, float hi,
+                               double *restrict errors), (u, importance, n, inverse, scales, lo, hi, errors))
+{
+    add_errors(u, importance, n, inverse, scales, lo, hi, true, errors);
 }
 
 MQ_CLONES(void, divide, (const mq_unaligned_f32 *restrict w, size_t n, float unit, float *restrict u),
@@ -145,6 +153,7 @@ static void scales_of_both_signs(struct scales *s)
 struct search {
     const mq_scheme *s;
     const mq_unaligned_f32 *w;
+    const float *importance; /* of squares; NULL: all count alike */
     size_t n;
     bool squares;
     float unit; /* plain rounding's scale */
@@ -191,7 +200,10 @@ static void try_scales(struct search *b, const struct scales *s, int32_t zero_po
         size_t n = b->n - at < CHUNK ? b->n - at : CHUNK;
         if (at)
             divide(b->w + at, n, b->unit, room);
-        (b->squares ? add_squares : add_powers)(at ? room : b->first, n, s->inverse, s->of, lo, hi, errors);
+        if (b->importance)
+            add_weighted(at ? room : b->first, b->importance + at, n, s->inverse, s->of, lo, hi, errors);
+        else
+            (b->squares ? add_squares : add_powers)(at ? room : b->first, n, s->inverse, s->of, lo, hi, errors);
     }
     best = first_least(errors);
     if (errors[best] < b->error) {
@@ -221,13 +233,14 @@ static void try_coarse(struct search *b, int32_t zero_point)
 }
 
 /* From plain rounding's scale and zero point to better ones. */
-static void search(const mq_scheme *scheme, const mq_unaligned_f32 *w, size_t n, bool squares, float *scale,
-                   int32_t *zero_point)
+static void search(const mq_scheme *scheme, const mq_unaligned_f32 *w, const float *importance, size_t n, bool squares,
+                   float *scale, int32_t *zero_point)
 {
     struct search b;
     struct scales s;
 
     search_init(&b, scheme, w, n, squares, *scale);
+    b.importance = importance;
     b.ratio = 1;
     b.zero_point = *zero_point;
     try_coarse(&b, *zero_point);
@@ -242,7 +255,7 @@ static void fit_mse(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, flo
     float plain = *scale;
     int32_t plain_zero_point = *zero_point;
 
-    search(s, w, n, true, scale, zero_point);
+    search(s, w, NULL, n, true, scale, zero_point);
     if (!(mq_run_error(s, w, n, *scale, *zero_point) < mq_run_error(s, w, n, plain, plain_zero_point))) {
         *scale = plain;
         *zero_point = plain_zero_point;
@@ -289,7 +302,7 @@ static void fit_hqq(const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, flo
     int32_t plain_zero_point = *zero_point;
     double norm = p_norm(s, w, n, plain, plain_zero_point);
 
-    search(s, w, n, false, scale, zero_point);
+    search(s, w, NULL, n, false, scale, zero_point);
     if (p_norm(s, w, n, *scale, *zero_point) < norm &&
         mq_run_error(s, w, n, *scale, *zero_point) <= 1.01 * mq_run_error(s, w, n, plain, plain_zero_point))
         return;
@@ -316,4 +329,18 @@ void mq_fit_group(const mq_fit *f, const mq_scheme *s, const mq_unaligned_f32 *w
         else if (f->kind == MQ_FIT_HQQ && lo < hi)
             fit_hqq(s, w, n, scale, zero_point);
     }
+}
+
+void mq_fit_weighted(const mq_scheme *s, const mq_unaligned_f32 *w, const float *importance, size_t n, float *scale,
+                     int32_t *zero_point)
+{
+    float lo = 0, hi = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        lo = w[i] < lo ? w[i] : lo;
+        hi = w[i] > hi ? w[i] : hi;
+    }
+    mq_scheme_affine(s, lo, hi, scale, zero_point);
+    if (lo < hi)
+        search(s, w, importance, n, true, scale, zero_point);
 }

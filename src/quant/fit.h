@@ -30,4 +30,8 @@ bool mq_fit_needs_values(const mq_fit *f);
 void mq_fit_group(const mq_fit *f, const mq_scheme *s, const mq_unaligned_f32 *w, size_t n, float lo, float hi, float *scale,
                   int32_t *zero_point);
 
+/* The scale and zero point, of those that MQ_FIT_MSE looks at, with the least sum of importance x squared error. */
+void mq_fit_weighted(const mq_scheme *s, const mq_unaligned_f32 *w, const float *importance, size_t n, float *scale,
+                     int32_t *zero_point);
+
 #endif

@@ -388,6 +388,7 @@ mq_status mq_override_apply(const mq_override *v, mq_quant_item *it, mq_error *e
     w->zero_points = malloc((n + 1) * sizeof *w->zero_points);
     if (!w->scales || !w->zero_points)
         return mq_oom(err);
+    w->given = true;
     for (size_t i = 0; i < n; i++) {
         mq_status rc = set_param(v, w, i, err);
         if (rc != MQ_OK)

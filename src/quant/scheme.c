@@ -134,6 +134,13 @@ mq_line mq_grid_line(const mq_grid *g, size_t from)
     return (mq_line){ .n = g->inner - i, .scale = (o * g->n_blocks + k / g->block) * g->inner + i, .columns = true };
 }
 
+size_t mq_grid_scale_at(const mq_grid *g, size_t at)
+{
+    const size_t i = at % g->inner, k = at / g->inner % g->n, o = at / g->inner / g->n;
+
+    return g->kind == MQ_PER_BLOCK ? (o * g->n_blocks + k / g->block) * g->inner + i : k;
+}
+
 mq_grid mq_grid_turned(const mq_grid *g)
 {
     mq_grid turned = *g;

@@ -65,6 +65,9 @@ typedef struct mq_line {
 } mq_line;
 mq_line mq_grid_line(const mq_grid *g, size_t from);
 
+/* The scale of element `at`. */
+size_t mq_grid_scale_at(const mq_grid *g, size_t at);
+
 /* The grid of the transposed matrix, for a grid with one dimension on either side of the blocks' or channels' axis: what
  * shares a scale there shares one here. */
 mq_grid mq_grid_turned(const mq_grid *g);

@@ -357,8 +357,11 @@ static void widen_scales(const mq_bias *b, const mq_unaligned_f32 *values, size_
     for (size_t i = 0; i < n; i++) {
         double least = fabs((double)bias_at(b, values, i)) / (BIAS_MAX * (double)b->input->scale);
         float *scale = &w->scales[scale_at(w, i)];
-        if (isfinite(least) && fabs((double)*scale) < least)
-            *scale = mq_scheme_store(&w->scheme, *scale < 0 ? -least : least, w->zero_points[scale_at(w, i)]);
+        if (!isfinite(least) || fabs((double)*scale) >= least)
+            continue;
+        *scale = mq_scheme_store(&w->scheme, *scale < 0 ? -least : least, w->zero_points[scale_at(w, i)]);
+        free(w->rounded); /* for another scale */
+        w->rounded = NULL;
     }
 }
 
@@ -433,11 +436,11 @@ static mq_status rewrite_bias(mq_emit *e, const mq_bias *b)
 
 /* ---- bias correction ---------------------------------------------------------------------------------------------- */
 
-/* The weight as its integers have it. */
-static double rounded(const mq_weight *w, size_t row, double x)
+/* The weight as its integers have it: element `index`, which is x. */
+static double rounded(const mq_weight *w, size_t row, size_t index, double x)
 {
     const size_t at = scale_at(w, row);
-    const double q = rint(x / (double)w->scales[at]) + w->zero_points[at];
+    const double q = w->rounded ? mq_weight_integer(w, index) : rint(x / (double)w->scales[at]) + w->zero_points[at];
 
     return (fmin(fmax(q, w->scheme.q_min), w->scheme.q_max) - w->zero_points[at]) * (double)w->scales[at];
 }
@@ -460,11 +463,12 @@ static mq_status correct(mq_bias *b, const mq_channels *seen, mq_error *err)
         const int64_t first = r / l.group_rows * l.group_cols;
         double moved = 0;
         for (int64_t c = 0; c < l.group_cols; c++) {
-            const float *here = w + mq_layer_place(&l, r, c);
+            const size_t place = mq_layer_place(&l, r, c);
             const double x = seen->sum[first + c] / (double)seen->count;
             const double q = mq_channels_clipped_mean(seen, (size_t)(first + c), lo, hi);
             for (int64_t k = 0; k < l.inner; k++)
-                moved += rounded(&b->item->weight, (size_t)r, (double)here[k]) * q - (double)here[k] * x;
+                moved += rounded(&b->item->weight, (size_t)r, place + (size_t)k, (double)w[place + (size_t)k]) * q -
+                         (double)w[place + (size_t)k] * x;
         }
         b->shift[r] = isfinite(moved) ? (float)-moved : 0;
     }

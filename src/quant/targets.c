@@ -169,6 +169,7 @@ static mq_status check_values(const mq_quantize_opts *o, mq_error *err)
 
 static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error *err)
 {
+    static const char *const algorithms[] = { "rtn", "mse", "hqq", "gptq", "adaround" };
     int bits = mq_dtype_bits(type);
     const char *name = mq_dtype_name(type);
 
@@ -199,7 +200,7 @@ static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error 
         return mq_fail(err, MQ_ERR_USAGE, "--percentile is above 50 and at most 100, not %g", o->percentile);
     if (o->algorithm != MQ_ALGORITHM_RTN && o->range != MQ_RANGE_MINMAX)
         return mq_fail(err, MQ_ERR_USAGE, "--algorithm %s finds ranges itself: --range is for --algorithm rtn",
-                       o->algorithm == MQ_ALGORITHM_MSE ? "mse" : "hqq");
+                       algorithms[o->algorithm]);
     return MQ_OK;
 }
 

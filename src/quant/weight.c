@@ -318,12 +318,34 @@ struct quantizing {
     mq_quant_sums *sums; /* one per step */
 };
 
+/* What elements [from, to) lose by the integers that they were given. */
+static void sum_rounded(const mq_weight *w, const mq_unaligned_f32 *x, size_t from, size_t to, mq_quant_sums *sums)
+{
+    for (size_t i = from; i < to; i++, x++) {
+        const size_t scale = mq_grid_scale_at(&w->grid, i);
+        const float back = (float)(mq_weight_integer(w, i) - w->zero_points[scale]) * w->scales[scale];
+        const float error = fabsf(*x - back);
+        const double q = (double)*x / (double)w->scales[scale] + w->zero_points[scale];
+        if (!isfinite(*x))
+            continue;
+        sums->signal += (double)*x * (double)*x;
+        sums->error += (double)error * (double)error;
+        sums->max_error = error > sums->max_error ? error : sums->max_error;
+        sums->n_clipped += q < w->scheme.q_min - 0.5 || q > w->scheme.q_max + 0.5;
+    }
+}
+
 /* Integers of elements [from, to), one per byte or two bytes, into q. */
 static void quantize_span(const mq_weight *w, const mq_unaligned_f32 *x, size_t from, size_t to, uint8_t *q,
                           mq_quant_sums *sums)
 {
     size_t width = mq_scheme_width(&w->scheme);
 
+    if (w->rounded) {
+        memcpy(q, w->rounded + from, to - from);
+        sum_rounded(w, x, from, to, sums);
+        return;
+    }
     while (from < to) {
         mq_line l = line_within(&w->grid, from, to);
         const float *scales = w->scales + l.scale;
@@ -543,8 +565,15 @@ void mq_weight_release(mq_weight *w)
 {
     free(w->scales);
     free(w->zero_points);
+    free(w->rounded);
     w->scales = NULL;
     w->zero_points = NULL;
+    w->rounded = NULL;
+}
+
+int mq_weight_integer(const mq_weight *w, size_t at)
+{
+    return w->scheme.q_min < 0 ? (int8_t)w->rounded[at] : w->rounded[at];
 }
 
 double mq_weight_sqnr(const mq_weight *w)

@@ -26,6 +26,9 @@ typedef struct mq_weight {
     /* found when first needed, or the user's from the start; n_scales of each, heap */
     float *scales;
     int32_t *zero_points;
+    bool given; /* by the user: they stay as they are */
+    uint8_t *rounded; /* NULL: each element is rounded to nearest. Else its integers, a byte each, in the order of the view;
+                         heap. For types of at most 8 bits, with scales that are known */
 
     /* set while the integers are made */
     bool measured;
@@ -47,6 +50,9 @@ mq_status mq_weight_find_params(mq_weight *w, const mq_hooks *hooks, mq_error *e
 uint64_t mq_weight_integer_bytes(const mq_weight *w);
 uint64_t mq_weight_scale_bytes(const mq_weight *w);
 uint64_t mq_weight_zero_point_bytes(const mq_weight *w);
+
+/* The integer of element `at`, where they were made beforehand. */
+int mq_weight_integer(const mq_weight *w, size_t at);
 
 /* Signal to quantization noise in dB; infinite when nothing was lost. Needs measured. */
 double mq_weight_sqnr(const mq_weight *w);

@@ -383,6 +383,15 @@ void mq_report_set_smoothing(mq_report *r, const mq_report_smoothing *s)
     mq_report_put_real(r, o, "expected_gain_db", s->expected_gain_db);
 }
 
+void mq_report_set_rounding(mq_report *r, size_t weights, double gain_db)
+{
+    json_t *o = mq_report_object(r, mq_report_section(r, "refinements"), "rounding");
+
+    mq_report_put_int(r, o, "weights", (int64_t)weights);
+    if (weights)
+        mq_report_put_real(r, o, "gain_db", gain_db);
+}
+
 void mq_report_set_equalization(mq_report *r, size_t tensors)
 {
     json_t *o = mq_report_object(r, mq_report_section(r, "refinements"), "equalization");

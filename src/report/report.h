@@ -167,6 +167,8 @@ typedef struct mq_report_smoothing {
     double expected_gain_db; /* of the activations, on average */
 } mq_report_smoothing;
 void mq_report_set_smoothing(mq_report *report, const mq_report_smoothing *smoothing);
+/* Weights rounded by data, and by how much less their layers' results are off than by rounding to nearest, on average. */
+void mq_report_set_rounding(mq_report *report, size_t weights, double gain_db);
 void mq_report_set_equalization(mq_report *report, size_t tensors);
 /* rms_shift: what was added to biases; rms_bias: their size. */
 void mq_report_set_bias_correction(mq_report *report, size_t biases, double rms_shift, double rms_bias);

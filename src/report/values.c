@@ -278,10 +278,18 @@ static void add_smoothing(mq_str *out, const json_t *s)
 void mq_str_add_refinements(mq_str *out, const json_t *r)
 {
     const json_t *equal = json_object_get(r, "equalization"), *bias = json_object_get(r, "bias_correction");
+    const json_t *rounding = json_object_get(r, "rounding");
     const char *comma = json_object_get(r, "smoothing") ? ", " : "";
-    double shift, size;
+    double shift, size, gain;
 
     add_smoothing(out, json_object_get(r, "smoothing"));
+    if (rounding) {
+        mq_str_add(out, comma);
+        add_number(out, mq_json_get_int(rounding, "weights"), "weight", "rounded by data");
+        if (mq_json_get_real(rounding, "gain_db", &gain))
+            mq_str_addf(out, " (layers %.1f dB nearer)", gain);
+        comma = ", ";
+    }
     if (equal) {
         mq_str_add(out, comma);
         add_number(out, mq_json_get_int(equal, "tensors"), "tensor", "equalized");

@@ -234,7 +234,13 @@ typedef enum cli_type {
 typedef enum cli_precision { PRECISION_FP32, PRECISION_FP16, PRECISION_BF16 } cli_precision;
 typedef enum cli_format { FORMAT_QDQ, FORMAT_QOPERATOR, FORMAT_NBITS } cli_format;
 typedef enum cli_block_fallback { BLOCK_PARTIAL, BLOCK_ERROR, BLOCK_SKIP, BLOCK_ADJUST } cli_block_fallback;
-typedef enum cli_algorithm { ALGORITHM_RTN, ALGORITHM_MSE, ALGORITHM_HQQ } cli_algorithm;
+typedef enum cli_algorithm {
+    ALGORITHM_RTN,
+    ALGORITHM_MSE,
+    ALGORITHM_HQQ,
+    ALGORITHM_GPTQ,
+    ALGORITHM_ADAROUND,
+} cli_algorithm;
 typedef enum cli_effort { EFFORT_FAST, EFFORT_NORMAL } cli_effort;
 typedef enum cli_form { FORM_ONNX, FORM_JSON } cli_form;
 typedef enum cli_annotate { ANNOTATE_GITHUB, ANNOTATE_NONE } cli_annotate;

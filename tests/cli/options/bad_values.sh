@@ -2,7 +2,7 @@
 try() { mq quantize model.onnx -o out.onnx "$@" || test $? = 2; }
 try --verify maybe
 try --format qop
-try --algorithm gptq
+try --algorithm awq
 try --type int3
 try --mode statically
 try --block-size 48

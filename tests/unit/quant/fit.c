@@ -205,11 +205,36 @@ static void test_fixed_and_stddev(void **state)
     assert_true(isfinite(scale) && scale > 0);
 }
 
+/* What counts more loses less than with the fit in which all count alike. */
+static void test_weighted(void **state)
+{
+    const mq_scheme s = mq_scheme_of(MQ_UINT4, false, false, MQ_FLOAT);
+    float w[200], importance[200], scale;
+    double weighted = 0, alike = 0;
+    uint64_t rng = 5;
+    int32_t zp;
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct fitted other;
+        fill(w, 200, 0, &rng);
+        for (int i = 0; i < 200; i++)
+            importance[i] = i % 10 ? 0.01f : 1 + (float)rng_below(&rng, 4);
+        other = fitted(&mse, &s, w, 200);
+        mq_fit_weighted(&s, w, importance, 200, &scale, &zp);
+        for (int i = 0; i < 200; i++) {
+            weighted += (double)importance[i] * mq_run_error(&s, &w[i], 1, scale, zp);
+            alike += (double)importance[i] * mq_run_error(&s, &w[i], 1, other.scale, other.zp);
+        }
+    }
+    assert_true(weighted < 0.8 * alike);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promises), cmocka_unit_test(test_gains), cmocka_unit_test(test_mse_is_near_the_best),
-        cmocka_unit_test(test_fixed_and_stddev),
+        cmocka_unit_test(test_fixed_and_stddev), cmocka_unit_test(test_weighted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

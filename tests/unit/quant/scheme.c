@@ -191,8 +191,10 @@ static void check_grid(const mq_grid *g, const size_t *want, size_t n)
                 seen[at]++;
             }
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         assert_int_equal(seen[i], 1);
+        assert_int_equal(mq_grid_scale_at(g, i), want[i]);
+    }
 }
 
 /* Of matrices: what is element (i, k) here is (k, i) in the turned grid, with the scale of the same number. */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: mq authors */
+/* The part of `mq quantize` that rounds weights by what layers read: the model runs over the data, once for each stage. */
+#include <math.h>
+
+#include "api/quantize_job.h"
+#include "api/watch.h"
+#include "quant/rounding.h"
+#include "report/report.h"
+
+/* Of sums of products held at a time: those of a whole small encoder, of a layer of a large one. */
+#define BUDGET ((uint64_t)256 << 20)
+
+static bool looks_at_data(const mq_quantize_opts *o)
+{
+    return o->algorithm == MQ_ALGORITHM_GPTQ || o->algorithm == MQ_ALGORITHM_ADAROUND;
+}
+
+mq_status mq_job_check_round(const mq_quantize_opts *o, mq_error *err)
+{
+    if (looks_at_data(o) && !o->calibrate_on.n_data && !o->calibrate_only)
+        return mq_fail(err, MQ_ERR_USAGE, "--algorithm %s looks at what layers read: --data inputs.npz (mq help data), or "
+                       "--data random:32 to try it", o->algorithm == MQ_ALGORITHM_GPTQ ? "gptq" : "adaround");
+    return MQ_OK;
+}
+
+static mq_status look(void *user, const mq_value *value, const mq_array *array, mq_error *err)
+{
+    return mq_rounding_add(user, value, array, err);
+}
+
+static mq_status run_stage(mq_quantize_job *j, mq_rounding *r)
+{
+    mq_watch_opts o = { .source = &j->opts->calibrate_on, .shard = 1, .n_shards = 1, .step = "look at inputs",
+                        .code = "round-partial", .unseen = "are rounded to nearest", .look = look, .user = r };
+    mq_watched seen;
+    mq_status rc;
+
+    o.names = mq_rounding_names(r, &o.n_names);
+    MQ_TRY(mq_watch(j->job.model, &o, j->job.hooks, &seen, j->job.err));
+    rc = mq_rounding_finish(r, j->job.err);
+done:
+    return rc;
+}
+
+/* Mean gain of the layers' results in dB, and what they are beside their errors now. */
+static void report_rounding(const mq_quantize_job *j)
+{
+    const mq_rounded_table *t = j->rounded;
+    double gain = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->items.n; i++) {
+        const mq_rounded *e = t->items.items[i];
+        if (e->nearest > 0 && e->error > 0) {
+            gain += 10 * log10(e->nearest / e->error);
+            n++;
+        }
+    }
+    mq_report_set_rounding(j->job.report, t->items.n, n ? gain / (double)n : 0);
+}
+
+mq_status mq_job_round_weights(mq_quantize_job *j)
+{
+    const mq_round_kind kind = j->opts->algorithm == MQ_ALGORITHM_GPTQ ? MQ_ROUND_GPTQ : MQ_ROUND_DESCENT;
+    mq_rounding *r = NULL;
+    bool more;
+    mq_status rc;
+
+    if (!looks_at_data(j->opts) || j->opts->dry_run)
+        return MQ_OK;
+    MQ_TRY(mq_rounding_create(&r, j->rounded, &j->plan, kind, BUDGET, j->job.hooks, j->job.err));
+    for (;;) {
+        MQ_TRY(mq_rounding_next(r, &more, j->job.err));
+        if (!more)
+            break;
+        MQ_TRY(run_stage(j, r));
+    }
+    report_rounding(j);
+    rc = mq_job_end_step(&j->job, "round");
+done:
+    mq_rounding_free(r);
+    return rc;
+}
