@@ -229,7 +229,8 @@ static bool is_wide(const mq_rounding *r, const layer *l)
         return false;
     mq_warn(r->hooks, "round-wide", l->item->value->name,
             "weight '%s' is rounded to nearest: the products of its %lld inputs do not fit into %llu MB",
-            l->item->value->name, (long long)(l->uses.items[0].cols * l->uses.items[0].groups), (unsigned long long)(r->sums.budget >> 20));
+            l->item->value->name, (long long)(l->uses.items[0].cols * l->uses.items[0].groups),
+            (unsigned long long)(r->sums.budget >> 20));
     return true;
 }
 
