@@ -301,7 +301,7 @@ static void quantize(mq_quantize_mode mode, mq_quantize_format format)
 static void set_float(const char *name, float factor)
 {
     mq_value *v = mq_graph_find(m->graph, name);
-    float was;
+    float was = 0;
 
     assert_true(v && v->init && mq_tensor_read_f32(v->init, 0, 1, &was, NULL) == MQ_OK);
     was *= factor;
@@ -311,7 +311,7 @@ static void set_float(const char *name, float factor)
 static void move_zero(const char *name, int by)
 {
     mq_value *v = mq_graph_find(m->graph, name);
-    int64_t was;
+    int64_t was = 0;
     uint8_t now;
 
     assert_true(v && v->init && mq_tensor_read_i64(v->init, 0, 1, &was, NULL) == MQ_OK);
@@ -376,7 +376,7 @@ static void a_wrong_zero_point_comes_first(void **state)
 static void a_wrong_weight_scale_comes_first(void **state)
 {
     static const int64_t dims[] = { 16 };
-    float scales[16];
+    float scales[16] = { 0 };
     mq_value *v;
 
     (void)state;
