@@ -97,7 +97,7 @@ static mq_status choose_zeros(mq_prune_job *j)
     mq_status rc = MQ_OK;
 
     if (j->structured)
-        return MQ_OK;
+        return mq_prune_structure_counts(j);
     if (j->opts->sensitivity || mq_prune_by_bounds(j->opts))
         MQ_TRY(mq_prune_search(j));
     rc = mq_prune_pick(&j->plan, j->job.hooks, j->job.err);

@@ -44,9 +44,11 @@ mq_status mq_prune_tell(mq_prune_job *j);
 
 /* Is opts->pattern one of these? */
 bool mq_prune_is_structured(const mq_prune_opts *o);
-/* Decides what goes: sets j->structured. Nothing is changed but initializers that were inputs, too. MQ_ERR_USAGE for options
- * that make no sense, MQ_ERR_UNSUPPORTED when nothing can go or would. */
+/* Decides what may go, and in which order: sets j->structured. Nothing is changed but initializers that were inputs, too.
+ * MQ_ERR_USAGE for options that make no sense, MQ_ERR_UNSUPPORTED when nothing can go. */
 mq_status mq_prune_structure_choose(mq_prune_job *j);
+/* Then, with j->judging: how many channels of each group go. MQ_ERR_UNSUPPORTED when none would. */
+mq_status mq_prune_structure_counts(mq_prune_job *j);
 /* Takes it out of the model, or makes it zero. */
 mq_status mq_prune_structure_apply(mq_prune_job *j);
 /* The same in rounds, of which this one ends when `share` of the way is done; *gone: the share of channels or blocks that

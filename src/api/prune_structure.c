@@ -38,13 +38,6 @@ static unsigned kinds_of(const mq_prune_opts *o)
     return patterns[find_pattern(o->pattern)].kinds;
 }
 
-static bool has_budget(const mq_prune_opts *o)
-{
-    const mq_bench_bounds *l = &o->bounds.limits;
-
-    return l->max_macs > 0 || l->max_macs_ratio > 0 || l->max_size || l->max_size_ratio > 0;
-}
-
 /* ---- what makes no sense --------------------------------------------------------------------------------------------- */
 
 static mq_status check_options(const mq_prune_opts *o, mq_error *err)
@@ -60,9 +53,12 @@ static mq_status check_options(const mq_prune_opts *o, mq_error *err)
         return mq_fail(err, MQ_ERR_USAGE, "--pattern layer takes --method l1 or l2");
     if (blocks && o->zero_only)
         return mq_fail(err, MQ_ERR_USAGE, "--zero-only is for channels: a layer that goes leaves no zeros");
-    if (!o->sparsity.n && (blocks || !has_budget(o)))
+    if (!o->sparsity.n && (blocks || !mq_prune_structure_by_bounds(o)))
         return mq_fail(err, MQ_ERR_USAGE, "--pattern %s: how much goes? --sparsity 0.25%s", o->pattern,
-                       blocks ? "" : ", --max-macs 50% or --max-size 50%");
+                       blocks ? "" : ", or a bound: --max-macs, --max-size, --min-speedup, --max-latency, --max-drop, "
+                       "--min-metric, --min-sqnr");
+    if (blocks && o->sensitivity)
+        return mq_fail(err, MQ_ERR_USAGE, "--sensitivity is of channels, heads and columns, not of --pattern layer");
     if (o->scope == MQ_PRUNE_GLOBAL && (blocks || o->sparsity.n > 1))
         return mq_fail(err, MQ_ERR_USAGE, "--scope global takes one --sparsity for the channels of all groups");
     return MQ_OK;
@@ -151,30 +147,6 @@ static mq_status set_common_share(mq_prune_job *j)
                                j->opts->method == MQ_PRUNE_TAYLOR, &met, j->job.err);
 }
 
-/* Bounds instead of a share: what cannot be reached is judged later, by what was written. */
-static mq_status set_budgets(mq_prune_job *j)
-{
-    const mq_bench_bounds *l = &j->opts->bounds.limits;
-    const double file = (double)(j->job.bytes_before + j->job.data_before);
-    double macs = l->max_macs > 0 ? l->max_macs : INFINITY, size = l->max_size ? (double)l->max_size : INFINITY;
-    const bool raw = j->opts->method == MQ_PRUNE_TAYLOR; /* what a loss changes by compares as it is */
-    mq_structure *s = j->structured->groups;
-    bool met;
-    mq_status rc = MQ_OK;
-
-    if (l->max_macs_ratio > 0)
-        macs = fmin(macs, l->max_macs_ratio * j->structured->macs);
-    if (l->max_size_ratio > 0)
-        size = fmin(size, l->max_size_ratio * file);
-    if (isfinite(macs))
-        MQ_TRY(mq_structure_budget(s, MQ_STRUCTURE_MACS, macs, raw, &met, j->job.err));
-    if (isfinite(size))
-        MQ_TRY(mq_structure_budget(s, MQ_STRUCTURE_BYTES, j->structured->bytes - (file - size), raw, &met,
-                                   j->job.err));
-done:
-    return rc;
-}
-
 static mq_status fail_no_groups(const mq_prune_job *j, size_t n_chosen)
 {
     const mq_prune_opts *o = j->opts;
@@ -194,33 +166,47 @@ static mq_status choose_channels(mq_prune_job *j)
 {
     struct mq_prune_structured *p = j->structured;
     const mq_prune_opts *o = j->opts;
-    size_t n, n_chosen = 0;
-    mq_structure_group *groups;
+    size_t n;
     mq_status rc = MQ_OK;
 
     MQ_TRY(mq_structure_find(&p->groups, j->job.model, j->job.err));
-    groups = mq_structure_groups(p->groups, &n);
+    mq_structure_groups(p->groups, &n);
     MQ_TRY(open_filters(j));
     mq_structure_choose(p->groups, kinds_of(o), o->round_to, wants, p->filters);
     MQ_TRY(mq_filters_check(p->filters, j->job.err));
     if (!(p->asked = malloc((n + 1) * sizeof *p->asked)))
         return mq_oom(j->job.err);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         p->asked[i] = NAN;
-        n_chosen += groups[i].chosen;
-    }
     p->macs = mq_structure_cost(p->groups, MQ_STRUCTURE_MACS);
     p->bytes = mq_structure_cost(p->groups, MQ_STRUCTURE_BYTES);
-    MQ_TRY(mq_prune_structure_score(j, p->groups));
     if (o->sparsity.n)
         MQ_TRY(set_shares(j, j->job.err));
+    rc = mq_prune_structure_score(j, p->groups);
+done:
+    return rc;
+}
+
+mq_status mq_prune_structure_counts(mq_prune_job *j)
+{
+    struct mq_prune_structured *p = j->structured;
+    const mq_prune_opts *o = j->opts;
+    size_t n, n_chosen = 0;
+    const mq_structure_group *groups;
+    mq_status rc = MQ_OK;
+
+    if (!p->groups)
+        return MQ_OK;
+    if (o->sensitivity || mq_prune_structure_by_bounds(o))
+        MQ_TRY(mq_prune_structure_goals(j));
     if (o->sparsity.n && o->scope == MQ_PRUNE_GLOBAL)
         MQ_TRY(set_common_share(j));
-    if (!o->sparsity.n)
-        MQ_TRY(set_budgets(j));
     MQ_TRY(mq_structure_pick(p->groups, &p->n_gone, j->job.err));
-    if (!p->n_gone)
-        return fail_no_groups(j, n_chosen);
+    groups = mq_structure_groups(p->groups, &n);
+    for (size_t i = 0; i < n; i++)
+        n_chosen += groups[i].chosen;
+    if (!p->n_gone && !mq_report_n_missed(j->job.report))
+        rc = fail_no_groups(j, n_chosen);
 done:
     return rc;
 }

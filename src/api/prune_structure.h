@@ -32,6 +32,10 @@ struct mq_prune_structured {
 
 /* prune_importance.c: the scores of the chosen groups of s, which are those of the model as it is now. */
 mq_status mq_prune_structure_score(mq_prune_job *j, mq_structure *s);
+/* prune_goals.c: is there no share of channels, but a bound by which it is looked for? */
+bool mq_prune_structure_by_bounds(const mq_prune_opts *o);
+/* What each group loses alone, into the report (sensitivity); with such bounds sets how many channels of each are left. */
+mq_status mq_prune_structure_goals(mq_prune_job *j);
 /* Remembers the weights that make channels which go, before any do. Uses the tags of values. */
 mq_status mq_prune_structure_note(mq_prune_job *j);
 

@@ -410,7 +410,8 @@ static mq_status measure_part(mq_sense *s, size_t item)
 
     MQ_TRY(open_part(&p));
     for (size_t l = 0; l < s->o->n_levels; l++)
-        MQ_TRY(measure_level(&p, l));
+        if (!s->o->skips || !s->o->skips(s->o->user, item, l))
+            MQ_TRY(measure_level(&p, l));
 done:
     close_part(&p);
     return rc;

@@ -31,6 +31,7 @@ typedef struct mq_sense_opts {
     /* Puts nodes in front of an item's nodes, or takes them away again (back); NULL: none are. m is a copy; what it makes
      * must not have names that are there already. */
     mq_status (*rewire)(void *user, mq_model *m, size_t item, size_t level, bool back, mq_error *err);
+    bool (*skips)(void *user, size_t item, size_t level); /* what is not to be measured; NULL: all is */
     void *user;
     const mq_data_source *source;
     const char *metric;        /* with labels: which; NULL: top1, or mse of labels that are values */

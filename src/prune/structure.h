@@ -82,6 +82,11 @@ mq_status mq_structure_shrink(mq_structure *s, mq_error *err);
 /* Makes it zero instead: in the weights that make the channels, in what is added to them or scales them, and in the weights
  * that read them. Except behind what normalizes over channels the outputs are those of the narrower model. */
 mq_status mq_structure_zero(mq_structure *s, mq_error *err);
+/* The constants that are zero for a channel of g that is gone: what makes it and what reads it; each once, into out, which
+ * has room for g->channels->n_axes. */
+size_t mq_structure_zeroed(const mq_structure_group *g, mq_value **out);
+/* In data, the bytes of such a constant: zeros for the channels that `keep` does not have. */
+void mq_structure_zero_slices(const mq_structure_group *g, const mq_value *v, const bool *keep, void *data);
 
 /* ---- whole blocks (structure_blocks.c) ------------------------------------------------------------------------------ */
 

@@ -65,25 +65,55 @@ static mq_status own_bytes(mq_model *m, mq_value *v, char **out, mq_error *err)
     return mq_value_set_init(v, made, err);
 }
 
-static mq_status zero_axis(mq_structure *s, const mq_structure_group *g, const mq_channel_axis *a, mq_error *err)
+/* In the bytes of t: zeros for what `keep` does not have. */
+static void clear_slices(const mq_channel_axis *a, const mq_tensor *t, const bool *keep, char *data)
 {
-    const mq_tensor *t = mq_value_constant(a->value, true);
     size_t outer = 1, inner = (size_t)mq_dtype_bits(t->dtype) / 8;
-    char *data = NULL;
-    mq_status rc;
 
     for (int i = 0; i < t->n_dims; i++)
         if (i != a->axis)
             *(i < a->axis ? &outer : &inner) *= (size_t)t->dims[i];
-    if ((rc = own_bytes(s->narrow.model, a->value, &data, err)) != MQ_OK)
-        return rc;
     for (size_t i = 0; i < outer * a->n; i++) {
         const int32_t channel = a->channel[i % a->n];
 
-        if (channel >= 0 && !g->keep[channel])
+        if (channel >= 0 && !keep[channel])
             memset(data + i * inner, 0, inner);
     }
-    return MQ_OK;
+}
+
+static mq_status zero_axis(mq_structure *s, const mq_structure_group *g, const mq_channel_axis *a, mq_error *err)
+{
+    char *data = NULL;
+    mq_status rc;
+
+    if ((rc = own_bytes(s->narrow.model, a->value, &data, err)) == MQ_OK)
+        clear_slices(a, mq_value_constant(a->value, true), g->keep, data);
+    return rc;
+}
+
+size_t mq_structure_zeroed(const mq_structure_group *g, mq_value **out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->channels->n_axes; i++) {
+        mq_value *v = g->channels->axes[i].value;
+        bool seen = !can_be_zero(v);
+
+        for (size_t k = 0; k < n && !seen; k++)
+            seen = out[k] == v;
+        if (!seen)
+            out[n++] = v;
+    }
+    return n;
+}
+
+void mq_structure_zero_slices(const mq_structure_group *g, const mq_value *v, const bool *keep, void *data)
+{
+    const mq_tensor *t = mq_value_constant(v, true);
+
+    for (size_t i = 0; i < g->channels->n_axes; i++)
+        if (g->channels->axes[i].value == v)
+            clear_slices(&g->channels->axes[i], t, keep, data);
 }
 
 /* ---- where a zero is one still --------------------------------------------------------------------------------------- */
