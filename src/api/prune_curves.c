@@ -8,11 +8,13 @@
 
 #define LOUD 0.9   /* noise */
 #define STEEP 10.0 /* cost of a whole group behind it */
+#define LARGE 1e11 /* multiply-accumulates of all levels on one sample: behind it every second one will do */
 
 typedef struct measuring {
     mq_prune_curves *curves;
     mq_prune_job *j;
     mq_sense_item *parts;
+    bool coarse;         /* every second level will do */
     mq_value ***values;  /* per group: constants that become zero, and their names */
     const char ***names;
 } measuring;
@@ -53,9 +55,10 @@ void mq_prune_curves_release(mq_prune_curves *c)
 
 static bool skips(void *user, size_t item, size_t level)
 {
-    const mq_prune_curve *c = &((const measuring *)user)->curves->items[item];
+    const measuring *m = user;
+    const mq_prune_curve *c = &m->curves->items[item];
 
-    return c->left[level] == (level ? c->left[level - 1] : c->group->n);
+    return c->left[level] == (level ? c->left[level - 1] : c->group->n) || (m->coarse && level % 2 == 0);
 }
 
 static mq_status change(void *user, size_t item, size_t level, size_t k, const mq_array *whole, mq_array **out,
@@ -158,6 +161,7 @@ mq_status mq_prune_curves_measure(mq_prune_curves *c, mq_prune_job *j, double de
     mq_sense_result result = { 0 };
     mq_status rc;
 
+    m.coarse = j->worth.macs_before > 0 && (double)j->worth.macs_before * (double)c->n * MQ_PRUNE_LEVELS / 2 > LARGE;
     MQ_TRY(list_parts(&m));
     opts.items = m.parts;
     MQ_TRY(mq_sense_measure(&result, j->job.model, &opts, j->job.err));

@@ -378,7 +378,8 @@ done:
     return rc;
 }
 
-/* Fewer and fewer multiply-accumulates, or more again, until the time fits: the largest model that holds, else the fastest. */
+/* Fewer and fewer multiply-accumulates, or more again, until the time fits: the largest model that holds, else the
+ * fastest. */
 static mq_status reach_time(goals *g)
 {
     const double most = most_share(g), speedup = g->j->opts->bounds.limits.min_speedup;
@@ -459,13 +460,23 @@ done:
 
 /* ---- all ------------------------------------------------------------------------------------------------------------ */
 
+/* Does importance alone decide? Curves of generated inputs mislead. A training makes good what curves say is lost, but not
+ * what a residual stream lost: models of half the multiply-accumulates came out far better by importance. */
+static bool by_importance(const mq_prune_opts *o)
+{
+    return (mq_prune_trains(o) || !(o->data.n_data || o->judge_on.n_data)) && (by_size(o) || by_time(o));
+}
+
 /* A model that cannot be run here is pruned by importance alone where that is enough. */
 static mq_status measure_curves(goals *g)
 {
     const mq_prune_opts *o = g->j->opts;
-    mq_status rc = mq_prune_curves_measure(&g->curves, g->j, g->deadline);
+    mq_status rc;
 
-    g->measured = rc == MQ_OK;
+    if (by_importance(o) && !o->sensitivity)
+        return MQ_OK;
+    rc = mq_prune_curves_measure(&g->curves, g->j, g->deadline);
+    g->measured = rc == MQ_OK && !by_importance(o);
     if (rc != MQ_ERR_UNSUPPORTED || o->sensitivity || !by_size(o))
         return rc;
     mq_warn(g->j->job.hooks, "prune-unmeasured", "", "what groups lose cannot be measured, importance decides: %s",

@@ -86,7 +86,7 @@ static void begin(pruning *p, mq_model *m, const char *pattern, bool zero_only)
     p->opts.zero_only = zero_only;
     p->job.opts = &p->opts;
     p->job.job.err = &p->err;
-    if (mq_prune_structure_choose(&p->job) != MQ_OK)
+    if (mq_prune_structure_choose(&p->job) != MQ_OK || mq_prune_structure_counts(&p->job) != MQ_OK)
         fail_msg("%s", p->err.text);
 }
 
