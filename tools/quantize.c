@@ -36,7 +36,7 @@ static const cli_help_text helps[] = {
     { OPT_MAX_EVALS, "most models that a search by bounds measures, and most runs of --eval-cmd behind the first",
       false, NULL },
     { OPT_SENSITIVITY, "measure what each layer's quantization costs alone, on the data of bounds", false, NULL },
-    { OPT_TIME_LIMIT, "sensitivity and a search by bounds end after so long, with the best so far", false, NULL },
+    { OPT_TIME_LIMIT, "sensitivity, a search by bounds and rounding by data end after so long, with the best so far", false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
 
@@ -71,6 +71,8 @@ static void read_smooth(const char *text, mq_quantize_opts *o)
 /* Words of the rows stand in the order of the library's enums. */
 static void read_scheme(const cli_session *s, mq_quantize_opts *o)
 {
+    static const mq_effort efforts[] = { [EFFORT_FAST] = MQ_EFFORT_FAST, [EFFORT_NORMAL] = MQ_EFFORT_NORMAL,
+                                         [EFFORT_BEST] = MQ_EFFORT_BEST };
     const cli_value *range = cli_get(s, OPT_RANGE);
 
     o->mode = (mq_quantize_mode)cli_get(s, OPT_MODE)->word;
@@ -85,7 +87,8 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
     o->block_size = (int)cli_get(s, OPT_BLOCK_SIZE)->number;
     o->block_fallback = (mq_block_fallback)cli_get(s, OPT_BLOCK_FALLBACK)->word;
     o->accuracy_level = (int)cli_get(s, OPT_ACCURACY_LEVEL)->number;
-    o->algorithm = (mq_algorithm)cli_get(s, OPT_ALGORITHM)->word;
+    o->algorithm = cli_get(s, OPT_ALGORITHM)->given ? (mq_algorithm)(cli_get(s, OPT_ALGORITHM)->word + 1) :
+                                                      MQ_ALGORITHM_DEFAULT;
     if (range->word < 0) {
         o->range = range->range.is_stddev ? MQ_RANGE_STDDEV : MQ_RANGE_FIXED;
         o->range_lo = (float)range->range.lo;
@@ -97,7 +100,7 @@ static void read_scheme(const cli_session *s, mq_quantize_opts *o)
     o->act_symmetric = choice_of(s, OPT_ACT_SYMMETRIC);
     o->calibration = cli_get(s, OPT_CALIBRATION)->given ?
                          (mq_calibration_kind)(cli_get(s, OPT_CALIBRATION)->word + 1) : MQ_CALIBRATION_DEFAULT;
-    o->effort = cli_get(s, OPT_EFFORT)->word == EFFORT_FAST ? MQ_EFFORT_FAST : MQ_EFFORT_NORMAL;
+    o->effort = efforts[cli_get(s, OPT_EFFORT)->word];
     read_smooth(cli_get(s, OPT_SMOOTH)->text, o);
     o->bias_correction = choice_of(s, OPT_BIAS_CORRECTION);
     o->equalize = choice_of(s, OPT_EQUALIZE);

@@ -37,6 +37,7 @@ typedef enum mq_block_fallback {
 /* How weights become integers. The last ones look at what layers read (calibrate_on, in every mode) and lower the error of
  * what they make. */
 typedef enum mq_algorithm {
+    MQ_ALGORITHM_DEFAULT, /* RTN; with MQ_EFFORT_BEST ADAROUND */
     MQ_ALGORITHM_RTN, /* round to nearest within the range of the values */
     MQ_ALGORITHM_MSE, /* the range with the least squared error */
     MQ_ALGORITHM_HQQ, /* half-quadratic */
@@ -65,6 +66,7 @@ typedef enum mq_calibration_kind {
 typedef enum mq_effort {
     MQ_EFFORT_NORMAL,
     MQ_EFFORT_FAST, /* nothing that needs a second pass over the data */
+    MQ_EFFORT_BEST, /* weights are rounded by data, too: in every mode, and not without them */
 } mq_effort;
 
 /* Sizes of an activation's channels moved into the weights that read it, before ranges are found. */
@@ -93,7 +95,7 @@ typedef struct mq_quantize_opts {
     int block_size;               /* of types of at most 4 bits: 16 to 256, a power of two (default 32) */
     mq_block_fallback block_fallback; /* default MQ_BLOCK_PARTIAL */
     int accuracy_level;           /* of MatMulNBits, 0 to 4 (default 4: int8 activations inside) */
-    mq_algorithm algorithm;       /* default MQ_ALGORITHM_RTN */
+    mq_algorithm algorithm;       /* default MQ_ALGORITHM_DEFAULT: by effort */
     /* MQ_MODE_STATIC: */
     mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given. In every mode what GPTQ and
                                    * ADAROUND look at */
@@ -123,7 +125,7 @@ typedef struct mq_quantize_opts {
     mq_data_source judge_on; /* what metrics and times of bounds are measured on; n_data 0: generated inputs */
     /* With a bound on outputs, a metric or size that does not hold by itself, a search gives single layers other forms. */
     bool sensitivity;      /* report what each layer's quantization costs alone (default false; a search does it anyway) */
-    double time_limit;     /* of both, seconds; 0 (default): none */
+    double time_limit;     /* of each of these and of rounding by data, seconds; 0 (default): none */
     bool strict;           /* a warning counts as a missed bound (default false) */
     bool dry_run;          /* decide and report, write nothing */
     bool hash;             /* SHA-256 of input and output into the report (reads both files once more; default false), and

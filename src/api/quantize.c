@@ -173,7 +173,7 @@ static mq_job_opts job_opts(const mq_quantize_opts *o)
     return (mq_job_opts){ .save = o->save, .verify = o->verify, .verify_on = &o->verify_on,
                           .min_sqnr = limits->has_sqnr ? limits->min_sqnr : -INFINITY, .expected_sqnr = -INFINITY,
                           .max_size_ratio = limits->max_size_ratio, .max_size = limits->max_size,
-                          .ceiling = o->mode == MQ_MODE_STATIC && o->effort == MQ_EFFORT_NORMAL,
+                          .ceiling = o->mode == MQ_MODE_STATIC && o->effort != MQ_EFFORT_FAST,
                           .speed = o->hash && (o->mode == MQ_MODE_STATIC || o->mode == MQ_MODE_DYNAMIC),
                           .strict = o->strict, .dry_run = o->dry_run, .hash = o->hash, .keep_failed = o->keep_failed };
 }

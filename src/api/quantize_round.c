@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "api/quantize_job.h"
+#include "api/running.h"
 #include "api/watch.h"
 #include "quant/rounding.h"
 #include "report/report.h"
@@ -13,14 +14,18 @@
 
 static bool looks_at_data(const mq_quantize_opts *o)
 {
-    return o->algorithm == MQ_ALGORITHM_GPTQ || o->algorithm == MQ_ALGORITHM_ADAROUND;
+    return o->algorithm >= MQ_ALGORITHM_GPTQ || (o->algorithm == MQ_ALGORITHM_DEFAULT && o->effort == MQ_EFFORT_BEST);
 }
 
 mq_status mq_job_check_round(const mq_quantize_opts *o, mq_error *err)
 {
+    const char *asked = o->algorithm == MQ_ALGORITHM_GPTQ       ? "--algorithm gptq"
+                        : o->algorithm == MQ_ALGORITHM_ADAROUND ? "--algorithm adaround"
+                                                                : "--effort best";
+
     if (looks_at_data(o) && !o->calibrate_on.n_data && !o->calibrate_only)
-        return mq_fail(err, MQ_ERR_USAGE, "--algorithm %s looks at what layers read: --data inputs.npz (mq help data), or "
-                       "--data random:32 to try it", o->algorithm == MQ_ALGORITHM_GPTQ ? "gptq" : "adaround");
+        return mq_fail(err, MQ_ERR_USAGE, "%s looks at what layers read: --data inputs.npz (mq help data), or --data "
+                       "random:32 to try it", asked);
     return MQ_OK;
 }
 
@@ -60,9 +65,27 @@ static void report_rounding(const mq_quantize_job *j)
     mq_report_set_rounding(j->job.report, t->items.n, n ? gain / (double)n : 0);
 }
 
+static bool is_late(void *user)
+{
+    const double *deadline = user;
+
+    return mq_seconds() > *deadline;
+}
+
+static void tell_work(const mq_quantize_job *j, const mq_rounding *r)
+{
+    double seconds;
+    const size_t n = mq_rounding_work(r, &seconds);
+
+    if (n)
+        mq_tell(j->opts->note, j->opts->user, "%zu weights are rounded by data: about %.0f s, beside running the model over "
+                "the data", n, ceil(seconds));
+}
+
 mq_status mq_job_round_weights(mq_quantize_job *j)
 {
     const mq_round_kind kind = j->opts->algorithm == MQ_ALGORITHM_GPTQ ? MQ_ROUND_GPTQ : MQ_ROUND_DESCENT;
+    double deadline = mq_seconds() + j->opts->time_limit;
     mq_rounding *r = NULL;
     bool more;
     mq_status rc;
@@ -70,6 +93,9 @@ mq_status mq_job_round_weights(mq_quantize_job *j)
     if (!looks_at_data(j->opts) || j->opts->dry_run)
         return MQ_OK;
     MQ_TRY(mq_rounding_create(&r, j->rounded, &j->plan, kind, BUDGET, j->job.hooks, j->job.err));
+    tell_work(j, r);
+    if (j->opts->time_limit > 0)
+        mq_rounding_set_end(r, is_late, &deadline);
     for (;;) {
         MQ_TRY(mq_rounding_next(r, &more, j->job.err));
         if (!more)

@@ -88,13 +88,13 @@ static int levels_of(const char *type, bool symmetric)
 
 static bool wants_smoothing(const mq_quantize_opts *o)
 {
-    return o->smooth == MQ_SMOOTH_DEFAULT ? o->effort == MQ_EFFORT_NORMAL : o->smooth != MQ_SMOOTH_NONE;
+    return o->smooth == MQ_SMOOTH_DEFAULT ? o->effort != MQ_EFFORT_FAST : o->smooth != MQ_SMOOTH_NONE;
 }
 
 static bool wants_correction(const mq_quantize_opts *o)
 {
     return !mq_quant_target_float_bias(o->target) &&
-           (o->bias_correction == MQ_CHOICE_DEFAULT ? o->effort == MQ_EFFORT_NORMAL : o->bias_correction == MQ_CHOICE_YES);
+           (o->bias_correction == MQ_CHOICE_DEFAULT ? o->effort != MQ_EFFORT_FAST : o->bias_correction == MQ_CHOICE_YES);
 }
 
 /* A file without channels was made by --effort fast, and is used so. */

@@ -210,7 +210,8 @@ static mq_status choose_grid(const struct choice *c, mq_quant_item *it, mq_dtype
 
 static mq_fit fit_of(const mq_quantize_opts *o)
 {
-    static const mq_fit_kind kinds[] = { MQ_FIT_MINMAX, MQ_FIT_MSE, MQ_FIT_HQQ, MQ_FIT_MINMAX, MQ_FIT_MINMAX };
+    static const mq_fit_kind kinds[MQ_ALGORITHM_ADAROUND + 1] = { [MQ_ALGORITHM_MSE] = MQ_FIT_MSE,
+                                                                  [MQ_ALGORITHM_HQQ] = MQ_FIT_HQQ };
     mq_fit f = { .kind = kinds[o->algorithm], .lo = o->range_lo, .hi = o->range_hi, .k = o->range_k };
 
     if (o->range != MQ_RANGE_MINMAX)

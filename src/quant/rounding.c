@@ -12,6 +12,8 @@
 #include "passes/weight_inputs.h"
 #include "quant/trial.h"
 
+enum { WAVE = 16 }; /* sums between two looks at the clock */
+
 typedef struct layer {
     mq_quant_item *item;
     MQ_VEC(mq_reduction) uses; /* in the order of the item's view */
@@ -28,6 +30,9 @@ struct mq_rounding {
     layer *layers;
     size_t n_layers, next;
     mq_collect sums;
+    bool (*is_late)(void *user); /* NULL: there is no end */
+    void *user;
+    size_t n_late; /* layers that were not begun in time */
 };
 
 /* ---- table --------------------------------------------------------------------------------------------------------- */
@@ -218,6 +223,34 @@ void mq_rounding_free(mq_rounding *r)
     free(r);
 }
 
+void mq_rounding_set_end(mq_rounding *r, bool (*is_late_now)(void *user), void *user)
+{
+    r->is_late = is_late_now;
+    r->user = user;
+}
+
+static bool is_late(const mq_rounding *r)
+{
+    return r->is_late && r->is_late(r->user);
+}
+
+size_t mq_rounding_work(const mq_rounding *r, double *seconds)
+{
+    const double rate = (r->kind == MQ_ROUND_GPTQ ? 2e9 : 1e9) * mq_threads(r->hooks ? r->hooks->n_threads : 0);
+    size_t n = 0;
+
+    *seconds = 0;
+    for (size_t i = 0; i < r->n_layers; i++) {
+        const layer *l = &r->layers[i];
+        const mq_reduction *use = l->apart ? NULL : &l->uses.items[0];
+        if (!use)
+            continue;
+        *seconds += (double)(use->rows + use->cols) * (double)use->cols * (double)use->cols * (double)use->groups / rate;
+        n++;
+    }
+    return n;
+}
+
 /* ---- stages -------------------------------------------------------------------------------------------------------- */
 
 /* Are its sums more than may be held? */
@@ -242,8 +275,12 @@ mq_status mq_rounding_next(mq_rounding *r, bool *more, mq_error *err)
     mq_collect_clear(&r->sums);
     for (; r->next < r->n_layers; r->next++) {
         layer *l = &r->layers[r->next];
-        if (l->apart || is_wide(r, l))
+        if (l->apart || (!is_late(r) && is_wide(r, l)))
             continue;
+        if (is_late(r)) {
+            r->n_late++;
+            continue;
+        }
         MQ_TRY(mq_weight_find_params(&l->item->weight, r->hooks, err));
         if (l->item->weight.bad.n_nan || l->item->weight.bad.n_inf)
             continue;
@@ -252,6 +289,9 @@ mq_status mq_rounding_next(mq_rounding *r, bool *more, mq_error *err)
             break;
     }
     *more = r->sums.items.n > 0;
+    if (!*more && r->n_late)
+        mq_warn(r->hooks, "round-stopped", "", "%zu weights are rounded to nearest: the time was up (--time-limit)",
+                r->n_late);
 done:
     return rc;
 }
@@ -332,18 +372,25 @@ done:
 mq_status mq_rounding_finish(mq_rounding *r, mq_error *err)
 {
     const int n_threads = mq_threads(r->hooks ? r->hooks->n_threads : 0);
-    const size_t n = r->sums.items.n;
-    mq_status *rcs = calloc(n + 1, sizeof *rcs), rc = MQ_OK;
-    mq_error *errs = calloc(n + 1, sizeof *errs);
+    size_t n, last;
+    mq_status *rcs = calloc(r->sums.items.n + 1, sizeof *rcs), rc = MQ_OK;
+    mq_error *errs = calloc(r->sums.items.n + 1, sizeof *errs);
 
     if (!rcs || !errs) {
         rc = mq_oom(err);
         goto done;
     }
+    for (n = 0; n < r->sums.items.n && !is_late(r); n = last) {
+        last = n + WAVE < r->sums.items.n ? n + WAVE : r->sums.items.n;
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
-    for (size_t i = 0; i < n; i++)
-        if (r->sums.items.items[i]->gram.vectors)
-            rcs[i] = round_layers(r, r->sums.items.items[i], &errs[i]);
+        for (size_t i = n; i < last; i++)
+            if (r->sums.items.items[i]->gram.vectors)
+                rcs[i] = round_layers(r, r->sums.items.items[i], &errs[i]);
+        mq_progress(r->hooks, "rounding", last, r->sums.items.n);
+        MQ_TRY(mq_check_cancelled(r->hooks, err));
+    }
+    for (size_t i = n; i < r->sums.items.n; i++)
+        r->n_late += r->sums.items.items[i]->layers.n;
     for (size_t i = 0; i < n; i++) {
         const mq_shared_sums *s = r->sums.items.items[i];
         if ((rc = rcs[i]) != MQ_OK) {

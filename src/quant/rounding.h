@@ -45,6 +45,10 @@ typedef struct mq_rounding mq_rounding;
  * bits, or with NaN or infinity in them stay as they are. Borrows table, plan and hooks. */
 mq_status mq_rounding_create(mq_rounding **out, mq_rounded_table *table, mq_quant_plan *plan, mq_round_kind kind,
                              uint64_t budget, const mq_hooks *hooks, mq_error *err);
+/* No layer is begun once is_late says so. Those that are left stay as they are, with a warning. */
+void mq_rounding_set_end(mq_rounding *r, bool (*is_late)(void *user), void *user);
+/* How many weights wait, and about the seconds that rounding them takes on these threads, without running the model. */
+size_t mq_rounding_work(const mq_rounding *r, double *seconds);
 void mq_rounding_free(mq_rounding *r); /* NULL is fine */
 
 /* Begins the next stage; *more false: there is none. MQ_ERR_NOMEM. */

@@ -169,7 +169,7 @@ static mq_status check_values(const mq_quantize_opts *o, mq_error *err)
 
 static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error *err)
 {
-    static const char *const algorithms[] = { "rtn", "mse", "hqq", "gptq", "adaround" };
+    static const char *const algorithms[] = { "", "rtn", "mse", "hqq", "gptq", "adaround" };
     int bits = mq_dtype_bits(type);
     const char *name = mq_dtype_name(type);
 
@@ -198,7 +198,7 @@ static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error 
     if (o->mode == MQ_MODE_STATIC && o->calibration == MQ_CALIBRATION_PERCENTILE &&
         !(o->percentile > 50 && o->percentile <= 100))
         return mq_fail(err, MQ_ERR_USAGE, "--percentile is above 50 and at most 100, not %g", o->percentile);
-    if (o->algorithm != MQ_ALGORITHM_RTN && o->range != MQ_RANGE_MINMAX)
+    if (o->algorithm > MQ_ALGORITHM_RTN && o->range != MQ_RANGE_MINMAX)
         return mq_fail(err, MQ_ERR_USAGE, "--algorithm %s finds ranges itself: --range is for --algorithm rtn",
                        algorithms[o->algorithm]);
     return MQ_OK;

@@ -241,7 +241,7 @@ typedef enum cli_algorithm {
     ALGORITHM_GPTQ,
     ALGORITHM_ADAROUND,
 } cli_algorithm;
-typedef enum cli_effort { EFFORT_FAST, EFFORT_NORMAL } cli_effort;
+typedef enum cli_effort { EFFORT_FAST, EFFORT_NORMAL, EFFORT_BEST } cli_effort;
 typedef enum cli_form { FORM_ONNX, FORM_JSON } cli_form;
 typedef enum cli_annotate { ANNOTATE_GITHUB, ANNOTATE_NONE } cli_annotate;
 

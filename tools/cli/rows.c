@@ -206,10 +206,10 @@ static const cli_row rows[N_OPTS] = {
     [OPT_ACCURACY_LEVEL] = { "--accuracy-level", 0, KIND_COUNT, QUANTIZE, "N", .fallback = "4", .max = 4,
                              .help = "of nbits: how ONNX Runtime computes, 4 with int8 activations, 1 in float" },
     [OPT_ALGORITHM] = { "--algorithm", 0, KIND_WORD, QUANTIZE, "rtn|mse|hqq|gptq|adaround",
-                        "rtn|mse|hqq|gptq|adaround", "awq", .fallback = "rtn",
+                        "rtn|mse|hqq|gptq|adaround", "awq",
                         .help = "how weights are rounded: to nearest with scales from the range (rtn), with the least "
                                 "squared error (mse) or half-quadratic (hqq); by --data with the least error of layers: "
-                                "gptq, adaround" },
+                                "gptq, adaround (default: rtn; with --effort best adaround)" },
     [OPT_RANGE] = { "--range", 0, KIND_RANGE, QUANTIZE, "minmax|LO..HI|stddev=K", "minmax", .fallback = "minmax",
                     .help = "range of the values: their own, a given one, or K standard deviations around the mean" },
     [OPT_REDUCE_RANGE] = { "--reduce-range", 0, KIND_SWITCH, QUANTIZE,
@@ -240,9 +240,10 @@ static const cli_row rows[N_OPTS] = {
                              .help = "write the calibration cache and no model" },
     [OPT_SHARD] = { "--shard", 0, KIND_TEXT, QUANTIZE, "I/N",
                     .help = "with --calibrate-only: part I, from 1, of N parts of the data" },
-    [OPT_EFFORT] = { "--effort", 0, KIND_WORD, QUANTIZE, "fast|normal", "fast|normal", "best", .fallback = "normal",
+    [OPT_EFFORT] = { "--effort", 0, KIND_WORD, QUANTIZE, "fast|normal|best", "fast|normal|best", .fallback = "normal",
                      .help = "with --mode static: fast is one pass over the data; normal looks at channels, too "
-                             "(--smooth, --bias-correction)" },
+                             "(--smooth, --bias-correction); best, in any mode: weights are rounded by --data, too "
+                             "(--algorithm adaround)" },
     [OPT_SMOOTH] = { "--smooth", 0, KIND_TEXT, QUANTIZE, "auto|none|ALPHA",
                      .help = "move sizes of channels from activations into weights: where it promises less error (auto, the "
                              "default), nowhere, or everywhere with this exponent, as 0.5 (Xiao 2023)" },
