@@ -7,42 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/quantize_layers.h"
+#include "api/quantize_hunt.h"
 #include "api/running.h"
-#include "api/search.h"
 #include "report/report.h"
-
-enum { MOST_LEVELS = MQ_LAYER_FORMS };
-
-/* A model that was tried. */
-typedef struct trial {
-    mq_quality quality;
-    uint64_t bytes;
-    size_t n_other; /* layers in another form than asked for */
-} trial;
-
-typedef struct hunt {
-    mq_quantize_job *j;
-    mq_quant_layers l;
-    bool by_quality, by_size; /* what was asked for */
-    uint64_t most_bytes;
-    bool fewer_bits;          /* level 0 is the form that was asked for, level 1 int4; else float, and the forms in order */
-    mq_search_level *levels;  /* MOST_LEVELS for each layer */
-    mq_search_item *options;
-    size_t *level, *least;    /* chosen; of what was tried and missed, what missed least */
-    double least_share;
-    mq_level *room;           /* what a choice is written into */
-    trial asked;
-    json_t *section, *tried;
-    size_t evals;
-    double began, deadline;
-} hunt;
 
 /* ---- choices ------------------------------------------------------------------------------------------------------- */
 
-enum { IN_FLOAT = -1 };
-
-static int form_at(const hunt *h, size_t level)
+int mq_hunt_form(const mq_hunt *h, size_t level)
 {
     if (h->fewer_bits)
         return (int)(level ? h->l.n_forms - 1 : h->l.asked);
@@ -50,13 +21,13 @@ static int form_at(const hunt *h, size_t level)
 }
 
 /* What a layer gets, unless it is what the options say. */
-static void put_layer(const hunt *h, const mq_quant_layer *layer, int form, mq_levels *to)
+static void put_layer(const mq_hunt *h, const mq_quant_layer *layer, int form, mq_levels *to)
 {
     mq_level as = { NULL, MQ_FLOAT, true };
 
     if (form == (int)h->l.asked)
         return;
-    if (form != IN_FLOAT) {
+    if (form != MQ_IN_FLOAT) {
         as.type = h->l.forms[form].type;
         as.float_inputs = h->l.forms[form].float_inputs;
     }
@@ -69,35 +40,35 @@ static void put_layer(const hunt *h, const mq_quant_layer *layer, int form, mq_l
     }
 }
 
-static mq_levels levels_of(const hunt *h, const size_t *level)
+mq_levels mq_hunt_levels(const mq_hunt *h, const size_t *level)
 {
     mq_levels l = { .items = h->room };
 
     for (size_t i = 0; i < h->l.items.n; i++)
-        put_layer(h, &h->l.items.items[i], form_at(h, level[i]), &l);
+        put_layer(h, &h->l.items.items[i], mq_hunt_form(h, level[i]), &l);
     return l;
 }
 
-static size_t count_others(const hunt *h, const size_t *level)
+size_t mq_hunt_others(const mq_hunt *h, const size_t *level)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < h->l.items.n; i++)
-        n += form_at(h, level[i]) != (int)h->l.asked;
+        n += mq_hunt_form(h, level[i]) != (int)h->l.asked;
     return n;
 }
 
-static bool has_layers(const hunt *h, const size_t *level)
+static bool has_layers(const mq_hunt *h, const size_t *level)
 {
     for (size_t i = 0; i < h->l.items.n; i++)
-        if (form_at(h, level[i]) != IN_FLOAT)
+        if (mq_hunt_form(h, level[i]) != MQ_IN_FLOAT)
             return true;
     return false;
 }
 
 /* ---- trying -------------------------------------------------------------------------------------------------------- */
 
-static void report_trial(hunt *h, const trial *t)
+void mq_hunt_report(mq_hunt *h, const mq_trial *t)
 {
     mq_report *r = h->j->job.report;
     json_t *to = mq_report_append(r, h->tried);
@@ -105,17 +76,22 @@ static void report_trial(hunt *h, const trial *t)
     mq_report_put_int(r, to, "others", (int64_t)t->n_other);
     mq_report_put_int(r, to, "bytes", (int64_t)t->bytes);
     mq_quality_put(r, to, &t->quality);
+    if (t->speedup.value > 0) {
+        mq_report_put_real(r, to, "latency_ms", t->latency.value * 1e3);
+        mq_report_put_real(r, to, "speedup", t->speedup.value);
+        mq_report_put_bool(r, to, "held", mq_hunt_is_fast(h, t));
+    }
 }
 
 /* Builds the model of a choice; its quality where that is asked for. */
-static mq_status try_choice(hunt *h, const size_t *level, bool measured, trial *out)
+static mq_status try_choice(mq_hunt *h, const size_t *level, bool measured, mq_trial *out)
 {
     const mq_quantize_job *j = h->j;
-    const mq_levels levels = levels_of(h, level);
+    const mq_levels levels = mq_hunt_levels(h, level);
     mq_candidate c = { 0 };
     mq_status rc;
 
-    *out = (trial){ .quality = { NAN, NAN, NAN, 0 }, .n_other = count_others(h, level) };
+    *out = (mq_trial){ .quality = { NAN, NAN, NAN, 0 }, .n_other = mq_hunt_others(h, level) };
     MQ_TRY(mq_candidate_open(&c, j, &levels, false));
     MQ_TRY(mq_candidate_build(&c));
     MQ_TRY(mq_candidate_size(&c, &out->bytes));
@@ -130,14 +106,14 @@ done:
 
 static mq_status cost(void *user, const size_t *level, double *cost, mq_error *err)
 {
-    hunt *h = user;
-    trial t;
+    mq_hunt *h = user;
+    mq_trial t;
     mq_status rc = mq_check_cancelled(h->j->job.hooks, err);
 
     *cost = 0;
     if (rc != MQ_OK || !has_layers(h, level))
         return rc;
-    if (!count_others(h, level)) { /* it has been tried first of all */
+    if (!mq_hunt_others(h, level)) { /* it has been tried first of all */
         *cost = h->asked.quality.share;
         return MQ_OK;
     }
@@ -148,7 +124,7 @@ static mq_status cost(void *user, const size_t *level, double *cost, mq_error *e
         h->least_share = t.quality.share;
         memcpy(h->least, level, h->l.items.n * sizeof *level);
     }
-    report_trial(h, &t);
+    mq_hunt_report(h, &t);
     mq_progress(h->j->job.hooks, "search", ++h->evals, h->j->opts->bounds.max_evals);
     return MQ_OK;
 }
@@ -156,8 +132,8 @@ static mq_status cost(void *user, const size_t *level, double *cost, mq_error *e
 /* Bytes that are saved against what was asked for. */
 static mq_status saved(void *user, const size_t *level, double *gain, mq_error *err)
 {
-    hunt *h = user;
-    trial t;
+    mq_hunt *h = user;
+    mq_trial t;
     mq_status rc = mq_check_cancelled(h->j->job.hooks, err);
 
     if (rc == MQ_OK && (rc = try_choice(h, level, false, &t)) == MQ_OK)
@@ -165,9 +141,9 @@ static mq_status saved(void *user, const size_t *level, double *gain, mq_error *
     return rc;
 }
 
-static bool time_is_up(void *user)
+bool mq_hunt_time_is_up(void *user)
 {
-    const hunt *h = user;
+    const mq_hunt *h = user;
 
     return mq_seconds() >= h->deadline;
 }
@@ -176,7 +152,7 @@ static bool time_is_up(void *user)
 
 /* Bytes that are saved, and products that are made of integers, each as a share of the whole; bytes alone where a size is
  * asked for. */
-static double gain_of(const hunt *h, const mq_quant_layer *layer, size_t form)
+static double gain_of(const mq_hunt *h, const mq_quant_layer *layer, size_t form)
 {
     double gain = 0;
 
@@ -189,13 +165,13 @@ static double gain_of(const hunt *h, const mq_quant_layer *layer, size_t form)
     return gain;
 }
 
-static void describe_levels(hunt *h)
+static void describe_levels(mq_hunt *h)
 {
     const size_t first = h->fewer_bits ? h->l.n_forms - 1 : 0;
 
     for (size_t i = 0; i < h->l.items.n; i++) {
         const mq_quant_layer *layer = &h->l.items.items[i];
-        mq_search_level *to = &h->levels[i * MOST_LEVELS];
+        mq_search_level *to = &h->levels[i * MQ_HUNT_LEVELS];
 
         h->options[i] = (mq_search_item){ to, h->l.n_forms - first };
         for (size_t f = first; f < h->l.n_forms; f++)
@@ -207,13 +183,13 @@ static void describe_levels(hunt *h)
     }
 }
 
-static mq_status find(hunt *h, mq_search_result *found)
+static mq_status find(mq_hunt *h, mq_search_result *found)
 {
     const mq_quantize_opts *o = h->j->opts;
     const size_t spent = h->by_quality;
     mq_search_goal goal = { .max_cost = INFINITY, .straight = true,
                             .max_evals = o->bounds.max_evals > spent ? (size_t)o->bounds.max_evals - spent : 0 };
-    mq_search_calls calls = { .stop = h->deadline > 0 ? time_is_up : NULL, .user = h };
+    mq_search_calls calls = { .stop = h->deadline > 0 ? mq_hunt_time_is_up : NULL, .user = h };
 
     if (h->by_quality) {
         goal.max_cost = 1;
@@ -226,7 +202,7 @@ static mq_status find(hunt *h, mq_search_result *found)
     return mq_search(h->options, h->l.items.n, &goal, &calls, h->level, found, h->j->job.err);
 }
 
-static mq_status search(hunt *h, mq_search_result *found)
+static mq_status search(mq_hunt *h, mq_search_result *found)
 {
     mq_report *r = h->j->job.report;
     mq_status rc;
@@ -268,7 +244,7 @@ static int by_noise(const void *a, const void *b)
 }
 
 /* What the layer loses in each form that was measured, the coarsest last. */
-static void report_layer(const hunt *h, size_t i)
+static void report_layer(const mq_hunt *h, size_t i)
 {
     const mq_quant_layer *layer = &h->l.items.items[i];
     const mq_sense_result *r = &h->l.sense;
@@ -288,7 +264,7 @@ static void report_layer(const hunt *h, size_t i)
 }
 
 /* The layers that lose most come first. */
-static mq_status report_ranking(const hunt *h)
+static mq_status report_ranking(const mq_hunt *h)
 {
     rank *order = malloc((h->l.items.n + 1) * sizeof *order);
 
@@ -306,15 +282,15 @@ static mq_status report_ranking(const hunt *h)
     return MQ_OK;
 }
 
-static void report_choice(const hunt *h)
+static void report_choice(const mq_hunt *h)
 {
     mq_report *r = h->j->job.report;
     json_t *list = mq_report_array(r, h->section, "kept");
 
     for (size_t i = 0; i < h->l.items.n; i++) {
         const mq_quant_layer *layer = &h->l.items.items[i];
-        const int form = form_at(h, h->level[i]);
-        const uint64_t bytes = form == IN_FLOAT ? layer->bytes_before : layer->bytes[form];
+        const int form = mq_hunt_form(h, h->level[i]);
+        const uint64_t bytes = form == MQ_IN_FLOAT ? layer->bytes_before : layer->bytes[form];
         json_t *to;
 
         if (form == (int)h->l.asked)
@@ -322,13 +298,13 @@ static void report_choice(const hunt *h)
         to = mq_report_append(r, list);
         mq_report_put_text(r, to, "name", layer->name);
         mq_report_put_text(r, to, "op_type", layer->op_type);
-        mq_report_put_text(r, to, "form", form == IN_FLOAT ? "float" : h->l.forms[form].name);
+        mq_report_put_text(r, to, "form", form == MQ_IN_FLOAT ? "float" : h->l.forms[form].name);
         mq_report_put_real(r, to, "sqnr_db", mq_sense_db(layer->alone[h->l.asked].noise));
         mq_report_put_int(r, to, "bytes_more", (int64_t)bytes - (int64_t)layer->bytes[h->l.asked]);
     }
 }
 
-static void report_end(const hunt *h, bool met)
+static void report_end(const mq_hunt *h, bool met)
 {
     mq_report *r = h->j->job.report;
 
@@ -340,14 +316,14 @@ static void report_end(const hunt *h, bool met)
 
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
 
-static mq_status make_room(hunt *h)
+static mq_status make_room(mq_hunt *h)
 {
     const size_t n = h->l.items.n;
     size_t names = 0;
 
     for (size_t i = 0; i < n; i++)
         names += h->l.items.items[i].n_weights + 1;
-    h->levels = calloc(n * MOST_LEVELS + 1, sizeof *h->levels);
+    h->levels = calloc(n * MQ_HUNT_LEVELS + 1, sizeof *h->levels);
     h->options = calloc(n + 1, sizeof *h->options);
     h->level = calloc(n + 1, sizeof *h->level);
     h->least = calloc(n + 1, sizeof *h->least);
@@ -360,9 +336,9 @@ static mq_status make_room(hunt *h)
 }
 
 /* The choice becomes the job's. */
-static mq_status settle(hunt *h)
+static mq_status settle(mq_hunt *h)
 {
-    const mq_levels found = levels_of(h, h->level);
+    const mq_levels found = mq_hunt_levels(h, h->level);
     mq_arena *a = h->j->job.model->arena;
     mq_levels *levels = mq_arena_alloc(a, sizeof *levels);
     mq_level *items = mq_arena_alloc(a, (found.n + 1) * sizeof *items);
@@ -379,13 +355,13 @@ static mq_status settle(hunt *h)
     return MQ_OK;
 }
 
-static bool fits(const hunt *h, uint64_t bytes)
+static bool fits(const mq_hunt *h, uint64_t bytes)
 {
     return !h->by_size || bytes <= h->most_bytes;
 }
 
 /* What was asked for, as a whole, and what a search would cost. */
-static mq_status try_asked(hunt *h)
+static mq_status try_asked(mq_hunt *h)
 {
     const mq_quantize_opts *o = h->j->opts;
     const double since = mq_seconds();
@@ -394,7 +370,7 @@ static mq_status try_asked(hunt *h)
     MQ_TRY(try_choice(h, h->level, true, &h->asked));
     h->least_share = isnan(h->asked.quality.share) ? INFINITY : h->asked.quality.share;
     h->evals = 1;
-    report_trial(h, &h->asked);
+    mq_hunt_report(h, &h->asked);
     if (h->by_quality && !(h->asked.quality.share <= 1))
         mq_tell(o->note, o->user, "search: %zu layers, at most %llu models, about %.2g s each", h->l.items.n,
                 (unsigned long long)o->bounds.max_evals, mq_seconds() - since);
@@ -402,38 +378,42 @@ done:
     return rc;
 }
 
-static mq_status hunt_levels(hunt *h)
+static mq_status hunt_levels(mq_hunt *h)
 {
-    const bool bounded = h->by_quality || h->by_size;
+    const bool bounded = h->by_quality || h->by_size || h->by_speed;
     mq_search_result found = { .met = true };
-    trial last = { .bytes = 0 };
+    mq_trial last = { .bytes = 0 };
     mq_status rc = MQ_OK;
-    bool holds;
+    bool holds, fast = true;
 
     MQ_TRY(make_room(h));
     if (bounded) {
         h->section = mq_report_section(h->j->job.report, "search");
         h->tried = mq_report_array(h->j->job.report, h->section, "tried");
-        MQ_TRY(try_asked(h));
+        if (h->by_quality || h->by_size)
+            MQ_TRY(try_asked(h));
     }
-    holds = !bounded || (h->asked.quality.share <= 1 && fits(h, h->asked.bytes));
+    holds = !(h->by_quality || h->by_size) || (h->asked.quality.share <= 1 && fits(h, h->asked.bytes));
     if (h->j->opts->sensitivity || !holds) {
         MQ_TRY(mq_quant_layers_measure(&h->l, h->j, h->deadline));
         MQ_TRY(report_ranking(h));
     }
-    if (!holds) {
+    if (!holds)
         MQ_TRY(search(h, &found));
+    if (h->by_speed)
+        MQ_TRY(mq_hunt_speed(h, &fast));
+    if (!holds || h->by_speed) {
         MQ_TRY(try_choice(h, h->level, false, &last));
         report_choice(h);
         MQ_TRY(settle(h));
     }
     if (bounded)
-        report_end(h, found.met && fits(h, last.bytes));
+        report_end(h, found.met && fast && fits(h, last.bytes));
 done:
     return rc;
 }
 
-static void release(hunt *h)
+static void release(mq_hunt *h)
 {
     mq_quant_layers_release(&h->l);
     free(h->levels);
@@ -444,7 +424,7 @@ static void release(hunt *h)
 }
 
 /* The smaller of both bounds; the whole file is no bound that asks for anything. */
-static void find_size(hunt *h)
+static void find_size(mq_hunt *h)
 {
     const mq_bench_bounds *b = &h->j->opts->bounds.limits;
     const double before = (double)h->j->job.bytes_before + (double)h->j->job.data_before;
@@ -459,11 +439,12 @@ mq_status mq_job_search(mq_quantize_job *j)
 {
     const mq_quantize_opts *o = j->opts;
     const mq_bench_bounds *b = &o->bounds.limits;
-    hunt h = { .j = j, .by_quality = b->has_drop || b->has_metric || b->has_sqnr, .began = mq_seconds() };
+    mq_hunt h = { .j = j, .by_quality = b->has_drop || b->has_metric || b->has_sqnr, .began = mq_seconds() };
     mq_status rc = MQ_OK;
 
     find_size(&h);
-    if (!o->sensitivity && !h.by_quality && !h.by_size)
+    h.by_speed = (b->max_latency > 0 || b->min_speedup > 0) && !o->dry_run;
+    if (!o->sensitivity && !h.by_quality && !h.by_size && !h.by_speed)
         return MQ_OK;
     h.deadline = o->time_limit > 0 ? h.began + o->time_limit : 0;
     MQ_TRY(mq_quant_layers_find(&h.l, j, h.by_size));

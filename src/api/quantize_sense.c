@@ -58,12 +58,12 @@ static mq_status change(void *user, size_t item, size_t level, size_t k, const m
                         mq_error *err)
 {
     const probe *p = user;
-    const mq_layer_form *form = &p->l->forms[p->l->measured[level]];
+    mq_layer_form *form = &p->l->forms[p->l->measured[level]];
     mq_quant_item *it = item_in(&form->all, p->l->items.items[item].weights[k]);
 
     if (!it || it->stay != MQ_STAY_NOT || (size_t)it->weight.source.n != whole->count)
         return mq_array_copy(out, whole, err);
-    return round_weight(it, whole, out, p->j->job.hooks, err);
+    return round_weight(it, whole, out, &form->all.quiet, err);
 }
 
 /* A weight behind Transpose and the like becomes a constant itself. */

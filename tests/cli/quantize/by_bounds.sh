@@ -39,3 +39,6 @@ db = [layer["points"][-1]["sqnr_db"] for layer in s]
 print(len(s), db == sorted(db), s[0]["metric"], [p["form"] for p in s[0]["points"]])
 P
 grep -c 'one layer changed' r.md r.html
+static -o j.onnx --min-speedup 0.001 --json | python3 -c "$show"
+static -o k.onnx --min-speedup 1000 --json | python3 -c "$show" || true
+test ! -e k.onnx
