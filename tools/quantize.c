@@ -36,7 +36,8 @@ static const cli_help_text helps[] = {
     { OPT_MAX_EVALS, "most models that a search by bounds measures, and most runs of --eval-cmd behind the first",
       false, NULL },
     { OPT_SENSITIVITY, "measure what each layer's quantization costs alone, on the data of bounds", false, NULL },
-    { OPT_TIME_LIMIT, "sensitivity, a search by bounds and rounding by data end after so long, with the best so far", false, NULL },
+    { OPT_TIME_LIMIT, "sensitivity, a search by bounds and rounding by data end after so long, with the best so far",
+      false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
 
