@@ -179,7 +179,8 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     MQ_TRY(choose_zeros(&j));
     MQ_TRY(mq_job_end_step(&j.job, "choose"));
     MQ_TRY(mq_prune_in_rounds(&j));
-    MQ_TRY(mq_prune_with_data(&j));
+    if (!j.tuning.n_done)
+        MQ_TRY(mq_prune_with_data(&j));
     MQ_TRY(prune(&j));
     MQ_TRY(mq_prune_store(&j));
     rc = mq_job_finish(&j.job, "prune and write", tell, &j);

@@ -10,6 +10,8 @@
 /* Of sums of products held at a time: those of a whole small encoder, of a layer of a large one. */
 #define BUDGET ((uint64_t)512 << 20)
 
+enum { ROUND_SAMPLES = 256 };
+
 /* The methods that look at data, and at what. */
 static const struct {
     mq_prune_method method;
@@ -29,8 +31,6 @@ static mq_status check_weights(const mq_prune_opts *o, const char *name, mq_erro
         return mq_fail(err, MQ_ERR_USAGE, "--pattern %s: blocks go by --method l1, l2, random, max or min", o->pattern);
     if (mq_prune_is_structured(o))
         return mq_fail(err, MQ_ERR_USAGE, "--method %s is for single weights, not for --pattern %s", name, o->pattern);
-    if (o->rounds)
-        return mq_fail(err, MQ_ERR_USAGE, "--method %s prunes at once: not with --rounds", name);
     if (o->scope == MQ_PRUNE_GLOBAL)
         return mq_fail(err, MQ_ERR_USAGE, "--method %s compares weights of one layer: not with --scope global", name);
     return MQ_OK;
@@ -57,13 +57,18 @@ static mq_status look(void *user, const mq_value *value, const mq_array *array, 
     return mq_prune_data_add(user, value, array, err);
 }
 
+/* In rounds the data are what is learned from: a part of them says enough of inputs. */
 static mq_status run_stage(mq_prune_job *j, mq_prune_data *d)
 {
-    mq_watch_opts o = { .source = &j->opts->data, .shard = 1, .n_shards = 1, .step = "look at inputs",
+    const uint64_t most = j->tuning.rounds ? ROUND_SAMPLES : 0;
+    mq_data_source source = j->opts->data;
+    mq_watch_opts o = { .source = &source, .shard = 1, .n_shards = 1, .step = "look at inputs",
                         .code = "prune-partial", .unseen = "are pruned without data", .look = look, .user = d };
     mq_watched seen;
     mq_status rc;
 
+    if (most && (!source.samples || source.samples > most))
+        source.samples = most;
     o.names = mq_prune_data_names(d, &o.n_names);
     MQ_TRY(mq_watch(j->job.model, &o, j->job.hooks, &seen, j->job.err));
     rc = mq_prune_data_finish(d, j->job.err);
@@ -86,7 +91,8 @@ mq_status mq_prune_with_data(mq_prune_job *j)
             break;
         MQ_TRY(run_stage(j, d));
     }
-    rc = mq_job_end_step(&j->job, "look at inputs and prune");
+    if (!j->tuning.rounds)
+        rc = mq_job_end_step(&j->job, "look at inputs and prune");
 done:
     mq_prune_data_free(d);
     return rc;

@@ -158,6 +158,7 @@ static mq_status prune_round(void *user, mq_model *m, double share, const char *
     mq_status rc;
 
     MQ_TRY(plan_round(r, m, share));
+    MQ_TRY(mq_prune_with_data(j));
     if (!(*names = mq_arena_calloc(m->arena, j->plan.items.n + 1, sizeof **names)))
         return mq_oom(err);
     for (size_t i = 0; i < j->plan.items.n; i++) {
@@ -165,10 +166,12 @@ static mq_status prune_round(void *user, mq_model *m, double share, const char *
 
         if (it->stay)
             continue;
-        MQ_TRY(mq_prune_mask(&j->plan, it, j->job.hooks, &mask, err));
-        MQ_TRY(put_zeros(it, mask, err));
-        free(mask);
-        mask = NULL;
+        if (!it->done) {
+            MQ_TRY(mq_prune_mask(&j->plan, it, j->job.hooks, &mask, err));
+            MQ_TRY(put_zeros(it, mask, err));
+            free(mask);
+            mask = NULL;
+        }
         (*names)[(*n_names)++] = it->constant->name;
     }
 done:

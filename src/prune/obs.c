@@ -113,6 +113,7 @@ typedef struct pruner {
     float *u;          /* the factor, [cols][cols] */
     uint32_t *keys;    /* [rows][width] */
     uint8_t *gone;     /* [rows][width] */
+    uint8_t *zero;     /* [rows][cols] what is zero when the matrix comes: columns before it may change it */
     float *errors;     /* [rows][width] what each weight that went was, over its diagonal */
     float *product;    /* [STRIP][cols] */
     void *scratch;
@@ -134,12 +135,12 @@ MQ_CLONES(void, eliminate, (float *restrict w, const uint8_t *gone, int64_t from
     }
 }
 
-/* What it costs to lose weight w of column c. */
-static uint32_t cost(const pruner *p, float w, int64_t c)
+/* What it costs to lose weight w of row r and column c. */
+static uint32_t cost(const pruner *p, float w, int64_t r, int64_t c)
 {
     const double d = p->f->u[c * p->cols + c];
 
-    return p->f->dead[c] ? 0 : key_of((float)((double)w * (double)w / (d * d)));
+    return p->f->dead[c] || p->zero[r * p->cols + c] ? 0 : key_of((float)((double)w * (double)w / (d * d)));
 }
 
 /* Where the block that begins at c ends: no group is cut. */
@@ -165,10 +166,13 @@ static void choose_block(const pruner *p, int64_t from, int64_t n)
 
     for (int64_t r = 0; r < p->rows; r++)
         for (int64_t c = 0; c < n; c++)
-            p->keys[r * n + c] = cost(p, p->w[r * p->cols + from + c], from + c);
+            p->keys[r * n + c] = cost(p, p->w[r * p->cols + from + c], r, from + c);
     for (int64_t c = from; c < from + n; c++)
         zeros += share_of(p->ask->zeros, c, p->cols);
     choose(p->keys, (size_t)(p->rows * n), zeros, p->gone);
+    for (int64_t r = 0; r < p->rows; r++)
+        for (int64_t c = 0; c < n; c++)
+            p->gone[r * n + c] |= p->zero[r * p->cols + from + c];
 }
 
 /* One row of a block in groups: each is chosen when those before it have been made up for. */
@@ -180,8 +184,10 @@ static void eliminate_groups(const pruner *p, int64_t r, int64_t from, int64_t n
     for (int64_t c = 0, size; c < n; c += size) {
         size = group_size(p->ask, from + c);
         for (int64_t k = c; k < c + size; k++)
-            p->keys[k] = cost(p, w[k], from + k);
+            p->keys[k] = cost(p, w[k], r, from + k);
         choose_group(p->keys + c, size, p->ask, gone + c);
+        for (int64_t k = c; k < c + size; k++)
+            gone[k] |= p->zero[r * p->cols + from + k];
         eliminate(w, gone, c, c + size, n, p->u + from * p->cols + from, p->cols, p->errors + r * n);
     }
 }
@@ -223,13 +229,16 @@ static mq_status pruner_init(pruner *p, mq_error *err)
     p->u = malloc(n * sizeof *p->u);
     p->keys = malloc(room * sizeof *p->keys);
     p->gone = malloc(room);
+    p->zero = malloc((size_t)(p->rows * p->cols));
     p->errors = malloc(room * sizeof *p->errors);
     p->product = malloc((size_t)p->cols * STRIP * sizeof *p->product);
     p->scratch = malloc(mq_gemm_scratch(&largest));
-    if (!p->u || !p->keys || !p->gone || !p->errors || !p->product || !p->scratch)
+    if (!p->u || !p->keys || !p->gone || !p->zero || !p->errors || !p->product || !p->scratch)
         return mq_oom(err);
     for (size_t i = 0; i < n; i++)
         p->u[i] = (float)p->f->u[i];
+    for (int64_t i = 0; i < p->rows * p->cols; i++)
+        p->zero[i] = p->w[i] == 0;
     return MQ_OK;
 }
 
@@ -251,6 +260,7 @@ done:
     free(p.u);
     free(p.keys);
     free(p.gone);
+    free(p.zero);
     free(p.errors);
     free(p.product);
     free(p.scratch);

@@ -7,7 +7,8 @@
  *   SparseGPT  in blocks of 128 columns those go whose loss is cheapest to make up for, and the columns behind them do it
  *              (Frantar, Alistarh, "SparseGPT", 2023)
  *
- * Ties go by row and column; NaN goes last. One thread: callers are parallel over layers. */
+ * What is zero already goes first and is zero afterwards, so that masks grow from round to round. Ties go by row and column;
+ * NaN goes last. One thread: callers are parallel over layers. */
 #ifndef MQ_PRUNE_OBS_H
 #define MQ_PRUNE_OBS_H
 

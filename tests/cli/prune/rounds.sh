@@ -62,3 +62,16 @@ python3 -c '
 import json
 p = json.load(open("b.json"))["prune"]
 assert p["sparsity"] > 0.2 and abs(p["rounds"][1]["sparsity"] - p["sparsity"]) < 1e-6, p'
+# By data: the counts that were asked for, masks that grow, the same bytes at any thread count.
+set -- "$m" --sparsity 0.8 --method sparsegpt --rounds 3 --epochs 1 --data "$d:train_x" --labels "$d:train_y" \
+    --preprocess scale=1/16 -q -f
+mq prune "$@" -j 1 -o one.onnx --report data.json
+mq prune "$@" -j 3 -o three.onnx
+cmp one.onnx three.onnx
+mq prune "$m" --method wanda --pattern 2:4 "${@:6}" -o wanda.onnx --report wanda.json
+python3 -c '
+import json
+p = json.load(open("data.json"))["prune"]
+assert p["zeros"] == 2368 and len(p["rounds"]) == 3 and p["rounds"][2]["metric"] > 0.9, p
+p = json.load(open("wanda.json"))["prune"]
+assert abs(p["sparsity"] - 0.5) < 0.02 and p["rounds"][2]["metric"] > 0.9, p'

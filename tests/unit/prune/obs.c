@@ -263,6 +263,36 @@ static void test_dead_zero_and_nan(void **state)
 
 /* ---- Wanda --------------------------------------------------------------------------------------------------------- */
 
+/* What is zero after a first time is after a second one, at any share, though columns before it would change it. */
+static void test_masks_grow(void **state)
+{
+    enum { ROWS = 6, COLS = 300 };
+    const mq_obs_ask asks[] = { { .zeros = 500, .run = COLS }, { .zeros = 1100, .run = COLS },
+                                { .keep = 3, .of = 4, .run = COLS }, { .keep = 2, .of = 4, .run = COLS } };
+    mq_gram g = sums(COLS, 17);
+    mq_factor f;
+
+    (void)state;
+    assert_int_equal(mq_factor_make(&f, &g, 0, 0.01, &err), MQ_OK);
+    for (int k = 0; k < 4; k += 2) {
+        float *w = weights(ROWS * COLS), *before = malloc(ROWS * COLS * sizeof *before);
+        uint64_t zeros = 0;
+
+        assert_int_equal(mq_obs_sparsegpt(w, ROWS, COLS, &f, &asks[k], &err), MQ_OK);
+        memcpy(before, w, ROWS * COLS * sizeof *w);
+        assert_int_equal(mq_obs_sparsegpt(w, ROWS, COLS, &f, &asks[k + 1], &err), MQ_OK);
+        for (int i = 0; i < ROWS * COLS; i++) {
+            assert_true(w[i] == 0 || before[i] != 0);
+            zeros += w[i] == 0;
+        }
+        assert_int_equal(zeros, k ? ROWS * COLS / 2 : asks[1].zeros);
+        free(before);
+        free(w);
+    }
+    mq_factor_release(&f);
+    mq_gram_release(&g);
+}
+
 static void test_wanda(void **state)
 {
     const double norms[] = { 1, 100, 1, 4, 0, 1 };
@@ -295,7 +325,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sparsegpt), cmocka_unit_test(test_sparsegpt_in_groups), cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_dead_zero_and_nan), cmocka_unit_test(test_wanda), cmocka_unit_test(test_wanda_in_groups),
+        cmocka_unit_test(test_dead_zero_and_nan), cmocka_unit_test(test_masks_grow), cmocka_unit_test(test_wanda),
+        cmocka_unit_test(test_wanda_in_groups),
     };
 
     return cmocka_run_group_tests_name("prune/obs", tests, NULL, NULL);
