@@ -31,12 +31,11 @@ static const cli_help_text helps[] = {
     { OPT_ROUNDS, "prune in so many steps, and train on --data after each of them with what is zero held at zero (default: "
                   "1 with --epochs, else nothing is trained)", false, NULL },
     { OPT_EPOCHS, "how often all samples are gone through in each round; 0: nothing is trained (default: 2)", true, NULL },
+    { OPT_LR, "learning rate (default: 2e-3)", true, NULL },
     { OPT_BATCH, "samples per step of a training (default: 64), or of a run", true, NULL },
     { OPT_TIME_LIMIT, "no epoch begins after so long, of all rounds together; a search by bounds ends", false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
-
-enum { DEFAULT_EPOCHS = 2 };
 
 static void read_filters(const cli_session *s, mq_prune_opts *o)
 {
@@ -77,13 +76,16 @@ static bool trains(const cli_options *o)
 
 static void read_training(const cli_session *s, mq_prune_opts *o)
 {
+    const mq_train_opts fallback = o->train;
     const uint64_t rounds = cli_get(s, OPT_ROUNDS)->given ? cli_get(s, OPT_ROUNDS)->number : 1;
 
     o->rounds = trains(s->opts) ? rounds : 0;
     o->schedule = cli_get(s, OPT_SPARSITY_SCHEDULE)->text;
     o->train = cli_train_opts(s);
     if (!cli_get(s, OPT_EPOCHS)->given)
-        o->train.epochs = DEFAULT_EPOCHS;
+        o->train.epochs = fallback.epochs;
+    if (!cli_get(s, OPT_LR)->given)
+        o->train.lr = fallback.lr;
     o->val_split = cli_get(s, OPT_VAL_SPLIT)->ratio;
 }
 

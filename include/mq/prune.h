@@ -61,7 +61,7 @@ typedef struct mq_prune_opts {
     uint64_t rounds;        /* prune in so many steps, and train on `data` after each, with what is zero held at zero; 0
                              * (default): prune once and train nothing */
     const char *schedule;   /* how far each round goes: "cubic" (default), "linear" */
-    mq_train_opts train;    /* per round; epochs: 2 by default, 0: no training */
+    mq_train_opts train;    /* per round; by default 2 epochs (0: no training) and a learning rate of 0.002 */
     double val_split;       /* share of `data` held out for choosing the best epoch, without judge_on.val (default 0.1) */
     int opset;              /* of the output; 0 (default): the input's */
     mq_verify verify;       /* default MQ_VERIFY_AUTO */

@@ -310,7 +310,10 @@ done:
 
 /* ---- one round ------------------------------------------------------------------------------------------------------ */
 
-enum { NAME = 40 };
+enum {
+    NAME = 40,
+    FEW_SAMPLES = 128, /* less than normalizations are made from: what a batch of so few says of a channel is chance */
+};
 
 #define EPOCHS "epochs" /* records of a finished round: its curve, and the best of it */
 #define BEST "best"
@@ -414,6 +417,7 @@ static mq_status get_round(mq_prune_tuning *t, const mq_model *m, round_masks *m
 
     MQ_TRY(make_trained(&w, t, m, err));
     MQ_TRY(mask_norms(&w, masks, err));
+    how.fixed_statistics = t->train.samples.n < FEW_SAMPLES;
     how.masks = masks->list;
     how.n_masks = masks->n;
     if (folder) {

@@ -84,6 +84,17 @@ mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err)
     return mq_runner_run(r->runner, r->in, r->out, err);
 }
 
+uint64_t mq_running_batch(const mq_running *r)
+{
+    for (size_t i = 0; i < r->n_in; i++) {
+        const mq_type *t = r->inputs[i]->declared ? r->inputs[i]->declared : r->inputs[i]->type;
+
+        if (t && t->kind == MQ_TYPE_TENSOR && t->rank > 0 && t->dims[0].value > 0)
+            return (uint64_t)t->dims[0].value;
+    }
+    return 0;
+}
+
 static size_t find_input(const mq_running *r, const char *name)
 {
     size_t i = 0;

@@ -22,6 +22,9 @@ void mq_running_close(mq_running *r);
 /* Runs once; in: n_in arrays. The outputs of the run before are let go of. */
 mq_status mq_running_run(mq_running *r, mq_array *const *in, mq_error *err);
 
+/* The batch that the model's inputs fix: what the first one that says so has as its axis 0; 0: none does. */
+uint64_t mq_running_batch(const mq_running *r);
+
 /* Which of the model's inputs feeds which of the reference's: by name, or by position when no name agrees, which is said.
  * feeds: room for reference->n_in; SIZE_MAX: none, it has a default. MQ_ERR_INPUT: one is wanted that the model lacks. */
 mq_status mq_running_pair(size_t *feeds, const mq_running *model, const mq_running *reference,

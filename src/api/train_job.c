@@ -370,6 +370,7 @@ static mq_status trainer_opts(const training *t, const mq_loop_opts *loop, mq_tr
         return mq_fail(t->job->err, MQ_ERR_USAGE, "--optimizer: there is no optimizer '%s'", o->optimizer);
     *out = (mq_trainer_opts){ .losses = t->terms, .n_losses = t->n_terms, .batch = (int64_t)loop->batch,
                               .optimizer = mq_optimizer_opts_default(kind),
+                              .fixed_statistics = t->call->fixed_statistics,
                               .n_threads = t->job->hooks ? t->job->hooks->n_threads : 0 };
     out->optimizer.momentum = o->momentum;
     out->optimizer.weight_decay = o->weight_decay;

@@ -168,6 +168,7 @@ typedef struct mq_train_call {
     uint64_t seed;
     const char *name;     /* of its checkpoint in the folder, without the end */
     const char *label;    /* before the line of each epoch: "control, "; "" for none */
+    bool fixed_statistics; /* as in mq_trainer_opts */
     bool unjudged;        /* nothing is measured after epochs: the last one is the best */
     uint64_t part, n_parts; /* as in mq_loop_opts */
     const mq_train_mask *masks;

@@ -17,13 +17,9 @@ enum { RUN_BATCH = 128 }; /* rows of one run, where the model leaves it open */
 /* The batch that the model fixes, or ours. */
 static uint64_t batch_of(const mq_running *run)
 {
-    for (size_t i = 0; i < run->n_in; i++) {
-        const mq_type *t = run->inputs[i]->declared ? run->inputs[i]->declared : run->inputs[i]->type;
+    const uint64_t fixed = mq_running_batch(run);
 
-        if (t && t->kind == MQ_TYPE_TENSOR && t->rank > 0 && t->dims[0].value > 0)
-            return (uint64_t)t->dims[0].value;
-    }
-    return RUN_BATCH;
+    return fixed ? fixed : RUN_BATCH;
 }
 
 /* One batch from sample `from` on; what is missing of a fixed one are copies of its last sample. */

@@ -274,7 +274,7 @@ mq_status mq_samples_read_within(mq_samples *out, const mq_data_source *source, 
     mq_status rc = MQ_OK;
 
     *out = (mq_samples){ .n_in = run->n_in };
-    wide.batch = READ_BATCH;
+    wide.batch = mq_running_batch(run) ? 0 : READ_BATCH; /* 0: what the model fixes */
     if (!(r.in = calloc(r.n_in + 1, sizeof *r.in)))
         return mq_oom(err);
     MQ_TRY(mq_source_open(&ds, &wide, run->inputs, run->n_in, run->outputs, run->n_out, hooks, err));

@@ -128,6 +128,7 @@ static void forget(seen *s)
 /* One pruning: the model afterwards. */
 typedef struct run {
     mq_train_opts opts;
+    uint64_t samples;
     int threads;
     bool folded;
     seen seen;
@@ -162,7 +163,7 @@ static bool stops(void *user)
 static void run_all(run *r)
 {
     const mq_data_source train = { .data = train_data, .n_data = 1, .labels = train_labels, .n_labels = 1,
-                                   .preprocess = scale, .n_preprocess = 1, .samples = SAMPLES };
+                                   .preprocess = scale, .n_preprocess = 1, .samples = r->samples };
     const mq_data_source test = { .data = test_data, .n_data = 1, .labels = test_labels, .n_labels = 1,
                                   .preprocess = scale, .n_preprocess = 1, .samples = SAMPLES, .val = true };
     const mq_hooks hooks = { .n_threads = r->threads, .cancelled = stops, .user = &r->seen };
@@ -183,7 +184,7 @@ static void run_all(run *r)
 
 static run make_run(bool folded)
 {
-    run r = { .opts = mq_train_opts_default(), .threads = 1, .folded = folded };
+    run r = { .opts = mq_train_opts_default(), .samples = SAMPLES, .threads = 1, .folded = folded };
 
     r.opts.epochs = 2;
     r.opts.batch = 32;
@@ -336,6 +337,35 @@ static void goes_on_after_a_stop(void **state)
     end_run(&other);
 }
 
+/* Of a few samples statistics would be chance: those of the model stay, its weights do not. */
+static void few_samples_leave_statistics(void **state)
+{
+    mq_model *was = load(false);
+    const char *mean = NULL;
+
+    (void)state;
+    for (const mq_node *n = was->graph->first; n && !mean; n = n->next)
+        mean = mq_node_is(n, "", "BatchNormalization") ? n->inputs[3]->name : NULL;
+    assert_non_null(mean);
+    for (int few = 0; few < 2; few++) {
+        run r = make_run(false);
+        float *before, *after;
+        size_t n;
+
+        r.samples = few ? 100 : SAMPLES;
+        run_all(&r);
+        assert_int_equal(r.rc, MQ_OK);
+        before = numbers(was, mean, &n);
+        after = numbers(r.model, mean, &n);
+        assert_int_equal(memcmp(before, after, n * sizeof *before) == 0, few);
+        assert_true(r.metric > 0.8);
+        free(before);
+        free(after);
+        end_run(&r);
+    }
+    mq_model_free(was);
+}
+
 static void prunes_without_training(void **state)
 {
     run r = make_run(true);
@@ -386,6 +416,7 @@ int main(void)
         cmocka_unit_test(graph_stays),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(goes_on_after_a_stop),
+        cmocka_unit_test(few_samples_leave_statistics),
         cmocka_unit_test(prunes_without_training),
     };
 

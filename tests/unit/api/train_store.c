@@ -115,6 +115,29 @@ static void both_ways_are_equal(void **state)
     mq_array_unref(scores[1]);
 }
 
+static void a_fixed_batch_is_no_matter(void **state)
+{
+    static const uint64_t list[] = { 8, 0, 3, 7 };
+    mq_samples free_batch;
+
+    (void)state;
+    use_pixels();
+    read_both();
+    free_batch = kept;
+    mq_samples_release(&read_again);
+    mq_running_close(&run);
+    m->graph->inputs.items[0]->declared->dims[0] = MQ_DIM(2);
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(mq_running_open(&run, m, NULL, &hooks, &err), MQ_OK);
+    assert_int_equal(mq_running_batch(&run), 2);
+    read_both();
+    assert_int_equal(kept.n, 9);
+    assert_int_equal(read_again.n, 9);
+    same_rows(&free_batch, &kept, list, 4);
+    same_rows(&free_batch, &read_again, list, 4);
+    mq_samples_release(&free_batch);
+}
+
 /* A part of a part, which outlives what it was taken from. */
 static void parts(void **state)
 {
@@ -185,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE(both_ways_are_equal),
+        STORE(a_fixed_batch_is_no_matter),
         STORE(parts),
         STORE(rows_are_ours),
         STORE(generated_samples_are_kept),
