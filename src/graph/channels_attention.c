@@ -76,6 +76,14 @@ static void link_mask(mq_channels *c, const mq_node *n, const mq_value *mask, ui
         join_axis(c, n, mask, rank - 3, heads, head, 1);
 }
 
+/* What is asked for at each step is a mean over all steps of `keys`: none of them can go. */
+static void fix_steps(mq_channels *c, const mq_node *n, const mq_value *keys, int axis, const mq_value *mask)
+{
+    mq_atoms_fix(c, keys, axis, n, "normalizes over its steps");
+    if (mq_atoms_rank(c, mask) > 0)
+        mq_atoms_fix(c, mask, mq_atoms_rank(c, mask) - 1, n, "normalizes over its steps");
+}
+
 /* Attention of com.microsoft: weights [inputs, columns of Q, K and V], their bias, qkv_hidden_sizes when they differ. */
 static void attend_packed(mq_channels *c, const mq_node *n)
 {
@@ -110,6 +118,7 @@ static void attend_packed(mq_channels *c, const mq_node *n)
         from += (uint32_t)width;
     }
     link_mask(c, n, input(n, 5), heads, head);
+    fix_steps(c, n, x, 1, input(n, 5));
 }
 
 /* MultiHeadAttention of com.microsoft: Q, K and V of rank 3, a bias of all their columns. */
@@ -142,6 +151,8 @@ static void attend_multi(mq_channels *c, const mq_node *n)
         from += size;
     }
     link_mask(c, n, input(n, 5), heads, head);
+    for (size_t i = 1; i < 3; i++)
+        fix_steps(c, n, n->inputs[i], 1, input(n, 5));
 }
 
 /* Attention of ai.onnx: of rank 3 with counts of heads, or of rank 4 with an axis of them. Several heads of Q may read one
@@ -162,6 +173,7 @@ static void attend(mq_channels *c, const mq_node *n)
     if (!(head = list_heads(c, n, y, axis, heads)))
         return;
     mq_atoms_link(c, n, n->inputs[0], 0, y, 0);
+    mq_atoms_link(c, n, n->inputs[0], rank - 2, y, rank - 2);
     join_axis(c, n, n->inputs[0], axis, heads, head, 1);
     for (uint32_t i = 0; i < heads; i++)
         mq_atoms_join(c, head[i], head[i / (heads / few) * (heads / few)]);
@@ -172,6 +184,8 @@ static void attend(mq_channels *c, const mq_node *n)
     if (rank == 4)
         mq_atoms_fix(c, y, 3, n, "is inside its heads");
     link_mask(c, n, input(n, 3), heads, head);
+    for (size_t i = 1; i < 3; i++)
+        fix_steps(c, n, n->inputs[i], rank - 2, input(n, 3));
 }
 
 void mq_channels_attend(mq_channels *c, const mq_node *n)

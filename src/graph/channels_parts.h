@@ -82,6 +82,11 @@ void mq_atoms_bear(mq_channels *c, const mq_node *n, const mq_value *w, int axis
 void mq_channels_rule(mq_channels *c, const mq_node *n);
 /* Reshape, Flatten, Squeeze, Unsqueeze: by their shapes. */
 void mq_channels_view(mq_channels *c, const mq_node *n);
+/* Is v a constant, or what views make of one? */
+bool mq_channels_is_weight(const mq_value *v);
+/* Axis `axis` of weight w holds output channels that n makes: an axis of the constant, where it is transposed. Channels of a
+ * weight behind Reshape and its like cannot go: which numbers of the constant they are made of is not looked for. */
+void mq_channels_bear(mq_channels *c, const mq_node *n, const mq_value *w, int axis);
 /* Decides the folds that views left over. */
 void mq_channels_unfold(mq_channels *c);
 

@@ -169,7 +169,7 @@ static void convolve(mq_channels *c, const mq_node *n, bool transposed)
     }
     if (input(n, 2))
         mq_atoms_link(c, n, n->inputs[2], 0, y, 1);
-    mq_atoms_bear(c, n, w, transposed && group == 1 ? 1 : 0);
+    mq_channels_bear(c, n, w, transposed && group == 1 ? 1 : 0);
 }
 
 static void conv(mq_channels *c, const mq_node *n)
@@ -188,27 +188,12 @@ static void mark_inner(mq_channels *c, const mq_value *v, int axis)
     mq_atoms_flag(c, v, axis, MQ_ATOMS_INNER);
 }
 
-/* A constant, or what views make of one. */
-static bool is_fixed(const mq_value *v)
-{
-    static const char *const views[] = { "Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze" };
-
-    for (int depth = 0; depth < 8 && !mq_value_constant(v, true); depth++) {
-        const mq_node *n = v->producer;
-
-        if (!n || !mq_node_is_any(n, "", views, sizeof views / sizeof *views) || !input(n, 0))
-            return false;
-        v = n->inputs[0];
-    }
-    return mq_value_constant(v, true) != NULL;
-}
-
 static void matmul(mq_channels *c, const mq_node *n)
 {
     const mq_value *a = n->inputs[0], *b = n->inputs[1], *y = n->outputs[0];
     const int ra = mq_atoms_rank(c, a), rb = mq_atoms_rank(c, b), ry = mq_atoms_rank(c, y);
     const int k_of_b = rb > 1 ? rb - 2 : 0;
-    const bool constant_a = is_fixed(a), constant_b = is_fixed(b);
+    const bool constant_a = mq_channels_is_weight(a), constant_b = mq_channels_is_weight(b);
 
     mq_atoms_link(c, n, a, ra - 1, b, k_of_b);
     if (rb > 1)
@@ -220,9 +205,9 @@ static void matmul(mq_channels *c, const mq_node *n)
     for (int i = 3; i <= rb; i++)
         mq_atoms_link(c, n, b, rb - i, y, ry - i);
     if (rb > 1 && !constant_a)
-        constant_b ? mq_atoms_bear(c, n, b, rb - 1) : mark_inner(c, y, ry - 1);
+        constant_b ? mq_channels_bear(c, n, b, rb - 1) : mark_inner(c, y, ry - 1);
     if (constant_a && ra > 1)
-        mq_atoms_bear(c, n, a, ra - 2);
+        mq_channels_bear(c, n, a, ra - 2);
     if (!constant_a && !constant_b)
         mark_inner(c, a, ra - 1);
 }
@@ -234,7 +219,7 @@ static void gemm(mq_channels *c, const mq_node *n)
     mq_atoms_link(c, n, n->inputs[0], 1 - ta, n->inputs[1], tb);
     mq_atoms_link(c, n, n->inputs[0], ta, n->outputs[0], 0);
     mq_atoms_link(c, n, n->inputs[1], 1 - tb, n->outputs[0], 1);
-    mq_atoms_bear(c, n, n->inputs[1], 1 - tb);
+    mq_channels_bear(c, n, n->inputs[1], 1 - tb);
     link_right(c, n, input(n, 2), n->outputs[0]);
 }
 

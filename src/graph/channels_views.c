@@ -3,6 +3,7 @@
 /* Channels through Reshape and its kin: the axes of both sides are matched block by block (equal products), from the right
  * and, where sizes are not known, from the left. An axis that becomes one axis is linked; one that is folded from several,
  * or unfolded into several, carries the channels of one of them. */
+#include "base/compiler.h"
 #include "graph/channels_parts.h"
 
 typedef struct matching {
@@ -194,4 +195,39 @@ void mq_channels_unfold(mq_channels *c)
 {
     for (size_t i = 0; i < c->folds.n && !c->failed; i++)
         unfold(c, &c->folds.items[i]);
+}
+
+/* ---- weights behind views ------------------------------------------------------------------------------------------- */
+
+/* What n makes another form of; NULL: n is no view. */
+static const mq_value *viewed(const mq_node *n)
+{
+    static const char *const views[] = { "Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze" };
+
+    return n && mq_node_is_any(n, "", views, MQ_ARRAY_LEN(views)) && n->n_inputs ? n->inputs[0] : NULL;
+}
+
+bool mq_channels_is_weight(const mq_value *v)
+{
+    while (v && !mq_value_constant(v, true))
+        v = viewed(v->producer);
+    return v != NULL;
+}
+
+void mq_channels_bear(mq_channels *c, const mq_node *n, const mq_value *w, int axis)
+{
+    const bool is_weight = mq_channels_is_weight(w);
+    size_t count;
+
+    for (; is_weight && !mq_value_constant(w, true); w = viewed(w->producer)) {
+        const int64_t *perm = mq_node_attr_ints(w->producer, "perm", &count);
+
+        if (mq_node_is(w->producer, "", "Transpose")) {
+            axis = !perm ? mq_atoms_rank(c, w) - 1 - axis : axis >= 0 && axis < (int)count ? (int)perm[axis] : 0;
+        } else if (!mq_node_is(w->producer, "", "Identity") && !mq_node_is(w->producer, "", "Cast")) {
+            mq_atoms_fix(c, w, axis, w->producer, "makes another form of the weight");
+            break;
+        }
+    }
+    mq_atoms_bear(c, n, w, axis);
 }

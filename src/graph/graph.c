@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
+
 /* ---- model -------------------------------------------------------------------------------------------------------- */
 
 mq_status mq_model_create(mq_model **out, mq_error *err)
@@ -353,7 +355,13 @@ mq_status mq_value_set_init(mq_value *v, mq_tensor *t, mq_error *err)
 
 mq_status mq_value_set_constant(mq_value *v, mq_tensor *t, mq_error *err)
 {
-    return v->producer ? mq_node_set_attr_tensor(v->producer, "value", t, err) : mq_value_set_init(v, t, err);
+    static const char *const others[] = { "sparse_value", "value_float", "value_floats", "value_int", "value_ints" };
+
+    if (!v->producer)
+        return mq_value_set_init(v, t, err);
+    for (size_t i = 0; i < MQ_ARRAY_LEN(others); i++) /* a Constant has one */
+        mq_node_remove_attr(v->producer, others[i]);
+    return mq_node_set_attr_tensor(v->producer, "value", t, err);
 }
 
 mq_status mq_value_set_sparse(mq_value *v, mq_sparse *s, mq_error *err)

@@ -350,8 +350,9 @@ static void sum_scores(const mq_structure_group *g, bool raw, double *sums)
         sums[k] = sum += sums[k];
 }
 
-/* The last step may have saved more than was needed: what fits is given back, the most important first. */
-static void give_back(mq_structure *s, mq_structure_unit unit, double most, const double *sums)
+/* The last step may have saved more than was needed: what fits is given back, the most important first, of what was there
+ * before the steps. */
+static void give_back(mq_structure *s, mq_structure_unit unit, double most, bool raw, const double *sums, const size_t *was)
 {
     for (;;) {
         mq_structure_group *best = NULL;
@@ -364,10 +365,12 @@ static void give_back(mq_structure *s, mq_structure_unit unit, double most, cons
             const size_t now = g->left, more = now / g->step * g->step + g->step;
             double gained;
 
-            if (!g->chosen || now == g->n)
+            if (!g->chosen || now == was[i])
                 continue;
-            g->left = more < g->n ? more : g->n;
-            gained = at[g->n] > 0 ? count_weights(g) * (at[g->n - now] - at[g->n - g->left]) / at[g->n] : 0;
+            g->left = more < was[i] ? more : was[i];
+            gained = at[g->n - now] - at[g->n - g->left];
+            if (!raw)
+                gained = at[g->n] > 0 ? count_weights(g) * gained / at[g->n] : 0;
             if (gained > most_gained && mq_structure_cost(s, unit) <= most) {
                 best = g;
                 best_left = g->left;
@@ -383,13 +386,18 @@ static void give_back(mq_structure *s, mq_structure_unit unit, double most, cons
 
 mq_status mq_structure_budget(mq_structure *s, mq_structure_unit unit, double most, bool raw, bool *met, mq_error *err)
 {
-    size_t n = 1, best;
+    size_t n = 1, best, *was = calloc(s->n_groups + 1, sizeof *was);
     double *sums, *at;
 
     for (size_t i = 0; i < s->n_groups; i++)
         n += s->groups[i].n + 1;
-    if (!(sums = malloc(n * sizeof *sums)))
+    if (!(sums = malloc(n * sizeof *sums)) || !was) {
+        free(sums);
+        free(was);
         return mq_oom(err);
+    }
+    for (size_t i = 0; i < s->n_groups; i++)
+        was[i] = s->groups[i].left;
     at = sums;
     for (size_t i = 0; i < s->n_groups; at += s->groups[i++].n + 1)
         sum_scores(&s->groups[i], raw, at);
@@ -411,7 +419,8 @@ mq_status mq_structure_budget(mq_structure *s, mq_structure_unit unit, double mo
         *met = least.price >= 0;
     }
     if (*met)
-        give_back(s, unit, most, sums);
+        give_back(s, unit, most, raw, sums, was);
     free(sums);
+    free(was);
     return MQ_OK;
 }

@@ -9,18 +9,36 @@
 #include "passes/pass.h"
 #include "prune/structure_parts.h"
 
+#define CONTRIB "com.microsoft"
+
+static bool is_product(const mq_node *n)
+{
+    static const char *const products[] = { "Conv", "ConvTranspose", "Gemm", "MatMul" };
+    static const char *const contrib[] = { "FusedConv", "FusedGemm" };
+
+    return mq_node_is_any(n, "", products, MQ_ARRAY_LEN(products)) || mq_node_is_any(n, CONTRIB, contrib, 2);
+}
+
 /* Are zeros in input `index` of n zeros of what it makes, or of what it makes of a channel that is zero? */
 static bool zeroes(const mq_node *n, size_t index)
 {
-    static const char *const products[] = { "Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN" };
+    static const char *const layers[] = { "LSTM", "GRU", "RNN" }, *const contrib_sums[] = { "BiasGelu", "FastGelu" };
     static const char *const norms[] = { "BatchNormalization", "InstanceNormalization", "LayerNormalization",
                                          "RMSNormalization" };
+    static const char *const contrib_norms[] = { "SkipLayerNormalization", "SkipSimplifiedLayerNormalization" };
     static const char *const sums[] = { "Add", "Mul" };
 
-    if (mq_node_is_any(n, "", products, sizeof products / sizeof *products) || mq_node_is_any(n, "", sums, 2))
+    if (is_product(n) || mq_node_is_any(n, "", layers, MQ_ARRAY_LEN(layers)) || mq_node_is_any(n, "", sums, 2) ||
+        mq_node_is_any(n, CONTRIB, contrib_sums, 2))
         return true;
-    if (mq_node_is_any(n, "", norms, sizeof norms / sizeof *norms))
+    if (mq_node_is_any(n, "", norms, MQ_ARRAY_LEN(norms)))
         return index == 1 || index == 2;
+    if (mq_node_is_any(n, CONTRIB, contrib_norms, MQ_ARRAY_LEN(contrib_norms)))
+        return index > 1;
+    if (mq_node_is(n, CONTRIB, "Attention"))
+        return index == 1 || index == 2;
+    if (mq_node_is(n, CONTRIB, "MultiHeadAttention"))
+        return index == 3;
     return (mq_node_is(n, "", "Sub") && index == 1) || (mq_node_is(n, "", "Gather") && index == 0);
 }
 
@@ -120,8 +138,6 @@ void mq_structure_zero_slices(const mq_structure_group *g, const mq_value *v, co
 
 enum { LOST, KEPT }; /* tags of values: a channel that is made zero arrives as zero, or may not */
 
-static const char *const products[] = { "Conv", "ConvTranspose", "Gemm", "MatMul" };
-
 static bool is_kept(const mq_node *n, size_t i)
 {
     return i < n->n_inputs && n->inputs[i] && n->inputs[i]->tag == KEPT;
@@ -146,8 +162,8 @@ static bool keeps_zero(const mq_node *n)
 
     if (mq_node_is(n, "", "Mul"))
         return is_kept(n, 0) || is_kept(n, 1);
-    if (mq_node_is_any(n, "", products, MQ_ARRAY_LEN(products))) /* its own rows are zero, and its bias has to be */
-        return mq_constant_input(n, 1) && all_kept(n, 2);
+    if (is_product(n)) /* its own rows have to be zero, and its bias */
+        return !mq_node_attr(n, "activation") && is_kept(n, 1) && all_kept(n, 2);
     if (mq_node_is(n, "", "BatchNormalization"))
         return is_kept(n, 1) && is_kept(n, 2);
     return mq_node_is_any(n, "", of_all, MQ_ARRAY_LEN(of_all)) ? all_kept(n, 0) :
@@ -180,7 +196,7 @@ static bool reads_zeros(const mq_channel_axis *a)
     for (size_t i = 0; i < a->value->uses.n && !a->born; i++) {
         const mq_use *u = &a->value->uses.items[i];
 
-        if (!mq_node_is_any(u->node, "", products, MQ_ARRAY_LEN(products)) || u->index != 1 || !is_kept(u->node, 0))
+        if (!is_product(u->node) || u->index != 1 || !is_kept(u->node, 0))
             return false;
     }
     return !a->born;
@@ -188,6 +204,7 @@ static bool reads_zeros(const mq_channel_axis *a)
 
 mq_status mq_structure_zero(mq_structure *s, mq_error *err)
 {
+    size_t n_zeroed = 0;
     mq_status rc = MQ_OK;
 
     follow_zeros(s);
@@ -197,9 +214,15 @@ mq_status mq_structure_zero(mq_structure *s, mq_error *err)
         for (size_t k = 0; g->left < g->n && k < g->channels->n_axes && rc == MQ_OK; k++) {
             const mq_channel_axis *a = &g->channels->axes[k];
 
-            if (can_be_zero(a->value) && !reads_zeros(a))
+            if (can_be_zero(a->value) && !reads_zeros(a)) {
                 rc = zero_axis(s, g, a, err);
+                n_zeroed++;
+            }
         }
+        if (rc == MQ_OK && g->left < g->n && !n_zeroed)
+            rc = mq_fail(err, MQ_ERR_UNSUPPORTED, "--zero-only: no weight that makes or reads the channels of '%s' can be "
+                         "zero: others read it, too", g->channels->name);
+        n_zeroed = 0;
     }
     return rc;
 }

@@ -54,8 +54,8 @@ static void keep_groups(const mq_prune_plan *plan, const mq_prune_slabs *s, cons
         const size_t left = s->depth - row, m = left < plan->of ? left : plan->of;
         size_t w = TILE;
         if (s->inner == 1) { /* groups lie one behind the other */
-            w = left / plan->of < TILE ? left / plan->of : TILE;
-            w = w ? w : 1;
+            w = (left < n - at ? left : n - at) / plan->of; /* of the column, and of this step */
+            w = w < TILE ? w ? w : 1 : TILE;
             keep_largest(keys + at, m, 1, w, plan->of, plan->keep, keep + at);
             at += w * m;
             row = (row + w * m) % s->depth;
@@ -325,9 +325,12 @@ mq_status mq_prune_defer(const mq_prune_plan *plan, mq_prune_item *it, mq_error 
 {
     mq_tensor *t = it->view.tensor, *was = mq_arena_memdup(plan->model->arena, t, sizeof *t);
     struct deferred *d = mq_arena_calloc(plan->model->arena, 1, sizeof *d);
+    mq_status rc;
 
     if (!was || !d)
         return mq_oom(err);
+    if (it->constant->producer && (rc = mq_value_set_constant(it->constant, t, err)) != MQ_OK) /* it may be a list of numbers */
+        return rc;
     *d = (struct deferred){ .maker = { .n_bytes = (uint64_t)mq_tensor_size(t), .make = make, .user = d },
                             .plan = plan, .it = it };
     it->view.tensor = was;

@@ -115,7 +115,7 @@ static void constant_is(const mq_value *v, mq_dtype dtype, int n_dims, const flo
 
 static void test_constant_nodes(void **state)
 {
-    static const float fs[] = { 1.5f, -2 };
+    static const float fs[] = { 1.5f, -2, 7 };
     static const int64_t is[] = { 3, -4, 5 };
     mq_node *c = make_node(m->graph, "Constant", "", "c");
     const mq_value *v = mq_graph_find(m->graph, "c");
@@ -140,7 +140,10 @@ static void test_constant_nodes(void **state)
     a->n = 2;
     a->floats = fs;
     constant_is(v, MQ_FLOAT, 1, fs, 2);
-    mq_node_remove_attr(c, "value_floats");
+    assert_int_equal(mq_value_set_constant(mq_graph_find(m->graph, "c"), mq_tensor_create(m, "t", MQ_FLOAT, 1, &dim, fs + 1),
+                                           NULL), MQ_OK);
+    assert_int_equal(c->n_attrs, 1); /* one of them, as the standard has it */
+    mq_node_remove_attr(c, "value");
     mq_node_set_attr_string(c, "value_string", "no number", NULL);
     assert_null(mq_value_constant(v, false));
 }

@@ -273,6 +273,31 @@ static void test_groups(void **state)
     }
 }
 
+/* A row of more groups than are looked at in one step, which ends inside a tile of them. */
+static void test_long_rows(void **state)
+{
+    enum { N = 70000 };
+    uint8_t *mask;
+
+    (void)state;
+    ask(NULL);
+    opts.pattern = "1:3";
+    opts.keep_ends = false;
+    m = make_model(21);
+    g = m->graph;
+    make_input(g, "x", MQ_FLOAT, "1,70000");
+    fill(make_init(g, "w", MQ_FLOAT, "2,70000", NULL), 3, false);
+    mq_node_set_attr_int(make_node(g, "Gemm", "x,w", "y"), "transB", 1, NULL);
+    make_output(g, "y");
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    find();
+    mask = mask_of(0);
+    for (size_t i = 0; i < 2 * N; i += i % N == N - 1 ? 1 : 3)
+        assert_int_equal(mask[i] + (i % N == N - 1 ? 0 : mask[i + 1] + mask[i + 2]), 1);
+    free(mask);
+    release();
+}
+
 /* Blocks of all items that are pruned, in the order of what is stored. */
 static void check_blocks(size_t rows, size_t cols, double ratio)
 {
@@ -428,8 +453,7 @@ static void test_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_elements), cmocka_unit_test(test_groups),
-                                        cmocka_unit_test(test_blocks), cmocka_unit_test(test_counts),
-                                        cmocka_unit_test(test_written) };
+                                        cmocka_unit_test(test_long_rows), cmocka_unit_test(test_blocks), cmocka_unit_test(test_counts), cmocka_unit_test(test_written) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

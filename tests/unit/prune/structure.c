@@ -382,6 +382,50 @@ static void budgets_are_met(void **state)
     mq_structure_free(s);
 }
 
+/* What a second bound gives back is not what the first one took. */
+static void budgets_add_up(void **state)
+{
+    mq_structure *s;
+    double macs, bytes;
+    bool met;
+
+    (void)state;
+    make_net();
+    s = find();
+    mq_structure_choose(s, ALL, 1, NULL, NULL);
+    assert_int_equal(mq_structure_score(s, MQ_STRUCTURE_L2, 0, 1, NULL), MQ_OK);
+    macs = mq_structure_cost(s, MQ_STRUCTURE_MACS);
+    bytes = mq_structure_cost(s, MQ_STRUCTURE_BYTES);
+    assert_int_equal(mq_structure_budget(s, MQ_STRUCTURE_MACS, macs / 2, false, &met, NULL), MQ_OK);
+    assert_int_equal(mq_structure_budget(s, MQ_STRUCTURE_BYTES, bytes * 0.95, false, &met, NULL), MQ_OK);
+    assert_true(met && mq_structure_cost(s, MQ_STRUCTURE_MACS) <= macs / 2);
+    mq_structure_free(s);
+}
+
+/* Rows of a weight that is turned in the graph count as what they are. */
+static void weights_behind_views_count(void **state)
+{
+    float w[8 * 6];
+    mq_structure *s;
+
+    (void)state;
+    for (int i = 0; i < 8 * 6; i++)
+        w[i] = (float)(1 + i / 6);
+    make_input(g, "x", MQ_FLOAT, "1,6");
+    make_init(g, "w", MQ_FLOAT, "8,6", w);
+    make_random("w2", MQ_FLOAT, "8,3");
+    node_ints(make_node(g, "Transpose", "w", "t"), "perm", "1,0");
+    make_node(g, "MatMul", "x,t", "p");
+    make_node(g, "MatMul", "p,w2", "y");
+    make_output(g, "y");
+    s = find();
+    mq_structure_choose(s, ALL, 1, NULL, NULL);
+    assert_int_equal(mq_structure_score(s, MQ_STRUCTURE_L1, 0, 1, NULL), MQ_OK);
+    for (int k = 0; k < 8; k++)
+        assert_true(fabs(group(s, "p")->scores[k] - 6 * (1 + k)) < 1e-6);
+    mq_structure_free(s);
+}
+
 /* A large step of one group overshoots: a small one of another comes back. */
 static void what_fits_is_given_back(void **state)
 {
@@ -444,7 +488,7 @@ int main(void)
         ON_MODEL(zero_heads_are_as_good_as_gone),
         ON_MODEL(divisors_are_not_zeroed),
         ON_MODEL(geomedian_sums_distances),
-        ON_MODEL(budgets_are_met),
+        ON_MODEL(budgets_are_met), ON_MODEL(budgets_add_up), ON_MODEL(weights_behind_views_count),
         ON_MODEL(what_fits_is_given_back),
         ON_MODEL(what_weighs_little_goes_first),
     };
