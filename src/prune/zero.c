@@ -329,8 +329,8 @@ mq_status mq_prune_defer(const mq_prune_plan *plan, mq_prune_item *it, mq_error 
 
     if (!was || !d)
         return mq_oom(err);
-    if (it->constant->producer && (rc = mq_value_set_constant(it->constant, t, err)) != MQ_OK) /* it may be a list of numbers */
-        return rc;
+    if (it->constant->producer && (rc = mq_value_set_constant(it->constant, t, err)) != MQ_OK)
+        return rc; /* it may have been a list of numbers */
     *d = (struct deferred){ .maker = { .n_bytes = (uint64_t)mq_tensor_size(t), .make = make, .user = d },
                             .plan = plan, .it = it };
     it->view.tensor = was;

@@ -453,7 +453,8 @@ static void test_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_elements), cmocka_unit_test(test_groups),
-                                        cmocka_unit_test(test_long_rows), cmocka_unit_test(test_blocks), cmocka_unit_test(test_counts), cmocka_unit_test(test_written) };
+                                        cmocka_unit_test(test_long_rows), cmocka_unit_test(test_blocks),
+                                        cmocka_unit_test(test_counts), cmocka_unit_test(test_written) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
