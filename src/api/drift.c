@@ -170,16 +170,37 @@ static mq_status fill_unmatched(const mq_layers_job *j, mq_layers_result *r)
     return MQ_OK;
 }
 
+/* Is what a node that only moves values loses as integers told where they are read? */
+static bool is_told_elsewhere(const mq_layers_job *j, const mq_layer_job *l)
+{
+    if (!mq_layers_moves(l->node))
+        return false;
+    for (size_t i = 0; i < j->layers.n; i++) {
+        const mq_layer_job *r = &j->layers.items[i];
+
+        for (size_t k = 0; r->view && k < r->view->n_in && k < r->node->n_inputs; k++) {
+            const mq_node *n = r->view->in[k].fake.on && r->node->inputs[k] ? r->node->inputs[k]->producer : NULL;
+
+            for (int depth = 8; n && n != l->node && depth > 0 && mq_layers_moves(n); depth--)
+                n = n->inputs[0]->producer;
+            if (n == l->node && r != l && noise_of(&r->activations) > noise_of(&l->own) / UNEXPLAINED)
+                return true;
+        }
+    }
+    return false;
+}
+
 static mq_status fill_result(const mq_layers_job *j, mq_layers_result *r)
 {
     const mq_layer_job *first = first_unexplained(j);
-    const size_t n = j->layers.n;
-    mq_layer *list = mq_arena_calloc(j->arena, n + 1, sizeof *list);
-    ranked *order = mq_arena_calloc(j->arena, n + 1, sizeof *order);
+    mq_layer *list = mq_arena_calloc(j->arena, j->layers.n + 1, sizeof *list);
+    ranked *order = mq_arena_calloc(j->arena, j->layers.n + 1, sizeof *order);
+    size_t n = 0;
     mq_status rc = list && order ? fill_unmatched(j, r) : mq_oom(j->err);
 
-    for (size_t i = 0; i < n && rc == MQ_OK; i++)
-        order[i] = (ranked){ &j->layers.items[i], mq_layer_noise(j, &j->layers.items[i]) };
+    for (size_t i = 0; i < j->layers.n && rc == MQ_OK; i++)
+        if (!is_told_elsewhere(j, &j->layers.items[i]))
+            order[n++] = (ranked){ &j->layers.items[i], mq_layer_noise(j, &j->layers.items[i]) };
     if (rc == MQ_OK)
         qsort(order, n, sizeof *order, worse_first);
     for (size_t i = 0; i < n && rc == MQ_OK; i++) {

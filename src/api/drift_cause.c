@@ -97,8 +97,8 @@ static mq_status explain_clipping(const mq_layers_job *j, const mq_layer_values 
                                "are clipped", low, high, s->min, s->max, share));
 }
 
-static mq_status explain_rounding(const mq_layers_job *j, const mq_layer_values *s, const mq_fake *f, double low,
-                                  double high, mq_layer *out)
+static mq_status explain_rounding(const mq_layers_job *j, const mq_layer_job *l, const mq_layer_values *s,
+                                  const mq_fake *f, double low, double high, mq_layer *out)
 {
     const double used = f->dynamic ? 1 : (fmin(s->max, high) - fmax(s->min, low)) / (high - low);
     const double spread = largest_spread(s), largest = fmax(fabs(s->min), fabs(s->max));
@@ -109,7 +109,8 @@ static mq_status explain_rounding(const mq_layers_job *j, const mq_layer_values 
                    mq_arena_printf(j->arena, "the integers hold %.4g to %.4g, but the values lie in %.4g to %.4g: %.0f%% of "
                                    "the integers are never used", low, high, s->min, s->max, 100 * (1 - used)));
     if (spread > WIDE)
-        return say(j, out, "outlier-channel", "--smooth auto, --calibration mse",
+        return say(j, out, "outlier-channel",
+                   l->in_scale ? "--act-type uint16, --exclude-nodes" : "--smooth auto, --act-type uint16",
                    mq_arena_printf(j->arena, "one channel reaches %.4g, %.0f times as far as the others on average: it sets "
                                    "the scale of all", largest, spread));
     if (peak > PEAKED)
@@ -142,7 +143,7 @@ static mq_status explain_input(const mq_layers_job *j, const mq_layer_job *l, si
                                    f->out_scale));
     if (!f->dynamic && s->clip > MOSTLY * (s->clip + s->round))
         return explain_clipping(j, s, low, high, out);
-    return explain_rounding(j, s, f, low, high, out);
+    return explain_rounding(j, l, s, f, low, high, out);
 }
 
 /* ---- weights -------------------------------------------------------------------------------------------------------- */

@@ -103,6 +103,8 @@ typedef struct mq_layers_job {
 
 /* Finds the quantized nodes of j->model. */
 mq_status mq_layers_read(mq_layers_job *j);
+/* Does n give its input's values on as they are, in other places or shapes? */
+bool mq_layers_moves(const mq_node *n);
 /* Can v be computed from constants alone? */
 bool mq_layers_is_constant(const mq_value *v);
 /* Does v come from integers, by constants alone? */

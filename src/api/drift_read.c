@@ -275,8 +275,7 @@ static mq_value *input_at(const mq_node *n, int i)
     return i >= 0 && (size_t)i < n->n_inputs ? n->inputs[i] : NULL;
 }
 
-/* Nodes that give integers on as they are. */
-static bool moves(const mq_node *n)
+bool mq_layers_moves(const mq_node *n)
 {
     static const char *const ops[] = { "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "Squeeze",
                                        "Transpose", "Unsqueeze" };
@@ -290,7 +289,7 @@ static void find_maker(const mq_value *v, mq_fake *fake)
     const mq_node *n = v->producer;
     const row *r;
 
-    for (int depth = DEPTH; n && depth > 0 && moves(n); depth--)
+    for (int depth = DEPTH; n && depth > 0 && mq_layers_moves(n); depth--)
         n = n->inputs[0]->producer;
     if (!n)
         return;
@@ -350,7 +349,7 @@ static bool is_taken(const mq_value *codes)
     for (size_t i = 0; i < codes->uses.n; i++) {
         const mq_node *n = codes->uses.items[i].node;
 
-        if (row_of(n) || moves(n))
+        if (row_of(n) || mq_layers_moves(n))
             return true;
         if (is_dequantize(n) && n->outputs[0] && n->outputs[0]->uses.n)
             return true;

@@ -117,6 +117,7 @@ with tempfile.TemporaryDirectory() as scratch:
             [mq, "run", model, "--data", "random:3", "-o", f"{scratch}/out.npz", "-f"],
             [mq, "check", model, "--against", model, "--tensors", "*"],
             [mq, "check", f"{scratch}/out.onnx", "--against", model, "--tensors", "*", "--min-sqnr", "40"],
+            [mq, "check", f"{scratch}/out.onnx", "--against", model, "--layers", "--min-sqnr", "10"],
         ):
             first, second = report_of(command + ["--json"]), report_of(command + ["--json"])
             if first and second:

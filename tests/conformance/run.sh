@@ -113,6 +113,7 @@ run prune_forms "$python" "$here/prune_forms.py" "$build/tools/mq" "${models[@]}
 run prune_structured "$python" "$here/prune_structured.py" "$build/tools/mq" "${models[@]}"
 run static_modes "$python" "$here/static_modes.py" "$build/tools/mq" "$root/testdata" $([ $long = 1 ] && echo --long)
 run static_io "$python" "$here/static_io.py" "$build/tools/mq" "$root/testdata"
+run layers "$python" "$here/layers_models.py" "$build/tools/mq" "$root/testdata"
 run peer_defects "$python" "$here/peer_defects.py" "$build/tools/mq"
 run fidelity "$python" "$here/fidelity_weights.py" "$build/tools/mq"
 wait

@@ -326,7 +326,7 @@ static void every_form_is_read(void **state)
         mq_quantize_format format;
         size_t layers;
     } forms[] = {
-        { MQ_MODE_STATIC, MQ_FORMAT_QDQ, 8 }, { MQ_MODE_STATIC, MQ_FORMAT_QOPERATOR, 6 },
+        { MQ_MODE_STATIC, MQ_FORMAT_QDQ, 6 }, { MQ_MODE_STATIC, MQ_FORMAT_QOPERATOR, 6 },
         { MQ_MODE_DYNAMIC, MQ_FORMAT_QDQ, 3 }, { MQ_MODE_WEIGHT, MQ_FORMAT_QDQ, 5 },
     };
 
