@@ -113,10 +113,6 @@ static mq_status bad_word(const cli_row *row, const char *text, mq_error *err)
     char words[256];
 
     list_words(words, sizeof words, row->words);
-    if (find_word(row->later, text) >= 0 && row->later_why)
-        return cli_fail(err, MQ_ERR_USAGE, "%s %s is not in this version: %s", row->label, text, row->later_why);
-    if (find_word(row->later, text) >= 0)
-        return cli_fail(err, MQ_ERR_USAGE, "%s %s is not in this version, which has %s", row->label, text, words);
     return cli_fail(err, MQ_ERR_USAGE, "%s is %s, not '%s'", row->label, words, text);
 }
 
@@ -444,8 +440,6 @@ static mq_status unknown_option(const parser *p, const char *arg, size_t len, mq
         *c = *c == '-' ? '_' : *c;
     if ((hint = cli_peer_hint(plain, sentence, sizeof sentence)))
         return cli_fail(err, MQ_ERR_USAGE, "unknown option '%.*s': %s", (int)len, arg, hint);
-    if (cli_option_is_later(plain))
-        return cli_fail(err, MQ_ERR_USAGE, "option '%.*s' is not in this version", (int)len, arg);
     for (int id = OPT_NONE + 1; id < N_OPTS; id++) {
         if (cli_row_of((cli_opt)id)->label[1] == '-' && cli_command_takes(p->cmd, (cli_opt)id))
             names[n++] = cli_opt_name((cli_opt)id);

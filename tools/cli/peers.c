@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: mq authors */
-/* What other tools call differently: options of theirs that people type out of habit, answered with ours;
- * options of mq that a later version has; files of other kinds with the way to ONNX. Only sentences: nothing
- * is accepted. */
+/* What other tools call differently: options of theirs that people type out of habit, answered with ours; files of
+ * other kinds with the way to ONNX. Only sentences: nothing is accepted. */
 #include "cli/peers.h"
 
 #include <stdio.h>
@@ -151,11 +150,6 @@ static const char *const peers[][2] = {
     { "full_check", "mq check always looks at types and shapes" },
 };
 
-/* Options that are settled but not here yet. */
-static const char *const later[] = {
-    "layers",
-};
-
 static const struct {
     const char *suffix, *what;
 } kinds[] = {
@@ -188,15 +182,6 @@ const char *cli_peer_hint(const char *name, char *buf, unsigned long size)
         return buf;
     }
     return NULL;
-}
-
-bool cli_option_is_later(const char *name)
-{
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        if (strcmp(later[i], name) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* An ONNX model begins with its first field, ir_version: tag 8. A TensorFlow GraphDef begins with a node: tag 10. A

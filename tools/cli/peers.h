@@ -10,8 +10,6 @@
  * written into buf when it has to be put together. NULL: not known. */
 const char *cli_peer_hint(const char *name, char *buf, unsigned long size);
 
-/* Is it an option of mq that a later version has? */
-bool cli_option_is_later(const char *name);
 
 /* What a file is that is no ONNX model, and the way to get one from it: "a PyTorch file; torch.onnx.export
  * writes ...". Goes by the name; a .pb also by its first byte, for some ONNX models are called so. NULL: may
