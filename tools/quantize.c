@@ -202,10 +202,11 @@ static bool writes_no_model(const cli_options *o)
     return o->values[OPT_CALIBRATE_ONLY].on;
 }
 
-/* Has a bound something to be run for? */
+/* Is something run for a bound, or for sensitivity? */
 static bool is_judged(const cli_options *o)
 {
-    static const cli_opt bounds[] = { OPT_MAX_DROP, OPT_MIN_METRIC, OPT_MAX_LATENCY, OPT_MIN_SPEEDUP, OPT_MIN_SQNR };
+    static const cli_opt bounds[] = { OPT_MAX_DROP, OPT_MIN_METRIC, OPT_MAX_LATENCY, OPT_MIN_SPEEDUP, OPT_MIN_SQNR,
+                                      OPT_SENSITIVITY };
 
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
         if (o->values[bounds[i]].given)

@@ -304,6 +304,18 @@ static void report_choice(const mq_hunt *h)
     }
 }
 
+/* What the figures are of: those who look at them should know. */
+static void tell_data(const mq_hunt *h)
+{
+    const mq_quantize_opts *o = h->j->opts;
+    const bool own = o->judge_on.n_data && !o->judge_on.val, seen = own && o->mode == MQ_MODE_STATIC;
+
+    mq_report_put_text(h->j->job.report, h->section, "judged_on",
+                       own ? "data" : o->judge_on.n_data ? "val-data" : "generated");
+    if (seen && h->by_quality)
+        mq_tell(o->note, o->user, "bounds are judged on --data, on which ranges are found, too: --val-data says otherwise");
+}
+
 static void report_end(const mq_hunt *h, bool met)
 {
     mq_report *r = h->j->job.report;
@@ -389,6 +401,7 @@ static mq_status hunt_levels(mq_hunt *h)
     MQ_TRY(make_room(h));
     if (bounded) {
         h->section = mq_report_section(h->j->job.report, "search");
+        tell_data(h);
         h->tried = mq_report_array(h->j->job.report, h->section, "tried");
         if (h->by_quality || h->by_size)
             MQ_TRY(try_asked(h));

@@ -18,21 +18,6 @@ static mq_status keep(mq_sink *sink, uint64_t offset, const void *data, size_t n
     return MQ_OK;
 }
 
-/* Integer i of packed bytes; low bits come first. */
-static int32_t integer_at(const uint8_t *bytes, mq_dtype type, size_t i)
-{
-    const int bits = mq_dtype_bits(type);
-    const size_t per_byte = bits < 8 ? 8 / (size_t)bits : 1;
-    const bool is_signed = type == MQ_INT2 || type == MQ_INT4 || type == MQ_INT8 || type == MQ_INT16;
-    int32_t q;
-
-    if (bits == 16)
-        q = bytes[2 * i] | bytes[2 * i + 1] << 8;
-    else
-        q = bytes[i / per_byte] >> (bits * (int)(i % per_byte)) & ((1 << bits) - 1);
-    return is_signed && q >> (bits - 1) ? q - (1 << bits) : q;
-}
-
 static void multiply(const mq_weight *w, const uint8_t *bytes, float *out)
 {
     const size_t n = (size_t)w->source.n;
@@ -42,8 +27,10 @@ static void multiply(const mq_weight *w, const uint8_t *bytes, float *out)
 
         for (size_t i = 0; i < l.n && from + i < n; i++) {
             const size_t at = l.scale + (l.columns ? i : l.block ? i / l.block : 0);
+            int64_t q;
 
-            out[from + i] = (float)(integer_at(bytes, w->scheme.type, from + i) - w->zero_points[at]) * w->scales[at];
+            mq_dtype_to_i64(w->scheme.type, bytes, from + i, 1, &q);
+            out[from + i] = (float)(q - w->zero_points[at]) * w->scales[at];
         }
         from += l.n;
     }

@@ -241,6 +241,34 @@ static void not_worse_than_leaving_out_the_dearest(void **state)
     }
 }
 
+/* The same with several levels, where each of those that are taken goes straight to its last one. */
+static void not_worse_than_the_last_levels_alone(void **state)
+{
+    uint64_t seed = 9;
+
+    (void)state;
+    for (size_t t = 0; t < TRIALS; t++) {
+        size_t level[ITEMS], best[ITEMS] = { 0 };
+        mq_search_result r;
+        world w;
+
+        make_world(&w, &seed);
+        w.power = 1.5;
+        r = search(&w, (mq_search_goal){ .max_cost = 0.8, .max_evals = 200, .straight = true }, true, level);
+        for (size_t n = 0; n < ITEMS; n++) {
+            size_t cheapest = ITEMS;
+
+            for (size_t i = 0; i < ITEMS; i++)
+                if (!best[i] &&
+                    (cheapest == ITEMS || w.levels[i][LEVELS - 1].cost < w.levels[cheapest][LEVELS - 1].cost))
+                    cheapest = i;
+            best[cheapest] = LEVELS;
+            if (cost_of(&w, best) <= 0.8)
+                assert_true(r.gain >= gain_of(&w, best));
+        }
+    }
+}
+
 /* Costs that go up and down: what is chosen has been measured and holds. */
 static void truth_that_jumps(void **state)
 {
@@ -374,6 +402,7 @@ int main(void)
         cmocka_unit_test(least_cost_is_within_a_step_of_the_best),
         cmocka_unit_test(gain_and_cost_together),
         cmocka_unit_test(not_worse_than_leaving_out_the_dearest),
+        cmocka_unit_test(not_worse_than_the_last_levels_alone),
         cmocka_unit_test(truth_that_jumps),
         cmocka_unit_test(measurements_without_sense),
         cmocka_unit_test(edges),

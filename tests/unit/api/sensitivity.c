@@ -235,6 +235,68 @@ static void labels_give_a_metric(void **state)
     assert_int_equal(mq_sense_measure(&r, m, &opts, &err), MQ_ERR_USAGE);
 }
 
+/* The first input of the node that makes a part's result is turned round. */
+static mq_status put_in(mq_model *in, const char *result, bool back, mq_error *e)
+{
+    mq_node *n = mq_graph_find_here(in->graph, result)->producer, *neg;
+    mq_value *v;
+
+    if (back) {
+        neg = n->inputs[0]->producer;
+        assert_string_equal(neg->op_type, "Neg");
+        assert_int_equal(mq_node_set_input(n, 0, neg->inputs[0], e), MQ_OK);
+        mq_node_remove(neg);
+        return MQ_OK;
+    }
+    assert_non_null(neg = mq_node_create(in->graph, n, "", "Neg", "put_in"));
+    assert_non_null(v = mq_value_create_unique(in->graph, "put_in"));
+    assert_int_equal(mq_node_set_input(neg, 0, n->inputs[0], e), MQ_OK);
+    assert_int_equal(mq_node_set_output(neg, 0, v, e), MQ_OK);
+    return mq_node_set_input(n, 0, v, e);
+}
+
+static const char *const result_1[] = { "y" }, *const result_2[] = { "b" }, *const result_3[] = { "a0" };
+static const mq_sense_item rewired[] = {
+    { "last", NULL, 0, result_1, 1 }, { "middle", NULL, 0, result_2, 1 }, { "first", names_1, 1, result_3, 1 }
+};
+
+static mq_status rewire(void *user, mq_model *in, size_t item, size_t level, bool back, mq_error *e)
+{
+    (void)user;
+    return level ? put_in(in, rewired[item].results[0], back, e) : MQ_OK;
+}
+
+/* Level 0 changes nothing but constants; level 1 nodes, too. */
+static void nodes_are_put_in_and_taken_out(void **state)
+{
+    const mq_data_source source = { .data = from_file, .n_data = 1 };
+    mq_sense_opts opts = options(&source);
+    float y[SAMPLES * WIDTH], z[SAMPLES * WIDTH], y1[SAMPLES * WIDTH], z1[SAMPLES * WIDTH];
+    mq_sense_result r;
+
+    (void)state;
+    make_branches();
+    opts.items = rewired;
+    opts.n_items = 3;
+    opts.n_levels = 2;
+    opts.rewire = rewire;
+    if (mq_sense_measure(&r, m, &opts, &err) != MQ_OK)
+        fail_msg("%s", err.text);
+    run_whole(NULL, 0, y, z);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t l = 0; l < 2; l++) {
+            double want;
+
+            assert_int_equal(l ? put_in(m, rewired[i].results[0], false, &err) : MQ_OK, MQ_OK);
+            run_whole(&rewired[i], l, y1, z1);
+            assert_int_equal(l ? put_in(m, rewired[i].results[0], true, &err) : MQ_OK, MQ_OK);
+            want = fmax(noise_of(y1, y), noise_of(z1, z));
+            assert_true(l == 0 || want > 1e-6);
+            assert_true(fabs(r.points[i * 2 + l].noise - want) <= 1e-4 * want);
+        }
+    mq_sense_release(&r);
+}
+
 static void memory_bounds_samples(void **state)
 {
     const mq_data_source source = { .data = from_file, .n_data = 1 };
@@ -283,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_DATA(parts_lose_what_whole_models_lose),
         ON_DATA(labels_give_a_metric),
+        ON_DATA(nodes_are_put_in_and_taken_out),
         ON_DATA(memory_bounds_samples),
         ON_DATA(limits_and_mistakes),
     };
