@@ -132,7 +132,8 @@ static mq_status leave_out(mq_prune_job *j, mq_blocks *b, size_t n_gone)
     for (size_t i = 0; i < n; i++)
         if (find_block(p, list[i].to->name) == p->n_blocks)
             scores[i] = INFINITY; /* what has become one by others' leaving was not asked about */
-    p->n_cut += mq_structure_pick_blocks(b, scores, n_gone, gone);
+    MQ_TRY(mq_structure_pick_blocks(b, scores, n_gone, gone, &n_gone, j->job.err));
+    p->n_cut += n_gone;
     for (size_t i = 0; i < n; i++)
         if (gone[i])
             p->gone[find_block(p, list[i].to->name)] = true; /* one place more than there are blocks */

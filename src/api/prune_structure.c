@@ -251,7 +251,8 @@ static mq_status choose_blocks(mq_prune_job *j)
     for (size_t i = 0; i < p->n_blocks; i++)
         p->names[i] = list[i].to->name;
     MQ_TRY(mq_structure_rank_blocks(p->blocks, j->opts->method == MQ_PRUNE_L2 ? 2 : 1, p->scores, j->job.err));
-    p->n_gone = mq_structure_pick_blocks(p->blocks, p->scores, (size_t)mq_prune_count(share, p->n_blocks), p->gone);
+    MQ_TRY(mq_structure_pick_blocks(p->blocks, p->scores, (size_t)mq_prune_count(share, p->n_blocks), p->gone, &p->n_gone,
+                                    j->job.err));
     if (!p->n_gone)
         rc = mq_fail(j->job.err, MQ_ERR_UNSUPPORTED, "nothing to prune: %g %% of %zu layers are none", 100 * share,
                      p->n_blocks);

@@ -90,9 +90,11 @@ void mq_structure_zero_slices(const mq_structure_group *g, const mq_value *v, co
 
 /* ---- whole blocks (structure_blocks.c) ------------------------------------------------------------------------------ */
 
-/* A score per block: the mean of |w|^p over its weights, p 1 or 2. */
+/* A score per block: the mean of |w|^p over its weights, p 1 or 2; infinite where one is NaN. */
 mq_status mq_structure_rank_blocks(const mq_blocks *b, int p, double *scores, mq_error *err);
-/* Flags of the n_gone blocks with the least scores, of equal ones the first; one of each run stays. How many go. */
-size_t mq_structure_pick_blocks(const mq_blocks *b, const double *scores, size_t n_gone, bool *gone);
+/* Flags of the n_gone blocks with the least scores (none is NaN), of equal ones the first; one of each run stays. *n_went:
+ * how many go. MQ_ERR_NOMEM. */
+mq_status mq_structure_pick_blocks(const mq_blocks *b, const double *scores, size_t n_gone, bool *gone, size_t *n_went,
+                                   mq_error *err);
 
 #endif

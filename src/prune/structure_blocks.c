@@ -36,39 +36,59 @@ mq_status mq_structure_rank_blocks(const mq_blocks *b, int p, double *scores, mq
         for (size_t k = 0; k < list[i].n_weights && rc == MQ_OK; k++)
             rc = sum_weight(mq_value_constant(list[i].weights[k], true), p, &sum, &count, err);
         scores[i] = count > 0 ? sum / count : 0;
+        if (isnan(scores[i]))
+            scores[i] = INFINITY; /* nothing is known of it: it goes last */
     }
     return rc;
 }
 
-/* Blocks that are left of a run. */
-static size_t left_of_run(const mq_blocks_item *list, size_t n, const bool *gone, size_t run)
-{
-    size_t left = 0;
+typedef struct ranked {
+    double score;
+    size_t block;
+} ranked;
 
-    for (size_t i = 0; i < n; i++)
-        left += list[i].run == run && !gone[i];
-    return left;
+static int by_score(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+
+    if (x->score != y->score)
+        return x->score < y->score ? -1 : 1;
+    return x->block < y->block ? -1 : x->block > y->block;
 }
 
-size_t mq_structure_pick_blocks(const mq_blocks *b, const double *scores, size_t n_gone, bool *gone)
+mq_status mq_structure_pick_blocks(const mq_blocks *b, const double *scores, size_t n_gone, bool *gone, size_t *n_went,
+                                   mq_error *err)
 {
-    size_t n, done = 0;
+    size_t n, n_runs = 0;
     const mq_blocks_item *list = mq_blocks_list(b, &n);
+    ranked *order = malloc((n + 1) * sizeof *order);
+    size_t *left = NULL; /* of each run */
+    mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < n; i++)
-        gone[i] = false;
-    for (; done < n_gone; done++) {
-        size_t best = n;
-
-        for (size_t i = 0; i < n; i++) {
-            if (gone[i] || (list[i].run && left_of_run(list, n, gone, list[i].run) == 1))
-                continue;
-            if (best == n || !(scores[i] >= scores[best]))
-                best = i;
-        }
-        if (best == n)
-            break;
-        gone[best] = true;
+        n_runs = list[i].run > n_runs ? list[i].run : n_runs;
+    *n_went = 0;
+    if (!order || !(left = calloc(n_runs + 1, sizeof *left))) {
+        rc = mq_oom(err);
+        goto done;
     }
-    return done;
+    for (size_t i = 0; i < n; i++) {
+        order[i] = (ranked){ scores[i], i };
+        gone[i] = false;
+        left[list[i].run]++;
+    }
+    qsort(order, n, sizeof *order, by_score);
+    for (size_t i = 0; i < n && *n_went < n_gone; i++) {
+        const size_t run = list[order[i].block].run;
+
+        if (run && left[run] == 1)
+            continue;
+        left[run]--;
+        gone[order[i].block] = true;
+        ++*n_went;
+    }
+done:
+    free(order);
+    free(left);
+    return rc;
 }

@@ -2,10 +2,6 @@
  * SPDX-FileCopyrightText: mq authors */
 #include "prune/target.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/pattern.h"
 #include "passes/filters.h"
 #include "passes/trace.h"
@@ -73,14 +69,14 @@ static mq_status add_item(struct finder *f, mq_value *constant, mq_prune_item **
 
 static mq_status add_user(struct finder *f, mq_prune_item *it, const mq_node *n)
 {
-    const char **users = mq_arena_calloc(f->plan->model->arena, it->n_users + 1, sizeof *users);
+    void *users = it->users;
 
-    if (!users)
-        return mq_oom(f->err);
-    if (it->n_users)
-        memcpy(users, it->users, it->n_users * sizeof *users);
-    users[it->n_users++] = mq_node_label(n);
-    it->users = users;
+    if (it->n_users == it->users_room) {
+        if (!mq_vec_grow_in(f->plan->model->arena, &users, it->n_users, &it->users_room, sizeof *it->users))
+            return mq_oom(f->err);
+        it->users = users;
+    }
+    it->users[it->n_users++] = mq_node_label(n);
     return MQ_OK;
 }
 
@@ -146,6 +142,8 @@ static mq_status each_target(struct finder *f, mq_status (*fn)(struct finder *, 
 /* Does n work with a weight, one that is looked up included? */
 static bool is_layer(const mq_node *n)
 {
+    if (!mq_weight_traits(n))
+        return false;
     for (size_t i = 0; i < n->n_inputs; i++)
         if (n->inputs[i] && mq_weight_is_input(n, i) && mq_trace_behind(n->inputs[i]))
             return true;
@@ -161,7 +159,8 @@ static void mark(const mq_prune_plan *plan, const mq_node *n, bool first)
     }
 }
 
-enum { BEHIND_LAYER = 1, BEFORE_LAYER = 2 };
+/* Tags of nodes. One whose inner graphs hold a layer is a LAYER, too. */
+enum { LAYER = 1, BEHIND_LAYER = 2, BEFORE_LAYER = 4 };
 
 /* Exporters compute shapes from those of what a layer makes: no number of it goes that way. */
 static bool reads_sizes(const mq_node *n)
@@ -169,33 +168,40 @@ static bool reads_sizes(const mq_node *n)
     return mq_node_is(n, "", "Shape") || mq_node_is(n, "", "Size");
 }
 
+static mq_status is_behind(void *user, mq_value *v)
+{
+    const mq_node *before = v->producer;
+
+    (void)user;
+    return before && !reads_sizes(before) && before->tag & (LAYER | BEHIND_LAYER) ? MQ_ERR_USAGE : MQ_OK;
+}
+
 /* Layers that no other one lies in front of: nodes are sorted. A way past a layer, as the Add of a residual block, does not
  * make those behind it first ones. */
 static void mark_first(const mq_prune_plan *plan, const mq_graph *g)
 {
     for (mq_node *n = g->first; n; n = n->next) {
-        for (size_t i = 0; i < n->n_inputs && !(n->tag & BEHIND_LAYER); i++) {
-            const mq_node *before = n->inputs[i] ? n->inputs[i]->producer : NULL;
-
-            if (before && !reads_sizes(before) && (is_layer(before) || before->tag & BEHIND_LAYER))
-                n->tag |= BEHIND_LAYER;
-        }
+        if (mq_node_each_read(n, g, is_behind, NULL) != MQ_OK)
+            n->tag |= BEHIND_LAYER;
         if (!(n->tag & BEHIND_LAYER))
             mark(plan, n, true);
     }
+}
+
+static mq_status set_before(void *user, mq_value *v)
+{
+    (void)user;
+    if (v->producer && !reads_sizes(v->producer))
+        v->producer->tag |= BEFORE_LAYER;
+    return MQ_OK;
 }
 
 /* Those that no other one lies behind. */
 static void mark_last(const mq_prune_plan *plan, const mq_graph *g)
 {
     for (mq_node *n = g->last; n; n = n->prev) {
-        for (size_t i = 0; i < n->n_outputs && !reads_sizes(n); i++)
-            for (size_t k = 0; n->outputs[i] && k < n->outputs[i]->uses.n; k++) {
-                const mq_node *behind = n->outputs[i]->uses.items[k].node;
-
-                if (is_layer(behind) || behind->tag & BEFORE_LAYER)
-                    n->tag |= BEFORE_LAYER;
-            }
+        if (n->tag & (LAYER | BEFORE_LAYER))
+            mq_node_each_read(n, g, set_before, NULL);
         if (!(n->tag & BEFORE_LAYER))
             mark(plan, n, false);
     }
@@ -208,6 +214,10 @@ static void mark_ends(const mq_prune_plan *plan)
     for (size_t i = 0; i < m->graphs.n; i++)
         for (mq_node *n = m->graphs.items[i]->first; n; n = n->next)
             n->tag = 0;
+    for (size_t i = 0; i < m->graphs.n; i++)
+        for (mq_node *n = m->graphs.items[i]->first; n; n = n->next)
+            for (mq_node *at = is_layer(n) ? n : NULL; at && !(at->tag & LAYER); at = at->graph->owner)
+                at->tag |= LAYER;
     if (m->graph) {
         mark_first(plan, m->graph);
         mark_last(plan, m->graph);

@@ -55,7 +55,7 @@ typedef struct mq_prune_item {
     const char *stay_detail; /* the other user's name, the type, ... or "" */
     const char *op_type;     /* of the first layer */
     const char **users;      /* labels of the layers */
-    size_t n_users;
+    size_t n_users, users_room;
     bool first, last;        /* of such a layer */
     bool own;                /* has a sparsity of its own: not in the common choice of a global scope */
     double ratio;            /* asked for this weight */

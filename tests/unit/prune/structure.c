@@ -474,6 +474,56 @@ static void what_weighs_little_goes_first(void **state)
     mq_structure_free(s);
 }
 
+/* Residual branches of x + relu(x w), all alike: a run, of which one stays. */
+static mq_blocks *make_branches(int n, const float *weights)
+{
+    mq_blocks *b = NULL;
+    const char *x = "r";
+
+    make_input(g, "x", MQ_FLOAT, "n,1");
+    make_node(g, "Relu", "x", "r");
+    for (int i = 0; i < n; i++) {
+        const char *w = mq_arena_printf(m->arena, "w%d", i), *p = mq_arena_printf(m->arena, "p%d", i);
+        const char *q = mq_arena_printf(m->arena, "q%d", i), *s = mq_arena_printf(m->arena, "s%d", i);
+
+        make_init(g, w, MQ_FLOAT, "1,1", &weights[i]);
+        make_node(g, "MatMul", mq_arena_printf(m->arena, "%s,%s", x, w), p);
+        make_node(g, "Relu", p, q);
+        make_node(g, "Add", mq_arena_printf(m->arena, "%s,%s", x, q), s);
+        x = s;
+    }
+    make_init(g, "wf", MQ_FLOAT, "1,2", (const float[]){ 1, 2 });
+    make_node(g, "MatMul", mq_arena_printf(m->arena, "%s,wf", x), "y");
+    make_output(g, "y");
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(mq_blocks_find(&b, m, NULL), MQ_OK);
+    return b;
+}
+
+/* What is not a number goes last, and does not make what follows it go. */
+static void blocks_go_by_score(void **state)
+{
+    static const float weights[] = { 1, NAN, 3, 2, 2 };
+    double scores[5];
+    bool gone[5];
+    size_t n, went;
+    mq_blocks *b = make_branches(5, weights);
+    const mq_blocks_item *list = mq_blocks_list(b, &n);
+
+    (void)state;
+    assert_int_equal(n, 5);
+    assert_true(list[0].run && list[4].run == list[0].run);
+    assert_int_equal(mq_structure_rank_blocks(b, 1, scores, NULL), MQ_OK);
+    assert_true(isinf(scores[1]));
+    assert_int_equal(mq_structure_pick_blocks(b, scores, 2, gone, &went, NULL), MQ_OK);
+    assert_int_equal(went, 2);
+    assert_true(gone[0] && !gone[1] && !gone[2] && gone[3] && !gone[4]);
+    assert_int_equal(mq_structure_pick_blocks(b, scores, 5, gone, &went, NULL), MQ_OK);
+    assert_int_equal(went, 4);
+    assert_true(gone[0] && !gone[1] && gone[2] && gone[3] && gone[4]);
+    mq_blocks_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +541,7 @@ int main(void)
         ON_MODEL(budgets_are_met), ON_MODEL(budgets_add_up), ON_MODEL(weights_behind_views_count),
         ON_MODEL(what_fits_is_given_back),
         ON_MODEL(what_weighs_little_goes_first),
+        ON_MODEL(blocks_go_by_score),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,71 @@ static void test_sizes_are_no_way(void **state)
     assert_int_equal(plan.n_pruned, 1);
 }
 
+/* If passes on what its branches read from outside, and is a layer where one of them holds one. */
+static void test_inner_graphs(void **state)
+{
+    mq_graph *body;
+    mq_node *n;
+
+    (void)state;
+    make_input(g, "yes", MQ_BOOL, "1");
+    weight("a", "8,8");
+    weight("b", "8,8");
+    weight("c", "8,8");
+    weight("d", "8,8");
+    make_node(g, "MatMul", "x,a", "p");
+    n = make_node(g, "If", "yes", "q");
+    body = make_subgraph(n, "then_branch");
+    make_node(body, "Relu", "p", "t");
+    make_output(body, "t");
+    make_output(make_subgraph(n, "else_branch"), "p");
+    make_node(g, "MatMul", "q,b", "r");
+    n = make_node(g, "If", "yes", "s");
+    body = make_subgraph(n, "then_branch");
+    make_node(body, "MatMul", "r,c", "u");
+    make_output(body, "u");
+    make_output(make_subgraph(n, "else_branch"), "r");
+    make_node(g, "Relu", "s", "y");
+    make_output(g, "y");
+    n = make_node(g, "If", "yes", "v");
+    body = make_subgraph(n, "then_branch");
+    make_node(body, "MatMul", "x,c", "w");
+    make_output(body, "w");
+    make_output(make_subgraph(n, "else_branch"), "x");
+    make_node(g, "MatMul", "v,d", "z");
+    make_output(g, "z");
+    assert_int_equal(find("0.5", NULL), MQ_OK);
+    stays("a", "first");
+    assert_false(item("a")->last);
+    assert_false(item("b")->first);
+    stays("b", "");
+    assert_false(item("d")->first);
+    stays("d", "last");
+}
+
+/* The list of a weight's readers does not take the square of their number. */
+static void test_many_readers(void **state)
+{
+    enum { READERS = 2000 };
+    size_t before;
+
+    (void)state;
+    weight("a", "8,8");
+    for (int i = 0; i < READERS; i++) {
+        const char *y = mq_arena_printf(m->arena, "y%d", i);
+
+        make_node(g, "MatMul", "x,a", y);
+        make_output(g, y);
+    }
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    before = mq_arena_used(m->arena);
+    assert_int_equal(find("0.5", NULL), MQ_OK);
+    assert_int_equal(item("a")->n_users, READERS);
+    assert_string_equal(item("a")->users[0], "y0");
+    assert_string_equal(item("a")->users[READERS - 1], "y1999");
+    assert_true(mq_arena_used(m->arena) - before < 4 << 20);
+}
+
 /* A table in front is a layer, and not pruned; one that is a last layer, too, is shared. */
 static void test_tables(void **state)
 {
@@ -209,8 +274,8 @@ static void test_patterns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { CASE(test_ends), CASE(test_sizes_are_no_way), CASE(test_tables),
-                                        CASE(test_outputs_and_filters),
-                                        CASE(test_patterns) };
+                                        CASE(test_outputs_and_filters), CASE(test_patterns),
+                                        CASE(test_inner_graphs), CASE(test_many_readers) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
