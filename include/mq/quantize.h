@@ -34,13 +34,14 @@ typedef enum mq_block_fallback {
     MQ_BLOCK_ADJUST,  /* the largest smaller power of two that divides (from 16), else partial */
 } mq_block_fallback;
 
-/* How weights become integers. The last ones look at what layers read (calibrate_on, in every mode) and lower the error of
+/* How weights become integers. Those from AWQ on look at what layers read (calibrate_on, in every mode) and lower the error of
  * what they make. */
 typedef enum mq_algorithm {
     MQ_ALGORITHM_DEFAULT, /* RTN; with MQ_EFFORT_BEST ADAROUND */
     MQ_ALGORITHM_RTN, /* round to nearest within the range of the values */
     MQ_ALGORITHM_MSE, /* the range with the least squared error */
     MQ_ALGORITHM_HQQ, /* half-quadratic */
+    MQ_ALGORITHM_AWQ,  /* inputs that are large have finer weights; with MQ_MODE_WEIGHT */
     MQ_ALGORITHM_GPTQ, /* column after column, those behind make up for its error */
     MQ_ALGORITHM_ADAROUND, /* integers changed one by one while that lowers the error */
 } mq_algorithm;
@@ -97,7 +98,7 @@ typedef struct mq_quantize_opts {
     int accuracy_level;           /* of MatMulNBits, 0 to 4 (default 4: int8 activations inside) */
     mq_algorithm algorithm;       /* default MQ_ALGORITHM_DEFAULT: by effort */
     /* MQ_MODE_STATIC: */
-    mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given. In every mode what GPTQ and
+    mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given. In every mode what AWQ, GPTQ and
                                    * ADAROUND look at */
     mq_names calibration_cache;   /* files: one is written when it does not exist; those that exist are read and joined. One
                                    * that does not fit is MQ_ERR_INPUT, or made anew with save.force */

@@ -204,6 +204,8 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(mq_job_prepare_static(&j));
+    else
+        MQ_TRY(mq_job_prepare_awq(&j));
     MQ_TRY(mq_job_choose(&j));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(mq_job_calibrate(&j));

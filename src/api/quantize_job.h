@@ -52,6 +52,7 @@ mq_status mq_job_calibrate(mq_quantize_job *j);
 mq_status mq_job_find_ranges(mq_quantize_job *j);
 /* Finds the ranges and puts the integers of activations into the graph. */
 mq_status mq_job_quantize_activations(mq_quantize_job *j);
+void mq_job_report_smoothed(const mq_quantize_job *j);
 void mq_job_release_static(mq_quantize_job *j);
 /* After the rewrite, with --format qoperator: QuantizeLinear and DequantizeLinear become operators on integers. */
 mq_status mq_job_make_operators(mq_quantize_job *j);
@@ -60,6 +61,8 @@ mq_status mq_job_make_operators(mq_quantize_job *j);
 
 /* MQ_ERR_USAGE: it is asked for and there are no data. */
 mq_status mq_job_check_round(const mq_quantize_opts *o, mq_error *err);
+/* Before anything is chosen, with AWQ: channels that are large get finer weights. */
+mq_status mq_job_prepare_awq(mq_quantize_job *j);
 /* Gives the weights of j->plan, whose model is not rewritten yet, the integers with which their layers' results are nearest,
  * if the options ask for it. What is in j->rounded is only copied; what is found anew goes there. */
 mq_status mq_job_round_weights(mq_quantize_job *j);

@@ -3,9 +3,11 @@
 /* The part of `mq quantize` that rounds weights by what layers read: the model runs over the data, once for each stage. */
 #include <math.h>
 
+#include "api/calibrate.h"
 #include "api/quantize_job.h"
 #include "api/running.h"
 #include "api/watch.h"
+#include "quant/choose.h"
 #include "quant/rounding.h"
 #include "report/report.h"
 
@@ -14,19 +16,44 @@
 
 static bool looks_at_data(const mq_quantize_opts *o)
 {
-    return o->algorithm >= MQ_ALGORITHM_GPTQ || (o->algorithm == MQ_ALGORITHM_DEFAULT && o->effort == MQ_EFFORT_BEST);
+    return o->algorithm >= MQ_ALGORITHM_AWQ || (o->algorithm == MQ_ALGORITHM_DEFAULT && o->effort == MQ_EFFORT_BEST);
 }
 
 mq_status mq_job_check_round(const mq_quantize_opts *o, mq_error *err)
 {
-    const char *asked = o->algorithm == MQ_ALGORITHM_GPTQ       ? "--algorithm gptq"
+    const char *asked = o->algorithm == MQ_ALGORITHM_AWQ        ? "--algorithm awq"
+                        : o->algorithm == MQ_ALGORITHM_GPTQ     ? "--algorithm gptq"
                         : o->algorithm == MQ_ALGORITHM_ADAROUND ? "--algorithm adaround"
                                                                 : "--effort best";
 
     if (looks_at_data(o) && !o->calibrate_on.n_data && !o->calibrate_only)
         return mq_fail(err, MQ_ERR_USAGE, "%s looks at what layers read: --data inputs.npz (mq help data), or --data "
                        "random:32 to try it", asked);
+    if (o->algorithm == MQ_ALGORITHM_AWQ && o->mode != MQ_MODE_WEIGHT)
+        return mq_fail(err, MQ_ERR_USAGE, "--algorithm awq is for --mode weight; --smooth does it where activations are "
+                       "integers");
     return MQ_OK;
+}
+
+mq_status mq_job_prepare_awq(mq_quantize_job *j)
+{
+    const mq_quantize_opts *o = j->opts;
+    const mq_dtype type = mq_dtype_from_name(o->type);
+    const mq_scheme scheme = mq_scheme_of(type, mq_quant_is_symmetric(o, type), false, MQ_FLOAT);
+    const mq_smooth_opts how = { .rounded = &scheme, .block = mq_dtype_bits(type) <= 4 ? (size_t)o->block_size : 0 };
+    mq_status rc = MQ_OK;
+
+    if (o->algorithm != MQ_ALGORITHM_AWQ || mq_dtype_bits(type) > 8)
+        return MQ_OK;
+    MQ_TRY(mq_smooth_wanted(&j->channels, j->job.model, j->job.err));
+    if (!j->channels.items.n)
+        goto done;
+    MQ_TRY(mq_calibrate_channels(&j->channels, j->job.model, &o->calibrate_on, j->job.hooks, j->job.err));
+    MQ_TRY(mq_smooth(j->job.model, &j->channels, &how, &j->smoothed, j->job.err));
+    mq_job_report_smoothed(j);
+    rc = mq_job_end_step(&j->job, "smooth");
+done:
+    return rc;
 }
 
 static mq_status look(void *user, const mq_value *value, const mq_array *array, mq_error *err)
@@ -84,7 +111,9 @@ static void tell_work(const mq_quantize_job *j, const mq_rounding *r)
 
 mq_status mq_job_round_weights(mq_quantize_job *j)
 {
-    const mq_round_kind kind = j->opts->algorithm == MQ_ALGORITHM_GPTQ ? MQ_ROUND_GPTQ : MQ_ROUND_DESCENT;
+    const mq_round_kind kind = j->opts->algorithm == MQ_ALGORITHM_AWQ    ? MQ_ROUND_RTN
+                               : j->opts->algorithm == MQ_ALGORITHM_GPTQ ? MQ_ROUND_GPTQ
+                                                                         : MQ_ROUND_DESCENT;
     double deadline = mq_seconds() + j->opts->time_limit;
     mq_rounding *r = NULL;
     bool more;

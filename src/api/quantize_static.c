@@ -134,7 +134,7 @@ done:
     return rc;
 }
 
-static void report_smoothed(const mq_quantize_job *j)
+void mq_job_report_smoothed(const mq_quantize_job *j)
 {
     const mq_smooth_result *s = &j->smoothed;
 
@@ -154,7 +154,7 @@ static mq_status smooth_channels(mq_quantize_job *j)
     if (!j->looks_at_channels || !wants_smoothing(o))
         return MQ_OK;
     MQ_TRY(mq_smooth(j->job.model, &j->channels, &how, &j->smoothed, j->job.err));
-    report_smoothed(j);
+    mq_job_report_smoothed(j);
     rc = mq_job_end_step(&j->job, "smooth");
 done:
     return rc;

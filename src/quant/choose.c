@@ -111,7 +111,7 @@ static mq_dtype unsigned_of(mq_dtype t)
     }
 }
 
-static bool is_symmetric(const mq_quantize_opts *o, mq_dtype t)
+bool mq_quant_is_symmetric(const mq_quantize_opts *o, mq_dtype t)
 {
     if (o->symmetric != MQ_CHOICE_DEFAULT)
         return o->symmetric == MQ_CHOICE_YES;
@@ -141,7 +141,7 @@ static mq_treatment choose_treatment(const struct choice *c, const mq_quant_item
                                                                                     : MQ_TREAT_DEQUANTIZE;
     if (o->mode == MQ_MODE_DYNAMIC && mq_dtype_bits(type) == 8 && fits_dynamic(it) &&
         !(c->level && c->level->float_inputs) &&
-        (strcmp(it->op_type, "Conv") != 0 || o->per_tensor || is_symmetric(o, type))) /* ConvInteger: one zero point */
+        (strcmp(it->op_type, "Conv") != 0 || o->per_tensor || mq_quant_is_symmetric(o, type))) /* ConvInteger: one zero point */
         return MQ_TREAT_DYNAMIC;
     return nbits && fits_nbits(it) ? MQ_TREAT_NBITS : MQ_TREAT_DEQUANTIZE;
 }
@@ -235,7 +235,7 @@ static bool reduces_range(const struct choice *c, const mq_quant_item *it, mq_dt
 static mq_status choose_form(const struct choice *c, mq_quant_item *it, mq_dtype type)
 {
     const mq_quantize_opts *o = c->by->opts;
-    bool symmetric = c->now && c->now->symmetric ? c->now->symmetric == MQ_CHOICE_YES : is_symmetric(o, type);
+    bool symmetric = c->now && c->now->symmetric ? c->now->symmetric == MQ_CHOICE_YES : mq_quant_is_symmetric(o, type);
     mq_status rc;
 
     it->treatment = choose_treatment(c, it, type);

@@ -21,4 +21,7 @@ typedef struct mq_chooser {
  * MQ_ERR_UNSUPPORTED with MQ_BLOCK_ERROR. */
 mq_status mq_quant_choose(const mq_chooser *by, mq_quant_item *it, mq_error *err);
 
+/* Does the type have a zero point of 0, as the options are? */
+bool mq_quant_is_symmetric(const mq_quantize_opts *o, mq_dtype t);
+
 #endif

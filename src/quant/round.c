@@ -404,7 +404,7 @@ static mq_status stand_alone(mq_round_base *b, mq_error *err)
     return MQ_OK;
 }
 
-mq_status mq_round_base_make(mq_round_base **out, const mq_gram *g, int64_t group, double damping, mq_error *err)
+mq_status mq_round_base_make(mq_round_base **out, const mq_gram *g, int64_t group, double damping, bool gptq, mq_error *err)
 {
     const double *h = g->sums + group * g->n * g->n;
     mq_round_base *b = calloc(1, sizeof *b);
@@ -422,7 +422,7 @@ mq_status mq_round_base_make(mq_round_base **out, const mq_gram *g, int64_t grou
     take_sums(b, h, damping);
     if (!isfinite(b->unit))
         rc = mq_fail(err, MQ_ERR_INPUT, "the sums of the inputs' products are not finite");
-    else
+    else if (gptq)
         rc = b->unit > 0 ? decompose(b, h, damping, err) : stand_alone(b, err);
     MQ_TRY(rc);
     *out = b;

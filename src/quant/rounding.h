@@ -39,7 +39,7 @@ void mq_rounded_table_release(mq_rounded_table *t);
 
 typedef struct mq_rounding mq_rounding;
 
-/* kind: GPTQ, or DESCENT from the better of that and the nearest integers. budget: bytes of sums held at a time. Scales that
+/* kind: RTN (scales alone are looked for), GPTQ, or DESCENT from the better of that and the nearest integers. budget: bytes of sums held at a time. Scales that
  * are not the user's are found anew where that lowers the error. Weights that are in the table get their integers at once.
  * Weights whose inputs cannot be seen (embeddings; inside If, Loop or Scan; recurrent ones; read in several ways), with 16
  * bits, or with NaN or infinity in them stay as they are. Borrows table, plan and hooks. */

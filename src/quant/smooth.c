@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "ops/ops.h"
 #include "passes/pass.h"
+#include "quant/kernels.h"
 #include "quant/layers.h"
 
 /* A channel counts as at least this share of the largest: one that was nearly silent on the data may not be elsewhere. */
@@ -190,6 +191,84 @@ static double expected_error(const site *s, const double *f, const mq_smooth_opt
     return error;
 }
 
+/* Of one row, rounded in blocks: the squared error of its sums, by the power of the channels. x: n elements times factors. */
+static double row_error(const mq_smooth_opts *o, const float *x, const double *counts, size_t n, void *q)
+{
+    const size_t block = o->block ? o->block : n;
+    double error = 0;
+
+    for (size_t at = 0; at < n; at += block) {
+        const size_t m = n - at < block ? n - at : block;
+        float lo = 0, hi = 0, scale;
+        int32_t zero_point;
+        mq_nonfinite bad;
+        mq_run_range(x + at, m, &lo, &hi, &bad);
+        mq_scheme_affine(o->rounded, lo, hi, &scale, &zero_point);
+        mq_run_quantize(o->rounded, x + at, m, scale, zero_point, q, NULL);
+        for (size_t i = 0; i < m; i++) {
+            const int level = (o->rounded->q_min < 0 ? ((int8_t *)q)[i] : ((uint8_t *)q)[i]) - zero_point;
+            const double d = (double)x[at + i] - level * (double)scale;
+            error += d * d * counts[at + i];
+        }
+    }
+    return error;
+}
+
+static mq_status layer_error(const site *s, const mq_layer *l, const double *f, const mq_smooth_opts *o, double *sum,
+                             mq_error *err)
+{
+    const size_t n = (size_t)(l->group_cols * l->inner), all = (size_t)l->rows * n;
+    float *w = NULL, *x = malloc((all + 1) * sizeof *x);
+    double *counts = malloc((n + 1) * sizeof *counts);
+    uint8_t *q = malloc(n + 1);
+    mq_status rc = x && counts && q ? mq_layer_constant(l->node, 1, &w, err) : mq_oom(err);
+
+    for (int64_t c = 0; rc == MQ_OK && c < l->group_cols; c++) /* rows inside: a matrix may be stored by columns */
+        for (int64_t r = 0; r < l->rows; r++)
+            for (int64_t k = 0; k < l->inner; k++)
+                x[(size_t)r * n + (size_t)(c * l->inner + k)] =
+                    w[mq_layer_place(l, r, c) + (size_t)k] * (float)f[r / l->group_rows * l->group_cols + c];
+    for (int64_t r = 0; rc == MQ_OK && r < l->rows; r++) {
+        const size_t from = (size_t)(r / l->group_rows * l->group_cols);
+        for (size_t i = 0; r % l->group_rows == 0 && i < n; i++) {
+            const size_t at = from + i / (size_t)l->inner;
+            counts[i] = s->seen->square[at] / (double)s->seen->count / (f[at] * f[at]);
+        }
+        *sum += row_error(o, x + (size_t)r * n, counts, n, q);
+    }
+    free(w);
+    free(x);
+    free(counts);
+    free(q);
+    return rc;
+}
+
+static mq_status rounded_error(const site *s, const double *f, const mq_smooth_opts *o, double *sum, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    *sum = 0;
+    for (size_t k = 0; k < s->n && rc == MQ_OK; k++)
+        rc = layer_error(s, &s->readers[k], f, o, sum, err);
+    return rc;
+}
+
+/* rms^alpha, 1 on average. */
+static void make_awq_factors(const site *s, double alpha, double *f)
+{
+    const mq_channels *c = s->seen;
+    double most = 0, mean = 0;
+
+    for (size_t i = 0; i < c->n; i++)
+        most = fmax(most, c->square[i]);
+    for (size_t i = 0; i < c->n; i++) {
+        f[i] = most > 0 ? alpha / 2 * log(fmax(c->square[i], most * LEAST_SHARE * LEAST_SHARE)) : 0;
+        mean += f[i] / (double)c->n;
+    }
+    for (size_t i = 0; i < c->n; i++)
+        f[i] = exp(f[i] - mean);
+}
+
 /* s_i = activation^alpha / weight^beta, 1 on average. */
 static void make_factors(const site *s, double alpha, double beta, double *f)
 {
@@ -245,6 +324,32 @@ static bool choose_factors(const site *s, const mq_smooth_opts *o, double *f, do
     }
     *gain_db = decibels(plain, least);
     return *alpha > 0;
+}
+
+/* The same for weights alone. */
+static mq_status choose_awq(const site *s, const mq_smooth_opts *o, double *f, double *room, double *alpha, double *gain_db,
+                            mq_error *err)
+{
+    enum { STEPS = 10 };
+    double plain, least, error;
+    mq_status rc = MQ_OK;
+
+    *alpha = *gain_db = 0;
+    make_awq_factors(s, 0, room);
+    MQ_TRY(rounded_error(s, room, o, &plain, err));
+    least = plain * (s->has_first || s->norm ? WORTH_FOLDED : WORTH_INSERTED);
+    for (int a = 1; a <= STEPS; a++) {
+        make_awq_factors(s, (double)a / STEPS, room);
+        MQ_TRY(rounded_error(s, room, o, &error, err));
+        if (!(error < least))
+            continue;
+        least = error;
+        *alpha = (double)a / STEPS;
+        memcpy(f, room, s->seen->n * sizeof *f);
+    }
+    *gain_db = decibels(plain, least);
+done:
+    return rc;
 }
 
 /* ---- rewriting ----------------------------------------------------------------------------------------------------- */
@@ -359,16 +464,21 @@ static mq_status smooth_one(mq_channel_table *table, const mq_channels *seen, co
                             mq_smooth_result *result, mq_error *err)
 {
     site s = { .seen = seen };
-    double alpha, gain_db, *f = malloc((2 * seen->n + 1) * sizeof *f);
+    double alpha = 0, gain_db = 0, *f = malloc((2 * seen->n + 1) * sizeof *f);
     mq_value *divided;
+    bool worth = false;
     mq_status rc = f ? MQ_OK : mq_oom(err);
 
     if (rc == MQ_OK)
         rc = find_readers(&s, err);
     if (rc == MQ_OK && s.n)
         rc = find_first(&s, err);
-    if (rc == MQ_OK && s.n && (s.has_first || s.norm || (seen->axis == -1 && is_normalized(seen->value, seen->n))) &&
-        choose_factors(&s, o, f, f + seen->n, &alpha, &gain_db) && (rc = apply_factors(&s, f, &divided, err)) == MQ_OK)
+    if (rc == MQ_OK && s.n && (s.has_first || s.norm || (seen->axis == -1 && is_normalized(seen->value, seen->n)))) {
+        if (o->rounded)
+            rc = choose_awq(&s, o, f, f + seen->n, &alpha, &gain_db, err);
+        worth = o->rounded ? alpha > 0 : choose_factors(&s, o, f, f + seen->n, &alpha, &gain_db);
+    }
+    if (rc == MQ_OK && worth && (rc = apply_factors(&s, f, &divided, err)) == MQ_OK)
         rc = note(&s, table, divided, f, alpha, gain_db, result, err);
     site_release(&s);
     free(f);

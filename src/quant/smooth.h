@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "quant/channels.h"
+#include "quant/scheme.h"
 
 /* Adds every activation that smoothing could look at: those which products with constant weights read. */
 mq_status mq_smooth_wanted(mq_channel_table *t, const mq_model *m, mq_error *err);
@@ -21,6 +22,10 @@ typedef struct mq_smooth_opts {
     double alpha;     /* else: s_i = activation^alpha / weight^(1-alpha) for all */
     int levels;       /* steps of an activation's range: 255 for 8 bits */
     int weight_levels; /* steps from 0 to a weight's largest: 127 */
+    const mq_scheme *rounded; /* not NULL: activations stay float, weights are rounded so, and the factors are those of
+                                 Lin et al., "AWQ", 2024: rms of the channel ^ alpha, of eleven alphas the one with the least
+                                 error, where that gains enough */
+    size_t block;      /* of rounded: elements of a row that share a scale; 0: all */
 } mq_smooth_opts;
 
 typedef struct mq_smooth_result {

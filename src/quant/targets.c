@@ -169,7 +169,7 @@ static mq_status check_values(const mq_quantize_opts *o, mq_error *err)
 
 static mq_status check_pairs(const mq_quantize_opts *o, mq_dtype type, mq_error *err)
 {
-    static const char *const algorithms[] = { "", "rtn", "mse", "hqq", "gptq", "adaround" };
+    static const char *const algorithms[] = { "", "rtn", "mse", "hqq", "awq", "gptq", "adaround" };
     int bits = mq_dtype_bits(type);
     const char *name = mq_dtype_name(type);
 

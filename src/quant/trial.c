@@ -56,7 +56,7 @@ mq_status mq_trial_base_make(mq_trial_base *b, const mq_gram *g, mq_round_kind k
         return mq_oom(err);
     for (int64_t i = 0; i < g->groups; i++) {
         seen |= take_diagonal(b, g, i);
-        MQ_TRY(mq_round_base_make(&b->groups[i], g, i, DAMPING, err));
+        MQ_TRY(mq_round_base_make(&b->groups[i], g, i, DAMPING, kind != MQ_ROUND_RTN, err));
     }
     if (!seen)
         rc = mq_fail(err, MQ_ERR_INPUT, "nothing that is not zero was seen of its inputs");
@@ -238,7 +238,7 @@ static mq_status try_kinds(job *j, mq_error *err)
 {
     mq_status rc;
 
-    MQ_TRY(round_all(j, &j->now, MQ_ROUND_GPTQ, err));
+    MQ_TRY(round_all(j, &j->now, j->base->kind == MQ_ROUND_RTN ? MQ_ROUND_RTN : MQ_ROUND_GPTQ, err));
     keep_better(j);
     if (j->base->kind != MQ_ROUND_DESCENT)
         return MQ_OK;

@@ -238,6 +238,7 @@ typedef enum cli_algorithm {
     ALGORITHM_RTN,
     ALGORITHM_MSE,
     ALGORITHM_HQQ,
+    ALGORITHM_AWQ,
     ALGORITHM_GPTQ,
     ALGORITHM_ADAROUND,
 } cli_algorithm;

@@ -205,11 +205,11 @@ static const cli_row rows[N_OPTS] = {
                                      "or smaller blocks" },
     [OPT_ACCURACY_LEVEL] = { "--accuracy-level", 0, KIND_COUNT, QUANTIZE, "N", .fallback = "4", .max = 4,
                              .help = "of nbits: how ONNX Runtime computes, 4 with int8 activations, 1 in float" },
-    [OPT_ALGORITHM] = { "--algorithm", 0, KIND_WORD, QUANTIZE, "rtn|mse|hqq|gptq|adaround",
-                        "rtn|mse|hqq|gptq|adaround", "awq",
+    [OPT_ALGORITHM] = { "--algorithm", 0, KIND_WORD, QUANTIZE, "rtn|mse|hqq|awq|gptq|adaround",
+                        "rtn|mse|hqq|awq|gptq|adaround",
                         .help = "how weights are rounded: to nearest with scales from the range (rtn), with the least "
                                 "squared error (mse) or half-quadratic (hqq); by --data with the least error of layers: "
-                                "gptq, adaround (default: rtn; with --effort best adaround)" },
+                                "awq (with --mode weight), gptq, adaround (default: rtn; with --effort best adaround)" },
     [OPT_RANGE] = { "--range", 0, KIND_RANGE, QUANTIZE, "minmax|LO..HI|stddev=K", "minmax", .fallback = "minmax",
                     .help = "range of the values: their own, a given one, or K standard deviations around the mean" },
     [OPT_REDUCE_RANGE] = { "--reduce-range", 0, KIND_SWITCH, QUANTIZE,

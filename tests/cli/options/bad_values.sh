@@ -2,7 +2,7 @@
 try() { mq quantize model.onnx -o out.onnx "$@" || test $? = 2; }
 try --verify maybe
 try --format qop
-try --algorithm awq
+try --algorithm gptq2
 try --type int3
 try --mode statically
 try --block-size 48

@@ -5,12 +5,13 @@ m=$TESTDATA/digits_cnn.onnx
 data="--data $TESTDATA/digits.npz:test_x --preprocess scale=1/16 --samples 60"
 four="--mode weight --type int4 --tensor-type *=int4"
 set -f
-for how in rtn gptq adaround; do
+for how in rtn awq gptq adaround; do
     mq quantize -q "$m" $data $four -o $how.onnx --algorithm $how --json 2>/dev/null >$how.json
 done
 python3 - <<'P'
 import json, os
-db = {k: json.load(open(k + ".json"))["agreement"][0]["sqnr_db"] for k in ("rtn", "gptq", "adaround")}
+db = {k: json.load(open(k + ".json"))["agreement"][0]["sqnr_db"] for k in ("rtn", "awq", "gptq", "adaround")}
+assert db["awq"] > db["rtn"] + 0.5, db
 assert db["gptq"] > db["rtn"] + 2 and db["adaround"] > db["rtn"] + 2, db
 assert len({os.path.getsize(k + ".onnx") for k in db}) == 1
 r = json.load(open("gptq.json"))["refinements"]["rounding"]
@@ -23,9 +24,10 @@ for format in qdq qoperator; do
     mq quantize -q "$m" $data -o three.onnx -f --effort best --format $format -j 3 2>/dev/null
     cmp one.onnx three.onnx
 done
-for how in "--effort best" "--algorithm gptq" "--algorithm adaround"; do
+for how in "--effort best" "--algorithm awq" "--algorithm gptq" "--algorithm adaround"; do
     mq quantize "$m" -o none.onnx $how || echo $?
 done
+mq quantize "$m" $data -o none.onnx --algorithm awq || echo $?
 mq quantize "$m" $data $four -o late.onnx --algorithm gptq --time-limit 1ms --verify load 2>&1 | grep -o "round-stopped"
 mq quantize -q "$m" $four -o plain.onnx --verify load 2>/dev/null
 cmp late.onnx plain.onnx

@@ -76,7 +76,7 @@ static void make(int64_t rows, int64_t cols, int64_t block, mq_scheme s, int n_v
 {
     make_gram(cols, n_vectors);
     make_matrix(rows, cols, block, s);
-    assert_int_equal(mq_round_base_make(&base, &gram, 0, DAMPING, &err), MQ_OK);
+    assert_int_equal(mq_round_base_make(&base, &gram, 0, DAMPING, true, &err), MQ_OK);
 }
 
 static void release(void)
@@ -307,7 +307,7 @@ static void sums_that_are_not_finite_are_refused(void **state)
     make_gram(4, 9);
     gram.sums[0] = INFINITY;
     base = NULL;
-    assert_int_equal(mq_round_base_make(&base, &gram, 0, DAMPING, &err), MQ_ERR_INPUT);
+    assert_int_equal(mq_round_base_make(&base, &gram, 0, DAMPING, true, &err), MQ_ERR_INPUT);
     assert_null(base);
     release();
 }

@@ -162,6 +162,51 @@ static void test_automatic_where_channels_differ(void **state)
     assert_true(result.most_alpha == 0.25 || result.most_alpha == 0.5);
 }
 
+/* Weights alone: the error of the products by the channels' power, each row in one block, by a plain loop. */
+static double rounded_error(const mq_scheme *s, const float *w, const double *f)
+{
+    const mq_channels *c = mq_channel_table_find(&seen, "n");
+    double error = 0;
+
+    for (int col = 0; col < 6; col++) {
+        float lo = 0, hi = 0, scale;
+        int32_t zp;
+        for (int i = 0; i < 4; i++) {
+            lo = fminf(lo, w[i * 6 + col] * (float)f[i]);
+            hi = fmaxf(hi, w[i * 6 + col] * (float)f[i]);
+        }
+        mq_scheme_affine(s, lo, hi, &scale, &zp);
+        for (int i = 0; i < 4; i++) {
+            const double x = (double)w[i * 6 + col] * f[i];
+            const double q = fmin(fmax(rint(x / (double)scale) + zp, s->q_min), s->q_max) - zp;
+            error += (x - q * (double)scale) * (x - q * (double)scale) / (f[i] * f[i]) * c->square[i];
+        }
+    }
+    return error;
+}
+
+static void test_weights_alone(void **state)
+{
+    const mq_scheme s = mq_scheme_of(MQ_UINT4, false, false, MQ_FLOAT);
+    const mq_smooth_opts o = { .rounded = &s };
+    const double ones[4] = { 1, 1, 1, 1 };
+    float was[24];
+    double f[4], gain;
+
+    (void)state;
+    norm_and_product();
+    memcpy(was, floats("w"), sizeof was);
+    see("n", -1, 4, 3);
+    smooth(&o, 1, 0, 1);
+    assert_true(result.most_alpha > 0 && result.most_alpha <= 1);
+    for (int i = 0; i < 4; i++) {
+        f[i] = (double)floats("w")[i * 6] / (double)was[i * 6];
+        assert_true(i == 0 || f[i] > f[i - 1]); /* larger channels, finer weights */
+    }
+    gain = 10 * log10(rounded_error(&s, was, ones) / rounded_error(&s, was, f));
+    assert_true(fabs(gain - result.gain_db) < 0.01 && gain > 0.4);
+}
+
 static void test_automatic_where_they_do_not(void **state)
 {
     const void *w;
@@ -266,7 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_SEEN(test_alpha_in_a_norm),
         ON_SEEN(test_alpha_in_a_mul),
-        ON_SEEN(test_automatic_where_channels_differ),
+        ON_SEEN(test_automatic_where_channels_differ), ON_SEEN(test_weights_alone),
         ON_SEEN(test_automatic_where_they_do_not),
         ON_SEEN(test_between_convolutions),
         ON_SEEN(test_not_behind_what_takes_none),
