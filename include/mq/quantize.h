@@ -34,8 +34,8 @@ typedef enum mq_block_fallback {
     MQ_BLOCK_ADJUST,  /* the largest smaller power of two that divides (from 16), else partial */
 } mq_block_fallback;
 
-/* How weights become integers. Those from AWQ on look at what layers read (calibrate_on, in every mode) and lower the error of
- * what they make. */
+/* How weights become integers. Those from AWQ on look at what layers read (calibrate_on, in every mode) and lower the
+ * error of what they make. */
 typedef enum mq_algorithm {
     MQ_ALGORITHM_DEFAULT, /* RTN; with MQ_EFFORT_BEST ADAROUND */
     MQ_ALGORITHM_RTN, /* round to nearest within the range of the values */
@@ -98,8 +98,8 @@ typedef struct mq_quantize_opts {
     int accuracy_level;           /* of MatMulNBits, 0 to 4 (default 4: int8 activations inside) */
     mq_algorithm algorithm;       /* default MQ_ALGORITHM_DEFAULT: by effort */
     /* MQ_MODE_STATIC: */
-    mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given. In every mode what AWQ, GPTQ and
-                                   * ADAROUND look at */
+    mq_data_source calibrate_on;  /* what ranges are found on; required unless a cache is given. In every mode what AWQ,
+                                   * GPTQ and ADAROUND look at */
     mq_names calibration_cache;   /* files: one is written when it does not exist; those that exist are read and joined. One
                                    * that does not fit is MQ_ERR_INPUT, or made anew with save.force */
     bool calibrate_only;          /* write the one cache and no model (default false) */

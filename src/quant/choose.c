@@ -141,7 +141,8 @@ static mq_treatment choose_treatment(const struct choice *c, const mq_quant_item
                                                                                     : MQ_TREAT_DEQUANTIZE;
     if (o->mode == MQ_MODE_DYNAMIC && mq_dtype_bits(type) == 8 && fits_dynamic(it) &&
         !(c->level && c->level->float_inputs) &&
-        (strcmp(it->op_type, "Conv") != 0 || o->per_tensor || mq_quant_is_symmetric(o, type))) /* ConvInteger: one zero point */
+        (strcmp(it->op_type, "Conv") != 0 || o->per_tensor ||
+         mq_quant_is_symmetric(o, type))) /* ConvInteger: one zero point */
         return MQ_TREAT_DYNAMIC;
     return nbits && fits_nbits(it) ? MQ_TREAT_NBITS : MQ_TREAT_DEQUANTIZE;
 }

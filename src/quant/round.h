@@ -33,7 +33,8 @@ typedef struct mq_round_matrix {
 typedef struct mq_round_base mq_round_base;
 
 /* Of one group of a finished gram, whose mean diagonal times `damping` is added to the diagonal (more in the factor, where
- * it needs it; gptq: it is made). Nothing was seen: all errors are 0. Errors: MQ_ERR_INPUT when the sums are not finite, MQ_ERR_NOMEM. */
+ * it needs it; gptq: it is made). Nothing was seen: all errors are 0. Errors: MQ_ERR_INPUT when the sums are not
+ * finite, MQ_ERR_NOMEM. */
 mq_status mq_round_base_make(mq_round_base **out, const mq_gram *g, int64_t group, double damping, bool gptq, mq_error *err);
 void mq_round_base_free(mq_round_base *b);
 
