@@ -191,7 +191,7 @@ static double expected_error(const site *s, const double *f, const mq_smooth_opt
     return error;
 }
 
-/* Of one row, rounded in blocks: the squared error of its sums, by the power of the channels. x: n elements times factors. */
+/* Of one row, rounded in blocks: the squared error of its sums, by the channels' power. x: n elements times factors. */
 static double row_error(const mq_smooth_opts *o, const float *x, const double *counts, size_t n, void *q)
 {
     const size_t block = o->block ? o->block : n;
