@@ -42,7 +42,8 @@ typedef struct mq_rounding mq_rounding;
 /* kind: RTN (scales alone are looked for), GPTQ, or DESCENT from the better of that and the nearest integers. budget: bytes
  * of sums held at a time. Scales that are not the user's are found anew where that lowers the error. Weights that are in the
  * table get their integers at once. Weights whose inputs cannot be seen (embeddings; inside If, Loop or Scan; recurrent
- * ones; read in several ways), with 16 bits, or with NaN or infinity in them stay as they are. Borrows table, plan and hooks. */
+ * ones; read in several ways), with 16 bits, or with NaN or infinity in them stay as they are. Borrows table, plan and
+ * hooks. */
 mq_status mq_rounding_create(mq_rounding **out, mq_rounded_table *table, mq_quant_plan *plan, mq_round_kind kind,
                              uint64_t budget, const mq_hooks *hooks, mq_error *err);
 /* No layer is begun once is_late says so. Those that are left stay as they are, with a warning. */
