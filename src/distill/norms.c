@@ -11,6 +11,7 @@
 
 #define EPSILON 1e-5f
 #define SCALE_NAME "norm_scale" /* what the scales that are put in are called */
+#define TINY 1e-20 /* sums of squares of filters that are as good as zero: made large they would overflow the statistics */
 enum { OLDEST_OPSET = 9 }; /* whose BatchNormalization has five inputs and no mode */
 
 static bool lacks_norm(const mq_node *n)
@@ -64,7 +65,7 @@ static void find_factors(const float *weight, int64_t per, int64_t channels, dou
 
         for (int64_t i = 0; i < per; i++)
             squares += (double)weight[c * per + i] * (double)weight[c * per + i];
-        factor[c] = squares > 0 && isfinite(squares) ? sqrt(2 / squares) : 1; /* rms: the root of 2 / fan_in */
+        factor[c] = squares > TINY && isfinite(squares) ? sqrt(2 / squares) : 1; /* rms: the root of 2 / fan_in */
     }
 }
 

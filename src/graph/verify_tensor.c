@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { ROWS = 4096 }; /* entries of a sparse tensor looked at together */
+enum { MOST_INDICES = 1 << 16 }; /* of a sparse tensor, looked at together: those of one entry at least */
 
 /* Field numbers of TensorProto. */
 enum {
@@ -222,13 +222,14 @@ static bool check_rows(const mq_sparse *s, const int64_t *rows, uint64_t from, u
 static mq_status check_indices(const mq_sparse *s, uint64_t total, mq_place at, mq_findings *fs, mq_error *err)
 {
     const uint64_t width = s->indices->n_dims == 1 ? 1 : (uint64_t)s->n_dims, count = (uint64_t)s->indices->dims[0];
-    int64_t *rows = malloc(width * ROWS * sizeof *rows);
+    const uint64_t fit = width < MOST_INDICES ? MOST_INDICES / width : 1, step = fit < count ? fit : count;
+    int64_t *rows = calloc(width * step + 1, sizeof *rows);
     uint64_t last = 0;
     bool good = true;
     mq_status rc = rows ? MQ_OK : mq_oom(err);
 
-    for (uint64_t i = 0; rc == MQ_OK && good && i < count; i += ROWS) {
-        const uint64_t n = count - i < ROWS ? count - i : ROWS;
+    for (uint64_t i = 0; rc == MQ_OK && good && i < count; i += step) {
+        const uint64_t n = count - i < step ? count - i : step;
 
         rc = mq_tensor_read_i64(s->indices, i * width, n * width, rows, err);
         if (rc == MQ_ERR_INPUT) {

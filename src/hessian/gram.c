@@ -339,16 +339,6 @@ done:
     return rc;
 }
 
-void mq_gram_join(mq_gram *g, const mq_gram *more)
-{
-    const size_t n = (size_t)(g->groups * g->n) * (size_t)(g->diagonal ? 1 : g->n);
-
-    for (size_t i = 0; i < n; i++)
-        g->sums[i] += more->sums[i];
-    g->vectors += more->vectors;
-    g->skipped += more->skipped;
-}
-
 void mq_gram_finish(mq_gram *g)
 {
     for (int64_t k = 0; k < g->groups && !g->diagonal; k++) {

@@ -29,9 +29,6 @@ void mq_gram_release(mq_gram *g);
  * r; MQ_ERR_NOMEM. */
 mq_status mq_gram_add(mq_gram *g, const mq_reduction *r, const mq_array *x, int n_threads, mq_error *err);
 
-/* Adds what another one of the same shape holds (a weight that several nodes read). Before mq_gram_finish of either. */
-void mq_gram_join(mq_gram *g, const mq_gram *more);
-
 /* Fills the lower half. */
 void mq_gram_finish(mq_gram *g);
 

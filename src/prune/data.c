@@ -24,7 +24,8 @@ typedef struct sums {
     bool diagonal;
     mq_gram gram;
     double damped; /* the most that was added to a diagonal, as a share of its mean */
-    const char *why; /* nothing came of it; NULL: all is well */
+    int64_t dead;  /* groups of which nothing was seen: they go by magnitude */
+    mq_error why;  /* that is so */
 } sums;
 
 typedef struct layer {
@@ -302,7 +303,8 @@ static mq_obs_ask ask_of(const mq_prune_data *d, const layer *l, int64_t group)
     return ask;
 }
 
-static mq_status prune_group(const mq_prune_data *d, const sums *s, const layer *l, const mq_factor *f, int64_t group,
+/* By the factor, or by norms of columns where there is none. */
+static mq_status prune_group(const mq_prune_data *d, const layer *l, const mq_factor *f, const double *norms, int64_t group,
                              mq_error *err)
 {
     const mq_reduction *r = &l->uses.items[0];
@@ -313,39 +315,74 @@ static mq_status prune_group(const mq_prune_data *d, const sums *s, const layer 
     if (!matrix)
         return mq_oom(err);
     mq_reduction_gather(r, l->weight, group, matrix);
-    if (s->diagonal)
-        rc = mq_obs_wanda(matrix, r->rows, r->cols, s->gram.sums + group * r->cols, &ask, err);
-    else
+    if (f->u)
         rc = mq_obs_sparsegpt(matrix, r->rows, r->cols, f, &ask, err);
+    else
+        rc = mq_obs_wanda(matrix, r->rows, r->cols, norms, &ask, err);
     mq_reduction_scatter(r, matrix, group, l->weight);
     free(matrix);
     return rc;
 }
 
-/* All layers that read these vectors. A group of which nothing was seen is pruned by magnitude. */
-static mq_status prune_layers(mq_prune_data *d, sums *s, mq_error *err)
+/* The factor of a group, or none; *dead: nothing came of what was seen of it. */
+static mq_status look_at_group(sums *s, int64_t group, mq_factor *f, bool *dead, mq_error *err)
 {
+    const mq_gram *g = &s->gram;
     mq_status rc = MQ_OK;
 
-    mq_gram_finish(&s->gram);
-    for (int64_t g = 0; g < s->gram.groups; g++) {
-        mq_factor f = { 0 };
-        if (!s->diagonal) {
-            rc = mq_factor_make(&f, &s->gram, g, DAMPING, err);
-            if (rc == MQ_ERR_INPUT) { /* the caller leaves these layers as they were */
-                s->why = "nothing that is finite and not zero was seen of its inputs";
-                return MQ_OK;
-            }
-            MQ_TRY(rc);
-            s->damped = f.share > s->damped ? f.share : s->damped;
-        }
-        for (size_t i = 0; i < s->layers.n && rc == MQ_OK; i++)
-            rc = prune_group(d, s, &d->layers[s->layers.items[i]], &f, g, err);
-        mq_factor_release(&f);
-        MQ_TRY(rc);
+    if (s->diagonal) {
+        double sum = 0;
+
+        for (int64_t i = 0; i < g->n; i++)
+            sum += g->sums[group * g->n + i];
+        if (!(sum > 0))
+            rc = mq_fail(err, MQ_ERR_INPUT, "no input that is finite and not zero was seen");
+    } else {
+        rc = mq_factor_make(f, g, group, DAMPING, err);
+        s->damped = f->share > s->damped ? f->share : s->damped;
     }
-done:
+    if ((*dead = rc == MQ_ERR_INPUT)) {
+        s->dead++;
+        s->why = *err;
+        rc = MQ_OK;
+    }
     return rc;
+}
+
+/* All layers that read these vectors. In a dead group the norms of columns are taken to be equal. */
+static mq_status prune_layers(mq_prune_data *d, sums *s, mq_error *err)
+{
+    const int64_t n = s->gram.n;
+    double *ones = malloc((size_t)n * sizeof *ones + 1);
+    mq_status rc = ones ? MQ_OK : mq_oom(err);
+
+    for (int64_t i = 0; ones && i < n; i++)
+        ones[i] = 1;
+    mq_gram_finish(&s->gram);
+    for (int64_t g = 0; g < s->gram.groups && rc == MQ_OK; g++) {
+        mq_factor f = { 0 };
+        bool dead;
+
+        rc = look_at_group(s, g, &f, &dead, err);
+        for (size_t i = 0; i < s->layers.n && rc == MQ_OK; i++)
+            rc = prune_group(d, &d->layers[s->layers.items[i]], &f, dead ? ones : s->gram.sums + g * n, g, err);
+        mq_factor_release(&f);
+    }
+    free(ones);
+    return rc;
+}
+
+static bool any_seen(const sums *s)
+{
+    return s->gram.vectors > s->gram.skipped;
+}
+
+/* Why these layers stay as they were; NULL: they are pruned. */
+static const char *why_not(const sums *s)
+{
+    if (!any_seen(s))
+        return s->gram.vectors ? "none of its inputs was finite" : "its inputs were never made";
+    return s->dead == s->gram.groups ? s->why.text : NULL;
 }
 
 static mq_status read_weights(mq_prune_data *d, const sums *s, mq_error *err)
@@ -370,16 +407,21 @@ static void warn_about(const mq_prune_data *d, const sums *s)
     if (s->damped > DAMPING)
         mq_warn(d->hooks, "prune-damped", x->name,
                 "'%s': its products had to be damped by %g of their mean: more data would say more", x->name, s->damped);
+    if (s->dead && s->dead < s->gram.groups)
+        mq_warn(d->hooks, "prune-unseen", x->name,
+                "'%s': the weights of %lld of %lld groups of its channels go by magnitude: %s", x->name, (long long)s->dead,
+                (long long)s->gram.groups, s->why.text);
 }
 
 static mq_status put_back(mq_prune_data *d, const sums *s, mq_error *err)
 {
+    const char *why = why_not(s);
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < s->layers.n; i++) {
         layer *l = &d->layers[s->layers.items[i]];
-        if (s->why || !s->gram.vectors)
-            warn_unseen(d, l, s->why ? s->why : "its inputs were never made");
+        if (why)
+            warn_unseen(d, l, why);
         else
             MQ_TRY(mq_renew_item(l->item, &l->view, l->weight, err));
         free(l->weight);
@@ -404,7 +446,7 @@ mq_status mq_prune_data_finish(mq_prune_data *d, mq_error *err)
         MQ_TRY(read_weights(d, d->stage.items[i], err));
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t i = 0; i < d->stage.n; i++)
-        if (d->stage.items[i]->gram.vectors)
+        if (any_seen(d->stage.items[i]))
             rcs[i] = prune_layers(d, d->stage.items[i], &errs[i]);
     for (size_t i = 0; i < d->stage.n; i++) {
         if ((rc = rcs[i]) != MQ_OK) {

@@ -21,7 +21,8 @@ typedef struct mq_prune_data mq_prune_data;
 /* plan: items, with their ratios, of which those that do not stay and are not done are pruned; pattern and method are
  * known. budget: bytes of sums held at a time; a layer whose Hessian alone is larger is pruned by Wanda, with a warning. A
  * layer whose inputs cannot be seen (inside If, Loop or Scan; recurrent weights; read in several ways) is left to others,
- * with a warning. Borrows plan and hooks. */
+ * with a warning. A group of a convolution of which nothing was seen goes by magnitude, with a warning, when something was
+ * seen of others. Borrows plan and hooks. */
 mq_status mq_prune_data_create(mq_prune_data **out, mq_prune_plan *plan, uint64_t budget, const mq_hooks *hooks,
                                mq_error *err);
 void mq_prune_data_free(mq_prune_data *d); /* NULL is fine */

@@ -16,6 +16,7 @@ typedef struct part {
     const mq_channel_axis *axis;
     bool reads;      /* a weight that reads the channels; false: one that makes them */
     bool seen;
+    uint64_t odd;    /* numbers that were left out: they are not finite */
     double *sum;     /* per channel: of magnitudes so far, of gradient times weight in this step */
     uint64_t *count; /* per channel: of magnitudes */
 } part;
@@ -23,7 +24,8 @@ typedef struct part {
 struct mq_importance {
     mq_structure *s;
     MQ_VEC(part) activations;
-    MQ_VEC(part) weights;
+    MQ_VEC(part) weights;       /* group after group */
+    size_t *first_weight;       /* per group and one behind: where they begin */
     MQ_VEC(const char *) names; /* of activations */
     double **squares;           /* per group and channel: of the steps' sums; NULL: not chosen */
     bool *seen;                 /* per group */
@@ -112,15 +114,18 @@ mq_status mq_importance_create(mq_importance **out, mq_structure *s, mq_error *e
     p->s = s;
     p->squares = mq_arena_calloc(s->arena, s->n_groups + 1, sizeof *p->squares);
     p->seen = mq_arena_calloc(s->arena, s->n_groups + 1, sizeof *p->seen);
-    if (!p->squares || !p->seen)
+    p->first_weight = mq_arena_calloc(s->arena, s->n_groups + 1, sizeof *p->first_weight);
+    if (!p->squares || !p->seen || !p->first_weight)
         MQ_TRY(mq_oom(err));
     for (size_t i = 0; i < s->n_groups; i++) {
+        p->first_weight[i] = p->first_weight[i + 1] = p->weights.n;
         if (!s->groups[i].chosen)
             continue;
         if (!(p->squares[i] = mq_arena_calloc(s->arena, s->groups[i].n + 1, sizeof **p->squares)))
             MQ_TRY(mq_oom(err));
         MQ_TRY(add_activations(p, i, err));
         MQ_TRY(add_weights(p, i, err));
+        p->first_weight[i + 1] = p->weights.n;
     }
     *out = p;
     p = NULL;
@@ -147,6 +152,17 @@ const char *const *mq_importance_tensors(const mq_importance *p, size_t *n)
     return p->names.items;
 }
 
+/* Does a number count? One that is not finite would outweigh all others. */
+static bool take(part *p, double x)
+{
+    if (!isfinite(x)) {
+        p->odd++;
+        return false;
+    }
+    p->seen = true;
+    return true;
+}
+
 static void add_magnitudes(part *p, const mq_array *a)
 {
     size_t inner = 1;
@@ -156,13 +172,15 @@ static void add_magnitudes(part *p, const mq_array *a)
     for (size_t i = 0; inner && i < a->count / inner; i++) {
         const int32_t channel = p->axis->channel[i % p->axis->n];
 
-        if (channel < 0)
-            continue;
-        for (size_t k = i * inner; k < (i + 1) * inner; k++)
-            p->sum[channel] += fabs(a->dtype == MQ_FLOAT ? (double)((const float *)a->data)[k] : mq_array_f64(a, k));
-        p->count[channel] += inner;
+        for (size_t k = i * inner; channel >= 0 && k < (i + 1) * inner; k++) {
+            const double x = a->dtype == MQ_FLOAT ? (double)((const float *)a->data)[k] : mq_array_f64(a, k);
+
+            if (take(p, x)) {
+                p->sum[channel] += fabs(x);
+                p->count[channel]++;
+            }
+        }
     }
-    p->seen = true;
 }
 
 void mq_importance_add_activation(mq_importance *p, const char *tensor, const mq_array *a)
@@ -189,6 +207,8 @@ static void add_means(mq_importance *p, const part *one)
 
     for (size_t c = 0; c < g->n; c++)
         all += mean_of(one, c) / (double)g->n;
+    if (!isfinite(all))
+        return;
     for (size_t c = 0; c < g->n; c++)
         p->squares[one->group][c] += all > 0 ? mean_of(one, c) / all : 0;
     p->seen[one->group] = true;
@@ -205,10 +225,12 @@ static void add_products(part *p, const mq_tensor *t, const float *w, const floa
     for (size_t i = 0; inner && i < n / inner; i++) {
         const int32_t channel = p->axis->channel[i % p->axis->n];
 
-        for (size_t k = i * inner; channel >= 0 && k < (i + 1) * inner; k++)
-            p->sum[channel] += (double)w[k] * (double)gradient[k];
+        for (size_t k = i * inner; channel >= 0 && k < (i + 1) * inner; k++) {
+            const double change = (double)w[k] * (double)gradient[k];
+
+            p->sum[channel] += take(p, change) ? change : 0;
+        }
     }
-    p->seen = true;
 }
 
 void mq_importance_add_gradient(mq_importance *p, const char *weight, const float *w, const float *gradient, size_t n)
@@ -224,8 +246,8 @@ void mq_importance_add_gradient(mq_importance *p, const char *weight, const floa
 
 static bool has_readers(const mq_importance *p, size_t group)
 {
-    for (size_t i = 0; i < p->weights.n; i++)
-        if (p->weights.items[i].group == group && p->weights.items[i].reads && p->weights.items[i].seen)
+    for (size_t i = p->first_weight[group]; i < p->first_weight[group + 1]; i++)
+        if (p->weights.items[i].reads && p->weights.items[i].seen)
             return true;
     return false;
 }
@@ -238,10 +260,10 @@ static void end_group(mq_importance *p, size_t group)
     for (size_t c = 0; c < p->s->groups[group].n; c++) {
         double change = 0;
 
-        for (size_t i = 0; i < p->weights.n; i++) {
+        for (size_t i = p->first_weight[group]; i < p->first_weight[group + 1]; i++) {
             part *one = &p->weights.items[i];
 
-            if (one->group != group || !one->seen)
+            if (!one->seen)
                 continue;
             change += one->reads == readers ? one->sum[c] : 0;
             one->sum[c] = 0;
@@ -260,6 +282,14 @@ void mq_importance_end_step(mq_importance *p)
 
 /* ---- scores --------------------------------------------------------------------------------------------------------- */
 
+static void warn_odd(const mq_hooks *hooks, const part *list, size_t n, const char *what)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].odd)
+            mq_warn(hooks, "prune-nonfinite", list[i].axis->value->name, "'%s': %llu %s are not finite and were left out",
+                    list[i].axis->value->name, (unsigned long long)list[i].odd, what);
+}
+
 mq_status mq_importance_finish(mq_importance *p, const mq_hooks *hooks, mq_error *err)
 {
     mq_status rc = MQ_OK;
@@ -267,6 +297,8 @@ mq_status mq_importance_finish(mq_importance *p, const mq_hooks *hooks, mq_error
     for (size_t i = 0; i < p->activations.n; i++)
         if (p->activations.items[i].seen)
             add_means(p, &p->activations.items[i]);
+    warn_odd(hooks, p->activations.items, p->activations.n, "numbers");
+    warn_odd(hooks, p->weights.items, p->weights.n, "gradients");
     for (size_t i = 0; i < p->s->n_groups && rc == MQ_OK; i++) {
         mq_structure_group *g = &p->s->groups[i];
 

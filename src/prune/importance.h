@@ -37,7 +37,8 @@ void mq_importance_add_gradient(mq_importance *p, const char *weight, const floa
 void mq_importance_end_step(mq_importance *p);
 
 /* Sets the scores of the chosen groups; one of which nothing was seen gets the L2 norms of its weights, with a warning
- * (prune-unseen). hooks may be NULL. MQ_ERR_NOMEM. */
+ * (prune-unseen). Numbers that are not finite do not count, with a warning (prune-nonfinite). hooks may be
+ * NULL. MQ_ERR_NOMEM. */
 mq_status mq_importance_finish(mq_importance *p, const mq_hooks *hooks, mq_error *err);
 
 #endif

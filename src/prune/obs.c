@@ -140,7 +140,9 @@ static uint32_t cost(const pruner *p, float w, int64_t r, int64_t c)
 {
     const double d = p->f->u[c * p->cols + c];
 
-    return p->f->dead[c] || p->zero[r * p->cols + c] ? 0 : key_of((float)((double)w * (double)w / (d * d)));
+    if (p->zero[r * p->cols + c] || (p->f->dead[c] && !isnan(w)))
+        return 0;
+    return key_of((float)((double)w * (double)w / (d * d)));
 }
 
 /* Where the block that begins at c ends: no group is cut. */

@@ -185,6 +185,14 @@ done:
     return rc;
 }
 
+/* The key that a magnitude has: blocks are compared by means of squares where the method says so. */
+static uint32_t threshold_key(const mq_prune_plan *plan)
+{
+    const double t = plan->opts->threshold * plan->share;
+
+    return mq_prune_key_of(plan->kind == MQ_PRUNE_BLOCKS && plan->opts->method == MQ_PRUNE_L2 ? t * t : t);
+}
+
 uint64_t mq_prune_count_of(const mq_prune_plan *plan, double ratio, uint64_t total)
 {
     const int64_t stay = plan->opts->nonzeros;
@@ -227,7 +235,7 @@ mq_status mq_prune_pick(const mq_prune_plan *plan, const mq_hooks *hooks, mq_err
         if (it->stay || it->done)
             continue;
         if (!(o->threshold < 0))
-            it->rule = (mq_prune_rule){ mq_prune_key_of(o->threshold * plan->share), 0 };
+            it->rule = (mq_prune_rule){ threshold_key(plan), 0 };
         else if (!together || it->own)
             MQ_TRY(mq_prune_pick_count(plan, &it, 1, mq_prune_count_of(plan, it->ratio, mq_prune_units(plan, it)), hooks,
                                        err));

@@ -78,7 +78,7 @@ mq_status mq_renew_item(mq_prune_item *it, const mq_source *view, const float *w
     const size_t size = (size_t)mq_tensor_size(t), width = (size_t)mq_dtype_bits(t->dtype) / 8;
     const bool plain = mq_source_is_plain(view);
     mq_prune_stats stats = { .n = (uint64_t)view->n, .measured = true };
-    char *bytes = malloc(size + 1);
+    char *bytes = malloc(size + 1), *now;
     float *before = NULL;
     const void *was;
     mq_status rc = bytes ? MQ_OK : mq_oom(err);
@@ -89,12 +89,18 @@ mq_status mq_renew_item(mq_prune_item *it, const mq_source *view, const float *w
     MQ_TRY(mq_renew_read(view, &before, err));
     memcpy(bytes, was, size);
     for (size_t i = 0; i < (size_t)view->n; i++) {
-        count(&stats, before[i], weight[i]);
-        if (!(weight[i] == before[i]) && !isnan(before[i]))
-            mq_dtype_from_f32(t->dtype, &weight[i], 1, bytes + (plain ? i : place_of(view, i)) * width, false);
+        char *at = bytes + (plain ? i : place_of(view, i)) * width;
+        float after = before[i];
+
+        if (!(weight[i] == before[i]) && !isnan(before[i])) {
+            mq_dtype_from_f32(t->dtype, &weight[i], 1, at, false);
+            mq_dtype_to_f32(t->dtype, at, 0, 1, &after); /* what is small may be zero in its type */
+        }
+        count(&stats, before[i], after);
     }
-    rc = replace(it, bytes, size, err);
+    now = bytes;
     bytes = NULL;
+    MQ_TRY(replace(it, now, size, err));
     it->stats = stats;
     it->done = true;
 done:

@@ -96,7 +96,6 @@ void mq_structure_free(mq_structure *s)
     mq_vec_release(&s->shares);
     mq_vec_release(&s->factors);
     mq_vec_release(&s->terms);
-    mq_vec_release(&s->terms_of);
     mq_arena_free(s->arena);
     free(s);
 }

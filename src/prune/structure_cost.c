@@ -195,29 +195,49 @@ static void count_constant(counting *c, const mq_value *v)
 
 /* ---- which terms a group changes ------------------------------------------------------------------------------------ */
 
-static bool depends(const mq_structure *s, const mq_structure_term *t, size_t group)
+/* Moves place[group] on for each group that the term depends on, once, and writes the term there. last: per group the number
+ * of the last term that did, plus 1. list NULL: it only counts. */
+static void note_term(const mq_structure *s, size_t term, size_t *last, size_t *place, size_t *list)
 {
+    const mq_structure_term *t = &s->terms.items[term];
+
     for (size_t i = t->first; i < t->first + t->n; i++)
-        for (size_t k = s->factors.items[i].shares; k; k = s->shares.items[k - 1].next)
-            if (s->shares.items[k - 1].group == group)
-                return true;
-    return false;
+        for (size_t k = s->factors.items[i].shares; k; k = s->shares.items[k - 1].next) {
+            const size_t group = s->shares.items[k - 1].group;
+
+            if (last[group] == term + 1)
+                continue;
+            last[group] = term + 1;
+            if (list)
+                list[place[group]] = term;
+            place[group]++;
+        }
 }
 
 /* By counting: first how many, then where. */
 static mq_status list_terms(mq_structure *s, mq_error *err)
 {
-    s->first_term = mq_arena_calloc(s->arena, s->n_groups + 2, sizeof *s->first_term);
-    if (!s->first_term)
-        return mq_oom(err);
+    size_t *place = calloc(s->n_groups + 1, sizeof *place), *last = calloc(s->n_groups + 1, sizeof *last);
+    mq_status rc = MQ_OK;
+
+    s->first_term = mq_arena_calloc(s->arena, s->n_groups + 1, sizeof *s->first_term);
+    if (!place || !last || !s->first_term)
+        MQ_TRY(mq_oom(err));
+    for (size_t k = 0; k < s->terms.n; k++)
+        note_term(s, k, last, place, NULL);
     for (size_t i = 0; i < s->n_groups; i++) {
-        s->first_term[i] = s->terms_of.n;
-        for (size_t k = 0; k < s->terms.n; k++)
-            if (depends(s, &s->terms.items[k], i) && !mq_vec_push(&s->terms_of, k))
-                return mq_oom(err);
+        s->first_term[i + 1] = s->first_term[i] + place[i];
+        place[i] = s->first_term[i];
+        last[i] = 0;
     }
-    s->first_term[s->n_groups] = s->terms_of.n;
-    return MQ_OK;
+    if (!(s->terms_of = mq_arena_calloc(s->arena, s->first_term[s->n_groups] + 1, sizeof *s->terms_of)))
+        MQ_TRY(mq_oom(err));
+    for (size_t k = 0; k < s->terms.n; k++)
+        note_term(s, k, last, place, s->terms_of);
+done:
+    free(place);
+    free(last);
+    return rc;
 }
 
 mq_status mq_structure_count(mq_structure *s, mq_error *err)
@@ -287,7 +307,7 @@ static double cost_of_group(const mq_structure *s, size_t group, mq_structure_un
     if (unit == MQ_STRUCTURE_COUNT)
         return (double)s->groups[group].left;
     for (size_t i = s->first_term[group]; i < s->first_term[group + 1]; i++) {
-        const mq_structure_term *t = &s->terms.items[s->terms_of.items[i]];
+        const mq_structure_term *t = &s->terms.items[s->terms_of[i]];
 
         sum += t->unit == unit ? term_left(s, t) : 0;
     }

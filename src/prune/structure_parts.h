@@ -34,7 +34,7 @@ struct mq_structure {
     MQ_VEC(mq_structure_share) shares;
     MQ_VEC(mq_structure_factor) factors;
     MQ_VEC(mq_structure_term) terms;
-    MQ_VEC(size_t) terms_of;   /* lists of terms, one after the other: of group i from first_term[i] to first_term[i + 1] */
+    size_t *terms_of;          /* lists of terms, one after the other: of group i from first_term[i] to first_term[i + 1] */
     size_t *first_term;
 };
 

@@ -243,6 +243,34 @@ static void norms_change_nothing_at_first(void **state)
     pass_release(after.out, after.n_out);
 }
 
+/* A filter that is as good as zero stays so. */
+static void tiny_filters_are_not_made_large(void **state)
+{
+    mq_node **convs;
+    const mq_node *norm;
+    float weight[27 * 64];
+    int64_t count_of;
+    size_t n;
+
+    (void)state;
+    make_residual(1);
+    assert_int_equal(mq_infer_model(m, NULL, NULL, NULL), MQ_OK);
+    assert_int_equal(mq_norms_find(m, &convs, &n, NULL), MQ_OK);
+    assert_int_equal(mq_norms_insert(convs[0], NULL, NULL, NULL), MQ_OK);
+    count_of = mq_tensor_count(convs[0]->inputs[1]->init);
+    assert_true(count_of <= 27 * 64);
+    for (int64_t i = 0; i < count_of; i++)
+        weight[i] = 1e-30f;
+    convs[0]->inputs[1]->init->data = weight;
+    assert_int_equal(mq_norms_resize(m, NULL), MQ_OK);
+    norm = convs[0]->next;
+    assert_true(mq_node_is(norm, "", "BatchNormalization"));
+    for (size_t i = 1; i < 5; i++)
+        for (int64_t c = 0; c < convs[0]->inputs[1]->init->dims[0]; c++)
+            assert_true(isfinite(((const float *)norm->inputs[i]->init->data)[c]));
+    assert_true(((const float *)convs[0]->inputs[1]->init->data)[0] == 1e-30f);
+}
+
 static void not_without_channels(void **state)
 {
     const mq_derive_opts opts = { .width = 0.5, .depth = 1 };
@@ -268,6 +296,7 @@ int main(void)
         ON_MODEL(layers_of_one_size),
         ON_MODEL(drawn_weights_are_those_of_the_seed),
         ON_MODEL(norms_change_nothing_at_first),
+        ON_MODEL(tiny_filters_are_not_made_large),
         ON_MODEL(not_without_channels),
     };
 

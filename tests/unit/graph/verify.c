@@ -372,7 +372,7 @@ static const char *judge_sparse(int n_dims, const int64_t *dims, int64_t nnz, co
 {
     const float ones[4] = { 1, 1, 1, 1 };
     int64_t shape[] = { nnz, width };
-    int64_t copy[4];
+    int64_t copy[30000];
     mq_sparse s = { .n_dims = n_dims, .dims = copy };
 
     memcpy(copy, dims, (size_t)n_dims * sizeof *copy);
@@ -381,6 +381,28 @@ static const char *judge_sparse(int n_dims, const int64_t *dims, int64_t nnz, co
     mq_findings_release(&fs);
     assert_int_equal(mq_sparse_verify(&s, MQ_PLACE_TENSOR(m->graph, "v"), &fs, NULL), MQ_OK);
     return fs.list.n ? fs.list.items[0].code : "";
+}
+
+/* So many dimensions that the indices are looked at two entries at a time. */
+static void sparse_indices_of_many_dimensions(void **state)
+{
+    enum { RANK = 30000, ENTRIES = 4 };
+    int64_t *dims = malloc(RANK * sizeof *dims), *index = calloc(RANK * ENTRIES, sizeof *index);
+
+    (void)state;
+    assert_true(dims && index);
+    for (int i = 0; i < RANK; i++)
+        dims[i] = i == RANK - 1 ? ENTRIES : 1;
+    for (int i = 0; i < ENTRIES; i++)
+        index[i * RANK + RANK - 1] = i;
+    assert_string_equal(judge_sparse(RANK, dims, ENTRIES, index, RANK), "");
+    index[2 * RANK + RANK - 1] = 1; /* as the one before, which was of the piece before */
+    assert_string_equal(judge_sparse(RANK, dims, ENTRIES, index, RANK), "sparse");
+    index[2 * RANK + RANK - 1] = 2;
+    index[3 * RANK] = 1;
+    assert_string_equal(judge_sparse(RANK, dims, ENTRIES, index, RANK), "sparse");
+    free(dims);
+    free(index);
 }
 
 static void sparse_indices_are_sorted_and_inside(void **state)
@@ -422,6 +444,7 @@ int main(void)
         TEST(findings_past_the_limit_are_counted),
         TEST(data_must_fit),
         TEST(sparse_indices_are_sorted_and_inside),
+        TEST(sparse_indices_of_many_dimensions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "graph_make.h"
 #include "ops/ops.h"
 #include "prune/obs.h"
+#include "prune/renew.h"
 #include "rng.h"
 
 static mq_model *m;
@@ -280,6 +281,100 @@ static void test_pattern(void **state)
             assert_true((c[i * 18 + k] == 0) != (c[i * 18 + 9 + k] == 0));
 }
 
+/* Runs the stages with an image of which the second group's channels are zero, or all are `value`. */
+static void run_dead(float value, bool all)
+{
+    mq_array *image = array_image();
+    mq_prune_data *d;
+    bool more;
+
+    for (size_t i = 0; i < image->count; i++)
+        if (all || i / 36 % 4 >= 2)
+            ((float *)image->data)[i] = value;
+    assert_int_equal(mq_prune_data_create(&d, &plan, 1 << 20, &hooks, &err), MQ_OK);
+    assert_int_equal(mq_prune_data_next(d, &more, &err), MQ_OK);
+    assert_int_equal(mq_prune_data_add(d, mq_graph_find(g, "image"), image, &err), MQ_OK);
+    n_warned = 0;
+    assert_int_equal(mq_prune_data_finish(d, &err), MQ_OK);
+    mq_prune_data_free(d);
+    mq_array_unref(image);
+}
+
+/* One dead group goes by magnitude, the other one as if it were alone. */
+static void test_dead_group(void **state)
+{
+    static const mq_prune_method methods[] = { MQ_PRUNE_SPARSEGPT, MQ_PRUNE_WANDA };
+    float before[108], alive[108], after[108], largest_gone, least_left;
+
+    for (size_t i = 0; i < 2; i++) {
+        opts.method = methods[i];
+        find();
+        values("c", before);
+        run_all(1 << 20);
+        values("c", alive);
+        teardown(state);
+        setup(state);
+        opts.method = methods[i];
+        find();
+        run_dead(0, false);
+        assert_int_equal(n_warned, 3); /* nothing was seen of a and b */
+        assert_string_equal(warned, "prune-unseen image");
+        check_zeros("c", 108, 54);
+        values("c", after);
+        assert_memory_equal(after, alive, 54 * sizeof *after);
+        for (size_t row = 3; row < 6; row++) {
+            largest_gone = 0;
+            least_left = INFINITY;
+            for (size_t k = row * 18; k < row * 18 + 18; k++) {
+                assert_true(after[k] == 0 || after[k] == before[k]);
+                if (after[k] == 0)
+                    largest_gone = fmaxf(largest_gone, fabsf(before[k]));
+                else
+                    least_left = fminf(least_left, fabsf(before[k]));
+            }
+            assert_true(largest_gone <= least_left);
+        }
+        teardown(state);
+        setup(state);
+    }
+}
+
+/* Where all groups are dead, or nothing was finite, others are to prune the weight. */
+static void test_all_dead(void **state)
+{
+    static const float values_of[] = { 0, NAN };
+
+    for (size_t i = 0; i < 4; i++) {
+        opts.method = i < 2 ? MQ_PRUNE_SPARSEGPT : MQ_PRUNE_WANDA;
+        find();
+        run_dead(values_of[i % 2], true);
+        assert_false(item("c")->done);
+        assert_int_equal(n_warned, 3 + (int)(i % 2)); /* of a, b and c, and that vectors were left out */
+        teardown(state);
+        setup(state);
+    }
+}
+
+/* What is too small for the type of the file is a zero, and counted as one; NaN stays. */
+static void test_renewed_as_stored(void **state)
+{
+    mq_prune_item *it = NULL;
+    float *w;
+
+    (void)state;
+    find();
+    for (size_t i = 0; i < plan.items.n; i++)
+        if (strcmp(plan.items.items[i]->constant->name, "b") == 0)
+            it = plan.items.items[i];
+    assert_non_null(it);
+    assert_int_equal(mq_renew_read(&it->view, &w, &err), MQ_OK);
+    w[3] = 1e-9f;
+    w[5] = 0;
+    assert_int_equal(mq_renew_item(it, &it->view, w, &err), MQ_OK);
+    check_zeros("b", 40, 2);
+    free(w);
+}
+
 /* A weight that two nodes read in different ways, and inputs that nobody makes. */
 static void test_unseen(void **state)
 {
@@ -337,7 +432,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_MODEL(test_against_obs), ON_MODEL(test_counts),  ON_MODEL(test_stages), ON_MODEL(test_too_wide),
         ON_MODEL(test_wanda_keeps_bits), ON_MODEL(test_pattern), ON_MODEL(test_unseen), ON_MODEL(test_shared_weight),
-        ON_MODEL(test_threads),
+        ON_MODEL(test_threads), ON_MODEL(test_renewed_as_stored), ON_MODEL(test_dead_group),
+        ON_MODEL(test_all_dead),
     };
 
     return cmocka_run_group_tests_name("prune/data", tests, NULL, NULL);

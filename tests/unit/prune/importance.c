@@ -15,7 +15,7 @@ enum { WIDTH = 3, ROWS = 2, OUT = 2 };
 
 static mq_structure *s;
 static mq_importance *p;
-static size_t n_warnings;
+static size_t n_warnings, n_odd;
 
 static void near(double got, double want, double tolerance)
 {
@@ -26,6 +26,10 @@ static void near(double got, double want, double tolerance)
 static void count_warning(void *user, const mq_warning *warning)
 {
     (void)user;
+    if (strcmp(warning->code, "prune-nonfinite") == 0) {
+        n_odd++;
+        return;
+    }
     assert_string_equal(warning->code, "prune-unseen");
     n_warnings++;
 }
@@ -45,7 +49,7 @@ static void open_net(void)
     assert_int_equal(mq_structure_find(&s, m, NULL), MQ_OK);
     mq_structure_choose(s, MQ_STRUCTURE_CHANNEL, 1, NULL, NULL);
     assert_int_equal(mq_importance_create(&p, s, NULL), MQ_OK);
-    n_warnings = 0;
+    n_warnings = n_odd = 0;
 }
 
 static void close_net(void)
@@ -91,6 +95,53 @@ static void activations(void **state)
     assert_int_equal(n_warnings, 0);
     mq_array_unref(array);
     mq_array_unref(wrong);
+    close_net();
+}
+
+/* One number that is not finite decides nothing: it is left out, with a warning. */
+static void odd_activations(void **state)
+{
+    float r[ROWS * WIDTH] = { 1, INFINITY, -5, 3, 1, NAN }, none[WIDTH] = { NAN, NAN, INFINITY };
+    const double *scores;
+    mq_array *array;
+
+    (void)state;
+    open_net();
+    assert_int_equal(mq_array_wrap(&array, MQ_FLOAT, 2, (int64_t[]){ ROWS, WIDTH }, r, NULL, NULL), MQ_OK);
+    mq_importance_add_activation(p, "r", array);
+    mq_array_unref(array);
+    scores = finish();
+    near(scores[0], 0.75, 1e-12); /* means 2, 1, 5; of them 8 / 3 */
+    near(scores[1], 0.375, 1e-12);
+    near(scores[2], 1.875, 1e-12);
+    assert_int_equal(n_warnings, 0);
+    assert_int_equal(n_odd, 1);
+    mq_importance_free(p);
+    assert_int_equal(mq_importance_create(&p, s, NULL), MQ_OK);
+    assert_int_equal(mq_array_wrap(&array, MQ_FLOAT, 2, (int64_t[]){ 1, WIDTH }, none, NULL, NULL), MQ_OK);
+    mq_importance_add_activation(p, "r", array);
+    mq_array_unref(array);
+    scores = finish();
+    near(scores[0], 3, 1e-6); /* norms of weights */
+    assert_int_equal(n_warnings, 1);
+    assert_int_equal(n_odd, 2);
+    close_net();
+}
+
+static void odd_gradients(void **state)
+{
+    const float b[WIDTH * OUT] = { 1, 2, 3, 4, 5, 6 }, first[] = { 1, NAN, 0, 1, INFINITY, NAN };
+    const double *scores;
+
+    (void)state;
+    open_net();
+    mq_importance_add_gradient(p, "b", b, first, WIDTH * OUT);
+    mq_importance_end_step(p);
+    scores = finish();
+    near(scores[0], 1, 1e-12);
+    near(scores[1], 16, 1e-12);
+    near(scores[2], 0, 1e-12);
+    assert_int_equal(n_odd, 1);
     close_net();
 }
 
@@ -156,6 +207,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_MODEL(activations),
+        ON_MODEL(odd_activations),
+        ON_MODEL(odd_gradients),
         ON_MODEL(gradients),
         ON_MODEL(gradients_of_makers),
         ON_MODEL(nothing_seen),

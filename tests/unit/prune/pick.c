@@ -417,6 +417,39 @@ static void test_counts(void **state)
     release();
 }
 
+/* Of blocks by squares the root of the mean is compared. */
+static void test_threshold_of_blocks(void **state)
+{
+    uint8_t *mask;
+    float *x;
+    size_t zeros;
+
+    (void)state;
+    ask(NULL);
+    opts.threshold = 0.5;
+    opts.pattern = "1x4";
+    opts.method = MQ_PRUNE_L2;
+    build(MQ_FLOAT, false);
+    find();
+    mask = mask_of(3);
+    x = values_of(plan.items.items[3]);
+    zeros = zeros_of(mask, 31 * 40);
+    assert_true(zeros > 100 && zeros < 1000);
+    for (size_t o = 0; o < 40; o++)
+        for (size_t i = 0; i < 31; i += 4) {
+            const size_t n = 31 - i < 4 ? 31 - i : 4;
+            double squares = 0;
+
+            for (size_t k = i; k < i + n; k++)
+                squares += (double)x[k * 40 + o] * (double)x[k * 40 + o];
+            for (size_t k = i; k < i + n; k++)
+                assert_int_equal(mask[k * 40 + o], !(sqrt(squares / (double)n) < 0.5));
+        }
+    free(x);
+    free(mask);
+    release();
+}
+
 /* What is written is what the mask says, bit for bit where it stays. */
 static void test_written(void **state)
 {
@@ -454,7 +487,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_elements), cmocka_unit_test(test_groups),
                                         cmocka_unit_test(test_long_rows), cmocka_unit_test(test_blocks),
-                                        cmocka_unit_test(test_counts), cmocka_unit_test(test_written) };
+                                        cmocka_unit_test(test_counts), cmocka_unit_test(test_written),
+                                        cmocka_unit_test(test_threshold_of_blocks) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

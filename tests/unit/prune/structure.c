@@ -450,6 +450,31 @@ static void what_fits_is_given_back(void **state)
     mq_structure_free(s);
 }
 
+/* Scores that compare as they are do so when steps are given back, too. */
+static void raw_scores_are_given_back_as_they_are(void **state)
+{
+    mq_structure *s;
+    bool met;
+
+    (void)state;
+    make_net();
+    s = find();
+    mq_structure_choose(s, ALL, 4, NULL, NULL);
+    group(s, "c2")->step = 12;
+    for (size_t k = 0; k < 16; k++)
+        group(s, "c1")->scores[k] = k < 4 ? 0.1 : 1.5;
+    for (size_t k = 0; k < 24; k++)
+        group(s, "c2")->scores[k] = 1;
+    for (size_t k = 0; k < 32; k++)
+        group(s, "m4")->scores[k] = k < 4 ? 0.2 : 100;
+    assert_int_equal(mq_structure_budget(s, MQ_STRUCTURE_COUNT, 72 - 13, true, &met, NULL), MQ_OK);
+    assert_true(met);
+    assert_int_equal(group(s, "c1")->left, 12); /* 0.4 in all, against 0.8 */
+    assert_int_equal(group(s, "c2")->left, 12);
+    assert_int_equal(group(s, "m4")->left, 32);
+    mq_structure_free(s);
+}
+
 /* A group whose channels are all but zero loses them first. */
 static void what_weighs_little_goes_first(void **state)
 {
@@ -540,6 +565,7 @@ int main(void)
         ON_MODEL(geomedian_sums_distances),
         ON_MODEL(budgets_are_met), ON_MODEL(budgets_add_up), ON_MODEL(weights_behind_views_count),
         ON_MODEL(what_fits_is_given_back),
+        ON_MODEL(raw_scores_are_given_back_as_they_are),
         ON_MODEL(what_weighs_little_goes_first),
         ON_MODEL(blocks_go_by_score),
     };
