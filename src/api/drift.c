@@ -164,7 +164,8 @@ static mq_status fill_unmatched(const mq_layers_job *j, mq_layers_result *r)
     if (!list)
         return mq_oom(j->err);
     for (size_t i = 0; i < j->n_views; i++)
-        if (!j->views[i].matched && !(list[r->n_unmatched++] = mq_arena_strdup(j->arena, mq_node_label(j->views[i].node))))
+        if (!j->views[i].matched && !mq_layers_moves(j->views[i].node) &&
+            !(list[r->n_unmatched++] = mq_arena_strdup(j->arena, mq_node_label(j->views[i].node))))
             return mq_oom(j->err);
     r->unmatched = list;
     return MQ_OK;
@@ -252,8 +253,9 @@ static mq_status fill_report(const mq_layers_job *j, const mq_layers_result *r, 
         report_layer(report, &r->layers[i], &r->layers[i] == r->first);
     if (r->n_unmatched)
         mq_warn(j->hooks, "layers-unmatched", r->unmatched[0],
-                "%zu quantized node%s of the model stand%s for no node of the reference: %s", r->n_unmatched,
-                r->n_unmatched == 1 ? "" : "s", r->n_unmatched == 1 ? "s" : "", "what is lost there is not told");
+                "%zu quantized node%s of the model stand%s for no node of the reference (%s%s): what is lost there is not told",
+                r->n_unmatched, r->n_unmatched == 1 ? "" : "s", r->n_unmatched == 1 ? "s" : "", r->unmatched[0],
+                r->n_unmatched == 1 ? "" : ", ...");
     return mq_report_status(report, j->err);
 }
 

@@ -9,6 +9,9 @@
 #include "exec/evaluate.h"
 #include "mq/layers.h"
 
+/* Values beyond are masks (-3.4e38 for a score that is not to count): all that they become is far away, too. */
+#define MQ_LAYER_MASK 1e9
+
 enum {
     MQ_LAYER_INPUTS = 8, /* of a node that are looked at */
     MQ_LAYER_TAIL = 3,   /* nodes between a layer and the tensor it is judged by */

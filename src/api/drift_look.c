@@ -19,7 +19,7 @@ static void see(mq_layer_values *s, const mq_fake *f, double x, int64_t low, int
     double code, error;
     bool clipped;
 
-    if (!isfinite(x))
+    if (!(fabs(x) < MQ_LAYER_MASK))
         return;
     s->min = s->n ? fmin(s->min, x) : x;
     s->max = s->n ? fmax(s->max, x) : x;
@@ -65,7 +65,7 @@ mq_status mq_layer_look_at(mq_layer_job *l, size_t k, const mq_array *x, mq_erro
         const double v = scale && n == l->n_in_scale ? (double)values[e] * scale[c] : values[e];
 
         see(s, f, v, low, high);
-        if (c < s->n_channels && isfinite(v))
+        if (c < s->n_channels && fabs(v) < MQ_LAYER_MASK)
             s->channels[c] = fmax(s->channels[c], fabs(v));
     }
     return MQ_OK;

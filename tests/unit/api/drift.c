@@ -198,6 +198,27 @@ static void a_stranger_is_counted(void **state)
     assert_non_null(strstr(warned, "layers-unmatched"));
 }
 
+/* A score of -3.4e38 that integers clip is as far away as before. */
+static void masks_are_left_out(void **state)
+{
+    static const float mask[] = { 0, -3.4e38f, 0, 0 };
+
+    (void)state;
+    make_both();
+    mq_graph_clear_outputs(reference->graph);
+    mq_graph_clear_outputs(m->graph);
+    make_init(reference->graph, "mask", MQ_FLOAT, "4", mask);
+    make_init(m->graph, "mask", MQ_FLOAT, "4", mask);
+    make_node(reference->graph, "Add", "x,mask", "masked");
+    make_type(make_output(reference->graph, "masked"), MQ_FLOAT, "N,4");
+    make_node(m->graph, "Add", "x_DequantizeLinear_Output,mask", "masked_QuantizeLinear_Input");
+    make_node(m->graph, "QuantizeLinear", "masked_QuantizeLinear_Input,x_scale,x_zero", "masked_quantized");
+    make_node(m->graph, "DequantizeLinear", "masked_quantized,x_scale,x_zero", "masked");
+    make_type(make_output(m->graph, "masked"), MQ_FLOAT, "N,4");
+    measure();
+    assert_true(layer("masked")->own > 30 && layer("masked")->accumulated > 30);
+}
+
 /* ---- saturating sums ------------------------------------------------------------------------------------------------ */
 
 /* Two products. What the second has is held exactly, but its inputs are large and its largest weights lie side by side: 220
@@ -413,6 +434,7 @@ int main(void)
         T(results_do_not_depend_on_the_parts),
         T(nothing_quantized_is_said),
         T(a_stranger_is_counted),
+        T(masks_are_left_out),
         T(a_saturating_layer_comes_first_on_its_cpu),
         T(every_form_is_read),
         T(a_clipped_range_comes_first),
