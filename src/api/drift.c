@@ -253,8 +253,8 @@ static mq_status fill_report(const mq_layers_job *j, const mq_layers_result *r, 
         report_layer(report, &r->layers[i], &r->layers[i] == r->first);
     if (r->n_unmatched)
         mq_warn(j->hooks, "layers-unmatched", r->unmatched[0],
-                "%zu quantized node%s of the model stand%s for no node of the reference (%s%s): what is lost there is not told",
-                r->n_unmatched, r->n_unmatched == 1 ? "" : "s", r->n_unmatched == 1 ? "s" : "", r->unmatched[0],
+                "%zu quantized node%s of the model stand%s for no node of the reference (%s%s): what is lost there is not "
+                "told", r->n_unmatched, r->n_unmatched == 1 ? "" : "s", r->n_unmatched == 1 ? "s" : "", r->unmatched[0],
                 r->n_unmatched == 1 ? "" : ", ...");
     return mq_report_status(report, j->err);
 }
