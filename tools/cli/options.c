@@ -113,10 +113,6 @@ static mq_status bad_word(const cli_row *row, const char *text, mq_error *err)
     char words[256];
 
     list_words(words, sizeof words, row->words);
-    if (find_word(row->later, text) >= 0 && row->later_why)
-        return cli_fail(err, MQ_ERR_USAGE, "%s %s is not in this version: %s", row->label, text, row->later_why);
-    if (find_word(row->later, text) >= 0)
-        return cli_fail(err, MQ_ERR_USAGE, "%s %s is not in this version, which has %s", row->label, text, words);
     return cli_fail(err, MQ_ERR_USAGE, "%s is %s, not '%s'", row->label, words, text);
 }
 

@@ -273,9 +273,7 @@ typedef struct cli_row {
     const char *group;    /* heading in -h */
     const char *arg;      /* "FILE"; NULL for switches */
     const char *words;    /* legal words, "auto|none"; for other kinds words that stand beside a value of the kind */
-    const char *later;    /* words that a later version will take: answered as such */
     const char *fallback; /* the default as one would write it; NULL: none, or said in `help` */
-    const char *later_why; /* what is said about `later`; NULL: the words that there are */
     const char *second;   /* of KIND_WORD: legal words behind a comma; NULL: none */
     uint64_t min;         /* of KIND_COUNT */
     uint64_t max;         /* 0: no limit */
