@@ -119,7 +119,7 @@ static void set_costs(mq_prune_curve *c, const mq_sense_point *points)
             last = fmax(last, -log(1 - noise));
         } else {
             from = isnan(from) ? share : from;
-            last = fmax(last, -log(1 - LOUD) + STEEP * (share - from));
+            last = fmax(last, MQ_PRUNE_LOUD + STEEP * (share - from));
         }
         c->cost[l] = last;
     }

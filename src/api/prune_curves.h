@@ -8,6 +8,8 @@
 #include "api/sensitivity.h"
 #include "prune/structure.h"
 
+#define MQ_PRUNE_LOUD 2.302585093 /* cost behind which outputs hardly tell more from less: see below */
+
 enum { MQ_PRUNE_LEVELS = 9 }; /* 10, 20, ... 90 % */
 
 /* The cost of noise n (its power by the outputs') is -log(1 - n): of what the outputs say 1 - n is left, and what several

@@ -183,22 +183,6 @@ static void give_back(const goals *g)
     }
 }
 
-static mq_status reach_by_curves(goals *g)
-{
-    const mq_search_goal goal = { .max_cost = INFINITY, .min_gain = 1 };
-    const mq_search_calls calls = { .gain = gain_of_budgets, .user = g };
-    mq_search_result found;
-    mq_status rc;
-
-    MQ_TRY(set_gains(g, gain_of_budgets));
-    MQ_TRY(mq_search(g->options, g->curves.n, &goal, &calls, g->choice, &found, g->j->job.err));
-    apply_levels(g, g->choice);
-    if (found.met)
-        give_back(g);
-done:
-    return rc;
-}
-
 static mq_status reach_by_importance(const goals *g)
 {
     const bool raw = g->j->opts->method == MQ_PRUNE_TAYLOR; /* what a loss changes by compares as it is */
@@ -210,6 +194,26 @@ static mq_status reach_by_importance(const goals *g)
         MQ_TRY(mq_structure_budget(g->s, MQ_STRUCTURE_MACS, g->most_macs, raw, &met, g->j->job.err));
     if (isfinite(g->most_bytes))
         MQ_TRY(mq_structure_budget(g->s, MQ_STRUCTURE_BYTES, g->most_bytes, raw, &met, g->j->job.err));
+done:
+    return rc;
+}
+
+/* Where next to nothing would be left of the outputs, a training begins anew, and curves do not say with which groups best:
+ * not with a narrower residual stream, which looks no worse to them. */
+static mq_status reach_by_curves(goals *g)
+{
+    const mq_search_goal goal = { .max_cost = INFINITY, .min_gain = 1 };
+    const mq_search_calls calls = { .gain = gain_of_budgets, .user = g };
+    mq_search_result found;
+    mq_status rc;
+
+    MQ_TRY(set_gains(g, gain_of_budgets));
+    MQ_TRY(mq_search(g->options, g->curves.n, &goal, &calls, g->choice, &found, g->j->job.err));
+    if (g->j->opts->rounds && g->j->opts->train.epochs && !(found.cost <= MQ_PRUNE_LOUD))
+        return reach_by_importance(g);
+    apply_levels(g, g->choice);
+    if (found.met)
+        give_back(g);
 done:
     return rc;
 }
@@ -460,11 +464,10 @@ done:
 
 /* ---- all ------------------------------------------------------------------------------------------------------------ */
 
-/* Does importance alone decide? Curves of generated inputs mislead. A training makes good what curves say is lost, but not
- * what a residual stream lost: models of half the multiply-accumulates came out far better by importance. */
+/* Does importance alone decide? Curves of generated inputs mislead. */
 static bool by_importance(const mq_prune_opts *o)
 {
-    return (mq_prune_trains(o) || !(o->data.n_data || o->judge_on.n_data)) && (by_size(o) || by_time(o));
+    return !(o->data.n_data || o->judge_on.n_data) && (by_size(o) || by_time(o));
 }
 
 /* A model that cannot be run here is pruned by importance alone where that is enough. */
