@@ -69,8 +69,8 @@ typedef struct mq_prune_opts {
     mq_data_source judge_on; /* what bounds are measured on; n_data 0: generated inputs */
     mq_data_source verify_on; /* what models are run on for the proof (default: generated inputs) */
     mq_bounds bounds;       /* besides size (default: none); runs both models where that is needed */
-    /* Without a number of zeros, and with a bound on outputs or a metric, each weight gets the ratio that a search finds; each
-     * group of channels also by bounds on multiply-accumulates, bytes and time. */
+    /* Without a number of zeros, and with a bound on outputs or a metric, each weight gets the ratio that a search finds;
+     * each group of channels also by bounds on multiply-accumulates, bytes and time. */
     bool sensitivity;       /* report what each weight or group loses alone (default false; a search does it anyway) */
     double time_limit;      /* of the search, seconds; 0 (default): none */
     bool strict;            /* a warning counts as a missed bound (default false) */
