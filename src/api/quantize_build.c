@@ -54,6 +54,7 @@ done:
 mq_status mq_job_choose(mq_quantize_job *j)
 {
     mq_status rc = MQ_OK;
+    bool again;
 
     mq_quant_plan_release(&j->plan);
     j->plan = (mq_quant_plan){ .model = j->job.model, .opts = j->opts, .levels = j->levels };
@@ -61,8 +62,10 @@ mq_status mq_job_choose(mq_quantize_job *j)
     if (!j->plan.n_quantized && !j->levels)
         return fail_nothing(j);
     MQ_TRY(raise_opset(j));
+    again = j->work.most != NULL;
     j->work = mq_quant_work_of(&j->plan);
-    mq_quant_mode_warn(&j->work, j->job.hooks);
+    if (!again) /* a search has it chosen twice */
+        mq_quant_mode_warn(&j->work, j->job.hooks);
 done:
     if (rc == MQ_ERR_USAGE)
         mq_error_prefix(j->job.err, "%s", j->job.input); /* an option and what is in this model */
