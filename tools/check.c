@@ -383,6 +383,8 @@ static mq_status check_options(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--tensors needs --against REFERENCE: ONNX Runtime gives outputs only");
     if (o->values[OPT_LAYERS].on && !o->values[OPT_AGAINST].given)
         return cli_fail(err, MQ_ERR_USAGE, "--layers needs --against REFERENCE: the model before it was quantized");
+    if (o->values[OPT_LAYERS].on && o->values[OPT_CARRY].given)
+        return cli_fail(err, MQ_ERR_USAGE, "--layers looks at each sample by itself: no --carry beside it");
     if (o->values[OPT_ATOL].real < 0 || o->values[OPT_RTOL].real < 0)
         return cli_fail(err, MQ_ERR_USAGE, "--atol and --rtol are 0 or more");
     if ((o->values[OPT_ATOL].given || o->values[OPT_RTOL].given) && !compares && !tests)

@@ -12,3 +12,4 @@ try m.onnx --against m.onnx --rtol -1
 try m.onnx --dim n=3
 try --tests .
 try --tests missing
+try m.onnx --against m.onnx --layers --carry h=c
