@@ -28,17 +28,6 @@ print(s["met"], s["evaluations"] <= 3, s["stopped"])' || true
 static -o g.onnx --min-sqnr 42 --time-limit 1ms --json | python3 -c 'import json, sys
 d = json.load(sys.stdin)
 print(d["search"]["met"], d["search"]["stopped"], "search-stopped" in {w["code"] for w in d["warnings"]})' || true
-for how in "--mode weight" "--mode weight --type int4" "--mode dynamic" "--type int4" "--format qoperator"; do
-    echo "$how" && static -o h.onnx -f $how --min-sqnr 42 --json | python3 -c "$show"
-done
-static -o i.onnx --sensitivity --report r.json,r.md,r.html
-python3 - <<'P'
-import json
-s = json.load(open("r.json"))["sensitivity"]
-db = [layer["points"][-1]["sqnr_db"] for layer in s]
-print(len(s), db == sorted(db), s[0]["metric"], [p["form"] for p in s[0]["points"]])
-P
-grep -c 'one layer changed' r.md r.html
 static -o j.onnx --min-speedup 0.001 --json | python3 -c "$show"
 static -o k.onnx --min-speedup 1000 --json | python3 -c "$show" || true
 test ! -e k.onnx
