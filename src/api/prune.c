@@ -9,6 +9,7 @@
 
 #include "api/prune_job.h"
 #include "api/running.h"
+#include "base/file.h"
 #include "base/threads.h"
 #include "model/sparse.h"
 #include "ops/ops.h"
@@ -171,6 +172,8 @@ mq_status mq_prune_file(const char *input, const char *output, const mq_prune_op
     MQ_TRY(mq_prune_check_data(j.opts, err));
     MQ_TRY(open_input(&j));
     MQ_TRY(raise_opset(&j));
+    if (!j.opts->dry_run) /* what is sure to fail behind long work fails before it */
+        MQ_TRY(mq_outfile_try(output, j.opts->save.force, err));
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     if (mq_prune_trains(j.opts))
         MQ_TRY(mq_train_plain(j.job.model, err));

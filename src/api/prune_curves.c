@@ -57,8 +57,9 @@ static bool skips(void *user, size_t item, size_t level)
 {
     const measuring *m = user;
     const mq_prune_curve *c = &m->curves->items[item];
+    const size_t step = m->coarse ? 2 : 1;
 
-    return c->left[level] == (level ? c->left[level - 1] : c->group->n) || (m->coarse && level % 2 == 0);
+    return (m->coarse && level % 2 == 0) || c->left[level] == (level >= step ? c->left[level - step] : c->group->n);
 }
 
 static mq_status change(void *user, size_t item, size_t level, size_t k, const mq_array *whole, mq_array **out,

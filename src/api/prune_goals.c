@@ -377,7 +377,7 @@ static mq_status try_share(goals *g, seen *k, double share, double most, double 
         k->slow = (timed){ 0, before };
     }
     *(*used <= 1 ? &k->fast : &k->slow) = (timed){ share, *used };
-    *close = *used <= 1 ? *used >= CLOSE || k->before <= 1 : share >= most;
+    *close = *used <= 1 ? *used >= CLOSE : share >= most;
 done:
     return rc;
 }
@@ -393,11 +393,17 @@ static mq_status reach_time(goals *g)
     bool close = false;
     seen k = { 0 };
 
-    for (int i = 0; rc == MQ_OK && !close && i < MOST_TIMES && !(g->deadline > 0 && mq_seconds() >= g->deadline); i++) {
+    for (int i = 0; rc == MQ_OK && !close && i < MOST_TIMES; i++) {
         double used;
 
+        if (i && g->deadline > 0 && mq_seconds() >= g->deadline)
+            break;
         MQ_TRY(mq_check_cancelled(g->j->job.hooks, g->j->job.err));
         MQ_TRY(try_share(g, &k, share, most, &used, &close));
+        if (k.before <= 1) { /* it holds as it is */
+            keep_all(g);
+            goto done;
+        }
         if (used <= 1 || (!(k.fast.used > 0) && used < fastest))
             save_left(g, left);
         fastest = fmin(fastest, used);
@@ -470,6 +476,16 @@ static bool by_importance(const mq_prune_opts *o)
     return !(o->data.n_data || o->judge_on.n_data) && (by_size(o) || by_time(o));
 }
 
+/* Is there a curve with a point? --time-limit may have come before all of them. */
+static bool any_measured(const mq_prune_curves *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t l = 0; l < MQ_PRUNE_LEVELS; l++)
+            if (isfinite(c->items[i].cost[l]))
+                return true;
+    return false;
+}
+
 /* A model that cannot be run here is pruned by importance alone where that is enough. */
 static mq_status measure_curves(goals *g)
 {
@@ -479,7 +495,7 @@ static mq_status measure_curves(goals *g)
     if (by_importance(o) && !o->sensitivity)
         return MQ_OK;
     rc = mq_prune_curves_measure(&g->curves, g->j, g->deadline);
-    g->measured = rc == MQ_OK && !by_importance(o);
+    g->measured = rc == MQ_OK && !by_importance(o) && any_measured(&g->curves);
     if (rc != MQ_ERR_UNSUPPORTED || o->sensitivity || !by_size(o))
         return rc;
     mq_warn(g->j->job.hooks, "prune-unmeasured", "", "what groups lose cannot be measured, importance decides: %s",
@@ -527,7 +543,7 @@ mq_status mq_prune_structure_goals(mq_prune_job *j)
         g.options[i] = (mq_search_item){ &g.levels[i * MQ_PRUNE_LEVELS], MQ_PRUNE_LEVELS };
     if (g.curves.n)
         MQ_TRY(measure_curves(&g));
-    if (mq_prune_structure_by_bounds(j->opts))
+    if (g.curves.n && mq_prune_structure_by_bounds(j->opts))
         rc = choose(&g);
 done:
     mq_prune_curves_release(&g.curves);

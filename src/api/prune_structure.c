@@ -187,6 +187,21 @@ done:
     return rc;
 }
 
+/* Channels whose importance is no number stay as long as others are there. */
+static void warn_of_nan(const mq_prune_job *j, const mq_structure_group *groups, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t odd = 0;
+
+        for (size_t k = 0; groups[i].chosen && k < groups[i].n; k++)
+            odd += isnan(groups[i].scores[k]) != 0;
+        if (odd)
+            mq_warn(j->job.hooks, "prune-nonfinite", groups[i].channels->name,
+                    "'%s': the importance of %zu of %zu channels is not a number: they go last", groups[i].channels->name,
+                    odd, groups[i].n);
+    }
+}
+
 mq_status mq_prune_structure_counts(mq_prune_job *j)
 {
     struct mq_prune_structured *p = j->structured;
@@ -197,12 +212,13 @@ mq_status mq_prune_structure_counts(mq_prune_job *j)
 
     if (!p->groups)
         return MQ_OK;
+    groups = mq_structure_groups(p->groups, &n);
+    warn_of_nan(j, groups, n);
     if (o->sensitivity || mq_prune_structure_by_bounds(o))
         MQ_TRY(mq_prune_structure_goals(j));
     if (o->sparsity.n && o->scope == MQ_PRUNE_GLOBAL)
         MQ_TRY(set_common_share(j));
     MQ_TRY(mq_structure_pick(p->groups, &p->n_gone, j->job.err));
-    groups = mq_structure_groups(p->groups, &n);
     for (size_t i = 0; i < n; i++)
         n_chosen += groups[i].chosen;
     if (!p->n_gone && !mq_report_n_missed(j->job.report))

@@ -83,7 +83,7 @@ mq_status mq_narrow_pick(const double *scores, size_t n, size_t left, bool *keep
     if (!list)
         return mq_oom(err);
     for (size_t i = 0; i < n; i++)
-        list[i] = (ranked){ isnan(scores[i]) ? 0 : scores[i], i };
+        list[i] = (ranked){ isnan(scores[i]) ? INFINITY : scores[i], i };
     qsort(list, n, sizeof *list, by_score);
     for (size_t i = 0; i < n; i++)
         keep[list[i].channel] = i < left;

@@ -23,7 +23,7 @@ void mq_narrow_release(mq_narrow *w);
 /* MQ_ERR_UNSUPPORTED: no channels can go, with the first reason. */
 mq_status mq_narrow_fail_nothing(const mq_channels *c, mq_error *err);
 
-/* Sets the flags of the `left` largest of n scores; of equal ones the lower. NaN counts as 0. */
+/* Sets the flags of the `left` largest of n scores; of equal ones the lower. NaN is the largest. */
 mq_status mq_narrow_pick(const double *scores, size_t n, size_t left, bool *keep, mq_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 /* What narrower groups cost. Each product and each constant is a term: its multiply-accumulates or bytes are a product of
  * sizes of axes, so what is left of it is what is left of those axes. Sizes that are not known count 1; what operators in
  * inner graphs do does not change. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "ops/ops.h"
@@ -357,10 +358,12 @@ static int by_size(const void *a, const void *b)
 /* n + 1 numbers. */
 static void sum_scores(const mq_structure_group *g, bool raw, double *sums)
 {
-    double sum = 0;
+    double sum = 0, most = 0; /* what is no number goes last */
 
+    for (size_t k = 0; k < g->n; k++)
+        most = g->scores[k] > most ? g->scores[k] : most;
     for (size_t k = 0; k < g->n; k++) {
-        const double x = g->scores[k] >= 0 ? g->scores[k] : 0; /* NaN, too */
+        const double x = isnan(g->scores[k]) ? most : g->scores[k] >= 0 ? g->scores[k] : 0;
 
         sums[k + 1] = raw ? x : x * x;
     }
