@@ -56,7 +56,8 @@ static mq_status by_gradients(const mq_prune_job *j, mq_importance *p)
     const mq_prune_opts *o = j->opts;
     mq_train_opts how = mq_train_opts_default();
     const mq_data_source source = source_of(o);
-    mq_train_job t = { .opts = &how, .train_on = &source, .judge_on = &source, .metric = o->bounds.eval_cmd ? NULL : o->bounds.metric,
+    mq_train_job t = { .opts = &how, .train_on = &source, .judge_on = &source,
+                       .metric = o->bounds.eval_cmd ? NULL : o->bounds.metric,
                        .metric_output = o->bounds.metric_output, .note = o->note, .user = o->user, .hooks = j->job.hooks,
                        .err = j->job.err };
     mq_model *copy = NULL;
