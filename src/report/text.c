@@ -413,6 +413,36 @@ static void searched(mq_str *out, const json_t *search)
         mq_str_addf(out, "         and %zu more\n", n - MQ_REPORT_N_WORST);
 }
 
+/* What layers cost alone in the form that was asked for, the dearest first; of weights that are pruned there are curves. */
+static void alone(mq_str *out, const json_t *layers)
+{
+    const size_t n = json_array_size(layers);
+    int name = 0;
+
+    for (size_t i = 0; i < n && i < MQ_REPORT_N_WORST; i++) {
+        const int width = (int)strlen(mq_json_get_text(json_array_get(layers, i), "name"));
+
+        name = width > 50 ? 50 : width > name ? width : name;
+    }
+    for (size_t i = 0; i < n && i < MQ_REPORT_N_WORST; i++) {
+        const json_t *points = json_object_get(json_array_get(layers, i), "points"), *asked = NULL;
+        double metric;
+
+        for (size_t k = 0; k < json_array_size(points) && !asked; k++)
+            if (strcmp(mq_json_get_text(json_array_get(points, k), "form"), "quantized") == 0)
+                asked = json_array_get(points, k);
+        if (!asked)
+            return;
+        mq_str_add(out, i ? "         " : "alone    ");
+        cell(out, mq_json_get_text(json_array_get(layers, i), "name"), name);
+        mq_str_add(out, "  ");
+        mq_str_add_sqnr(out, asked);
+        if (mq_json_get_real(asked, "metric", &metric))
+            mq_str_addf(out, ", metric %.4g", metric);
+        mq_str_add(out, i ? "\n" : " when only this one is quantized\n");
+    }
+}
+
 static void pruned(mq_str *out, const json_t *doc)
 {
     const json_t *prune = json_object_get(doc, "prune"), *worth = json_object_get(prune, "worth");
@@ -464,6 +494,7 @@ void mq_render_text(const json_t *doc, mq_str *out)
     weights_line(out, doc);
     pruned(out, doc);
     searched(out, json_object_get(doc, "search"));
+    alone(out, json_object_get(doc, "sensitivity"));
     saturating(out, json_object_get(doc, "saturating"));
     if (*mq_json_get_text(mode, "note")) {
         mq_str_add(out, "mode     ");
