@@ -211,6 +211,7 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
         MQ_TRY(mq_job_calibrate(&j));
     if (filled.calibrate_only)
         goto done;
+    j.round_until = mq_seconds() + filled.time_limit;
     MQ_TRY(mq_job_search(&j));
     MQ_TRY(mq_job_build(&j));
     warn_unused_form(&j);

@@ -82,6 +82,7 @@ mq_status mq_job_build(mq_quantize_job *j)
         MQ_TRY(mq_job_quantize_activations(j));
     else
         MQ_TRY(mq_job_round_weights(j));
+    mq_job_report_rounding(j);
     MQ_TRY(mq_quant_rewrite(&j->plan, j->job.hooks, j->job.err));
     if (j->opts->format == MQ_FORMAT_QOPERATOR)
         MQ_TRY(mq_job_make_operators(j));

@@ -15,6 +15,7 @@ mq_status mq_candidate_open(mq_candidate *c, const mq_quantize_job *j, const mq_
         c->quiet = *j->job.hooks;
     c->quiet.warn = NULL;
     c->quiet.progress = NULL;
+    c->opts.note = NULL;
     if (plain) {
         c->opts.format = MQ_FORMAT_QDQ;
         c->opts.mode = c->opts.mode == MQ_MODE_STATIC ? MQ_MODE_STATIC : MQ_MODE_WEIGHT;

@@ -31,6 +31,7 @@ typedef struct mq_quantize_job {
     mq_smooth_result smoothed;
     size_t n_corrected; /* biases */
     mq_rounded_table *rounded; /* weights that were rounded by data; copies of the job share it */
+    double round_until; /* mq_seconds: no weight's rounding is begun afterwards, for whichever copy; with opts.time_limit */
 } mq_quantize_job;
 
 /* ---- one model (quantize_build.c) ----------------------------------------------------------------------------------- */
@@ -63,6 +64,9 @@ mq_status mq_job_make_operators(mq_quantize_job *j);
 mq_status mq_job_check_round(const mq_quantize_opts *o, mq_error *err);
 /* Before anything is chosen, with AWQ: channels that are large get finer weights. */
 mq_status mq_job_prepare_awq(mq_quantize_job *j);
+/* Into the report, after it: how many weights of the plan are rounded by data, and the mean gain of their layers' results in
+ * dB. */
+void mq_job_report_rounding(const mq_quantize_job *j);
 /* Gives the weights of j->plan, whose model is not rewritten yet, the integers with which their layers' results are nearest,
  * if the options ask for it. What is in j->rounded is only copied; what is found anew goes there. */
 mq_status mq_job_round_weights(mq_quantize_job *j);

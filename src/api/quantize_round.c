@@ -61,10 +61,16 @@ static mq_status look(void *user, const mq_value *value, const mq_array *array, 
     return mq_rounding_add(user, value, array, err);
 }
 
+static bool is_whole(void *user, const mq_value *value, int rank)
+{
+    return mq_rounding_sums_first_axis(user, value, rank);
+}
+
 static mq_status run_stage(mq_quantize_job *j, mq_rounding *r)
 {
     mq_watch_opts o = { .source = &j->opts->calibrate_on, .shard = 1, .n_shards = 1, .step = "look at inputs",
-                        .code = "round-partial", .unseen = "are rounded to nearest", .look = look, .user = r };
+                        .code = "round-partial", .unseen = "are rounded to nearest", .look = look, .is_whole = is_whole,
+                        .user = r };
     mq_watched seen;
     mq_status rc;
 
@@ -75,21 +81,23 @@ done:
     return rc;
 }
 
-/* Mean gain of the layers' results in dB, and what they are beside their errors now. */
-static void report_rounding(const mq_quantize_job *j)
+void mq_job_report_rounding(const mq_quantize_job *j)
 {
-    const mq_rounded_table *t = j->rounded;
     double gain = 0;
-    size_t n = 0;
+    size_t n = 0, n_rounded = 0;
 
-    for (size_t i = 0; i < t->items.n; i++) {
-        const mq_rounded *e = t->items.items[i];
-        if (e->nearest > 0 && e->error > 0) {
+    if (!looks_at_data(j->opts) || j->opts->dry_run)
+        return;
+    for (size_t i = 0; i < j->plan.items.n; i++) {
+        const mq_quant_item *it = j->plan.items.items[i];
+        const mq_rounded *e = it->weight.rounded ? mq_rounded_find(j->rounded, it) : NULL;
+        n_rounded += it->weight.rounded != NULL;
+        if (e && e->nearest > 0 && e->error > 0) {
             gain += 10 * log10(e->nearest / e->error);
             n++;
         }
     }
-    mq_report_set_rounding(j->job.report, t->items.n, n ? gain / (double)n : 0);
+    mq_report_set_rounding(j->job.report, n_rounded, n ? gain / (double)n : 0);
 }
 
 static bool is_late(void *user)
@@ -114,7 +122,7 @@ mq_status mq_job_round_weights(mq_quantize_job *j)
     const mq_round_kind kind = j->opts->algorithm == MQ_ALGORITHM_AWQ    ? MQ_ROUND_RTN
                                : j->opts->algorithm == MQ_ALGORITHM_GPTQ ? MQ_ROUND_GPTQ
                                                                          : MQ_ROUND_DESCENT;
-    double deadline = mq_seconds() + j->opts->time_limit;
+    double deadline = j->round_until;
     mq_rounding *r = NULL;
     bool more;
     mq_status rc;
@@ -131,7 +139,6 @@ mq_status mq_job_round_weights(mq_quantize_job *j)
             break;
         MQ_TRY(run_stage(j, r));
     }
-    report_rounding(j);
     rc = mq_job_end_step(&j->job, "round");
 done:
     mq_rounding_free(r);

@@ -254,13 +254,19 @@ static void report_saturating(const mq_quantize_job *j, const mq_saturation *s)
                 "weights (as '%s')", n_left, left);
 }
 
-/* 7 bits for the weights that need them on the target's CPU, where the user has not decided it for all. */
+/* Does the target's CPU saturate, and the user has not decided for all weights what is done about it? */
+static bool heeds_saturation(const mq_quantize_opts *o)
+{
+    return o->reduce_range == MQ_CHOICE_DEFAULT && mq_quant_target_saturates(o->target);
+}
+
+/* 7 bits for the weights that need them. */
 static mq_status reduce_saturating(mq_quantize_job *j, const mq_calibration *c)
 {
     mq_saturation s = { 0 };
     mq_status rc;
 
-    if (j->opts->reduce_range != MQ_CHOICE_DEFAULT || !mq_quant_target_saturates(j->opts->target))
+    if (!heeds_saturation(j->opts))
         return MQ_OK;
     if ((rc = mq_saturation_reduce(&s, &j->plan, c, j->job.hooks, j->job.err)) == MQ_OK)
         report_saturating(j, &s);
@@ -361,6 +367,8 @@ mq_status mq_job_quantize_activations(mq_quantize_job *j)
     MQ_TRY(mq_job_find_ranges(j));
     report_activations(j, &j->calibration);
     MQ_TRY(mq_job_round_weights(j));
+    if (heeds_saturation(j->opts))
+        MQ_TRY(mq_saturation_unround(&j->plan, &j->calibration, j->job.hooks, j->job.err));
     MQ_TRY(correct_biases(j));
     MQ_TRY(mq_static_rewrite(j->plan.placement, &j->plan, &o, j->job.hooks, j->job.err));
 done:

@@ -41,7 +41,8 @@ static mq_array without_copies(const mq_array *a, const mq_data_call *call)
 static mq_status look(void *user, const mq_value *value, mq_array *array, mq_error *err)
 {
     const struct watching *w = user;
-    const mq_array part = without_copies(array, w->call);
+    const bool whole = w->opts->is_whole && w->opts->is_whole(w->opts->user, value, array->rank);
+    const mq_array part = whole ? *array : without_copies(array, w->call);
     const mq_status rc = w->opts->look(w->opts->user, value, &part, err);
 
     if (rc != MQ_OK)

@@ -18,6 +18,8 @@ typedef struct mq_watch_opts {
     /* Called for each run and tensor: float or not, in plain layout, without the samples that only fill up a batch.
      * Borrowed. What it returns ends the run, with the tensor's name in the sentence. */
     mq_status (*look)(void *user, const mq_value *value, const mq_array *array, mq_error *err);
+    /* Asked before: is the first axis of this tensor known to be no batch, so that nothing of it only fills up? NULL: no. */
+    bool (*is_whole)(void *user, const mq_value *value, int rank);
     void *user;
 } mq_watch_opts;
 

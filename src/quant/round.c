@@ -97,9 +97,12 @@ static mq_status strip_init(strip *t, int64_t n, mq_error *err)
     const size_t size = (size_t)n * LANES;
     float *room = calloc(6 * size, sizeof *room);
 
+    *t = (strip){ 0 };
+    if (!room)
+        return mq_oom(err);
     *t = (strip){ .n = n, .w = room, .s = room + size, .lo = room + 2 * size, .hi = room + 3 * size, .z = room + 4 * size,
                   .g = room + 5 * size };
-    return room ? MQ_OK : mq_oom(err);
+    return MQ_OK;
 }
 
 static void strip_release(strip *t)

@@ -18,8 +18,8 @@ typedef struct layer {
     mq_quant_item *item;
     MQ_VEC(mq_reduction) uses; /* in the order of the item's view */
     bool apart;                /* not to be rounded by data */
-    bool unseen;               /* nothing that helps was seen of its inputs */
-    mq_rounded *result;        /* of the stage */
+    bool not_finite;           /* found while it is rounded: the scales are the user's, and nobody has looked before */
+    mq_rounded *result;        /* of the stage; NULL: nothing that helps was seen of its inputs */
 } layer;
 
 struct mq_rounding {
@@ -33,6 +33,8 @@ struct mq_rounding {
     bool (*is_late)(void *user); /* NULL: there is no end */
     void *user;
     size_t n_late; /* layers that were not begun in time */
+    size_t n_apart; /* weights that are no layers, or apart */
+    const char *first_apart;
 };
 
 /* ---- table --------------------------------------------------------------------------------------------------------- */
@@ -67,7 +69,7 @@ static bool same_grid(const mq_grid *a, const mq_grid *b)
            a->n_scales == b->n_scales && (a->kind != MQ_PER_BLOCK || a->block == b->block);
 }
 
-static const mq_rounded *find(const mq_rounded_table *t, const mq_quant_item *it)
+const mq_rounded *mq_rounded_find(const mq_rounded_table *t, const mq_quant_item *it)
 {
     for (size_t i = 0; i < t->items.n; i++) {
         const mq_rounded *e = t->items.items[i];
@@ -112,17 +114,20 @@ static bool same_matrix(const mq_reduction *a, const mq_reduction *b)
            a->row_step == b->row_step && a->col_step == b->col_step;
 }
 
-/* A matrix whose item sees it transposed. */
+/* A matrix whose item sees it transposed. Which of the axes seen has the rows: steps do not say it where a size is 1. */
 static bool turn(mq_reduction *r, const mq_source *seen, const mq_source *view)
 {
+    bool rows_first;
+
     if (seen->n_dims == view->n_dims && memcmp(seen->dims, view->dims, (size_t)seen->n_dims * sizeof *seen->dims) == 0 &&
         memcmp(seen->strides, view->strides, (size_t)seen->n_dims * sizeof *seen->strides) == 0)
         return true;
     if (seen->n_dims != 2 || view->n_dims != 2 || r->groups != 1 || seen->dims[0] != view->dims[1] ||
-        seen->dims[1] != view->dims[0])
+        seen->dims[1] != view->dims[0] || seen->strides[0] != view->strides[1] || seen->strides[1] != view->strides[0])
         return false;
-    r->row_step = r->row_step == 1 ? view->dims[1] : 1;
-    r->col_step = r->col_step == 1 ? view->dims[1] : 1;
+    rows_first = seen->dims[0] == seen->dims[1] ? r->row_step != 1 : r->rows == seen->dims[0];
+    r->row_step = rows_first ? 1 : view->dims[1];
+    r->col_step = rows_first ? view->dims[1] : 1;
     return true;
 }
 
@@ -144,6 +149,12 @@ static mq_status add_use(mq_rounding *r, const mq_node *n, size_t at, mq_error *
     return MQ_OK;
 }
 
+/* Counts a weight that somebody may expect to be rounded by data. */
+static void keep_apart(mq_rounding *r, const mq_quant_item *it)
+{
+    r->first_apart = r->n_apart++ ? r->first_apart : it->value->name;
+}
+
 static mq_status find_uses(mq_rounding *r, mq_error *err)
 {
     mq_status rc = MQ_OK;
@@ -152,8 +163,16 @@ static mq_status find_uses(mq_rounding *r, mq_error *err)
         for (size_t i = 0; i < n->n_inputs; i++)
             if (n->inputs[i] && mq_weight_traits(n) && mq_weight_is_input(n, i))
                 MQ_TRY(add_use(r, n, i, err));
-    for (size_t i = 0; i < r->n_layers; i++)
-        r->layers[i].apart |= r->layers[i].uses.n < r->layers[i].item->n_users || !r->layers[i].uses.n;
+    for (size_t i = 0; i < r->n_layers; i++) {
+        layer *l = &r->layers[i];
+        l->apart |= l->uses.n < l->item->n_users || !l->uses.n;
+        if (l->apart)
+            keep_apart(r, l->item);
+    }
+    if (r->n_apart)
+        mq_warn(r->hooks, "round-apart", r->first_apart,
+                "%zu weights (as '%s') are rounded to nearest: they are tied to another, read in several ways, or in one "
+                "whose inputs are not looked at", r->n_apart, r->first_apart);
 done:
     return rc;
 }
@@ -173,9 +192,13 @@ static mq_status list_layers(mq_rounding *r, mq_error *err)
     for (size_t i = 0; i < r->plan->items.n; i++) {
         mq_quant_item *it = r->plan->items.items[i];
         const mq_rounded *known;
-        if (it->stay || it->tied || it->embedding || mq_dtype_bits(it->weight.scheme.type) > 8 || is_tied_to(r->plan, it))
+        if (it->stay || mq_dtype_bits(it->weight.scheme.type) > 8)
             continue;
-        if ((known = find(r->table, it)))
+        if (it->tied || is_tied_to(r->plan, it))
+            keep_apart(r, it);
+        else if (it->embedding)
+            continue;
+        else if ((known = mq_rounded_find(r->table, it)))
             MQ_TRY(put(&it->weight, known, err));
         else
             r->layers[r->n_layers++].item = it;
@@ -302,6 +325,11 @@ const char *const *mq_rounding_names(const mq_rounding *r, size_t *n)
     return r->sums.names.items;
 }
 
+bool mq_rounding_sums_first_axis(const mq_rounding *r, const mq_value *value, int rank)
+{
+    return mq_collect_sums_first_axis(&r->sums, value, rank);
+}
+
 mq_status mq_rounding_add(mq_rounding *r, const mq_value *value, const mq_array *array, mq_error *err)
 {
     return mq_collect_add(&r->sums, value, array, mq_threads(r->hooks ? r->hooks->n_threads : 0), err);
@@ -340,24 +368,33 @@ static mq_status round_layers(mq_rounding *r, mq_shared_sums *s, mq_error *err)
 
     mq_gram_finish(&s->gram);
     rc = mq_trial_base_make(&base, &s->gram, r->kind, err);
+    if (rc == MQ_ERR_INPUT) { /* layers without a result */
+        mq_trial_base_release(&base);
+        return MQ_OK;
+    }
     for (size_t i = 0; i < s->layers.n && rc == MQ_OK; i++) {
         layer *l = &r->layers[s->layers.items[i]];
         if ((rc = make_result(l, err)) == MQ_OK)
             rc = mq_trial_round(&base, &l->item->weight, &l->uses.items[0], l->result, err);
+        l->not_finite = rc == MQ_ERR_INPUT;
+        rc = l->not_finite ? MQ_OK : rc;
     }
     mq_trial_base_release(&base);
-    for (size_t i = 0; i < s->layers.n && rc == MQ_ERR_INPUT; i++)
-        r->layers[s->layers.items[i]].unseen = true;
-    return rc == MQ_ERR_INPUT ? MQ_OK : rc;
+    return rc;
 }
 
 static mq_status put_back(mq_rounding *r, layer *l, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
-    if (!l->result || l->unseen) {
+    if (l->not_finite) {
+        mq_warn(r->hooks, "round-nonfinite", l->item->value->name,
+                "weight '%s' is rounded to nearest: not all of it is finite", l->item->value->name);
+        return MQ_OK;
+    }
+    if (!l->result) {
         mq_warn(r->hooks, "round-unseen", l->item->value->name,
-                "weight '%s' is rounded to nearest: nothing that is finite and not zero was seen of its inputs",
+                "weight '%s' is rounded to nearest: nothing that is finite and not zero, and fits, was seen of its inputs",
                 l->item->value->name);
         return MQ_OK;
     }
@@ -384,7 +421,7 @@ mq_status mq_rounding_finish(mq_rounding *r, mq_error *err)
         last = n + WAVE < r->sums.items.n ? n + WAVE : r->sums.items.n;
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
         for (size_t i = n; i < last; i++)
-            if (r->sums.items.items[i]->gram.vectors)
+            if (r->sums.items.items[i]->gram.vectors && !r->sums.items.items[i]->misfit)
                 rcs[i] = round_layers(r, r->sums.items.items[i], &errs[i]);
         mq_progress(r->hooks, "rounding", last, r->sums.items.n);
         MQ_TRY(mq_check_cancelled(r->hooks, err));

@@ -36,6 +36,8 @@ typedef struct mq_rounded_table {
 } mq_rounded_table;
 
 void mq_rounded_table_release(mq_rounded_table *t);
+/* What is known of the item in the form that is planned; NULL: nothing. */
+const mq_rounded *mq_rounded_find(const mq_rounded_table *t, const mq_quant_item *it);
 
 typedef struct mq_rounding mq_rounding;
 
@@ -56,6 +58,8 @@ void mq_rounding_free(mq_rounding *r); /* NULL is fine */
 mq_status mq_rounding_next(mq_rounding *r, bool *more, mq_error *err);
 /* The tensors that are to be looked at in this stage. */
 const char *const *mq_rounding_names(const mq_rounding *r, size_t *n);
+/* Is the first axis of such a tensor, of that rank, one that is summed over, and so no batch? */
+bool mq_rounding_sums_first_axis(const mq_rounding *r, const mq_value *value, int rank);
 /* What one of them held in a run, in plain layout. */
 mq_status mq_rounding_add(mq_rounding *r, const mq_value *value, const mq_array *array, mq_error *err);
 /* Rounds the stage's weights. Layers are shared among threads. */

@@ -61,6 +61,14 @@ static mq_status view_of(const mq_quant_item *it, struct view *v, mq_error *err)
     return MQ_OK;
 }
 
+static const mq_unaligned_f32 *read_integers(const mq_weight *w, size_t from, size_t n, float *room)
+{
+    for (size_t i = 0; i < n; i++)
+        room[i] = (float)mq_weight_integer(w, from + i);
+    return (const mq_unaligned_f32 *)room;
+}
+
+/* Of the integers themselves, where they were made beforehand. */
 static mq_status find_extremes(const mq_quant_item *it, const struct view *v, mq_error *err)
 {
     const mq_source *s = &it->weight.source;
@@ -72,7 +80,8 @@ static mq_status find_extremes(const mq_quant_item *it, const struct view *v, mq
 
     for (size_t from = 0; rc == MQ_OK && from < n; from += STEP) {
         const size_t count = n - from < STEP ? n - from : STEP;
-        const mq_unaligned_f32 *x = mq_source_read(s, bytes, from, count, room);
+        const mq_unaligned_f32 *x = it->weight.rounded ? read_integers(&it->weight, from, count, room)
+                                                       : mq_source_read(s, bytes, from, count, room);
         for (size_t i = 0; i < count; i++) {
             see(&v->channels[channel], x[i]);
             if (--left == 0) {
@@ -91,8 +100,8 @@ static long integer_of(const mq_weight *w, size_t channel, float x)
     const size_t at = w->grid.n_scales == 1 ? 0 : channel;
     double q;
 
-    if (!isfinite(x))
-        return 0;
+    if (!isfinite(x) || w->rounded)
+        return isfinite(x) ? (long)x : 0;
     q = rint((double)x / (double)w->scales[at]) + w->zero_points[at];
     return (long)fmin(fmax(q, w->scheme.q_min), w->scheme.q_max);
 }
@@ -173,30 +182,52 @@ static void reduce(mq_weight *w)
     w->zero_points = NULL;
 }
 
+static bool saturates(long sum)
+{
+    return sum < SMALLEST || sum > LARGEST;
+}
+
+static mq_status find_sum(const mq_quant_item *it, long largest, long *sum, mq_error *err)
+{
+    struct view v = { 0 };
+    mq_status rc;
+
+    MQ_TRY(view_of(it, &v, err));
+    MQ_TRY(find_extremes(it, &v, err));
+    *sum = worst_sum(&it->weight, &v, largest);
+done:
+    free(v.channels);
+    return rc;
+}
+
 static mq_status look_at(mq_saturation *s, mq_quant_item *it, const struct product *by, const mq_hooks *hooks,
                          mq_error *err)
 {
     const char *label = mq_arena_strdup(by->node->graph->model->arena, mq_node_label(by->node)); /* nodes may go */
     const bool given = it->weight.scales != NULL || it->reduce_range == MQ_CHOICE_NO;
-    struct view v = { 0 };
     long sum;
     mq_status rc = MQ_OK;
 
     if (!label)
         return mq_oom(err);
     MQ_TRY(mq_weight_find_params(&it->weight, hooks, err));
-    MQ_TRY(view_of(it, &v, err));
-    MQ_TRY(find_extremes(it, &v, err));
-    sum = worst_sum(&it->weight, &v, by->largest);
+    MQ_TRY(find_sum(it, by->largest, &sum, err));
     s->n_checked++;
-    if (sum >= SMALLEST && sum <= LARGEST)
+    if (!saturates(sum))
         goto done;
     MQ_TRY(mq_vec_push(&s->items, ((mq_saturating){ it, label, sum, !given })) ? MQ_OK : mq_oom(err));
     if (!given)
         reduce(&it->weight);
 done:
-    free(v.channels);
     return rc;
+}
+
+/* The product that `it` could saturate; none of any other type. */
+static struct product watched_product(const mq_quant_item *it, const mq_quant_plan *plan, const mq_calibration *c)
+{
+    if (it->stay != MQ_STAY_NOT || it->tied || it->weight.scheme.type != MQ_INT8 || it->weight.grid.kind == MQ_PER_BLOCK)
+        return (struct product){ 0 };
+    return product_of(it, plan, c);
 }
 
 mq_status mq_saturation_reduce(mq_saturation *s, const mq_quant_plan *plan, const mq_calibration *c, const mq_hooks *hooks,
@@ -206,13 +237,41 @@ mq_status mq_saturation_reduce(mq_saturation *s, const mq_quant_plan *plan, cons
 
     for (size_t i = 0; i < plan->items.n; i++) {
         mq_quant_item *it = plan->items.items[i];
-        struct product by;
-        if (it->stay != MQ_STAY_NOT || it->tied || it->weight.scheme.type != MQ_INT8 ||
-            it->weight.grid.kind == MQ_PER_BLOCK)
-            continue;
-        by = product_of(it, plan, c);
+        const struct product by = watched_product(it, plan, c);
         if (by.node)
             MQ_TRY(look_at(s, it, &by, hooks, err));
+    }
+done:
+    return rc;
+}
+
+/* Rounded to nearest again, with the scales that were found safe. */
+static mq_status round_to_nearest(mq_weight *w, const mq_hooks *hooks, mq_error *err)
+{
+    free(w->rounded);
+    w->rounded = NULL;
+    if (w->given)
+        return MQ_OK;
+    mq_weight_release(w);
+    return mq_weight_find_params(w, hooks, err);
+}
+
+mq_status mq_saturation_unround(const mq_quant_plan *plan, const mq_calibration *c, const mq_hooks *hooks, mq_error *err)
+{
+    mq_status rc = MQ_OK;
+
+    for (size_t i = 0; i < plan->items.n; i++) {
+        mq_quant_item *it = plan->items.items[i];
+        const struct product by = it->weight.rounded ? watched_product(it, plan, c) : (struct product){ 0 };
+        long sum = 0;
+        if (by.node)
+            MQ_TRY(find_sum(it, by.largest, &sum, err));
+        if (!saturates(sum))
+            continue;
+        mq_warn(hooks, "round-saturates", it->value->name,
+                "weight '%s' is rounded to nearest: sums of two products could saturate at 16 bits with the integers found "
+                "by data", it->value->name);
+        MQ_TRY(round_to_nearest(&it->weight, hooks, err));
     }
 done:
     return rc;

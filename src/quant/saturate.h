@@ -29,6 +29,9 @@ typedef struct mq_saturation {
  * mq_static_ranges and mq_static_rewrite; reads the weights. Errors: MQ_ERR_NOMEM, or those of reading. */
 mq_status mq_saturation_reduce(mq_saturation *s, const mq_quant_plan *plan, const mq_calibration *c, const mq_hooks *hooks,
                                mq_error *err);
+/* After rounding by data, which may take larger integers than the nearest: weights whose products could saturate now are
+ * rounded to nearest again (warning "round-saturates"). Errors as above. */
+mq_status mq_saturation_unround(const mq_quant_plan *plan, const mq_calibration *c, const mq_hooks *hooks, mq_error *err);
 void mq_saturation_release(mq_saturation *s);
 
 #endif

@@ -352,17 +352,22 @@ static float bias_at(const mq_bias *b, const mq_unaligned_f32 *values, size_t i)
 }
 
 /* A channel of tiny weights may have a bias beyond 32 bits: its scale grows until the bias fits. */
-static void widen_scales(const mq_bias *b, const mq_unaligned_f32 *values, size_t n, mq_weight *w)
+static mq_status widen_scales(const mq_bias *b, const mq_unaligned_f32 *values, size_t n, mq_weight *w, mq_error *err)
 {
+    mq_status rc = MQ_OK;
+
     for (size_t i = 0; i < n; i++) {
         double least = fabs((double)bias_at(b, values, i)) / (BIAS_MAX * (double)b->input->scale);
-        float *scale = &w->scales[scale_at(w, i)];
+        const size_t at = scale_at(w, i);
+        float *scale = &w->scales[at];
         if (!isfinite(least) || fabs((double)*scale) >= least)
             continue;
-        *scale = mq_scheme_store(&w->scheme, *scale < 0 ? -least : least, w->zero_points[scale_at(w, i)]);
-        free(w->rounded); /* for another scale */
-        w->rounded = NULL;
+        *scale = mq_scheme_store(&w->scheme, *scale < 0 ? -least : least, w->zero_points[at]);
+        if (w->rounded) /* for another scale */
+            MQ_TRY(mq_weight_round_scale(w, at, err));
     }
+done:
+    return rc;
 }
 
 /* NULL: it stays as it is, or *rc. There is no integer for what is not finite. */
@@ -391,7 +396,7 @@ static mq_status prepare_bias(const mq_bias *b, const mq_hooks *hooks, mq_error 
     if (!values)
         return rc;
     MQ_TRY(mq_weight_find_params(&b->item->weight, hooks, err));
-    widen_scales(b, values, n, &b->item->weight);
+    rc = widen_scales(b, values, n, &b->item->weight, err);
 done:
     return rc;
 }

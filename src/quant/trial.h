@@ -20,7 +20,7 @@ mq_status mq_trial_base_make(mq_trial_base *b, const mq_gram *g, mq_round_kind k
 void mq_trial_base_release(mq_trial_base *b);
 
 /* Rounds w, whose elements lie as r says: e has room for all of it and the scales that w has now, and gets the scales and
- * integers with the least error, which are those of rounding to nearest at worst. */
+ * integers with the least error, which are those of rounding to nearest at worst. MQ_ERR_INPUT: not all of w is finite. */
 mq_status mq_trial_round(const mq_trial_base *b, const mq_weight *w, const mq_reduction *r, mq_rounded *e, mq_error *err);
 
 #endif

@@ -571,6 +571,22 @@ void mq_weight_release(mq_weight *w)
     w->rounded = NULL;
 }
 
+mq_status mq_weight_round_scale(mq_weight *w, size_t scale, mq_error *err)
+{
+    const mq_group g = mq_grid_group(&w->grid, scale);
+    float *room = malloc(g.piece * sizeof *room + 1);
+    const void *bytes;
+    mq_status rc = room ? mq_tensor_bytes(w->source.tensor, &bytes, err) : mq_oom(err);
+
+    for (size_t k = 0; rc == MQ_OK && k < g.n_pieces; k++) {
+        const size_t from = g.from + k * g.stride;
+        mq_run_quantize(&w->scheme, mq_source_read(&w->source, bytes, from, g.piece, room), g.piece, w->scales[scale],
+                        w->zero_points[scale], w->rounded + from, NULL);
+    }
+    free(room);
+    return rc;
+}
+
 int mq_weight_integer(const mq_weight *w, size_t at)
 {
     return w->scheme.q_min < 0 ? (int8_t)w->rounded[at] : w->rounded[at];

@@ -51,6 +51,10 @@ uint64_t mq_weight_integer_bytes(const mq_weight *w);
 uint64_t mq_weight_scale_bytes(const mq_weight *w);
 uint64_t mq_weight_zero_point_bytes(const mq_weight *w);
 
+/* Where integers were made beforehand: those of one scale, which has changed, become the nearest. Errors of reading,
+ * MQ_ERR_NOMEM. */
+mq_status mq_weight_round_scale(mq_weight *w, size_t scale, mq_error *err);
+
 /* The integer of element `at`, where they were made beforehand. */
 int mq_weight_integer(const mq_weight *w, size_t at);
 

@@ -113,6 +113,34 @@ static void what_never_fits_has_its_diagonal(void **state)
     assert_true(c.items.items[0]->gram.diagonal);
 }
 
+static void what_does_not_fit_is_no_error(void **state)
+{
+    const mq_reduction a = reduce("x,a", "ya", N), wide = reduce("x,b", "yb", 2 * N);
+
+    (void)state;
+    c.budget = UINT64_MAX;
+    assert_true(take(&a, 1, 0) && take(&wide, 1, 1));
+    see("x", 1);
+    assert_false(c.items.items[0]->misfit);
+    assert_true(c.items.items[1]->misfit);
+    assert_int_equal(c.items.items[0]->gram.vectors, 1);
+}
+
+static void first_axes_that_are_summed_over_are_known(void **state)
+{
+    const mq_reduction a = reduce("x,a", "ya", N);
+    mq_reduction left;
+
+    (void)state;
+    assert_true(mq_reduction_of(&left, make_node(m->graph, "MatMul", "b,z", "yb"), 0, 2, (int64_t[]){ 3, N }));
+    assert_true(take(&a, 1, 0) && take(&left, 1, 1));
+    for (int rank = 1; rank <= 3; rank++) {
+        assert_int_equal(mq_collect_sums_first_axis(&c, mq_graph_find(m->graph, "x"), rank), rank == 1);
+        assert_int_equal(mq_collect_sums_first_axis(&c, mq_graph_find(m->graph, "z"), rank), rank <= 2);
+        assert_false(mq_collect_sums_first_axis(&c, mq_graph_find(m->graph, "ya"), rank));
+    }
+}
+
 #define ON_MODEL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -122,6 +150,8 @@ int main(void)
         ON_MODEL(a_weight_that_is_read_twice_has_both_sums),
         ON_MODEL(a_stage_ends_with_the_budget),
         ON_MODEL(what_never_fits_has_its_diagonal),
+        ON_MODEL(what_does_not_fit_is_no_error),
+        ON_MODEL(first_axes_that_are_summed_over_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

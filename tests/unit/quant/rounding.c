@@ -266,6 +266,75 @@ static void nothing_seen_is_said(void **state)
     assert_int_equal(table.items.n, 0);
 }
 
+/* Seen by rows of results, of which there is one, or the one column is. */
+static void a_matrix_of_one_row_is_turned(void **state)
+{
+    (void)state;
+    fill(data[0], COLS, 1);
+    fill(x, VECTORS * COLS, 3);
+    make_input(g, "x", MQ_FLOAT, "90,48");
+    add_weight("a", "48,1", data[0]);
+    make_node(g, "MatMul", "x,a", "y");
+    make_output(g, "y");
+    opts.type = opts.ends_type = "int4";
+    opts.format = MQ_FORMAT_NBITS;
+    opts.target = "onnxruntime";
+    opts.block_size = 16;
+    quant_select();
+    assert_int_equal(weight_of("a")->source.dims[1], COLS);
+    assert_int_equal(round_plan(MQ_ROUND_GPTQ, 1 << 20, 1), 1);
+    assert_true(entry("a")->error < entry("a")->nearest);
+    forget();
+}
+
+/* With the user's scales nobody has looked for what is not finite. */
+static void not_finite_stays(void **state)
+{
+    (void)state;
+    make_two();
+    data[0][7] = NAN;
+    quant_select();
+    assert_int_equal(mq_weight_find_params(weight_of("a"), NULL, &err), MQ_OK);
+    weight_of("a")->given = true;
+    weight_of("a")->bad = (mq_nonfinite){ 0 };
+    round_plan(MQ_ROUND_DESCENT, 1 << 20, 1);
+    assert_non_null(strstr(warned, "round-nonfinite"));
+    assert_null(weight_of("a")->rounded);
+    assert_non_null(weight_of("b")->rounded);
+    forget();
+}
+
+/* A large weight is worked on piece by piece: rows that are repeated are rounded alike wherever they stand. */
+static void pieces_do_not_matter(void **state)
+{
+    enum { MANY = 24000 };
+    float *big = malloc((size_t)MANY * COLS * sizeof *big);
+    const mq_weight *a, *b;
+    mq_value *v;
+
+    (void)state;
+    assert_non_null(big);
+    make_two();
+    for (size_t i = 0; i < (size_t)MANY * COLS; i++)
+        big[i] = data[1][i % (COLS * ROWS)];
+    v = make_init(g, "big", MQ_FLOAT, "24000,48", NULL);
+    v->init->data = big;
+    v->init->n_bytes = (size_t)MANY * COLS * sizeof *big;
+    make_node_int(g, "Gemm", "x,big", "more", "transB", 1);
+    make_output(g, "more");
+    quant_select();
+    round_plan(MQ_ROUND_DESCENT, 1 << 20, 1);
+    a = weight_of("b");
+    b = weight_of("big");
+    for (size_t i = 0; i < MANY; i++) {
+        assert_true(b->scales[i] == a->scales[i % ROWS]);
+        assert_memory_equal(b->rounded + i * COLS, a->rounded + i % ROWS * COLS, COLS);
+    }
+    assert_true(fabs(entry("big")->error / entry("b")->error - MANY / ROWS) < 1e-6 * MANY);
+    forget();
+    free(big);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +345,9 @@ int main(void)
         ON_MODEL(given_scales_stay),
         ON_MODEL(integers_are_written_as_they_were_found),
         ON_MODEL(nothing_seen_is_said),
+        ON_MODEL(a_matrix_of_one_row_is_turned),
+        ON_MODEL(not_finite_stays),
+        ON_MODEL(pieces_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -269,6 +269,37 @@ static void what_the_user_decides_is_named_only(void **state)
     assert_int_equal(quant_find("w")->weight.scheme.q_max, 127);
 }
 
+/* Integers found by data are looked at themselves: 255 * (127 + 2) is too much where 255 * (127 + 1) was not. */
+static void integers_found_by_data_may_be_too_large(void **state)
+{
+    const mq_hooks noting = { .warn = quant_note_warning };
+    float *data = matmul();
+    mq_weight *w;
+    mq_error err = { 0 };
+
+    (void)state;
+    data[COLS] = 0.01f;
+    see_range("x", 0, 1);
+    choose();
+    reduce();
+    w = (mq_weight *)&quant_find("w")->weight;
+    for (int more = 1; more <= 2; more++) {
+        w->rounded = calloc(ROWS * COLS, 1);
+        assert_non_null(w->rounded);
+        for (int c = 0; c < COLS; c++)
+            w->rounded[c] = 127;
+        w->rounded[7 * COLS] = (uint8_t)more;
+        w->rounded[8 * COLS] = (uint8_t)-3;
+        assert_int_equal(mq_saturation_unround(&plan, &seen, &noting, &err), MQ_OK);
+        assert_int_equal(w->rounded != NULL, more == 1);
+        assert_int_equal(strstr(warned, "round-saturates") != NULL, more == 2);
+        assert_int_equal(w->scheme.q_max, 127);
+        free(w->rounded);
+        w->rounded = NULL;
+    }
+    assert_int_equal(worst_pair(data, 255), 32640);
+}
+
 static void other_types_are_not_looked_at(void **state)
 {
     float *data = matmul();
@@ -298,6 +329,7 @@ int main(void)
         ON_STATIC(test_random_int8_activations),
         ON_STATIC(convolutions),
         ON_STATIC(what_the_user_decides_is_named_only),
+        ON_STATIC(integers_found_by_data_may_be_too_large),
         ON_STATIC(other_types_are_not_looked_at),
     };
 

@@ -572,6 +572,30 @@ static void test_bias_that_would_overflow(void **state)
     }
 }
 
+/* Of integers found by data only those of the scale that grows are found anew. */
+static void test_bias_that_would_overflow_beside_rounded_weights(void **state)
+{
+    mq_weight *w;
+    float scale;
+
+    (void)state;
+    gemm("8,32", "32", 1, 1);
+    for (int i = 0; i < 8; i++)
+        ((float *)mq_graph_find(g, "w")->init->data)[i * 32 + 5] = 1e-12f;
+    ranges();
+    w = (mq_weight *)&quant_find("w")->weight;
+    assert_int_equal(mq_weight_find_params(w, NULL, NULL), MQ_OK);
+    scale = w->scales[5];
+    w->rounded = malloc(8 * 32);
+    assert_non_null(w->rounded);
+    memset(w->rounded, 11, 8 * 32);
+    assert_int_equal(mq_static_rewrite(plan.placement, &plan, &how, &noting, &(mq_error){ 0 }), MQ_OK);
+    assert_true(w->scales[5] > 2 * scale);
+    assert_non_null(w->rounded);
+    for (int i = 0; i < 8 * 32; i++)
+        assert_int_equal(w->rounded[i], i % 32 == 5 ? 0 : 11);
+}
+
 /* Two products with one bias and other inputs: each has its own integers. */
 static void test_shared_bias(void **state)
 {
@@ -972,6 +996,7 @@ int main(void)
         ON_STATIC(test_bias_of_one_number),
         ON_STATIC(test_float_bias),
         ON_STATIC(test_bias_that_would_overflow),
+        ON_STATIC(test_bias_that_would_overflow_beside_rounded_weights),
         ON_STATIC(test_bias_that_is_not_finite),
         ON_STATIC(test_correction_of_gemm),
         ON_STATIC(test_correction_of_grouped_convolution),
