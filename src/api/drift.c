@@ -96,23 +96,27 @@ static double noise_of(const mq_compare *c)
     return c->count && c->sum_bb > 0 ? c->sum_dd / c->sum_bb : 0;
 }
 
-/* Judges each layer by what comes in: node tags hold the layer + 1, of values the noise is carried along the graph. */
-static const mq_layer_job *first_unexplained(const mq_layers_job *j)
+/* Judges each layer by what comes in: the noise is carried along the graph, behind those without a figure as it came. The
+ * values' tags are its alone from here on. */
+static mq_status find_first(const mq_layers_job *j, const mq_layer_job **out)
 {
     const mq_graph *g = j->reference->graph;
     double *noise = calloc(g->values.n + 1, sizeof *noise);
     const mq_layer_job *found = NULL;
-    size_t next = 0;
 
+    if (!noise)
+        return mq_oom(j->err);
     for (size_t i = 0; i < g->values.n; i++)
         g->values.items[i]->tag = i;
-    for (const mq_node *n = g->first; n && noise && !found; n = n->next) {
-        const mq_layer_job *l = next < j->layers.n && j->layers.items[next].node == n ? &j->layers.items[next++] : NULL;
+    for (const mq_node *n = g->first; n && !found; n = n->next) {
+        const mq_layer_job *l = n->tag ? &j->layers.items[n->tag - 1] : NULL;
         double in = 0;
 
         for (size_t i = 0; i < n->n_inputs; i++)
             if (n->inputs[i] && n->inputs[i]->graph == g)
                 in = fmax(in, noise[n->inputs[i]->tag]);
+        if (l && (l->dropped || !l->accumulated.count))
+            l = NULL;
         if (l && noise_of(&l->accumulated) > SILENT &&
             noise_of(&l->accumulated) > UNEXPLAINED * (in + noise_of(&l->own)))
             found = l;
@@ -123,7 +127,8 @@ static const mq_layer_job *first_unexplained(const mq_layers_job *j)
                 noise[n->outputs[i]->tag] = in;
     }
     free(noise);
-    return found;
+    *out = found;
+    return MQ_OK;
 }
 
 typedef struct ranked {
@@ -171,36 +176,41 @@ static mq_status fill_unmatched(const mq_layers_job *j, mq_layers_result *r)
     return MQ_OK;
 }
 
-/* Is what a node that only moves values loses as integers told where they are read? */
-static bool is_told_elsewhere(const mq_layers_job *j, const mq_layer_job *l)
+/* What nodes that only move values lose as integers is told where these are read: notes there how much. */
+static void note_readers(mq_layers_job *j, const mq_layer_job *r)
 {
-    if (!mq_layers_moves(l->node))
-        return false;
-    for (size_t i = 0; i < j->layers.n; i++) {
-        const mq_layer_job *r = &j->layers.items[i];
+    for (size_t k = 0; r->view && !r->dropped && k < r->view->n_in && k < r->node->n_inputs; k++) {
+        const mq_node *n = r->view->in[k].fake.on && r->node->inputs[k] ? r->node->inputs[k]->producer : NULL;
 
-        for (size_t k = 0; r->view && k < r->view->n_in && k < r->node->n_inputs; k++) {
-            const mq_node *n = r->view->in[k].fake.on && r->node->inputs[k] ? r->node->inputs[k]->producer : NULL;
+        for (int depth = 8; n && depth >= 0 && mq_layers_moves(n); depth--) {
+            mq_layer_job *l = n->tag ? &j->layers.items[n->tag - 1] : NULL;
 
-            for (int depth = 8; n && n != l->node && depth > 0 && mq_layers_moves(n); depth--)
-                n = n->inputs[0]->producer;
-            if (n == l->node && r != l && noise_of(&r->activations) > noise_of(&l->own) / UNEXPLAINED)
-                return true;
+            if (l && l != r)
+                l->told = fmax(l->told, noise_of(&r->activations));
+            n = n->inputs[0]->producer;
         }
     }
-    return false;
 }
 
-static mq_status fill_result(const mq_layers_job *j, mq_layers_result *r)
+static bool is_told_elsewhere(const mq_layer_job *l)
 {
-    const mq_layer_job *first = first_unexplained(j);
+    return mq_layers_moves(l->node) && l->told > noise_of(&l->own) / UNEXPLAINED;
+}
+
+static mq_status fill_result(mq_layers_job *j, mq_layers_result *r)
+{
+    const mq_layer_job *first = NULL;
     mq_layer *list = mq_arena_calloc(j->arena, j->layers.n + 1, sizeof *list);
     ranked *order = mq_arena_calloc(j->arena, j->layers.n + 1, sizeof *order);
     size_t n = 0;
     mq_status rc = list && order ? fill_unmatched(j, r) : mq_oom(j->err);
 
+    if (rc == MQ_OK)
+        rc = find_first(j, &first);
+    for (size_t i = 0; i < j->layers.n; i++)
+        note_readers(j, &j->layers.items[i]);
     for (size_t i = 0; i < j->layers.n && rc == MQ_OK; i++)
-        if (!is_told_elsewhere(j, &j->layers.items[i]))
+        if (!j->layers.items[i].dropped && !is_told_elsewhere(&j->layers.items[i]))
             order[n++] = (ranked){ &j->layers.items[i], mq_layer_noise(j, &j->layers.items[i]) };
     if (rc == MQ_OK)
         qsort(order, n, sizeof *order, worse_first);
@@ -269,7 +279,7 @@ static mq_status measure(mq_layers_job *j)
 
     MQ_TRY(mq_layers_size(j));
     for (size_t i = 0; i < j->layers.n; i++) {
-        const size_t bytes = COPIES * j->layers.items[i].bytes;
+        const size_t bytes = COPIES * j->layers.items[i].bytes + j->layers.items[i].held;
 
         if (i > from && held + bytes > memory) {
             MQ_TRY(mq_layers_probe(j, from, i));

@@ -24,12 +24,14 @@ static double ratio_of(const mq_compare *c)
 
 static double saturation_of(const mq_layer_job *l)
 {
-    return l->products > 0 ? l->saturated / l->products : 0;
+    return l->products > 0 || isnan(l->products) ? l->saturated / l->products : 0;
 }
 
 double mq_layer_noise(const mq_layers_job *j, const mq_layer_job *l)
 {
-    return ratio_of(&l->own) + (j->saturates ? saturation_of(l) : 0);
+    const double noise = ratio_of(&l->own) + (j->saturates ? saturation_of(l) : 0);
+
+    return isnan(noise) ? INFINITY : noise;
 }
 
 /* The input whose integers lose most; NULL: none lose anything that is known. */
@@ -153,6 +155,9 @@ static mq_status explain_weight(const mq_layers_job *j, const mq_layer_job *l, m
     const struct mq_weight_look *w = &l->weight;
     const double alone = w->power > 0 ? w->noise / w->power : 0, stretched = (w->ratio - 1) * (w->ratio - 1) * w->power;
 
+    if (!w->seen)
+        return say(j, out, "few-bits", "--exclude-nodes", "what is quantized of its constants has one dimension or none, "
+                   "and loses it");
     if (ratio_of(&l->weights) > WIDE * WIDE * alone)
         return say(j, out, "bias", "quantize anew",
                    mq_arena_printf(j->arena, "the weight itself is %.1f dB near the reference's: what is lost is the bias's",
@@ -201,7 +206,7 @@ static bool is_plain(const mq_layer *out)
 /* Weights and inputs: who loses more, unless only the other one has more to be said of. */
 static mq_status explain_parts(const mq_layers_job *j, const mq_layer_job *l, double own, mq_layer *out)
 {
-    const double weights = l->weights.count && l->weight.seen ? ratio_of(&l->weights) : 0;
+    const double weights = l->weights.count ? ratio_of(&l->weights) : 0;
     const double inputs = l->activations.count ? ratio_of(&l->activations) : 0;
     mq_layer by_weight = *out, by_input = *out;
     size_t k = 0;
@@ -230,7 +235,7 @@ mq_status mq_layer_explain(const mq_layers_job *j, const mq_layer_job *l, mq_lay
         return MQ_OK;
     if (j->saturates && saturation_of(l) > MOSTLY * own)
         return explain_saturation(j, l, out);
-    if (l->weight.seen || l->activations.count)
+    if (l->view && (l->weights.count || l->activations.count))
         return explain_parts(j, l, own, out);
     if (l->only_weights)
         return say(j, out, "few-bits",

@@ -74,6 +74,9 @@ typedef struct mq_layer_job {
     double saturated, products; /* noise of 16-bit sums, and the power of the products beside it */
     uint64_t n_saturated, n_sums; /* pairs of products */
     size_t bytes;              /* of its result, in one run */
+    size_t held;               /* bytes of the model's constants in floats */
+    double told;               /* the largest noise of those who read what it moves */
+    bool dropped;              /* its constants cannot be computed */
     struct mq_weight_look {
         bool seen;
         double noise, power;   /* of the reference's weight */
@@ -93,7 +96,7 @@ typedef struct mq_layers_job {
     mq_error *err;
     mq_arena *arena;
     mq_model *model, *reference; /* copies, of the newest opset */
-    const mq_model *original;    /* the reference as it was read */
+    mq_model *original;          /* the reference as it was read */
     mq_evaluator *evaluator;
     mq_layer_view *views;
     size_t n_views;
@@ -102,16 +105,31 @@ typedef struct mq_layers_job {
     uint64_t n_samples;
 } mq_layers_job;
 
+/* ---- drift_constant.c ---------------------------------------------------------------------------------------------- */
+
+/* Has n inner graphs? What it makes depends on more than its inputs. */
+bool mq_layers_has_graphs(const mq_node *n);
+/* Tags g's values for the two below, in the order of its nodes; nobody else may use the tags as long. */
+void mq_layers_mark(mq_graph *g);
+/* Can v be computed from constants alone? */
+bool mq_layers_is_constant(const mq_value *v);
+/* Does v come from integers, by constants alone? */
+bool mq_layers_is_dequantized(const mq_value *v);
+/* The stored constant that v is made of, by first inputs; NULL: there is none. */
+const mq_value *mq_layers_stored(const mq_value *v);
+/* The constant v as it is: a new reference. */
+mq_status mq_layers_evaluate(mq_layers_job *j, const mq_value *v, mq_array **out);
+/* The axis of the output channels of weight k of n, which stands for `op`; the last where the operator does not tell. */
+int mq_layers_weight_axis(const mq_node *n, const char *op, size_t k, int rank);
+/* The axis of the channels of what n reads and makes: 1 of images, else the last; -1: rank is 0. */
+int mq_layers_value_axis(const mq_node *n, int rank);
+
 /* ---- drift_read.c -------------------------------------------------------------------------------------------------- */
 
 /* Finds the quantized nodes of j->model. */
 mq_status mq_layers_read(mq_layers_job *j);
 /* Does n give its input's values on as they are, in other places or shapes? */
 bool mq_layers_moves(const mq_node *n);
-/* Can v be computed from constants alone? */
-bool mq_layers_is_constant(const mq_value *v);
-/* Does v come from integers, by constants alone? */
-bool mq_layers_is_dequantized(const mq_value *v);
 /* The constant v as float32: a new array. */
 mq_status mq_layers_constant(mq_layers_job *j, const mq_value *v, mq_array **out);
 /* A view's constant input k in floats, channels along `axis` of its integers: a new array. */
@@ -126,8 +144,11 @@ mq_value *mq_layers_quantized(const mq_value *v, mq_fake *fake);
 
 /* ---- drift_match.c ------------------------------------------------------------------------------------------------- */
 
-/* Fills in j->layers: who belongs to whom. */
+/* Fills in j->layers: who belongs to whom. Tags of the reference's nodes: the layer's number + 1. */
 mq_status mq_layers_match(mq_layers_job *j);
+
+/* rc as it is, but when it says that l's constants cannot be computed: l becomes nobody's, with a warning, MQ_OK. */
+mq_status mq_layers_drop(mq_layers_job *j, mq_layer_job *l, mq_status rc);
 
 /* ---- drift_scale.c ------------------------------------------------------------------------------------------------- */
 

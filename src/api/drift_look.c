@@ -46,7 +46,7 @@ static bool make_channels(mq_layer_values *s, size_t n)
 mq_status mq_layer_look_at(mq_layer_job *l, size_t k, const mq_array *x, mq_error *err)
 {
     const mq_fake *f = mq_layer_fake(l, k);
-    const int axis = strcmp(l->node->op_type, "Conv") == 0 ? 1 : x->rank - 1;
+    const int axis = mq_layers_value_axis(l->node, x->rank);
     mq_layer_values *s = &l->looks[k];
     const float *values = x->data, *scale = k == 0 ? l->in_scale : NULL;
     int64_t low, high;
@@ -103,22 +103,28 @@ static double spread_of(const channel *c, size_t n)
     return spread;
 }
 
-/* Channels along the first axis (Conv, a turned Gemm) or the last. */
-static size_t channel_of(const mq_node *n, const mq_array *a, size_t e, size_t n_channels)
-{
-    const bool first = strcmp(n->op_type, "Conv") == 0 || mq_node_attr_int(n, "transB", 0);
+/* Elements lie with `inner` of each channel together. */
+typedef struct layout {
+    size_t n, inner; /* n: channels */
+} layout;
 
-    return first ? e / (a->count / n_channels) : e % n_channels;
+static layout layout_of(const mq_node *n, size_t k, const mq_array *a)
+{
+    const int axis = mq_layers_weight_axis(n, n->op_type, k, a->rank);
+    layout at = { (size_t)a->dims[axis], 1 };
+
+    for (int i = axis + 1; i < a->rank; i++)
+        at.inner *= (size_t)a->dims[i];
+    return at;
 }
 
-static size_t channels_of(const mq_node *n, const mq_array *a)
+static size_t channel_of(const layout *at, size_t e)
 {
-    const bool first = strcmp(n->op_type, "Conv") == 0 || mq_node_attr_int(n, "transB", 0);
-
-    return a->rank == 0 ? 1 : (size_t)a->dims[first ? 0 : a->rank - 1];
+    return e / at->inner % at->n;
 }
 
-static void sum_up(mq_layer_job *l, const mq_array *a, const mq_array *b, const channel *c, size_t n, double step)
+static void sum_up(mq_layer_job *l, const mq_array *a, const mq_array *b, const channel *c, const layout *at,
+                   double step)
 {
     const float *x = a->data, *y = b->data;
     struct mq_weight_look *w = &l->weight;
@@ -131,43 +137,44 @@ static void sum_up(mq_layer_job *l, const mq_array *a, const mq_array *b, const 
         w->power += (double)x[e] * x[e];
         shift += d;
         product += (double)x[e] * y[e];
-        if (fabs(x[e]) > c[channel_of(l->node, a, e, n)].made && fabs(d) > step / 2)
+        if (fabs(x[e]) > c[channel_of(at, e)].made && fabs(d) > step / 2)
             w->clip += d * d;
     }
     w->offset = shift * shift / (double)a->count;
     w->steps = step > 0 ? shift / (double)a->count / step : 0;
     w->ratio = w->power > 0 ? product / w->power : 1;
-    w->spread = spread_of(c, n);
-    for (size_t i = 0; i < n; i++)
+    w->spread = spread_of(c, at->n);
+    for (size_t i = 0; i < at->n; i++)
         if (c[i].squares > 0)
             w->peak = fmax(w->peak, c[i].largest / sqrt(c[i].squares / (double)c[i].n));
 }
 
 mq_status mq_layer_look_at_weight(mq_layers_job *j, mq_layer_job *l, size_t k, const mq_array *a, const mq_array *b)
 {
-    const size_t n = channels_of(l->node, a);
     const float *x = a->data, *y = b->data;
     mq_array *codes = NULL, *scale = NULL, *zero = NULL;
     channel *c = NULL;
+    layout at;
     mq_status rc = MQ_OK;
 
-    if (l->weight.seen || a->rank < 2 || n == 0 || a->count == 0)
+    if (l->weight.seen || a->rank < 2 || a->count == 0)
         return MQ_OK;
+    at = layout_of(l->node, k, a);
     MQ_TRY(mq_layers_codes(j, l->view, k, &codes, &scale, &zero));
-    if (!(c = calloc(n, sizeof *c)))
+    if (!(c = calloc(at.n, sizeof *c)))
         MQ_TRY(mq_oom(j->err));
     for (size_t e = 0; e < a->count; e++) {
-        channel *at = &c[channel_of(l->node, a, e, n)];
+        channel *to = &c[channel_of(&at, e)];
 
-        at->largest = fmax(at->largest, fabs(x[e]));
-        at->made = fmax(at->made, fabs(y[e]));
-        at->squares += (double)x[e] * x[e];
-        at->n++;
+        to->largest = fmax(to->largest, fabs(x[e]));
+        to->made = fmax(to->made, fabs(y[e]));
+        to->squares += (double)x[e] * x[e];
+        to->n++;
     }
     l->weight.seen = true;
     l->weight.bits = codes ? mq_dtype_bits(codes->dtype) : 0;
     l->weight.one_scale = scale && scale->count == 1;
-    sum_up(l, a, b, c, n, scale && scale->count ? ((const float *)scale->data)[0] : 0);
+    sum_up(l, a, b, c, &at, scale && scale->count ? ((const float *)scale->data)[0] : 0);
 done:
     mq_array_unref(codes);
     mq_array_unref(scale);

@@ -17,6 +17,7 @@ typedef struct names {
     mq_map by[3]; /* as mq_layer_view.keys */
     mq_layer_view many; /* stands for a key that several views have */
     mq_map labels; /* of the original reference: a weight's name -> its node */
+    mq_map nodes;  /* and a node's name -> the node */
 } names;
 
 static bool add_keys(names *x, mq_layer_view *v)
@@ -62,9 +63,7 @@ static const mq_value *weight_of(const mq_node *n)
 
         if (!v || !mq_layers_is_constant(v))
             continue;
-        while (v && v->producer && !mq_value_constant(v, false))
-            v = v->producer->n_inputs ? v->producer->inputs[0] : NULL;
-        if (v)
+        if ((v = mq_layers_stored(v)))
             return v;
     }
     return NULL;
@@ -234,9 +233,8 @@ static bool walk_back(walk *w, const mq_value *v)
         return true;
     if (!n || ++w->n_nodes > MOST_NODES)
         return false;
-    for (size_t i = 0; i < n->n_attrs; i++)
-        if (n->attrs[i]->graphs)
-            return false;
+    if (mq_layers_has_graphs(n))
+        return false;
     see_node(w, n);
     for (size_t i = 0; i < n->n_inputs; i++)
         if (n->inputs[i] && !walk_back(w, n->inputs[i]))
@@ -269,14 +267,13 @@ static bool find_region(mq_layers_job *j, mq_layer_job *l)
 /* ---- all ------------------------------------------------------------------------------------------------------------ */
 
 /* How the user calls it: rewriting renames nodes, not weights. */
-static const char *label_of(const mq_layers_job *j, const names *x, const mq_node *n)
+static const char *label_of(const names *x, const mq_node *n)
 {
     const mq_value *w = weight_of(n);
     const mq_node *at = w ? mq_map_get(&x->labels, w->name) : NULL;
 
-    for (const mq_node *k = j->original->graph->first; k; k = k->next)
-        if (*n->name && strcmp(k->name, n->name) == 0)
-            return k->name;
+    if (mq_map_get(&x->nodes, n->name))
+        return n->name;
     return at && strcmp(at->op_type, n->op_type) == 0 ? mq_node_label(at) : mq_node_label(n);
 }
 
@@ -290,6 +287,8 @@ static mq_status index_names(mq_layers_job *j, names *x)
 
         if (w && !mq_map_get(&x->labels, w->name) && !mq_map_put(&x->labels, w->name, n))
             return mq_oom(j->err);
+        if (*n->name && !mq_map_put(&x->nodes, n->name, n))
+            return mq_oom(j->err);
     }
     return MQ_OK;
 }
@@ -301,6 +300,7 @@ static mq_status match_node(mq_layers_job *j, const names *x, mq_node *n)
     mq_layer_view *v;
     mq_status rc = MQ_OK;
 
+    n->tag = 0;
     if (!result_of(n) || mq_value_dtype(result_of(n)) != MQ_FLOAT || mq_layers_is_constant(result_of(n)))
         return MQ_OK;
     if ((v = find_view(x, &l, n_tail))) {
@@ -310,8 +310,11 @@ static mq_status match_node(mq_layers_job *j, const names *x, mq_node *n)
     } else if (!find_region(j, &l)) {
         return MQ_OK;
     }
-    l.label = label_of(j, x, n);
-    return rc != MQ_OK || mq_vec_push(&j->layers, l) ? rc : mq_oom(j->err);
+    l.label = label_of(x, n);
+    if (rc == MQ_OK && !mq_vec_push(&j->layers, l))
+        return mq_oom(j->err);
+    n->tag = j->layers.n;
+    return rc;
 }
 
 mq_status mq_layers_match(mq_layers_job *j)
@@ -324,10 +327,23 @@ mq_status mq_layers_match(mq_layers_job *j)
     for (size_t i = 0; i < MQ_ARRAY_LEN(x.by); i++)
         mq_map_release(&x.by[i]);
     mq_map_release(&x.labels);
+    mq_map_release(&x.nodes);
     if (rc == MQ_OK && j->n_views == 0 && j->layers.n == 0)
         return mq_fail(j->err, MQ_ERR_UNSUPPORTED, "nothing in the model is quantized");
     if (rc == MQ_OK && j->layers.n == 0)
         return mq_fail(j->err, MQ_ERR_UNSUPPORTED,
                        "no quantized node has the weight, the result or the name of a node of the reference");
     return rc;
+}
+
+mq_status mq_layers_drop(mq_layers_job *j, mq_layer_job *l, mq_status rc)
+{
+    if (rc != MQ_ERR_UNSUPPORTED)
+        return rc;
+    mq_warn(j->hooks, "layers-unread", l->label, "%s is left out: %s", l->label, j->err ? j->err->text : "");
+    if (j->err)
+        *j->err = (mq_error){ 0 };
+    j->views[l->view - j->views].matched = false;
+    l->dropped = true;
+    return MQ_OK;
 }

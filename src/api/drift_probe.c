@@ -7,6 +7,7 @@
 
 #include "api/drift_job.h"
 #include "base/compiler.h"
+#include "base/map.h"
 #include "data/convert.h"
 #include "graph/clone.h"
 #include "ops/ops.h"
@@ -29,6 +30,7 @@ typedef struct probe {
     mq_node *node;              /* its copy */
     mq_value *constants[MQ_LAYER_INPUTS]; /* the model's, for it */
     MQ_VEC(const char *) names; /* outputs of graph */
+    mq_map places_of;           /* of a name among them, + 1 */
     MQ_VEC(const char *) made;  /* of model */
     MQ_VEC(mq_array *) held;    /* that constants lie in */
     place *places;
@@ -45,13 +47,13 @@ static mq_value *find(const probe *p, const mq_value *v)
 
 static mq_status add_name(probe *p, const char *name, size_t *at)
 {
-    for (size_t i = 0; i < p->names.n; i++)
-        if (strcmp(p->names.items[i], name) == 0) {
-            *at = i;
-            return MQ_OK;
-        }
-    *at = p->names.n;
-    return mq_vec_push(&p->names, name) ? MQ_OK : mq_oom(p->j->err);
+    const uintptr_t known = (uintptr_t)mq_map_get(&p->places_of, name);
+
+    *at = known ? known - 1 : p->names.n;
+    if (known)
+        return MQ_OK;
+    return mq_vec_push(&p->names, name) && mq_map_put(&p->places_of, name, (void *)(uintptr_t)p->names.n)
+               ? MQ_OK : mq_oom(p->j->err);
 }
 
 /* ---- constants ------------------------------------------------------------------------------------------------------ */
@@ -79,12 +81,15 @@ static mq_status hold(probe *p, mq_model *m, mq_array *a, mq_value **out)
 static mq_status scale_constant(probe *p, mq_model *m, const mq_node *n, const float *scale, size_t count, bool inverse,
                                 mq_value **out)
 {
-    const int64_t dims[4] = { 1, (int64_t)count, 1, 1 };
     const bool conv = strcmp(n->op_type, "Conv") == 0;
+    int64_t dims[MQ_MAX_RANK];
     mq_array *a;
-    mq_status rc = mq_array_create(&a, MQ_FLOAT, conv ? mq_value_rank(n->inputs[1]) : 1, conv ? dims : dims + 1, p->j->err);
+    mq_status rc;
 
-    if (rc != MQ_OK)
+    for (size_t i = 0; i < MQ_MAX_RANK; i++)
+        dims[i] = 1;
+    dims[conv ? 1 : 0] = (int64_t)count;
+    if ((rc = mq_array_create(&a, MQ_FLOAT, conv ? mq_value_rank(n->inputs[1]) : 1, dims, p->j->err)) != MQ_OK)
         return rc;
     for (size_t i = 0; i < count; i++)
         ((float *)a->data)[i] = inverse ? 1 / scale[i] : scale[i];
@@ -299,7 +304,7 @@ static mq_status copy_region(probe *p, const mq_value *v, bool end, mq_value **o
 
     if (t)
         return copy_constant(p, t, out);
-    if (same && !mq_layers_is_constant(same)) {
+    if (same && !mq_layers_is_constant(mq_graph_find_here(p->j->reference->graph, v->name))) {
         *out = same;
         return MQ_OK;
     }
@@ -324,18 +329,28 @@ static mq_status add_region(probe *p, place *at)
     return rc;
 }
 
+/* All of the layer's; what cannot be computed takes the layer out, not the others. */
+static mq_status replace_constants(probe *p)
+{
+    mq_layer_job *l = p->layer;
+    mq_status rc = MQ_OK;
+
+    memset(p->constants, 0, sizeof p->constants);
+    for (size_t k = 0; k < l->view->n_in && k < l->node->n_inputs && rc == MQ_OK; k++)
+        rc = replace_constant(p, k);
+    return mq_layers_drop(p->j, l, rc);
+}
+
 static mq_status add_copies(probe *p, place *at)
 {
     const mq_layer_job *l = p->layer;
     bool constants = false, inputs = false;
-    mq_status rc = MQ_OK;
+    mq_status rc = replace_constants(p);
 
-    memset(p->constants, 0, sizeof p->constants);
-    for (size_t k = 0; k < l->view->n_in && k < l->node->n_inputs && rc == MQ_OK; k++) {
-        rc = replace_constant(p, k);
+    for (size_t k = 0; k < l->view->n_in && k < l->node->n_inputs && rc == MQ_OK && !l->dropped; k++) {
         constants = constants || p->constants[k];
         inputs = inputs || l->view->in[k].fake.on;
-        if (rc == MQ_OK && l->view->in[k].fake.on && l->node->inputs[k])
+        if (l->view->in[k].fake.on && l->node->inputs[k])
             rc = add_name(p, l->node->inputs[k]->name, &at->inputs[k]);
     }
     if (rc == MQ_OK && constants)
@@ -379,7 +394,8 @@ static mq_status add_layer(probe *p, place *at)
     for (size_t i = 0; i < p->layer->node->n_outputs; i++)
         if (p->layer->node->outputs[i])
             p->node = find(p, p->layer->node->outputs[i])->producer;
-    MQ_TRY(p->layer->view ? add_copies(p, at) : add_region(p, at));
+    if (!p->layer->dropped)
+        MQ_TRY(p->layer->view ? add_copies(p, at) : add_region(p, at));
     rc = add_made(p, at);
 done:
     return rc;
@@ -459,7 +475,7 @@ static mq_status add_run(probe *p, mq_layer_job *l, const place *at)
     for (size_t k = 0; k < MQ_LAYER_INPUTS; k++)
         if (at->inputs[k] != NONE && out[at->inputs[k]])
             MQ_TRY(mq_layer_look_at(l, k, out[at->inputs[k]], p->j->err));
-    if (l->view && l->view->last && !l->out_scale && ref)
+    if (l->view && l->view->last && !l->out_scale && !l->dropped && ref)
         MQ_TRY(mq_layer_look_at(l, MQ_LAYER_INPUTS, ref, p->j->err));
     if (at->inputs[0] != NONE && out[at->inputs[0]])
         MQ_TRY(mq_layer_saturate(p->j, l, out[at->inputs[0]]));
@@ -539,6 +555,7 @@ static void release(probe *p)
         mq_array_unref(p->held.items[i]);
     mq_vec_release(&p->held);
     mq_vec_release(&p->names);
+    mq_map_release(&p->places_of);
     mq_vec_release(&p->made);
     free(p->places);
     free(p->feeds);
@@ -577,6 +594,22 @@ done:
     return rc;
 }
 
+/* Of the floats that stand for the model's constants of a layer. */
+static size_t constant_bytes(const mq_layer_job *l)
+{
+    size_t bytes = 0;
+
+    for (size_t k = 0; l->view && k < l->view->n_in && k < l->node->n_inputs; k++) {
+        const mq_value *v = l->node->inputs[k];
+        const bool own = (l->view->in[k].real || l->view->in[k].codes) && v && mq_layers_is_constant(v);
+        const mq_tensor *t = own && (v = mq_layers_stored(v)) ? mq_value_constant(v, false) : NULL;
+        const int64_t n = t ? mq_tensor_count(t) : 0;
+
+        bytes += n > 0 ? (size_t)n * sizeof(float) : 0;
+    }
+    return bytes;
+}
+
 mq_status mq_layers_size(mq_layers_job *j)
 {
     probe p = { .j = j };
@@ -593,6 +626,7 @@ mq_status mq_layers_size(mq_layers_job *j)
     MQ_TRY(run_once(&p));
     for (size_t i = 0; i < j->layers.n; i++) {
         MQ_TRY(add_name(&p, j->layers.items[i].ref->name, &at));
+        j->layers.items[i].held = constant_bytes(&j->layers.items[i]);
         j->layers.items[i].bytes = p.a.out[at] ? mq_array_bytes(p.a.out[at]) : 0;
     }
 done:

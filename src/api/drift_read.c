@@ -11,72 +11,9 @@
 #include "data/convert.h"
 #include "passes/qdq.h"
 
-#define DEPTH 16 /* of nodes between a constant and who reads it */
+#define DEPTH 16 /* of nodes between integers and who made them */
 
 /* ---- constants ------------------------------------------------------------------------------------------------------ */
-
-static bool constant_at(const mq_value *v, int depth)
-{
-    const mq_node *n = v->producer;
-
-    if (mq_value_constant(v, false))
-        return true;
-    if (!n || depth == 0 || n->n_inputs == 0)
-        return false;
-    for (size_t i = 0; i < n->n_inputs; i++)
-        if (n->inputs[i] && !constant_at(n->inputs[i], depth - 1))
-            return false;
-    return true;
-}
-
-bool mq_layers_is_constant(const mq_value *v)
-{
-    return constant_at(v, DEPTH);
-}
-
-bool mq_layers_is_dequantized(const mq_value *v)
-{
-    const mq_node *n = v->producer;
-
-    for (int depth = DEPTH; n && depth > 0; depth--) {
-        if (mq_node_is(n, "", "DequantizeLinear") || mq_node_is(n, "com.microsoft", "DequantizeLinear"))
-            return mq_layers_is_constant(v);
-        n = n->n_inputs && n->inputs[0] ? n->inputs[0]->producer : NULL;
-    }
-    return false;
-}
-
-static mq_status evaluate(mq_layers_job *j, const mq_value *v, mq_array **out);
-
-static mq_status evaluate_node(mq_layers_job *j, const mq_value *v, mq_array **out)
-{
-    mq_node *n = v->producer;
-    mq_array **in = calloc(n->n_inputs + 1, sizeof *in), **made = calloc(n->n_outputs + 1, sizeof *made);
-    mq_status rc = in && made ? MQ_OK : mq_oom(j->err);
-
-    for (size_t i = 0; i < n->n_inputs && rc == MQ_OK; i++)
-        if (n->inputs[i])
-            rc = evaluate(j, n->inputs[i], &in[i]);
-    if (rc == MQ_OK)
-        rc = mq_evaluator_run(j->evaluator, n, in, made, j->err);
-    if (rc == MQ_OK)
-        *out = mq_array_ref(made[v->producer_index]);
-    for (size_t i = 0; in && i < n->n_inputs; i++)
-        mq_array_unref(in[i]);
-    for (size_t i = 0; made && i < n->n_outputs; i++)
-        mq_array_unref(made[i]);
-    free(in);
-    free(made);
-    return rc;
-}
-
-/* Depth is bounded: mq_layers_is_constant has said so. */
-static mq_status evaluate(mq_layers_job *j, const mq_value *v, mq_array **out)
-{
-    mq_tensor *t = mq_value_constant(v, false);
-
-    return t ? mq_array_of_tensor(out, t, true, j->err) : evaluate_node(j, v, out);
-}
 
 static mq_status to_float(mq_layers_job *j, mq_array *a, mq_array **out)
 {
@@ -95,19 +32,18 @@ mq_status mq_layers_constant(mq_layers_job *j, const mq_value *v, mq_array **out
     mq_array *a = NULL;
     mq_status rc;
 
-    MQ_TRY(evaluate(j, v, &a));
+    MQ_TRY(mq_layers_evaluate(j, v, &a));
     MQ_TRY(to_float(j, a, out));
 done:
     mq_array_unref(a);
     return rc;
 }
 
-/* The axis along which n scales lie; -1: none fits. Weights of products have their channels first (Conv, a turned Gemm) or
- * last. */
-static int axis_of(const mq_layer_view *view, const mq_array *codes, size_t n)
+/* The axis along which n scales lie: of the channels, else the other end; -1: none fits. */
+static int axis_of(const mq_layer_view *view, size_t k, const mq_array *codes, size_t n)
 {
-    const bool first = strcmp(view->op, "Conv") == 0 || mq_node_attr_int(view->node, "transB", 0);
-    const int at[2] = { first ? 0 : codes->rank - 1, first ? codes->rank - 1 : 0 };
+    const int channel = mq_layers_weight_axis(view->node, view->op, k, codes->rank);
+    const int at[] = { channel, codes->rank - 1, 0 };
 
     for (size_t i = 0; codes->rank && i < MQ_ARRAY_LEN(at); i++)
         if ((size_t)codes->dims[at[i]] == n)
@@ -116,11 +52,12 @@ static int axis_of(const mq_layer_view *view, const mq_array *codes, size_t n)
 }
 
 /* (x - zero) * scale in place; per element the channel's. */
-static bool dequantize(float *x, const mq_layer_view *view, double by, const mq_array *codes, const mq_array *scale,
+static bool dequantize(float *x, const mq_layer_view *view, size_t k, const mq_array *codes, const mq_array *scale,
                        const mq_array *zero)
 {
+    const double by = view->in[k].by;
     const size_t n_s = scale ? scale->count : 1, n_z = zero ? zero->count : 1, n = n_s > n_z ? n_s : n_z;
-    const int axis = n > 1 ? axis_of(view, codes, n) : 0;
+    const int axis = n > 1 ? axis_of(view, k, codes, n) : 0;
     size_t inner = 1;
 
     if (axis < 0 || (n_s != 1 && n_s != n) || (n_z != 1 && n_z != n))
@@ -153,7 +90,7 @@ mq_status mq_layers_codes(mq_layers_job *j, const mq_layer_view *view, size_t k,
     }
     for (size_t i = 0; i < MQ_ARRAY_LEN(at) && rc == MQ_OK; i++)
         if (at[i] && at[0] && mq_layers_is_constant(at[i]))
-            rc = i ? mq_layers_constant(j, at[i], to[i]) : evaluate(j, at[i], to[i]);
+            rc = i ? mq_layers_constant(j, at[i], to[i]) : mq_layers_evaluate(j, at[i], to[i]);
     return rc;
 }
 
@@ -166,7 +103,7 @@ mq_status mq_layers_input(mq_layers_job *j, const mq_layer_view *view, size_t k,
         return mq_layers_constant(j, view->in[k].real, out);
     MQ_TRY(mq_layers_codes(j, view, k, &codes, &scale, &zero));
     MQ_TRY(to_float(j, codes, &x));
-    if (x == codes || !dequantize(x->data, view, view->in[k].by, codes, scale, zero))
+    if (x == codes || !dequantize(x->data, view, k, codes, scale, zero))
         MQ_TRY(mq_fail(j->err, MQ_ERR_UNSUPPORTED, "node '%s': the scales of its weight do not fit its shape",
                        mq_node_label(view->node)));
     *out = mq_array_ref(x);
@@ -196,14 +133,6 @@ const char *mq_layers_bare_name(mq_layers_job *j, const char *name)
         }
     }
     return bare;
-}
-
-/* The stored constant that v is made of, for its name. */
-static const mq_value *stored(const mq_value *v)
-{
-    for (int depth = DEPTH; v && v->producer && depth > 0 && !mq_value_constant(v, false); depth--)
-        v = v->producer->n_inputs ? v->producer->inputs[0] : NULL;
-    return v;
 }
 
 /* ---- integers ------------------------------------------------------------------------------------------------------- */
@@ -477,7 +406,7 @@ static bool read_view(mq_layer_view *v)
 {
     const row *r = row_of(v->node);
 
-    if (v->node->n_outputs == 0 || is_quantize(v->node) || is_dequantize(v->node) ||
+    if (v->node->n_outputs == 0 || !v->node->outputs[0] || is_quantize(v->node) || is_dequantize(v->node) ||
         mq_node_is(v->node, "", "DynamicQuantizeLinear") || mq_layers_is_constant(v->node->outputs[0]))
         return false;
     return r ? read_row(v, r) : read_float(v);
@@ -493,7 +422,7 @@ static mq_status name_view(mq_layers_job *j, mq_layer_view *v)
     for (size_t i = 0; i < v->n_in && !v->keys[0]; i++) {
         const mq_value *c = v->in[i].real ? v->in[i].real : v->in[i].codes;
 
-        if (c && (c = stored(c)))
+        if (c && (c = mq_layers_stored(c)))
             v->keys[0] = mq_layers_bare_name(j, c->name);
     }
     v->keys[1] = mq_layers_bare_name(j, behind ? behind->name : v->out->name);
@@ -509,6 +438,9 @@ mq_status mq_layers_read(mq_layers_job *j)
 
     if (!(j->views = mq_arena_calloc(j->arena, j->model->graph->n_nodes + 1, sizeof *j->views)))
         return mq_oom(j->err);
+    mq_layers_mark(j->model->graph);
+    mq_layers_mark(j->reference->graph);
+    mq_layers_mark(j->original->graph);
     for (mq_node *n = j->model->graph->first; n && rc == MQ_OK; n = n->next) {
         mq_layer_view *v = &j->views[j->n_views];
 

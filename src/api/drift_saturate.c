@@ -10,6 +10,7 @@
 #include "api/drift_job.h"
 #include "base/compiler.h"
 #include "data/convert.h"
+#include "exec/ref/slide.h"
 
 enum {
     MOST_ROWS = 64,       /* of one run and layer */
@@ -30,6 +31,7 @@ typedef struct product {
     int zero;
     double scale;
     mq_array *w;              /* the stored weight */
+    mq_window window;         /* of a convolution */
 } product;
 
 /* ---- activations ---------------------------------------------------------------------------------------------------- */
@@ -51,7 +53,7 @@ static mq_status make_bytes(product *p, const mq_layer_job *l, const mq_array *x
 {
     const int up = l->view->in[0].fake.type == MQ_INT8 ? 128 : 0;
     const size_t channels = l->in_scale ? l->n_in_scale : 1;
-    const int axis = strcmp(p->node->op_type, "Conv") == 0 ? 1 : x->rank - 1;
+    const int axis = mq_layers_value_axis(p->node, x->rank);
     mq_fake f = l->view->in[0].fake;
     size_t inner = 1;
 
@@ -81,6 +83,7 @@ static bool shape_of(product *p)
     const mq_array *w = p->w, *x = p->shape;
     const bool conv = strcmp(p->node->op_type, "Conv") == 0;
     const int64_t group = mq_node_attr_int(p->node, "group", 1);
+    mq_call c = { .node = p->node };
 
     if (w->dtype != MQ_INT8 || w->count == 0)
         return false;
@@ -90,7 +93,8 @@ static bool shape_of(product *p)
         p->group = (size_t)group;
         p->n_out = (size_t)w->dims[0];
         p->n_k = w->count / p->n_out;
-        return true;
+        return mq_call_window(&c, 2, x->dims + 2, w->dims + 2, &p->window) == MQ_OK && p->window.out[0] > 0 &&
+               p->window.out[1] > 0;
     }
     p->group = 1;
     if (w->rank != 2 || x->rank < 1 || mq_node_attr_int(p->node, "transA", 0))
@@ -115,7 +119,7 @@ static void arrange(product *p, bool turned)
 static mq_status make_weights(mq_layers_job *j, product *p, const mq_layer_view *v, const mq_array *scale,
                               const mq_array *zero)
 {
-    const bool turned = strcmp(v->op, "Conv") != 0 && !mq_node_attr_int(v->node, "transB", 0);
+    const bool turned = p->w->rank == 2 && mq_layers_weight_axis(v->node, v->op, 1, 2) == 1;
 
     p->weights = malloc(p->n_out * p->n_k + 1);
     p->scales = malloc((p->n_out + 1) * sizeof *p->scales);
@@ -133,27 +137,18 @@ static mq_status make_weights(mq_layers_job *j, product *p, const mq_layer_view 
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------- */
 
-static int64_t list_at(const mq_node *n, const char *name, size_t i, int64_t absent)
-{
-    size_t count;
-    const int64_t *list = mq_node_attr_ints(n, name, &count);
-
-    return list && i < count ? list[i] : absent;
-}
-
 /* The window of group g at an output place, channels innermost; outside is the zero point. */
 static void gather_window(const product *p, size_t sample, size_t g, int64_t row, int64_t column)
 {
     const int64_t *xd = p->shape->dims, *wd = p->w->dims;
+    const mq_window *at = &p->window;
     uint8_t *to = p->row;
 
     for (int64_t kh = 0; kh < wd[2]; kh++) {
-        const int64_t h = row * list_at(p->node, "strides", 0, 1) - list_at(p->node, "pads", 0, 0) +
-                          kh * list_at(p->node, "dilations", 0, 1);
+        const int64_t h = row * at->stride[0] - at->lo[0] + kh * at->dilation[0];
 
         for (int64_t kw = 0; kw < wd[3]; kw++) {
-            const int64_t w = column * list_at(p->node, "strides", 1, 1) - list_at(p->node, "pads", 1, 0) +
-                              kw * list_at(p->node, "dilations", 1, 1);
+            const int64_t w = column * at->stride[1] - at->lo[1] + kw * at->dilation[1];
             const bool inside = h >= 0 && h < xd[2] && w >= 0 && w < xd[3];
 
             for (int64_t c = 0; c < wd[1]; c++) {
@@ -199,6 +194,8 @@ static void add_row(const product *p, mq_layer_job *l, size_t from, size_t to)
         int64_t all = 0;
         double value;
 
+        if (!isfinite(step))
+            continue;
         for (size_t k = 0; k < p->n_k; k++)
             all += w[k];
         value = (double)(s.right - p->zero * all - p->zeros[o] * row) * step;
@@ -228,19 +225,10 @@ static void add_rows(const product *p, mq_layer_job *l)
 {
     const size_t per_row = p->n_k * p->n_out, most = MOST_PRODUCTS / per_row;
     size_t n_rows = most < 1 ? 1 : most > MOST_ROWS ? MOST_ROWS : most, all;
-    int64_t out[2];
 
     if (strcmp(p->node->op_type, "Conv") == 0) {
-        for (size_t i = 0; i < 2; i++) {
-            const int64_t window = (p->w->dims[2 + i] - 1) * list_at(p->node, "dilations", i, 1) + 1;
-            const int64_t room = p->shape->dims[2 + i] + list_at(p->node, "pads", i, 0) + list_at(p->node, "pads", i + 2, 0);
-
-            out[i] = (room - window) / list_at(p->node, "strides", i, 1) + 1;
-            if (room < window || out[i] < 1)
-                return;
-        }
-        all = (size_t)(p->shape->dims[0] * out[0] * out[1]);
-        add_windows(p, l, n_rows < all ? n_rows : all, out);
+        all = (size_t)(p->shape->dims[0] * p->window.out[0] * p->window.out[1]);
+        add_windows(p, l, n_rows < all ? n_rows : all, p->window.out);
         return;
     }
     all = p->shape->count / p->n_k;

@@ -39,7 +39,7 @@ static bool layout_of(const mq_node *n, const mq_array *w, layout *at)
     }
     if ((strcmp(n->op_type, "Gemm") != 0 && strcmp(n->op_type, "MatMul") != 0) || w->rank != 2)
         return false;
-    at->turned = mq_node_attr_int(n, "transB", 0) == 0;
+    at->turned = mq_layers_weight_axis(n, n->op_type, 1, 2) == 1;
     at->out = (size_t)w->dims[at->turned ? 1 : 0];
     at->in = (size_t)w->dims[at->turned ? 0 : 1];
     at->per_group_in = at->in;
@@ -168,10 +168,7 @@ static mq_layer_job *producer_of(mq_layers_job *j, const mq_layer_job *l)
 
     for (int depth = 4; n && depth > 0 && mq_node_is_any(n, "", keep, MQ_ARRAY_LEN(keep)) && n->n_inputs; depth--)
         n = n->inputs[0] ? n->inputs[0]->producer : NULL;
-    for (size_t i = 0; n && i < j->layers.n; i++)
-        if (j->layers.items[i].node == n)
-            return &j->layers.items[i];
-    return NULL;
+    return n && n->tag ? &j->layers.items[n->tag - 1] : NULL;
 }
 
 static mq_status keep_factors(mq_layers_job *j, mq_layer_job *l, const layout *at, const float *factor)
@@ -266,6 +263,6 @@ mq_status mq_layers_find_scales(mq_layers_job *j)
     mq_status rc = MQ_OK;
 
     for (size_t i = j->layers.n; i > 0 && rc == MQ_OK; i--)
-        rc = find_scales(j, &j->layers.items[i - 1]);
+        rc = mq_layers_drop(j, &j->layers.items[i - 1], find_scales(j, &j->layers.items[i - 1]));
     return rc;
 }

@@ -63,7 +63,7 @@ static const mq_html_column LAYER[] = {
     { "layer", "name", MQ_HTML_NAME }, { "operator", "op_type", MQ_HTML_TEXT }, { "own", "own_db", MQ_HTML_DECIBELS },
     { "weights", "weights_db", MQ_HTML_DECIBELS }, { "inputs", "activations_db", MQ_HTML_DECIBELS },
     { "16-bit sums", "saturation_db", MQ_HTML_DECIBELS }, { "so far", "accumulated_db", MQ_HTML_DECIBELS },
-    { "drifts here", "first", MQ_HTML_TEXT }, { "cause", "cause", MQ_HTML_TEXT }, { "input", "input", MQ_HTML_NAME },
+    { "drifts here", "first", MQ_HTML_YES }, { "cause", "cause", MQ_HTML_TEXT }, { "input", "input", MQ_HTML_NAME },
     { "why", "why", MQ_HTML_TEXT }, { "options", "remedy", MQ_HTML_TEXT }, { 0 },
 };
 static const mq_html_column LATENCY[] = {

@@ -128,7 +128,7 @@ static void cell(mq_str *out, const json_t *entry, const mq_html_column *column)
         if (json_is_number(v))
             mq_str_addf(out, "%.2f dB", json_number_value(v));
         else if (v)
-            mq_str_add(out, "equal");
+            mq_str_add(out, json_is_true(json_object_get(e, "not_finite")) ? "not finite" : "equal");
         break;
     case MQ_HTML_HISTOGRAM: mq_html_histogram(out, e); break;
     case MQ_HTML_SHAPE: mq_str_add_shape(out, v); break;

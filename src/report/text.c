@@ -75,22 +75,6 @@ static void findings(mq_str *out, const json_t *list)
     }
 }
 
-/* The worst layers, and why. */
-static void drifts(mq_str *out, const json_t *list)
-{
-    for (size_t i = 0; i < json_array_size(list) && i < MQ_REPORT_N_WORST; i++) {
-        const json_t *l = json_array_get(list, i);
-        double own;
-        mq_str_add(out, i ? "         " : "layers   ");
-        cell(out, mq_json_get_text(l, "name"), 0);
-        if (mq_json_get_real(l, "own_db", &own))
-            mq_str_addf(out, "  %.1f dB", own);
-        mq_str_addf(out, "  %s: ", mq_json_get_text(l, "cause"));
-        cell(out, mq_json_get_text(l, "why"), 0);
-        mq_str_add(out, "\n");
-    }
-}
-
 static void size_line(mq_str *out, const json_t *doc)
 {
     const json_t *before = json_object_get(json_object_get(doc, "before"), "size");
@@ -519,7 +503,6 @@ void mq_render_text(const json_t *doc, mq_str *out)
     }
     edges(out, json_object_get(doc, "io"));
     agreement(out, json_object_get(doc, "agreement"));
-    drifts(out, json_object_get(doc, "layers"));
     worst(out, json_object_get(doc, "worst_layers"));
     warnings(out, json_object_get(doc, "warnings"));
 }

@@ -219,6 +219,183 @@ static void masks_are_left_out(void **state)
     assert_true(layer("masked")->own > 30 && layer("masked")->accumulated > 30);
 }
 
+/* ---- what models may hold ------------------------------------------------------------------------------------------- */
+
+static void omitted_results_are_passed_over(void **state)
+{
+    static const int64_t one = 1;
+    static const float again[WIDTH * WIDTH];
+
+    (void)state;
+    make_both();
+    make_init(m->graph, "one", MQ_INT64, "1", &one);
+    make_init(m->graph, "weight", MQ_FLOAT, "1,3,4", ws);
+    make_init(m->graph, "again", MQ_FLOAT, "1,3,3", again);
+    make_node(m->graph, "Unsqueeze", "x_DequantizeLinear_Output,one", "steps");
+    make_node(m->graph, "RNN", "steps,weight,again", "-,last");
+    assert_int_equal(mq_node_set_attr_int(m->graph->last, "hidden_size", WIDTH, NULL), MQ_OK);
+    make_type(make_output(m->graph, "last"), MQ_FLOAT, "1,1,3");
+    measure();
+    assert_int_equal(result->n_layers, 1);
+}
+
+/* Each is added up eight times: 8^14 sums for who follows every reader anew. */
+static void a_constant_is_computed_once(void **state)
+{
+    static const float zeros[WIDTH];
+    char in[100], out[20];
+
+    (void)state;
+    make_both();
+    for (int q = 0; q < 2; q++) {
+        mq_graph *g = q ? m->graph : reference->graph;
+
+        mq_graph_clear_outputs(g);
+        make_init(g, "c0", MQ_FLOAT, "3", zeros);
+        for (int i = 0; i < 14; i++) {
+            snprintf(in, sizeof in, "c%d,c%d,c%d,c%d,c%d,c%d,c%d,c%d", i, i, i, i, i, i, i, i);
+            snprintf(out, sizeof out, "c%d", i + 1);
+            make_node(g, "Sum", in, out);
+        }
+        if (q) {
+            make_node(g, "QuantizeLinear", "y,x_scale,x_zero", "y_quantized");
+            make_node(g, "DequantizeLinear", "y_quantized,x_scale,x_zero", "y_dequantized");
+        }
+        make_node(g, "Add", q ? "y_dequantized,c14" : "y,c14", "sum");
+        make_type(make_output(g, "sum"), MQ_FLOAT, "N,3");
+    }
+    measure();
+    assert_true(layer("sum")->own > 20);
+}
+
+static void random_numbers_are_no_constants(void **state)
+{
+    (void)state;
+    make_both();
+    for (int q = 0; q < 2; q++) {
+        mq_graph *g = q ? m->graph : reference->graph;
+
+        mq_graph_clear_outputs(g);
+        make_node(g, "RandomNormalLike", q ? "w_DequantizeLinear_Output" : "w", "drawn");
+        make_node(g, "MatMul", "x,drawn", "z");
+        make_node(g, "Add", "y,z", "sum");
+        make_type(make_output(g, "sum"), MQ_FLOAT, "N,3");
+    }
+    measure();
+    assert_true(layer("y")->own > 20);
+}
+
+/* Channels of a convolution in three dimensions that were made larger before and smaller behind. */
+static void volumes_are_rescaled(void **state)
+{
+    static const float first[] = { 1, -0.5f, 0.25f, 0.75f, -1, 0.3f, 0.9f, 0.6f };
+    static const float second[] = { 1, 0.5f, -0.7f, 0.2f, 0.4f, -1, 0.3f, 0.8f }, by[] = { 0.25f, 1, 3, 8 };
+    static int8_t codes_of[2][8];
+    static const float scales[2] = { 0.05f, 0.02f };
+    static const char *const x_npy[] = { "v.npy" };
+
+    (void)state;
+    make_numbers();
+    put_npy("v.npy", MQ_FLOAT, "16,2,1,1,1", xs);
+    opts.source.data = x_npy;
+    opts.source.n_data = 1;
+    reference = make_model(17);
+    for (size_t i = 0; i < 8; i++) {
+        codes_of[0][i] = (int8_t)nearbyintf(first[i] * by[i / 2] / scales[0]);
+        codes_of[1][i] = (int8_t)nearbyintf(second[i] / by[i % 4] / scales[1] / 4);
+    }
+    for (int q = 0; q < 2; q++) {
+        mq_graph *g = q ? m->graph : reference->graph;
+        static const float r_scale = 0.05f, second_scale = 0.08f;
+        static const uint8_t r_zero = 128;
+
+        make_input(g, "x", MQ_FLOAT, "N,2,1,1,1");
+        if (q) {
+            make_init(g, "v_quantized", MQ_INT8, "4,2,1,1,1", codes_of[0]);
+            make_init(g, "v_scale", MQ_FLOAT, "", &scales[0]);
+            make_init(g, "u_quantized", MQ_INT8, "2,4,1,1,1", codes_of[1]);
+            make_init(g, "u_scale", MQ_FLOAT, "", &second_scale);
+            make_init(g, "r_scale", MQ_FLOAT, "", &r_scale);
+            make_init(g, "r_zero", MQ_UINT8, "", &r_zero);
+            make_node(g, "DequantizeLinear", "v_quantized,v_scale", "v");
+            make_node(g, "DequantizeLinear", "u_quantized,u_scale", "u");
+        } else {
+            make_init(g, "v", MQ_FLOAT, "4,2,1,1,1", first);
+            make_init(g, "u", MQ_FLOAT, "2,4,1,1,1", second);
+        }
+        make_node(g, "Conv", "x,v", "r");
+        if (q) {
+            make_node(g, "QuantizeLinear", "r,r_scale,r_zero", "r_quantized");
+            make_node(g, "DequantizeLinear", "r_quantized,r_scale,r_zero", "r_dequantized");
+        }
+        make_node(g, "Conv", q ? "r_dequantized,u" : "r,u", "z");
+        make_type(make_output(g, "z"), MQ_FLOAT, "N,2,1,1,1");
+    }
+    measure();
+    assert_true(result->n_layers == 2 && layer("r")->own > 10 && layer("z")->own > 10);
+}
+
+static void a_layer_that_cannot_be_read_is_left_out(void **state)
+{
+    static const float scales[] = { 0.05f, 0.05f, 0.05f, 0.05f, 0.05f };
+
+    (void)state;
+    make_both();
+    make_init(reference->graph, "v", MQ_FLOAT, "4,3", ws);
+    make_node(reference->graph, "MatMul", "x,v", "z");
+    make_type(make_output(reference->graph, "z"), MQ_FLOAT, "N,3");
+    make_init(m->graph, "v_quantized", MQ_INT8, "4,3", codes);
+    make_init(m->graph, "v_scale", MQ_FLOAT, "5,1,1", scales);
+    make_node(m->graph, "DynamicQuantizeLinear", "x", "codes,range,zero");
+    make_node(m->graph, "MatMulInteger", "codes,v_quantized,zero", "sums");
+    make_node(m->graph, "Cast", "sums", "counts");
+    assert_int_equal(mq_node_set_attr_int(m->graph->last, "to", MQ_FLOAT, NULL), MQ_OK);
+    make_node(m->graph, "Mul", "range,v_scale", "factor");
+    make_node(m->graph, "Mul", "counts,factor", "z");
+    make_type(make_output(m->graph, "z"), MQ_FLOAT, "5,N,3");
+    opts.source.samples = ROWS;
+    measure();
+    assert_true(result->n_layers == 1 && result->n_unmatched == 1 && layer("y")->own > 20);
+    assert_non_null(strstr(warned, "layers-unmatched"));
+}
+
+static void a_vector_is_explained(void **state)
+{
+    static const float v[] = { 1, 0.3f, -0.7f }, v_scale = 0.4f;
+    static const int8_t v_codes[] = { 2, 1, -2 };
+
+    (void)state;
+    make_both();
+    mq_graph_clear_outputs(reference->graph);
+    mq_graph_clear_outputs(m->graph);
+    make_init(reference->graph, "v", MQ_FLOAT, "3", v);
+    make_node(reference->graph, "Mul", "y,v", "z");
+    make_type(make_output(reference->graph, "z"), MQ_FLOAT, "N,3");
+    make_init(m->graph, "v_quantized", MQ_INT8, "3", v_codes);
+    make_init(m->graph, "v_scale", MQ_FLOAT, "", &v_scale);
+    make_node(m->graph, "DequantizeLinear", "v_quantized,v_scale", "v");
+    make_node(m->graph, "Mul", "y,v", "z");
+    make_type(make_output(m->graph, "z"), MQ_FLOAT, "N,3");
+    measure();
+    assert_non_null(strstr(layer("z")->why, "one dimension"));
+}
+
+/* The weight's scale is infinite: all of its layer is. */
+static void what_is_not_finite_is_not_equal(void **state)
+{
+    static const float far_scale = INFINITY;
+    char *text = NULL;
+
+    (void)state;
+    make_both();
+    make_init(m->graph, "w_scale", MQ_FLOAT, "", &far_scale);
+    measure();
+    assert_true(layer("y")->own == -INFINITY);
+    assert_int_equal(mq_report_render(report, MQ_REPORT_HTML, &text, &err), MQ_OK);
+    assert_true(strstr(text, "not finite") && !strstr(text, ">equal<"));
+    free(text);
+}
+
 /* ---- saturating sums ------------------------------------------------------------------------------------------------ */
 
 /* Two products. What the second has is held exactly, but its inputs are large and its largest weights lie side by side: 220
@@ -435,6 +612,13 @@ int main(void)
         T(nothing_quantized_is_said),
         T(a_stranger_is_counted),
         T(masks_are_left_out),
+        T(omitted_results_are_passed_over),
+        T(a_constant_is_computed_once),
+        T(random_numbers_are_no_constants),
+        T(volumes_are_rescaled),
+        T(a_layer_that_cannot_be_read_is_left_out),
+        T(a_vector_is_explained),
+        T(what_is_not_finite_is_not_equal),
         T(a_saturating_layer_comes_first_on_its_cpu),
         T(every_form_is_read),
         T(a_clipped_range_comes_first),
