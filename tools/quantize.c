@@ -36,7 +36,7 @@ static const cli_help_text helps[] = {
     { OPT_MAX_EVALS, "most models that a search by bounds measures, and most runs of --eval-cmd behind the first",
       false, NULL },
     { OPT_SENSITIVITY, "measure what each layer's quantization costs alone, on the data of bounds", false, NULL },
-    { OPT_TIME_LIMIT, "sensitivity, a search by bounds and rounding by data end after so long, with the best so far",
+    { OPT_TIME_LIMIT, "sensitivity, a search by bounds and rounding by data end after so long together",
       false, NULL },
     { OPT_NONE, NULL, false, NULL },
 };
@@ -202,16 +202,52 @@ static bool writes_no_model(const cli_options *o)
     return o->values[OPT_CALIBRATE_ONLY].on;
 }
 
+static bool has_bound_on_quality(const cli_options *o)
+{
+    return o->values[OPT_MAX_DROP].given || o->values[OPT_MIN_METRIC].given || o->values[OPT_MIN_SQNR].given;
+}
+
+static bool has_bound_on_time(const cli_options *o)
+{
+    return o->values[OPT_MAX_LATENCY].given || o->values[OPT_MIN_SPEEDUP].given;
+}
+
+static bool has_bound_on_size(const cli_options *o)
+{
+    return o->values[OPT_MAX_SIZE].given && o->values[OPT_MAX_SIZE].word != 0;
+}
+
+/* Sensitivity comes before a search by these, and looks at metrics. */
+static bool looks_at_no_metric(const cli_options *o)
+{
+    return !has_bound_on_quality(o) && !has_bound_on_size(o) && !o->values[OPT_SENSITIVITY].on;
+}
+
+/* Labels of --data, where others are judged on. */
+static bool judges_elsewhere(const cli_options *o)
+{
+    return o->values[OPT_VAL_DATA].given && !o->values[OPT_VAL_LABELS].given;
+}
+
+static bool has_no_bound(const cli_options *o)
+{
+    return !has_bound_on_quality(o) && !has_bound_on_size(o) && !has_bound_on_time(o);
+}
+
+/* Neither search nor sensitivity nor rounding by data. */
+static bool has_no_long_work(const cli_options *o)
+{
+    const cli_value *algorithm = &o->values[OPT_ALGORITHM];
+    const bool by_data = algorithm->given ? algorithm->word + 1 >= MQ_ALGORITHM_AWQ
+                                          : o->values[OPT_EFFORT].word == EFFORT_BEST;
+
+    return has_no_bound(o) && !o->values[OPT_SENSITIVITY].on && !by_data;
+}
+
 /* Is something run for a bound, or for sensitivity? */
 static bool is_judged(const cli_options *o)
 {
-    static const cli_opt bounds[] = { OPT_MAX_DROP, OPT_MIN_METRIC, OPT_MAX_LATENCY, OPT_MIN_SPEEDUP, OPT_MIN_SQNR,
-                                      OPT_SENSITIVITY };
-
-    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
-        if (o->values[bounds[i]].given)
-            return true;
-    return false;
+    return has_bound_on_quality(o) || has_bound_on_time(o) || o->values[OPT_SENSITIVITY].given;
 }
 
 static bool runs_nothing(const cli_options *o)
@@ -237,6 +273,14 @@ static const struct {
     { OPT_ACT_SYMMETRIC, is_not_static, "--act-symmetric is for --mode static, which --data implies" },
     { OPT_CALIBRATION, is_not_static, "--calibration is for --mode static, which --data implies" },
     { OPT_PERCENTILE, is_not_percentile, "--percentile is for --mode static with --calibration percentile" },
+    { OPT_LABELS, looks_at_no_metric, "--labels are for bounds on quality or size and for --sensitivity: none is given" },
+    { OPT_LABELS, judges_elsewhere, "--labels belong to --data, and --val-data is judged on: --val-labels" },
+    { OPT_VAL_LABELS, looks_at_no_metric,
+      "--val-labels are for bounds on quality or size and for --sensitivity: none is given" },
+    { OPT_METRIC_OUTPUT, looks_at_no_metric, "--metric-output is for --max-drop, --min-metric and --sensitivity" },
+    { OPT_MAX_EVALS, has_no_bound, "--max-evals is for searches by bounds: none is given" },
+    { OPT_TIME_LIMIT, has_no_long_work,
+      "--time-limit is for bounds, --sensitivity and rounding by data (--effort best): none is given" },
     { OPT_VAL_DATA, runs_nothing, "--val-data is for --verify run or auto: nothing is run" },
 };
 
@@ -273,7 +317,7 @@ static mq_status check(const cli_options *o, mq_error *err)
         return cli_fail(err, MQ_ERR_USAGE, "--format nbits is for --target onnxruntime: onnx has standard operators only");
     if (o->values[OPT_VAL_LABELS].given && !o->values[OPT_VAL_DATA].given)
         return cli_fail(err, MQ_ERR_USAGE, "--val-labels belong to --val-data, which is not given");
-    if ((rc = cli_check_bounds(o, false, true, err)) != MQ_OK)
+    if ((rc = cli_check_bounds(o, o->values[OPT_SENSITIVITY].on, true, err)) != MQ_OK)
         return rc;
     return cli_check_data_used(o, o->values[OPT_DATA].given || !runs_nothing(o), err);
 }

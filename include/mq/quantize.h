@@ -126,7 +126,7 @@ typedef struct mq_quantize_opts {
     mq_data_source judge_on; /* what metrics and times of bounds are measured on; n_data 0: generated inputs */
     /* With a bound on outputs, a metric or size that does not hold by itself, a search gives single layers other forms. */
     bool sensitivity;      /* report what each layer's quantization costs alone (default false; a search does it anyway) */
-    double time_limit;     /* of each of these and of rounding by data, seconds; 0 (default): none */
+    double time_limit;     /* of these and of rounding by data together, seconds; 0 (default): none */
     bool strict;           /* a warning counts as a missed bound (default false) */
     bool dry_run;          /* decide and report, write nothing */
     bool hash;             /* SHA-256 of input and output into the report (reads both files once more; default false), and

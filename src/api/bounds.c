@@ -72,7 +72,7 @@ static mq_status save_copy(mq_judging *j, mq_model *m, const char *name, char pa
     return rc;
 }
 
-static const char *original_of(const mq_judging *j)
+const char *mq_judging_original(const mq_judging *j)
 {
     return *j->original ? j->original : j->o.input;
 }
@@ -168,7 +168,8 @@ done:
 static mq_status evaluate(mq_judging *j, const char *copy, mq_measured *out, mq_error *err)
 {
     const mq_bounds *b = j->o.asked;
-    const mq_eval e = { .command = b->eval_cmd, .reference = original_of(j), .metric = b->metric, .hooks = j->o.hooks };
+    const mq_eval e = { .command = b->eval_cmd, .reference = mq_judging_original(j), .metric = b->metric,
+                        .hooks = j->o.hooks };
     mq_status rc = MQ_OK;
 
     if (isnan(j->eval_before))
@@ -248,7 +249,7 @@ static mq_status compare_by(mq_judging *j, const char *copy, const mq_bench_boun
                             mq_report *report, mq_bench_result **out, mq_error *err)
 {
     const bool alone = limits->has_metric && !limits->has_drop && !report && !isnan(j->metric_before);
-    const char *const files[] = { original_of(j), copy };
+    const char *const files[] = { mq_judging_original(j), copy };
     const mq_bounds *b = j->o.asked;
     const mq_hooks none = { 0 }, *outer = j->o.hooks ? j->o.hooks : &none;
     const bool metric = limits->has_drop || limits->has_metric;
@@ -269,7 +270,7 @@ static mq_status compare_by(mq_judging *j, const char *copy, const mq_bench_boun
         o.n_batches = batch > 0;
     } else {
         o.source.n_labels = 0;
-        o.seconds = report ? j->o.seconds : SEARCH_SECONDS;
+        o.seconds = j->o.seconds > 0 || report ? j->o.seconds : SEARCH_SECONDS;
     }
     return mq_bench(files + alone, 2 - alone, &o, report, &hooks, out, err);
 }
@@ -442,6 +443,7 @@ bool mq_judging_runs(const mq_bounds *b)
 
 mq_status mq_judging_open(mq_judging **out, const mq_judging_opts *opts, mq_model *original, mq_error *err)
 {
+    const bool piped = strcmp(opts->input, "-") == 0;
     const mq_bounds *b = opts->asked;
     mq_judging *j = calloc(1, sizeof *j);
     mq_status rc = MQ_OK;
@@ -457,7 +459,7 @@ mq_status mq_judging_open(mq_judging **out, const mq_judging_opts *opts, mq_mode
                            "and --dim give sizes", b->limits.max_macs_ratio * 100,
                            (unsigned long long)j->before.macs_unknown));
     }
-    if (needs_original(b) && (strcmp(opts->input, "-") == 0 || mq_ends_with(opts->input, ".gz")))
+    if ((needs_original(b) && (piped || mq_ends_with(opts->input, ".gz"))) || (b->limits.has_sqnr && piped))
         rc = save_copy(j, original, "original.onnx", j->original, err);
 done:
     if (rc == MQ_OK)

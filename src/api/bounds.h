@@ -56,6 +56,8 @@ const mq_judging_opts *mq_judging_asked(const mq_judging *j);
 
 /* Does anything have to be run, so that a dry run cannot tell? */
 bool mq_judging_runs(const mq_bounds *asked);
+/* A file of the original that can be read: the input's, or the copy's until mq_judging_close. */
+const char *mq_judging_original(const mq_judging *j);
 
 /* Measures a model that need not be written: it is saved to a folder that is removed again. Types of m must be inferred,
  * and are afterwards. Nothing goes into the report. MQ_ERR_USAGE when `max_evals` are used up. */

@@ -138,7 +138,8 @@ bool mq_job_missed(const mq_job *j)
 /* Reads the written files and checks them as a stranger would; then runs them, where that is asked for or cheap. */
 static mq_status verify(mq_job *j, const mq_saving *saving)
 {
-    const mq_proof_opts proof = { .verify = j->opts.verify, .source = j->opts.verify_on, .input = j->input,
+    const mq_proof_opts proof = { .verify = j->opts.verify, .source = j->opts.verify_on,
+                                  .input = j->original ? j->original : j->input,
                                   .input_bytes = j->bytes_before + j->data_before, .min_sqnr = j->opts.min_sqnr,
                                   .ceiling = j->opts.ceiling, .plain = j->plain, .speed = j->opts.speed,
                                   .expected_sqnr = j->opts.expected_sqnr, .prepare = j->prepare, .user = j->user };

@@ -26,6 +26,7 @@ typedef struct mq_job_opts {
 
 typedef struct mq_job {
     const char *input, *output;
+    const char *original;   /* a file of the same model that can be read again; NULL: the input's */
     mq_job_opts opts;
     mq_report *report;
     const mq_hooks *hooks;

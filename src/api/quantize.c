@@ -10,6 +10,7 @@
 
 #include "api/quantize_layers.h"
 #include "api/running.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "base/threads.h"
 #include "model/sparse.h"
@@ -200,7 +201,10 @@ mq_status mq_quantize_file(const char *input, const char *output, const mq_quant
     j.job.judge = judge;
     j.job.user = &j;
     MQ_TRY(open_input(&j));
+    if (!filled.dry_run && !filled.calibrate_only) /* what is sure to fail behind long work fails before it */
+        MQ_TRY(mq_outfile_try(output, filled.save.force, err));
     MQ_TRY(mq_judging_open(&j.judging, &judged, j.job.model, err));
+    j.job.original = mq_judging_original(j.judging);
     MQ_TRY(mq_job_end_step(&j.job, "load and check"));
     if (filled.mode == MQ_MODE_STATIC)
         MQ_TRY(mq_job_prepare_static(&j));

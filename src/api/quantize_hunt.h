@@ -45,7 +45,8 @@ mq_levels mq_hunt_levels(const mq_hunt *h, const size_t *level);
 size_t mq_hunt_others(const mq_hunt *h, const size_t *level);
 /* A model that was tried, into the report. */
 void mq_hunt_report(mq_hunt *h, const mq_trial *t);
-bool mq_hunt_time_is_up(void *hunt);
+/* Is the time up, or have as many models been measured as may be? */
+bool mq_hunt_is_over(void *hunt);
 
 /* quantize_speed.c: --max-latency and --min-speedup. */
 bool mq_hunt_is_fast(const mq_hunt *h, const mq_trial *t);

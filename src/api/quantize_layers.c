@@ -16,13 +16,11 @@ enum { BLOCK_ROOM = 16 }; /* elements along the axis that blocks lie on */
 
 /* ---- layers -------------------------------------------------------------------------------------------------------- */
 
-static mq_quant_layer *layer_of(mq_quant_layers *l, const mq_quant_plan *plan, const mq_quant_item *it)
+static mq_quant_layer *layer_of(mq_quant_layers *l, const mq_quant_item *it)
 {
     for (size_t i = 0; i < l->items.n; i++)
-        for (size_t k = 0; k < plan->items.n && l->items.items[i].n_weights; k++)
-            if (strcmp(plan->items.items[k]->value->name, l->items.items[i].weights[0]) == 0 &&
-                plan->items.items[k]->constant == it->constant)
-                return &l->items.items[i];
+        if (l->items.items[i].constant == it->constant)
+            return &l->items.items[i];
     return NULL;
 }
 
@@ -79,18 +77,20 @@ static mq_status add_results(const mq_quant_layers *l, mq_quant_layer *to, const
     return rc;
 }
 
+/* Not those of which --overrides or --tensor-type say what they are. */
 static mq_status list_weights(mq_quant_layers *l, const mq_quant_plan *plan, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
     for (size_t i = 0; i < plan->items.n; i++) {
         const mq_quant_item *it = plan->items.items[i];
-        mq_quant_layer *to = layer_of(l, plan, it);
+        mq_quant_layer *to = layer_of(l, it);
 
-        if (it->stay != MQ_STAY_NOT || it->value->graph != plan->model->graph)
+        if (it->stay != MQ_STAY_NOT || it->fixed || it->value->graph != plan->model->graph)
             continue;
         if (!to)
             MQ_TRY(add_layer(l, it->value->name, it->op_type, &to, err));
+        to->constant = it->constant;
         MQ_TRY(add_name(l, &to->weights, &to->n_weights, it->value->name, err));
         MQ_TRY(add_results(l, to, plan, it, err));
         to->bytes_before = it->bytes_before > to->bytes_before ? it->bytes_before : to->bytes_before;
@@ -128,11 +128,13 @@ done:
 
 /* ---- forms --------------------------------------------------------------------------------------------------------- */
 
+/* Another type than asked for may need operators that the model cannot be raised to: there is no such form then. */
 static mq_status add_form(mq_quant_layers *l, const mq_quantize_job *j, mq_layer_form form)
 {
     mq_layer_form *to = &l->forms[l->n_forms++];
     mq_levels *levels = mq_arena_alloc(l->arena, sizeof *levels);
     size_t n = 0;
+    mq_status rc;
 
     *to = form;
     for (size_t i = 0; i < l->items.n; i++)
@@ -143,7 +145,12 @@ static mq_status add_form(mq_quant_layers *l, const mq_quantize_job *j, mq_layer
     for (size_t i = 0; i < l->items.n && form.name; i++)
         for (size_t k = 0; k < l->items.items[i].n_weights && (form.type || form.float_inputs); k++)
             to->levels[levels->n++] = (mq_level){ l->items.items[i].weights[k], form.type, form.float_inputs };
-    return mq_candidate_open(&to->all, j, levels, true);
+    rc = mq_candidate_open(&to->all, j, levels, true);
+    if (rc != MQ_ERR_UNSUPPORTED || !form.type)
+        return rc;
+    mq_candidate_close(&to->all);
+    l->n_forms--;
+    return MQ_OK;
 }
 
 static const mq_quant_item *item_in(const mq_layer_form *f, const char *name)

@@ -40,6 +40,7 @@ typedef struct mq_layer_form {
 /* Weights that hold the same numbers, with the products that read them, or a product of two activations. */
 typedef struct mq_quant_layer {
     const char *name, *op_type;
+    const mq_value *constant; /* of the job's model, where the numbers are; NULL: a product of activations */
     const char **weights;   /* as operators see them */
     size_t n_weights;
     const char **results;   /* of products on integers */

@@ -93,6 +93,8 @@ static mq_status try_choice(mq_hunt *h, const size_t *level, bool measured, mq_t
 
     *out = (mq_trial){ .quality = { NAN, NAN, NAN, 0 }, .n_other = mq_hunt_others(h, level) };
     MQ_TRY(mq_candidate_open(&c, j, &levels, false));
+    if (measured && h->by_quality)
+        c.opts.dry_run = false; /* weights are rounded by data there, too */
     MQ_TRY(mq_candidate_build(&c));
     MQ_TRY(mq_candidate_size(&c, &out->bytes));
     if (measured && h->by_quality) {
@@ -120,7 +122,7 @@ static mq_status cost(void *user, const size_t *level, double *cost, mq_error *e
     if ((rc = try_choice(h, level, true, &t)) != MQ_OK)
         return rc;
     *cost = t.quality.share;
-    if (t.quality.share < h->least_share) {
+    if (!h->fewer_bits && t.quality.share < h->least_share) { /* `least` counts from float */
         h->least_share = t.quality.share;
         memcpy(h->least, level, h->l.items.n * sizeof *level);
     }
@@ -141,11 +143,11 @@ static mq_status saved(void *user, const size_t *level, double *gain, mq_error *
     return rc;
 }
 
-bool mq_hunt_time_is_up(void *user)
+bool mq_hunt_is_over(void *user)
 {
     const mq_hunt *h = user;
 
-    return mq_seconds() >= h->deadline;
+    return h->evals >= h->j->opts->bounds.max_evals || (h->deadline > 0 && mq_seconds() >= h->deadline);
 }
 
 /* ---- the search ---------------------------------------------------------------------------------------------------- */
@@ -185,11 +187,8 @@ static void describe_levels(mq_hunt *h)
 
 static mq_status find(mq_hunt *h, mq_search_result *found)
 {
-    const mq_quantize_opts *o = h->j->opts;
-    const size_t spent = h->by_quality;
-    mq_search_goal goal = { .max_cost = INFINITY, .straight = true,
-                            .max_evals = o->bounds.max_evals > spent ? (size_t)o->bounds.max_evals - spent : 0 };
-    mq_search_calls calls = { .stop = h->deadline > 0 ? mq_hunt_time_is_up : NULL, .user = h };
+    mq_search_goal goal = { .max_cost = INFINITY, .straight = true, .max_evals = SIZE_MAX };
+    mq_search_calls calls = { .stop = mq_hunt_is_over, .user = h }; /* --max-evals are of all searches together */
 
     if (h->by_quality) {
         goal.max_cost = 1;

@@ -17,6 +17,7 @@ typedef struct probe {
     const mq_quantize_job *j;
     mq_model *model; /* the prepared one, every weight a constant by the name that its operators see */
     mq_sense_item *items;
+    MQ_VEC(const mq_node *) put; /* the last of each two nodes that are in front of a product now */
 } probe;
 
 /* ---- weights ------------------------------------------------------------------------------------------------------- */
@@ -98,7 +99,7 @@ done:
 
 /* ---- activations --------------------------------------------------------------------------------------------------- */
 
-#define PUT_THERE "_tried" /* ends the names of what is put in front of a node */
+#define PUT_THERE "_tried" /* begins the names of what is put in front of a node */
 
 static const mq_point *point_of(const mq_candidate *c, const char *name)
 {
@@ -127,7 +128,7 @@ done:
 }
 
 /* v through integers of scale and zero point, or of those that its values ask for (by NULL). */
-static mq_status insert_pair(mq_node *n, size_t at, const mq_point *by, mq_error *err)
+static mq_status insert_pair(probe *p, mq_node *n, size_t at, const mq_point *by, mq_error *err)
 {
     mq_value *v = n->inputs[at], *q[3] = { NULL, NULL, NULL }, *back = NULL, *in[3] = { v, NULL, NULL };
     mq_status rc;
@@ -144,12 +145,14 @@ static mq_status insert_pair(mq_node *n, size_t at, const mq_point *by, mq_error
         MQ_TRY(insert(n, "DynamicQuantizeLinear", in, 1, 3, q, err));
     }
     MQ_TRY(insert(n, "DequantizeLinear", q, 3, 1, &back, err));
+    if (!mq_vec_push(&p->put, back->producer))
+        MQ_TRY(mq_oom(err));
     rc = mq_node_set_input(n, at, back, err);
 done:
     return rc;
 }
 
-static mq_status put_in(const probe *p, const mq_candidate *c, mq_node *n, mq_error *err)
+static mq_status put_in(probe *p, const mq_candidate *c, mq_node *n, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -158,14 +161,22 @@ static mq_status put_in(const probe *p, const mq_candidate *c, mq_node *n, mq_er
         const mq_point *by = v ? point_of(c, v->name) : NULL;
 
         if (by)
-            rc = insert_pair(n, i, by, err);
+            rc = insert_pair(p, n, i, by, err);
         else if (i == 0 && v && p->j->opts->mode == MQ_MODE_DYNAMIC)
-            rc = insert_pair(n, i, NULL, err);
+            rc = insert_pair(p, n, i, NULL, err);
     }
     return rc;
 }
 
-static mq_status take_out(mq_node *n, mq_error *err)
+static bool is_put(const probe *p, const mq_node *n)
+{
+    for (size_t i = 0; i < p->put.n; i++)
+        if (p->put.items[i] == n)
+            return true;
+    return false;
+}
+
+static mq_status take_out(const probe *p, mq_node *n, mq_error *err)
 {
     mq_status rc = MQ_OK;
 
@@ -173,7 +184,7 @@ static mq_status take_out(mq_node *n, mq_error *err)
         mq_node *back = n->inputs[i] ? n->inputs[i]->producer : NULL;
         mq_node *q;
 
-        if (!back || strncmp(n->inputs[i]->name, PUT_THERE, strlen(PUT_THERE)) != 0)
+        if (!back || !is_put(p, back))
             continue;
         q = back->inputs[0]->producer;
         MQ_TRY(mq_node_set_input(n, i, q->inputs[0], err));
@@ -186,7 +197,7 @@ done:
 
 static mq_status rewire(void *user, mq_model *m, size_t item, size_t level, bool back, mq_error *err)
 {
-    const probe *p = user;
+    probe *p = user;
     const mq_layer_form *form = &p->l->forms[p->l->measured[level]];
     const mq_quant_layer *layer = &p->l->items.items[item];
     mq_status rc = MQ_OK;
@@ -195,8 +206,10 @@ static mq_status rewire(void *user, mq_model *m, size_t item, size_t level, bool
         const mq_value *v = mq_graph_find_here(m->graph, layer->results[i]);
 
         if (v && v->producer)
-            rc = back ? take_out(v->producer, err) : put_in(p, &form->all, v->producer, err);
+            rc = back ? take_out(p, v->producer, err) : put_in(p, &form->all, v->producer, err);
     }
+    if (back)
+        p->put.n = 0;
     return rc;
 }
 
@@ -215,6 +228,7 @@ static mq_status prepare(probe *p)
     mq_status rc = MQ_OK;
 
     MQ_TRY(mq_model_clone(&p->model, p->j->job.model, p->j->job.err));
+    mq_graph_unlist_inits(p->model->graph); /* what can be fed is no constant */
     for (size_t i = 0; i < plan->items.n; i++)
         if (plan->items.items[i]->stay == MQ_STAY_NOT && plan->items.items[i]->value->graph == p->j->job.model->graph)
             MQ_TRY(make_constant(p, plan->items.items[i]));
@@ -231,14 +245,23 @@ done:
     return rc;
 }
 
+/* Forms that a layer cannot have. */
+static bool skips(void *user, size_t item, size_t level)
+{
+    const probe *p = user;
+
+    return !p->l->items.items[item].usable[p->l->measured[level]];
+}
+
 /* Noise by bits: 6.02 dB for each. */
 static double finer_noise(const mq_quant_layers *l, const mq_quant_layer *layer, const mq_layer_form *f)
 {
-    const mq_layer_form *coarse = &l->forms[f->guessed_from];
+    const size_t from = layer->usable[f->guessed_from] ? (size_t)f->guessed_from : l->asked;
+    const mq_layer_form *coarse = &l->forms[from];
     const mq_quant_item *it = layer->n_weights ? item_in(&coarse->all, layer->weights[0]) : NULL;
     const int bits = it ? mq_dtype_bits(it->weight.scheme.type) : 8;
 
-    return layer->alone[f->guessed_from].noise * pow(4, bits - mq_dtype_bits(f->type));
+    return layer->alone[from].noise * pow(4, bits - mq_dtype_bits(f->type));
 }
 
 /* What has not been measured is as bad as the worst that has been. */
@@ -268,7 +291,7 @@ static void take_over(mq_quant_layers *l)
 mq_status mq_quant_layers_measure(mq_quant_layers *l, const mq_quantize_job *j, double deadline)
 {
     probe p = { .l = l, .j = j };
-    mq_sense_opts opts = { .n_levels = l->n_measured, .change = change, .rewire = rewire, .user = &p,
+    mq_sense_opts opts = { .n_levels = l->n_measured, .change = change, .rewire = rewire, .skips = skips, .user = &p,
                            .source = source_of(j->opts), .metric = j->opts->bounds.eval_cmd ? NULL : j->opts->bounds.metric,
                            .metric_output = j->opts->bounds.metric_output, .deadline = deadline, .note = j->opts->note,
                            .note_user = j->opts->user, .hooks = j->job.hooks };
@@ -282,6 +305,7 @@ mq_status mq_quant_layers_measure(mq_quant_layers *l, const mq_quantize_job *j, 
     fill_gaps(l);
 done:
     free(p.items);
+    mq_vec_release(&p.put);
     mq_model_free(p.model);
     return rc;
 }

@@ -113,7 +113,7 @@ static mq_status hasten(mq_hunt *h, mq_judging *clock, bool *met)
                 ceil((double)n_kinds * 3 * SECONDS));
     for (size_t k = 0; k < n_kinds && !mq_hunt_is_fast(h, &best); k++) {
         memcpy(next, h->level, n * sizeof *next);
-        if (!slow_down(h, kinds[k], next) || (h->deadline > 0 && mq_hunt_time_is_up(h)))
+        if (!slow_down(h, kinds[k], next) || mq_hunt_is_over(h))
             continue;
         MQ_TRY(mq_check_cancelled(h->j->job.hooks, h->j->job.err));
         MQ_TRY(time_choice(h, clock, next, &t));

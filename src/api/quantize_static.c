@@ -7,7 +7,6 @@
 #include "api/cache.h"
 #include "api/calibrate.h"
 #include "api/quantize_job.h"
-#include "base/file.h"
 #include "base/str.h"
 #include "graph/clone.h"
 #include "passes/pass.h"
@@ -329,8 +328,6 @@ mq_status mq_job_calibrate(mq_quantize_job *j)
     warn_of_floats(j);
     if (!p->points.n)
         return MQ_OK;
-    if (!j->opts->dry_run && !j->opts->calibrate_only) /* what is sure to fail behind long work fails before it */
-        MQ_TRY(mq_outfile_try(j->job.output, j->opts->save.force, j->job.err));
     MQ_TRY(obtain(j, &j->calibration));
     MQ_TRY(report_caches(j));
     MQ_TRY(mq_job_end_step(&j->job, "calibrate"));

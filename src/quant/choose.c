@@ -265,6 +265,7 @@ mq_status mq_quant_choose(const mq_chooser *by, mq_quant_item *it, mq_error *err
             return rc;
         given = c.now->type ? c.now->type : given;
     }
+    it->fixed = c.now || given;
     if (c.level && c.level->type == MQ_FLOAT) {
         it->stay = MQ_STAY_BOUND;
         return MQ_OK;

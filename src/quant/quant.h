@@ -45,6 +45,7 @@ typedef struct mq_quant_item {
     mq_value *value;    /* as the operators see it */
     mq_value *constant; /* where the numbers are stored; the same, or behind Transpose, Reshape, Identity, Cast */
     mq_stay stay;
+    bool fixed;         /* --overrides or --tensor-type say what it becomes */
     const char *stay_detail; /* the other user's name, the type, ... or "" */
     mq_treatment treatment;
     bool embedding;     /* looked up by rows */
