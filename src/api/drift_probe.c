@@ -56,6 +56,21 @@ static mq_status add_name(probe *p, const char *name, size_t *at)
                ? MQ_OK : mq_oom(p->j->err);
 }
 
+/* A name that few others begin with: those for all layers together would be counted through again and again. */
+static const char *name_of(const probe *p, const mq_model *m, const char *what)
+{
+    const char *name = mq_arena_printf(m->arena, "layer %zu/%s", (size_t)(p->layer - p->j->layers.items), what);
+
+    return name ? name : what;
+}
+
+/* Copies have the name of what they are copies of. */
+static mq_status insert(probe *p, mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in,
+                        size_t n_in, mq_node **out)
+{
+    return mq_pass_insert_named(at, mq_node_label(like ? like : at), domain, op, like, in, n_in, out, p->j->err);
+}
+
 /* ---- constants ------------------------------------------------------------------------------------------------------ */
 
 /* A constant over an array that is held for as long as the graph. Takes the reference. */
@@ -68,7 +83,7 @@ static mq_status hold(probe *p, mq_model *m, mq_array *a, mq_value **out)
         mq_array_unref(a);
         return mq_oom(p->j->err);
     }
-    if (!(v = mq_value_create_unique(m->graph, "layer")) ||
+    if (!(v = mq_value_create_unique(m->graph, name_of(p, m, "constant"))) ||
         !(t = mq_tensor_create(m, v->name, a->dtype, a->rank, a->dims, NULL)))
         return mq_oom(p->j->err);
     t->data = a->data;
@@ -135,7 +150,7 @@ static mq_status one_node(probe *p, const char *op, mq_value *const *in, size_t 
     mq_node *n;
     mq_status rc;
 
-    MQ_TRY(mq_pass_insert(p->node, "", op, NULL, in, n_in, &n, p->j->err));
+    MQ_TRY(insert(p, p->node, "", op, NULL, in, n_in, &n));
     rc = mq_pass_give_output(n, in[0], out, p->j->err);
     if (rc == MQ_OK && (*out)->type) /* integers, or another shape */
         (*out)->type = NULL;
@@ -147,10 +162,11 @@ static mq_status parameters(probe *p, const mq_fake *f, bool made, mq_value *in[
 {
     const float scale = (float)(made ? f->in_scale : f->out_scale);
     const uint16_t zero = (uint16_t)(made ? f->in_zero : f->out_zero);
-    mq_status rc = mq_constant_of(p->graph->graph, "layer_scale", MQ_FLOAT, 0, NULL, &scale, &in[1], p->j->err);
+    mq_graph *g = p->graph->graph;
+    mq_status rc = mq_constant_of(g, name_of(p, p->graph, "scale"), MQ_FLOAT, 0, NULL, &scale, &in[1], p->j->err);
 
     if (rc == MQ_OK)
-        rc = mq_constant_of(p->graph->graph, "layer_zero", f->type, 0, NULL, &zero, &in[2], p->j->err);
+        rc = mq_constant_of(g, name_of(p, p->graph, "zero"), f->type, 0, NULL, &zero, &in[2], p->j->err);
     return rc;
 }
 
@@ -160,9 +176,9 @@ static mq_status pass_dynamic(probe *p, mq_value *x, mq_value **out)
     mq_node *n;
     mq_status rc;
 
-    MQ_TRY(mq_pass_insert(p->node, "", "DynamicQuantizeLinear", NULL, in, 1, &n, p->j->err));
+    MQ_TRY(insert(p, p->node, "", "DynamicQuantizeLinear", NULL, in, 1, &n));
     for (size_t i = 0; i < 3; i++) {
-        if (!(in[i] = mq_value_create_unique(p->graph->graph, "layer_range")))
+        if (!(in[i] = mq_value_create_unique(p->graph->graph, name_of(p, p->graph, "range"))))
             MQ_TRY(mq_oom(p->j->err));
         MQ_TRY(mq_node_set_output(n, i, in[i], p->j->err));
     }
@@ -223,11 +239,11 @@ static mq_status copy_layer(probe *p, unsigned what, size_t *at)
 
     if (rc != MQ_OK)
         return rc;
-    MQ_TRY(mq_pass_insert(p->node, "", p->node->op_type, p->node, in, p->node->n_inputs, &n, p->j->err));
+    MQ_TRY(insert(p, p->node, "", p->node->op_type, p->node, in, p->node->n_inputs, &n));
     for (size_t i = 0; i < p->node->n_outputs; i++) {
         if (!p->node->outputs[i])
             continue;
-        if (!(out = mq_value_create_unique(p->graph->graph, "layer_result")))
+        if (!(out = mq_value_create_unique(p->graph->graph, name_of(p, p->graph, "result"))))
             MQ_TRY(mq_oom(p->j->err));
         MQ_TRY(mq_node_set_output(n, i, out, p->j->err));
     }
@@ -240,7 +256,7 @@ static mq_status copy_layer(probe *p, unsigned what, size_t *at)
         if (!rest)
             MQ_TRY(mq_oom(p->j->err));
         rest[0] = out;
-        MQ_TRY(mq_pass_insert(t, "", t->op_type, t, rest, t->n_inputs, &n, p->j->err));
+        MQ_TRY(insert(p, t, "", t->op_type, t, rest, t->n_inputs, &n));
         MQ_TRY(mq_pass_give_output(n, t->outputs[0], &out, p->j->err));
     }
     if ((what & INPUTS) && l->view->last && l->view->made.on && !l->out_scale)
@@ -281,7 +297,7 @@ static mq_status copy_region_node(probe *p, const mq_node *n)
             rc = copy_region(p, n->inputs[i], false, &in[i]);
     if (rc != MQ_OK)
         return rc;
-    MQ_TRY(mq_pass_insert(p->node, mq_domain_norm(n->domain), n->op_type, n, in, n->n_inputs, &copy, p->j->err));
+    MQ_TRY(insert(p, p->node, mq_domain_norm(n->domain), n->op_type, n, in, n->n_inputs, &copy));
     for (size_t i = 0; i < n->n_outputs; i++) {
         if (!n->outputs[i])
             continue;
@@ -373,7 +389,7 @@ static mq_status add_made(probe *p, place *at)
 
     if (l->out_scale) {
         MQ_TRY(scale_constant(p, p->model, l->node, l->out_scale, l->n_out_scale, true, &in[1]));
-        MQ_TRY(mq_pass_insert(p->model->graph->last, "", "Mul", NULL, in, 2, &n, p->j->err));
+        MQ_TRY(insert(p, p->model->graph->last, "", "Mul", NULL, in, 2, &n));
         MQ_TRY(mq_pass_give_output(n, v, &out, p->j->err));
     }
     at->accumulated = p->made.n;

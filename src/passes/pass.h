@@ -118,6 +118,9 @@ void mq_model_drop_unused(mq_model *m);
 mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in,
                          size_t n_in,
                          mq_node **out, mq_error *err);
+/* The same with a name, which need not be the graph's only one: looking for a free one takes time. NULL: out of memory. */
+mq_status mq_pass_insert_named(mq_node *at, const char *name, const char *domain, const char *op, const mq_node *like,
+                               mq_value *const *in, size_t n_in, mq_node **out, mq_error *err);
 /* Output 0 of `to` becomes the value that output 0 of `from` is; `from` goes, and with it what made its inputs, as far
  * as nobody reads that any more. A walk that stands at `from` must know its next node before. */
 mq_status mq_pass_take_over(mq_node *to, mq_node *from, mq_error *err);

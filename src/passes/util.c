@@ -108,9 +108,8 @@ void mq_graph_drop_dead(mq_graph *g, size_t *n_dropped)
 
 /* ---- making nodes -------------------------------------------------------------------------------------------------- */
 
-mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in,
-                         size_t n_in,
-                         mq_node **out, mq_error *err)
+mq_status mq_pass_insert_named(mq_node *at, const char *name, const char *domain, const char *op, const mq_node *like,
+                               mq_value *const *in, size_t n_in, mq_node **out, mq_error *err)
 {
     mq_graph *g = at->graph;
     mq_status rc = MQ_OK;
@@ -118,7 +117,7 @@ mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const 
 
     if (*domain && mq_opset_of(g, domain) == 0)
         MQ_TRY(mq_opset_set(g->model, domain, 1, err));
-    if (!(n = mq_node_create(g, at, domain, op, mq_unique_node_name(g->model, mq_node_label(like ? like : at)))))
+    if (!name || !(n = mq_node_create(g, at, domain, op, name)))
         return mq_oom(err);
     for (size_t i = 0; i < n_in; i++)
         MQ_TRY(mq_node_set_input(n, i, in[i], err));
@@ -131,6 +130,14 @@ mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const 
     *out = n;
 done:
     return rc;
+}
+
+mq_status mq_pass_insert(mq_node *at, const char *domain, const char *op, const mq_node *like, mq_value *const *in,
+                         size_t n_in, mq_node **out, mq_error *err)
+{
+    const char *name = mq_unique_node_name(at->graph->model, mq_node_label(like ? like : at));
+
+    return mq_pass_insert_named(at, name, domain, op, like, in, n_in, out, err);
 }
 
 static void drop(mq_node *n, int depth)
