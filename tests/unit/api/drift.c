@@ -289,7 +289,7 @@ static void random_numbers_are_no_constants(void **state)
 static void volumes_are_rescaled(void **state)
 {
     static const float first[] = { 1, -0.5f, 0.25f, 0.75f, -1, 0.3f, 0.9f, 0.6f };
-    static const float second[] = { 1, 0.5f, -0.7f, 0.2f, 0.4f, -1, 0.3f, 0.8f }, by[] = { 0.25f, 1, 3, 8 };
+    static const float second[] = { 1, 0.5f, -0.7f, 0.2f, 0.4f, -1, 0.3f, 0.8f }, by[] = { 0.25f, 1, 2, 5 };
     static int8_t codes_of[2][8];
     static const float scales[2] = { 0.05f, 0.02f };
     static const char *const x_npy[] = { "v.npy" };
