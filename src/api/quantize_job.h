@@ -31,7 +31,7 @@ typedef struct mq_quantize_job {
     mq_smooth_result smoothed;
     size_t n_corrected; /* biases */
     mq_rounded_table *rounded; /* weights that were rounded by data; copies of the job share it */
-    double round_until; /* mq_seconds: no weight's rounding is begun afterwards, for whichever copy; with opts.time_limit */
+    double round_until; /* mq_seconds, with opts.time_limit: searches end, and no rounding begins, for whichever copy */
 } mq_quantize_job;
 
 /* ---- one model (quantize_build.c) ----------------------------------------------------------------------------------- */

@@ -458,7 +458,7 @@ mq_status mq_job_search(mq_quantize_job *j)
     h.by_speed = (b->max_latency > 0 || b->min_speedup > 0) && !o->dry_run;
     if (!o->sensitivity && !h.by_quality && !h.by_size && !h.by_speed)
         return MQ_OK;
-    h.deadline = o->time_limit > 0 ? h.began + o->time_limit : 0;
+    h.deadline = o->time_limit > 0 ? j->round_until : 0;
     MQ_TRY(mq_quant_layers_find(&h.l, j, h.by_size));
     if (h.l.items.n)
         MQ_TRY(hunt_levels(&h));
