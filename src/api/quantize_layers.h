@@ -66,6 +66,8 @@ mq_status mq_quant_layers_find(mq_quant_layers *l, const mq_quantize_job *j, boo
 /* Fills `alone`: each layer is measured with all others in float (sensitivity.h), until the deadline (0: none). What lies
  * behind it is taken for as bad as the worst. */
 mq_status mq_quant_layers_measure(mq_quant_layers *l, const mq_quantize_job *j, double deadline);
+/* Fills `alone` without a run: each form loses four times what the finer one before it does, the same in every layer. */
+void mq_quant_layers_guess(mq_quant_layers *l);
 void mq_quant_layers_release(mq_quant_layers *l);
 
 /* quantize_search.c: --sensitivity, and bounds that do not hold: sets j->levels, in the model's arena, and says what was

@@ -389,6 +389,22 @@ done:
     return rc;
 }
 
+/* Where only a size is asked for, a model that cannot be run here is no reason to end: its largest weights go first. */
+static mq_status measure_layers(mq_hunt *h)
+{
+    const mq_job *job = &h->j->job;
+    const mq_status rc = mq_quant_layers_measure(&h->l, h->j, h->deadline);
+
+    if (rc == MQ_OK)
+        return report_ranking(h);
+    if ((rc != MQ_ERR_INPUT && rc != MQ_ERR_UNSUPPORTED) || h->by_quality || h->by_speed || h->j->opts->sensitivity)
+        return rc;
+    mq_warn(job->hooks, "search-unmeasured", "", "what layers lose cannot be measured, the largest get fewer bits first: %s",
+            job->err ? job->err->text : "");
+    mq_quant_layers_guess(&h->l);
+    return MQ_OK;
+}
+
 static mq_status hunt_levels(mq_hunt *h)
 {
     const bool bounded = h->by_quality || h->by_size || h->by_speed;
@@ -406,10 +422,8 @@ static mq_status hunt_levels(mq_hunt *h)
             MQ_TRY(try_asked(h));
     }
     holds = !(h->by_quality || h->by_size) || (h->asked.quality.share <= 1 && fits(h, h->asked.bytes));
-    if (h->j->opts->sensitivity || !holds) {
-        MQ_TRY(mq_quant_layers_measure(&h->l, h->j, h->deadline));
-        MQ_TRY(report_ranking(h));
-    }
+    if (h->j->opts->sensitivity || !holds)
+        MQ_TRY(measure_layers(h));
     if (!holds)
         MQ_TRY(search(h, &found));
     if (h->by_speed)

@@ -309,3 +309,10 @@ done:
     mq_model_free(p.model);
     return rc;
 }
+
+void mq_quant_layers_guess(mq_quant_layers *l)
+{
+    for (size_t i = 0; i < l->items.n; i++)
+        for (size_t f = 0; f < l->n_forms; f++)
+            l->items.items[i].alone[f] = (mq_sense_point){ .noise = ldexp(1e-6, 2 * (int)f), .metric = NAN };
+}

@@ -10,7 +10,6 @@
 
 enum { REFITS = 2 }; /* times that scales follow their integers */
 
-#define DAMPING 0.01 /* of the mean diagonal, as in the papers */
 
 /* Elements that are worked on at a time, where rows are apart: 12 bytes of room each. */
 #define PIECE ((int64_t)1 << 20)
@@ -46,18 +45,18 @@ typedef struct job {
 /* ---- what weights share -------------------------------------------------------------------------------------------- */
 
 /* Whether anything was seen. */
-static bool take_diagonal(mq_trial_base *b, const mq_gram *g, int64_t group)
+static bool take_diagonal(mq_trial_base *b, const mq_gram *g, double damping, int64_t group)
 {
     double *to = b->diagonal + group * b->cols, mean = 0;
 
     for (int64_t i = 0; i < b->cols; i++)
         mean += mq_gram_at(g, group, i, i) / (double)b->cols;
     for (int64_t i = 0; i < b->cols; i++)
-        to[i] = mean > 0 ? mq_gram_at(g, group, i, i) / mean + DAMPING : 1;
+        to[i] = mean > 0 ? mq_gram_at(g, group, i, i) / mean + damping : 1;
     return mean > 0;
 }
 
-mq_status mq_trial_base_make(mq_trial_base *b, const mq_gram *g, mq_round_kind kind, mq_error *err)
+mq_status mq_trial_base_make(mq_trial_base *b, const mq_gram *g, double damping, mq_round_kind kind, mq_error *err)
 {
     bool seen = false;
     mq_status rc = MQ_OK;
@@ -68,8 +67,8 @@ mq_status mq_trial_base_make(mq_trial_base *b, const mq_gram *g, mq_round_kind k
     if (!b->groups || !b->diagonal)
         return mq_oom(err);
     for (int64_t i = 0; i < g->groups; i++) {
-        seen |= take_diagonal(b, g, i);
-        MQ_TRY(mq_round_base_make(&b->groups[i], g, i, DAMPING, kind != MQ_ROUND_RTN, err));
+        seen |= take_diagonal(b, g, damping, i);
+        MQ_TRY(mq_round_base_make(&b->groups[i], g, i, damping, kind != MQ_ROUND_RTN, err));
     }
     if (!seen)
         rc = mq_fail(err, MQ_ERR_INPUT, "nothing that is not zero was seen of its inputs");
