@@ -15,7 +15,8 @@ typedef struct mq_trial_base {
     double *diagonal; /* [n_groups][cols]: what counts for finding scales */
 } mq_trial_base;
 
-/* Of a finished gram, with so much of its mean diagonal added to the diagonal. MQ_ERR_INPUT when nothing, or nothing finite, was seen; MQ_ERR_NOMEM. */
+/* Of a finished gram, with so much of its mean diagonal added to the diagonal. MQ_ERR_INPUT when nothing, or nothing finite,
+ * was seen; MQ_ERR_NOMEM. */
 mq_status mq_trial_base_make(mq_trial_base *b, const mq_gram *g, double damping, mq_round_kind kind,
                              mq_error *err);
 void mq_trial_base_release(mq_trial_base *b);
