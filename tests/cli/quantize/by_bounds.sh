@@ -29,5 +29,8 @@ static -o g.onnx --min-sqnr 42 --time-limit 1ms --json | python3 -c 'import json
 d = json.load(sys.stdin)
 print(d["search"]["met"], d["search"]["stopped"], "search-stopped" in {w["code"] for w in d["warnings"]})' || true
 mq quantize m.onnx --data "$d:test_x" --samples 100 --preprocess scale=1/16 -q -o j.onnx --min-speedup 0.001 --json | python3 -c "$show"
-mq quantize m.onnx --data "$d:test_x" --samples 100 --preprocess scale=1/16 -q -o k.onnx --min-speedup 1000 --json 2>said | python3 -c "$show" || true
+mq quantize m.onnx --data "$d:test_x" --samples 100 --preprocess scale=1/16 -q -o k.onnx --min-speedup 1000 --json 2>said |
+    python3 -c 'import json, sys
+s = json.load(sys.stdin)["search"]
+print(s["met"], len(s["tried"]) == s["evaluations"], {t["held"] for t in s["tried"]})' || true
 test ! -e k.onnx
