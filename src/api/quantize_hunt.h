@@ -34,7 +34,7 @@ typedef struct mq_hunt {
     mq_trial asked;
     json_t *section, *tried;
     size_t evals;
-    double began, deadline;
+    double deadline;
 } mq_hunt;
 
 /* The form of a layer at a level. */

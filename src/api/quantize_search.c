@@ -322,7 +322,6 @@ static void report_end(const mq_hunt *h, bool met)
     mq_report_put_int(r, h->section, "layers", (int64_t)h->l.items.n);
     mq_report_put_int(r, h->section, "evaluations", (int64_t)h->evals);
     mq_report_put_bool(r, h->section, "met", met);
-    mq_report_put_real(r, h->section, "seconds", mq_seconds() - h->began);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
@@ -465,7 +464,7 @@ mq_status mq_job_search(mq_quantize_job *j)
 {
     const mq_quantize_opts *o = j->opts;
     const mq_bench_bounds *b = &o->bounds.limits;
-    mq_hunt h = { .j = j, .by_quality = b->has_drop || b->has_metric || b->has_sqnr, .began = mq_seconds() };
+    mq_hunt h = { .j = j, .by_quality = b->has_drop || b->has_metric || b->has_sqnr };
     mq_status rc = MQ_OK;
 
     find_size(&h);
